@@ -1,0 +1,90 @@
+"""The check: every kernel against the exact answer, each in a process of its own."""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench import problem as problems
+from bench.kernel import Contestant, why_unavailable
+from bench.oracle import DISTANCES
+from bench.problem import Problem
+from bench.process import Failure, Worker
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the check found of one contestant.
+
+    Attributes:
+        name: of the contestant.
+        status: "agrees", "disagrees", "unavailable" or "broken".
+        reason: why it does not agree; None where it does.
+        correct: per distance, right labels per class; a distance that the kernel does not offer is absent.
+        mean_error: largest deviation of its mean images from the exact ones, of full scale; None where unknown.
+    """
+
+    name: str
+    status: str
+    reason: str | None = None
+    correct: dict[str, list[int]] = field(default_factory=dict)
+    mean_error: float | None = None
+
+
+def check(contestants: Iterable[Contestant], problem: Problem, seed: int, timeout_s: float) -> Iterator[Verdict]:
+    """Verify the contestants one after the other; yield each verdict as it is reached."""
+    with tempfile.TemporaryDirectory() as folder:
+        problems.write(problem, Path(folder))
+        for contestant in contestants:
+            yield judge(contestant, folder, seed, timeout_s)
+
+
+def judge(contestant: Contestant, folder: str, seed: int, timeout_s: float) -> Verdict:
+    """Verify one contestant on the problem written to `folder`."""
+    if reason := why_unavailable(contestant):
+        return Verdict(contestant.name, "unavailable", reason)
+    with Worker() as worker:
+        try:
+            worker.ask("start", timeout_s, contestant=as_json(contestant), folder=folder, order=seed)
+            found = worker.ask("verify", timeout_s, seed=seed + 1)
+        except Failure as failure:
+            found = {key: failure.reply[key] for key in ("correct", "mean_error") if key in failure.reply}
+            return Verdict(contestant.name, failure.status, failure.reason, **found)
+    return Verdict(contestant.name, "agrees", None, found["correct"], found["mean_error"])
+
+
+def as_json(contestant: Contestant) -> dict[str, Any]:
+    """Return a contestant as a worker's `start` takes it."""
+    return {**asdict(contestant), "path": str(contestant.path.resolve())}
+
+
+def report(problem: Problem, verdicts: Iterable[Verdict]) -> dict[str, Any]:
+    """Return the check as `--json` writes it."""
+
+    def score(correct: list[int] | None) -> dict[str, Any] | None:
+        return None if correct is None else {"correct": correct, "accuracy": problem.accuracy(correct)}
+
+    truth = {}
+    for distance, answer in problem.answers.items():
+        truth[distance] = {**(score(problem.correct(answer.labels)) or {}), "too_close": answer.too_close}
+    return {
+        "dataset": {
+            "name": problem.name,
+            "digest": problem.digest,
+            "classes": list(problem.classes),
+            "train": problem.train_counts,
+            "valid": problem.valid_counts,
+        },
+        "oracle": truth,
+        "kernels": [
+            {
+                "name": verdict.name,
+                "status": verdict.status,
+                "reason": verdict.reason,
+                "mean_error": verdict.mean_error,
+                **{distance: score(verdict.correct.get(distance)) for distance in DISTANCES},
+            }
+            for verdict in verdicts
+        ],
+    }

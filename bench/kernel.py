@@ -1,0 +1,176 @@
+"""What a kernel is, which exist, and why one is unavailable. Listing them imports none of them."""
+
+import ast
+import importlib.util
+import os
+import re
+import shutil
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol, cast
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = "python_loops"  # the kernel that every speedup is measured against
+
+
+class Kernel(Protocol):
+    """A module that keeps the contract of the README. `Any` is the kernel's own form of stacks and means.
+
+    `predict_l2`, `to_host`, `DEVICES` and `unavailable` are optional.
+    """
+
+    prepare: Callable[[Any, str], Any]  # uint8 (n, height, width), read-only, and a device -> a stack
+    mean_images: Callable[[list[Any]], Any]  # one stack per class -> the means
+    predict_l1: Callable[[Any, Any], Any]  # a stack, the means -> n labels on the host
+
+
+class Unavailable(Exception):
+    """The kernel cannot run here, through no fault of its own; the message says why."""
+
+
+class BrokenKernel(Exception):
+    """The file does not keep the contract."""
+
+
+class UnknownKernel(Exception):
+    """A name or file on the command line that is no kernel."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One kernel on one device: `numpy_broadcast`, `torch_broadcast@cuda`.
+
+    Attributes:
+        name: id, chart label and JSON key.
+        path: the kernel's file; its stem is the kernel's name.
+        device: one of the kernel's DEVICES.
+        caption: the first line of its docstring.
+        packages: top-level packages that its first-level imports name.
+    """
+
+    name: str
+    path: Path
+    device: str
+    caption: str
+    packages: tuple[str, ...]
+
+    @property
+    def kernel(self) -> str:
+        return self.path.stem
+
+
+def discover(extra: Iterable[Path] = ()) -> list[Contestant]:
+    """Return every contestant of `kernels/`, by name, then those of the extra files. Imports nothing.
+
+    Raises:
+        UnknownKernel: an extra file is missing, has an unusable name, or that of another kernel.
+    """
+    paths = sorted(path for path in (ROOT / "kernels").glob("*.py") if not path.name.startswith("_"))
+    for path in extra:
+        if path.suffix != ".py" or not path.is_file():
+            raise UnknownKernel(f"{path} is not a Python file; --kernel takes the path of a kernel, such as mine.py")
+        if not re.fullmatch(r"[\w-]+", path.stem):
+            raise UnknownKernel(f"{path}: a kernel is called by its file name; use letters, digits, _ and - alone")
+        twin = next((other for other in paths if other.stem == path.stem), None)
+        if twin and twin.resolve() != path.resolve():
+            raise UnknownKernel(f"{path}: there is a kernel {path.stem} already ({twin}); rename the file")
+        if not twin:
+            paths.append(path)
+    return [contestant for path in paths for contestant in _read(path)]
+
+
+def select(contestants: Sequence[Contestant], names: Iterable[str]) -> list[Contestant]:
+    """Return the named contestants in the order of `contestants`; NAME alone means all of its devices.
+
+    Raises:
+        UnknownKernel: a name fits none.
+    """
+    wanted = set(names)
+    for name in sorted(wanted):
+        if not any(name in (each.name, each.kernel) for each in contestants):
+            known = ", ".join(each.name for each in contestants)
+            raise UnknownKernel(f"no kernel is called {name!r}; there are {known}")
+    return [each for each in contestants if wanted & {each.name, each.kernel}]
+
+
+def _read(path: Path) -> list[Contestant]:
+    """Read docstring, DEVICES and imports with `ast`; what does not parse is found broken when it is loaded."""
+    devices, caption, packages = ("cpu",), "(does not parse)", []
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        tree = ast.Module([], [])
+    else:
+        caption = (ast.get_docstring(tree) or "(no docstring)").partition("\n")[0]
+    for node in tree.body:
+        match node:
+            case ast.Import(names):
+                packages += [alias.name.partition(".")[0] for alias in names]
+            case ast.ImportFrom(str(module), _, 0):
+                packages.append(module.partition(".")[0])
+            case ast.Assign([ast.Name("DEVICES")], ast.Tuple(elements)) if elements:
+                devices = tuple(each.value for each in elements if isinstance(each, ast.Constant))
+    plain = devices == ("cpu",)
+    return [
+        Contestant(path.stem if plain else f"{path.stem}@{device}", path, device, caption, tuple(packages))
+        for device in devices
+    ]
+
+
+def why_unavailable(contestant: Contestant) -> str | None:
+    """Return why a contestant cannot run here, as far as can be known without importing anything."""
+    for package in contestant.packages:
+        if reason := _why_missing(package):
+            return reason
+    if contestant.device == "cuda" and not (os.path.exists("/dev/nvidiactl") or shutil.which("nvidia-smi")):
+        return "no NVIDIA driver on this machine"
+    return None
+
+
+def load(contestant: Contestant) -> Kernel:
+    """Import the kernel.
+
+    Raises:
+        Unavailable: a third-party package it imports is not installed, or its `unavailable(device)` says so.
+        BrokenKernel: it lacks a required function, or DEVICES is not a literal tuple of names.
+        Exception: whatever else importing it raises is a mistake in it, and is not caught here.
+    """
+    name = f"kernels.{contestant.kernel}"
+    spec = importlib.util.spec_from_file_location(name, contestant.path)
+    assert spec and spec.loader
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except ModuleNotFoundError as error:
+        if reason := _why_missing((error.name or "").partition(".")[0]):
+            raise Unavailable(reason) from error
+        raise
+    _keep_contract(module, contestant)
+    if hasattr(module, "unavailable") and (reason := module.unavailable(contestant.device)):
+        raise Unavailable(str(reason))
+    return cast(Kernel, module)
+
+
+def _keep_contract(module: ModuleType, contestant: Contestant) -> None:
+    for function in ("prepare", "mean_images", "predict_l1"):
+        if not callable(getattr(module, function, None)):
+            raise BrokenKernel(f"{contestant.path.name} has no function {function}, which the contract requires")
+    if contestant.device not in getattr(module, "DEVICES", ("cpu",)):
+        raise BrokenKernel(f"{contestant.path.name}: DEVICES must be a literal tuple, such as ('cpu', 'cuda')")
+
+
+def _why_missing(package: str) -> str | None:
+    """Return why a package is absent and how to install it, or None if it is there or is not third-party."""
+    if not package or package in {*sys.stdlib_module_names, "bench", "data", "kernels"}:
+        return None
+    if importlib.util.find_spec(package):
+        return None
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    if package in project["optional-dependencies"]:  # an extra is named as its package is imported
+        requirement = re.split(r"[<>=\[; ]", project["optional-dependencies"][package][0])[0]
+        return f"{package} is not installed: python -m pip install -c constraints.txt {requirement}"
+    return f"{package} is not installed, and this project does not know it: install it, or correct its name"

@@ -1,0 +1,104 @@
+"""The right answer, exactly: integers decide, no floating point, no kernel.
+
+An image x (bytes 0..255) is compared with the mean image of class c, the exact rational S_c / n_c, where S_c is the
+sum of n_c training images. With P pixels, and full scale 1.0 as in the documents:
+
+    L1:      d_c   = sum |x n_c - S_c|   / (255 P n_c)
+    L2:      d_c^2 = sum (x n_c - S_c)^2 / (255^2 P n_c^2)
+
+Brought to one denominator, distances are compared as integers of any size.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+DISTANCES = ("l1", "l2")
+TOO_CLOSE = 20  # distances within 2^-20 of full scale are too close to call in float32
+BLOCK = 4096  # images at a time, so that temporaries stay small
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """The exact answer under one distance, for the validation images in their own order.
+
+    Attributes:
+        labels: int64 (n,), index of the nearest mean image, ties to the lowest index.
+        acceptable: bool (n, classes), the nearest class and those too close to call against it.
+        distances: float64 (n, classes) in 0..1, for messages alone: they decide nothing.
+    """
+
+    labels: np.ndarray
+    acceptable: np.ndarray
+    distances: np.ndarray
+
+    @property
+    def too_close(self) -> int:
+        """How many images have more than one acceptable class."""
+        return int((self.acceptable.sum(1) > 1).sum())
+
+
+def mean_images(train: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the exact mean images of uint8 stacks (n, height, width), rounded once to float64, in 0..1."""
+    return np.stack([_sum(stack) / (255 * len(stack)) for stack in train])
+
+
+def solve(train: Sequence[np.ndarray], valid: np.ndarray) -> dict[str, Answer]:
+    """Return the exact answer under "l1" and "l2".
+
+    Args:
+        train: per class a uint8 stack (n_c, height, width).
+        valid: uint8 (n, height, width).
+
+    Raises:
+        OverflowError: so many training images that int64 could not hold a sum over pixels.
+    """
+    counts = [len(stack) for stack in train]
+    pixels = valid[0].size
+    if pixels * 255**2 * max(counts) >= 2**63:
+        raise OverflowError(f"{max(counts):,} training images of {pixels:,} pixels overflow the oracle's int64 sums")
+    sums = [_sum(stack).ravel() for stack in train]
+    blocks = [_numerators(valid[start : start + BLOCK], counts, sums) for start in range(0, len(valid), BLOCK)]
+    l1, l2 = (np.concatenate(numerators) for numerators in zip(*blocks, strict=True))
+    return {
+        "l1": _answer(l1, [255 * pixels * n for n in counts], squared=False),
+        "l2": _answer(l2, [255**2 * pixels * n**2 for n in counts], squared=True),
+    }
+
+
+def _sum(stack: np.ndarray) -> np.ndarray:
+    return stack.sum(0, dtype=np.int64)
+
+
+def _numerators(images: np.ndarray, counts: list[int], sums: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return sum |x n - S| and sum (x n - S)^2 per image and class, (n, classes) Python integers each."""
+    x = images.reshape(len(images), -1).astype(np.int64)
+    xx = (x * x).sum(1).astype(object)
+    l1, l2 = [], []
+    for n, s in zip(counts, sums, strict=True):
+        l1.append(abs(x * n - s).sum(1).astype(object))
+        xs, ss = (x @ s).astype(object), sum(int(each) ** 2 for each in s)
+        l2.append(n**2 * xx - 2 * n * xs + ss)
+    return np.stack(l1, axis=1), np.stack(l2, axis=1)
+
+
+def _answer(numerators: np.ndarray, denominators: list[int], *, squared: bool) -> Answer:
+    """Compare the (squared) distances numerators[:, c] / denominators[c] exactly; numerators (n, classes)."""
+    common = math.lcm(*denominators)
+    scale = np.array([common // each for each in denominators], dtype=object)
+    exact = numerators * scale  # (squared) distances in units of 1 / common
+    nearest = exact.min(axis=1, keepdims=True)
+    if squared:
+        # sqrt(a) <= sqrt(b) + e  <=>  a - b - e^2 <= 2 e sqrt(b); both sides times common * 2^40, e = 2^-20
+        excess = ((exact - nearest) << 2 * TOO_CLOSE) - common
+        acceptable = (excess <= 0) | (excess**2 <= (nearest * common) << (2 * TOO_CLOSE + 2))
+    else:
+        acceptable = (exact - nearest) << TOO_CLOSE <= common
+    distances = (exact / common).astype(np.float64)
+    return Answer(
+        labels=exact.argmin(axis=1),
+        acceptable=acceptable.astype(bool),
+        distances=np.sqrt(distances) if squared else distances,
+    )

@@ -1,0 +1,112 @@
+"""The question put to a kernel: digits in an order it could not know, with the exact answer to each."""
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from bench import oracle
+from bench.oracle import DISTANCES, Answer
+from data import Digits
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A data set as kernels meet it: training images by class, validation images in one stack.
+
+    Attributes:
+        name, digest, classes: of the data set.
+        train: per class read-only uint8 (n_c, height, width).
+        valid: read-only uint8 (n, height, width), all classes together.
+        actual: int64 (n,), the class index that each validation image belongs to.
+        files: n names, `valid/<class>/<file>`.
+        answers: the oracle's, per distance, in the order of `valid`.
+    """
+
+    name: str
+    digest: str
+    classes: tuple[str, ...]
+    train: tuple[np.ndarray, ...]
+    valid: np.ndarray
+    actual: np.ndarray
+    files: tuple[str, ...]
+    answers: dict[str, Answer]
+
+    @property
+    def train_counts(self) -> list[int]:
+        """Training images per class."""
+        return [len(stack) for stack in self.train]
+
+    @property
+    def valid_counts(self) -> list[int]:
+        """Validation images per class."""
+        return np.bincount(self.actual, minlength=len(self.classes)).tolist()
+
+    def correct(self, labels: np.ndarray) -> list[int]:
+        """Return how many validation images of each class got that class's label."""
+        return np.bincount(self.actual[labels == self.actual], minlength=len(self.classes)).tolist()
+
+    def accuracy(self, correct: Sequence[int]) -> float:
+        """Return the mean of the per-class accuracies, as the blog post does it (not the pooled one)."""
+        return float(np.mean([right / n for right, n in zip(correct, self.valid_counts, strict=True)]))
+
+    def shuffled(self, seed: int) -> "Problem":
+        """Return the same problem with its validation images in another order."""
+        order = np.random.default_rng(seed).permutation(len(self.valid))
+        valid = self.valid[order]
+        valid.setflags(write=False)
+        return replace(
+            self,
+            valid=valid,
+            actual=self.actual[order],
+            files=tuple(self.files[i] for i in order),
+            answers={
+                distance: Answer(answer.labels[order], answer.acceptable[order], answer.distances[order])
+                for distance, answer in self.answers.items()
+            },
+        )
+
+
+def pose(digits: Digits) -> Problem:
+    """Return the problem of a data set, solved exactly."""
+    valid = np.concatenate(digits.valid)
+    valid.setflags(write=False)
+    return Problem(
+        name=digits.name,
+        digest=digits.digest,
+        classes=digits.classes,
+        train=digits.train,
+        valid=valid,
+        actual=np.repeat(np.arange(len(digits.classes)), digits.valid_counts),
+        files=tuple(
+            f"valid/{digit}/{file}"
+            for digit, files in zip(digits.classes, digits.valid_files, strict=True)
+            for file in files
+        ),
+        answers=oracle.solve(digits.train, valid),
+    )
+
+
+def write(problem: Problem, folder: Path) -> None:
+    """Write a problem where worker processes can map its pixels instead of decoding them again."""
+    for index, stack in enumerate(problem.train):
+        np.save(folder / f"train{index}.npy", stack)
+    np.save(folder / "valid.npy", problem.valid)
+    rest = {field.name: getattr(problem, field.name) for field in fields(problem)}
+    rest["answers"] = {distance: asdict(answer) for distance, answer in problem.answers.items()}
+    del rest["train"], rest["valid"]
+    (folder / "rest.pickle").write_bytes(pickle.dumps(rest))
+
+
+def read(folder: Path) -> Problem:
+    """Return the problem written to `folder`; its pixels are mapped read-only, one copy for all workers."""
+
+    def mapped(name: str) -> np.ndarray:
+        return np.asarray(np.load(folder / name, mmap_mode="r"))
+
+    rest = pickle.loads((folder / "rest.pickle").read_bytes())
+    rest["answers"] = {distance: Answer(**rest["answers"][distance]) for distance in DISTANCES}
+    train = tuple(mapped(f"train{index}.npy") for index in range(len(rest["classes"])))
+    return Problem(train=train, valid=mapped("valid.npy"), **rest)

@@ -1,0 +1,114 @@
+"""A worker process seen from its parent: start it, ask it with a time limit, end it and all its children."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from bench.kernel import ROOT
+
+
+class Failure(Exception):
+    """A kernel's row ends here; the others go on.
+
+    Attributes:
+        status: "unavailable", "disagrees" or "broken".
+        reply: what else the worker said of it.
+    """
+
+    def __init__(self, status: str, reason: str, reply: dict[str, Any] | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.reply = reply or {}
+
+
+class Worker:
+    """One worker process, in a process group of its own. Use it as a context manager."""
+
+    def __init__(self, environment: dict[str, str] | None = None) -> None:
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the worker
+        self._process = subprocess.Popen(
+            [sys.executable, "-X", "faulthandler", "-m", "bench.worker"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,  # Ctrl-C in a terminal reaches the parent alone, which then ends the workers
+        )
+        self._replies: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def ask(self, do: str, timeout_s: float, **arguments: Any) -> dict[str, Any]:
+        """Ask and wait; see `send` and `receive`."""
+        self.send(do, **arguments)
+        return self.receive(timeout_s)
+
+    def send(self, do: str, **arguments: Any) -> None:
+        """Put a request, the name of a method of `bench.worker.Session`. A dead worker is noticed by `receive`."""
+        assert self._process.stdin
+        try:
+            self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+            self._process.stdin.flush()
+        except OSError:
+            pass
+
+    def receive(self, timeout_s: float) -> dict[str, Any]:
+        """Return the reply to the request.
+
+        Raises:
+            Failure: the kernel is unavailable, wrong or broken, the process died, or took over `timeout_s` seconds.
+        """
+        try:
+            line = self._replies.get(timeout=timeout_s)
+        except queue.Empty:
+            self.end()
+            raise Failure("broken", f"gave no answer within {timeout_s:g} s and was ended") from None
+        if not line:
+            self._process.wait()
+            raise Failure("broken", f"its process {self._how_it_ended()}")
+        reply: dict[str, Any] = json.loads(line)
+        if reply["status"] != "ok":
+            self.end()
+            raise Failure(reply["status"], reply["reason"], reply)
+        return reply
+
+    def end(self) -> None:
+        """Kill the worker and every process that its kernel started."""
+        if hasattr(os, "killpg"):
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):  # gone already; macOS says the latter
+                pass
+        else:
+            self._process.kill()
+        self._process.wait()
+
+    def _listen(self) -> None:
+        assert self._process.stdout
+        put: Callable[[str], None] = self._replies.put
+        for line in self._process.stdout:
+            put(line)
+        put("")
+
+    def _how_it_ended(self) -> str:
+        code = self._process.returncode
+        self._errors.seek(0)
+        said = self._errors.read().decode(errors="replace").strip()
+        how = f"exited with status {code}" if code >= 0 else f"died of {signal.Signals(-code).name}"
+        return f"{how}\n{said}" if said else how

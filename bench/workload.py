@@ -1,0 +1,91 @@
+"""What each scope calls: one kernel on one device with its prepared stacks. The clock is elsewhere."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.kernel import Kernel
+from bench.oracle import DISTANCES
+from bench.problem import Problem
+
+
+class WrongAnswer(Exception):
+    """A kernel answered, and the answer is not right; the message says what it gave and what was due."""
+
+
+@dataclass(frozen=True, eq=False)
+class Workload:
+    """A kernel's view of a problem: `train` and `valid` in the formulas below are its prepared stacks."""
+
+    kernel: Kernel
+    device: str
+    problem: Problem
+    train: list[Any]
+    valid: Any
+
+
+def prepare(kernel: Kernel, device: str, problem: Problem) -> Workload:
+    """Hand every stack of the problem to the kernel's `prepare`."""
+    train = [kernel.prepare(stack, device) for stack in problem.train]
+    return Workload(kernel, device, problem, train, kernel.prepare(problem.valid, device))
+
+
+def offered(kernel: Kernel) -> tuple[str, ...]:
+    """Return the distances under which the kernel predicts: "l1", and "l2" unless it has no `predict_l2`."""
+    return tuple(distance for distance in DISTANCES if hasattr(kernel, f"predict_{distance}"))
+
+
+def call(work: Workload, scope: str, distance: str) -> Callable[[], np.ndarray]:
+    """Return the function that a sample of the scope calls. Its body is the scope's timing model.
+
+    scope         time of one call                                                      starts from
+    mean          copy(to_host(mean_images(train)))                                     prepared stacks
+    predict       copy(predict(valid, means))                                           prepared stacks and means
+    baseline      copy(predict(valid, mean_images(train)))                              prepared stacks
+    end_to_end    copy(predict(prepare(valid), mean_images(prepare(train))))            uint8 arrays on the host
+
+    Download and PNG decoding are in none of them. `copy` is the harness's: the answer must have arrived on the host.
+
+    Args:
+        distance: "l1" or "l2"; no meaning in the scope mean, where "-" is written.
+    """
+    kernel, train, valid = work.kernel, work.train, work.valid
+    if scope == "mean":
+        return lambda: host_means(kernel, kernel.mean_images(train))
+    predict = getattr(kernel, f"predict_{distance}")
+    if scope == "predict":
+        means = kernel.mean_images(train)
+        return lambda: host_copy(predict(valid, means))
+    if scope == "baseline":
+        return lambda: host_copy(predict(valid, kernel.mean_images(train)))
+    if scope == "end_to_end":
+        problem, device, prepare = work.problem, work.device, kernel.prepare
+        return lambda: host_copy(
+            predict(prepare(problem.valid, device), kernel.mean_images([prepare(s, device) for s in problem.train]))
+        )
+    raise ValueError(f"unknown scope {scope!r}")
+
+
+def images_read(problem: Problem, scope: str) -> int:
+    """Return how many images one call of the scope reads: training, validation, or both."""
+    training, validation = sum(problem.train_counts), len(problem.valid)
+    return {"mean": training, "predict": validation}.get(scope, training + validation)
+
+
+def host_copy(labels: Any) -> np.ndarray:
+    """Return a copy of labels that are a list or an array on the host.
+
+    Raises:
+        WrongAnswer: they are anything else, such as an array on a device that may not be finished.
+    """
+    if type(labels) is list or type(labels) is np.ndarray:
+        return np.array(labels)
+    kind = f"{type(labels).__module__}.{type(labels).__name__}"
+    raise WrongAnswer(f"answered a {kind}, expected a list or a numpy.ndarray on the host")
+
+
+def host_means(kernel: Kernel, means: Any) -> np.ndarray:
+    """Return a copy of the kernel's means on the host, by its `to_host` or `numpy.asarray`."""
+    return np.array(getattr(kernel, "to_host", np.asarray)(means))

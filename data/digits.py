@@ -1,0 +1,65 @@
+"""What a data set is: the frozen `Digits`, its digest, and the error for bad input."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+
+class DataError(Exception):
+    """Bad input. The message names the file, what was found, what was expected and the next step."""
+
+
+@dataclass(frozen=True, eq=False)
+class Digits:
+    """Training and validation images, class by class, in sorted class order.
+
+    Attributes:
+        name: what the data set is called where a result is shown.
+        classes: class names, sorted as strings; at least two.
+        train, valid: per class a read-only, C-contiguous uint8 array (n, height, width), 0..255,
+            images in the sorted order of their file names.
+        train_files, valid_files: per class those file names.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: tuple[np.ndarray, ...]
+    valid: tuple[np.ndarray, ...]
+    train_files: tuple[tuple[str, ...], ...]
+    valid_files: tuple[tuple[str, ...], ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of class names, split sizes, image size and pixels.
+
+        Independent of where the images came from: a folder and an archive of the same pixels agree.
+        """
+        head = {
+            "classes": self.classes,
+            "image": self.image_shape,
+            "train": self.train_counts,
+            "valid": self.valid_counts,
+        }
+        sha = hashlib.sha256(json.dumps(head).encode())
+        for stack in (*self.train, *self.valid):
+            sha.update(stack.data)
+        return sha.hexdigest()
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """(height, width) of every image, in pixels."""
+        _, height, width = self.train[0].shape
+        return height, width
+
+    @property
+    def train_counts(self) -> list[int]:
+        """Training images per class."""
+        return [len(stack) for stack in self.train]
+
+    @property
+    def valid_counts(self) -> list[int]:
+        """Validation images per class."""
+        return [len(stack) for stack in self.valid]

@@ -1,0 +1,117 @@
+"""A folder or an archive to the bytes of its PNG files, in memory; nothing is decoded or unpacked to disk."""
+
+import gzip
+import io
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from data.digits import DataError
+
+SPLITS = ("train", "valid")
+Entry = tuple[tuple[str, ...], bytes | None]  # the path's parts; bytes of a file, None for a folder
+Tree = dict[str, dict[str, dict[str, bytes]]]  # split -> class -> file name -> PNG bytes
+
+
+def read(path: Path) -> Tree:
+    """Return the PNG files below `train/<class>/` and `valid/<class>/` of a folder or archive.
+
+    The two splits stand at the root or one folder down. Hidden files and folders and files that are not
+    named `.png` (in any case) are ignored.
+
+    Raises:
+        DataError: the path is missing, unreadable, no archive, a damaged archive, an archive with links,
+            special files or escaping paths, or holds more than one data set.
+    """
+    try:
+        if path.is_dir():
+            return _arrange(_folder(path), path)
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); name a folder or archive of PNG files") from error
+    if zipfile.is_zipfile(io.BytesIO(raw)):
+        return _arrange(_zip(raw, path), path)
+    return _arrange(_tar(raw, path), path)
+
+
+def _arrange(entries: Iterator[Entry], path: Path) -> Tree:
+    roots: dict[tuple[str, ...], Tree] = {}
+    for parts, content in entries:
+        if any(part.startswith(".") for part in parts):
+            continue
+        depth = next((i for i, part in enumerate(parts[:2]) if part in SPLITS), None)
+        if depth is None:
+            continue
+        root = roots.setdefault(parts[:depth], {})
+        split, *below = parts[depth:]
+        classes = root.setdefault(split, {})
+        if content is None and len(below) == 1:
+            classes.setdefault(below[0], {})
+        elif content is not None and len(below) == 2 and below[1].lower().endswith(".png"):
+            files = classes.setdefault(below[0], {})
+            if below[1] in files:
+                raise DataError(f"{path}: holds {'/'.join(parts)} twice, expected every file once; pack it anew")
+            files[below[1]] = content
+    if len(roots) > 1:
+        found = " and ".join("/".join(root) or "the root" for root in roots)
+        raise DataError(f"{path}: holds train/ or valid/ in {found}, expected one data set; name one of them")
+    return next(iter(roots.values()), {})
+
+
+def _folder(path: Path) -> Iterator[Entry]:
+    def below(folder: Path) -> Iterator[Entry]:
+        for child in sorted(folder.iterdir()):
+            parts = child.relative_to(path).parts
+            if child.name.startswith("."):
+                continue
+            if child.is_dir():
+                yield parts, None
+                if parts[0] in SPLITS or len(parts) == 1 or parts[1] in SPLITS:
+                    yield from below(child)
+            elif child.suffix.lower() == ".png" and len(parts) > 2:
+                yield parts, child.read_bytes()
+
+    return below(path)
+
+
+def _safe_parts(name: str, path: Path) -> tuple[str, ...]:
+    member = PurePosixPath(name)
+    if member.is_absolute() or ".." in member.parts:
+        raise DataError(f"{path}: holds the path {name!r}, which leaves the archive; pack it anew")
+    return member.parts
+
+
+def _zip(raw: bytes, path: Path) -> Iterator[Entry]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            for member in archive.infolist():
+                parts = _safe_parts(member.filename, path)
+                if (member.external_attr >> 16) & 0o170000 == 0o120000:
+                    raise DataError(f"{path}: {member.filename} is a link, expected plain files; pack it anew")
+                yield parts, None if member.is_dir() else archive.read(member)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise DataError(f"{path}: the zip archive cannot be read ({error}); fetch or pack it anew") from error
+
+
+def _tar(raw: bytes, path: Path) -> Iterator[Entry]:
+    try:
+        if raw.startswith(b"\x1f\x8b"):
+            raw = gzip.decompress(raw)
+        with tarfile.open(fileobj=io.BytesIO(raw), mode="r:") as archive:
+            for member in archive:
+                parts = _safe_parts(member.name, path)
+                if not (member.isfile() or member.isdir()):
+                    raise DataError(f"{path}: {member.name} is a link or special file, expected plain files")
+                end = member.offset_data + member.size
+                if end > len(raw):
+                    raise DataError(f"{path}: cut short inside {member.name}; fetch or pack it anew")
+                yield parts, None if member.isdir() else raw[member.offset_data : end]
+            # tarfile takes a header that is cut off for the end; a whole archive ends in a block of zeros.
+            if raw[archive.offset : archive.offset + tarfile.BLOCKSIZE] != bytes(tarfile.BLOCKSIZE):
+                raise DataError(f"{path}: cut short, the end mark is missing; fetch or pack it anew")
+    except (EOFError, zlib.error) as error:
+        raise DataError(f"{path}: the archive is cut short or damaged ({error}); fetch or pack it anew") from error
+    except (tarfile.TarError, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: no .tgz, .tar or .zip archive ({error}); name a folder or archive") from error

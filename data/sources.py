@@ -1,0 +1,127 @@
+"""Where digits come from: a path, the published archive, or the project's own pen."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from data import drawn, files, png
+from data.digits import DataError, Digits
+
+VARIABLE = "MNIST_SAMPLE"
+URL = "https://s3.amazonaws.com/fast-ai-sample/mnist_sample.tgz"
+MD5 = "2dbc7ec6f9259b583af0072c55816a88"  # as fastai's own list of checksums has it
+CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 3, 30
+
+
+def load(source: str | os.PathLike[str] = "auto", notify: Callable[[str], None] | None = None) -> Digits:
+    """Load a data set.
+
+    Args:
+        source: a folder or a `.tgz`, `.tar` or `.zip` archive that holds `train/<class>/*.png` and
+            `valid/<class>/*.png`; "mnist_sample", the published archive (downloaded once, checked against its
+            published MD5); "drawn", digits that the project draws; or "auto": the path in the environment variable
+            MNIST_SAMPLE if that is set, else the published archive, else, with one notice, "drawn".
+        notify: takes a notice of one sentence; standard error by default.
+
+    Raises:
+        DataError: the input is bad. An explicitly named source, and a set MNIST_SAMPLE, never fall back.
+    """
+    notify = notify or (lambda notice: print(notice, file=sys.stderr))
+    if source == "drawn":
+        return _assemble("drawn", drawn.draw())
+    if source == "mnist_sample":
+        return _from_path(fetch(notify))
+    if source != "auto":
+        return _from_path(Path(source))
+    if os.environ.get(VARIABLE):
+        return _from_path(Path(os.environ[VARIABLE]))
+    try:
+        return _from_path(fetch(notify))
+    except DataError as error:
+        notify(f"These digits are drawn, not MNIST: {error}. For the real ones set {VARIABLE} to a copy of {URL}")
+        return load("drawn")
+
+
+def fetch(notify: Callable[[str], None]) -> Path:
+    """Return the path of the published archive, downloaded into the user's cache folder unless it is there.
+
+    Raises:
+        DataError: it cannot be reached, or what came has another checksum.
+    """
+    import platformdirs  # these two cost 0.1 s, and most sources need neither
+    import pooch
+    import requests
+
+    pooch.get_logger().setLevel("WARNING")
+    cache = Path(platformdirs.user_cache_dir("loops-vs-broadcasting"))
+    if not (cache / "mnist_sample.tgz").exists():
+        notify(f"Downloading {URL} (3.2 MB) to {cache}")
+    timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
+    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=timeout)
+    try:
+        return Path(pooch.retrieve(URL, f"md5:{MD5}", "mnist_sample.tgz", cache, downloader=downloader))
+    except requests.RequestException as error:
+        raise DataError(f"{URL} cannot be reached ({type(error).__name__})") from error
+    except (ValueError, OSError) as error:  # pooch: another checksum, or a cache folder that cannot be written
+        raise DataError(f"{URL}: {' '.join(str(error).split())}") from error
+
+
+def _from_path(path: Path) -> Digits:
+    name = path.resolve().name
+    return _assemble(name.removesuffix(path.suffix).removesuffix(".tar"), files.read(path), f"{path}: ")
+
+
+def _assemble(name: str, tree: files.Tree, where: str = "") -> Digits:
+    classes = _classes(tree, where)
+    size: tuple[int, int] | None = None
+    first = ""
+    stacks: dict[str, list[np.ndarray]] = {split: [] for split in files.SPLITS}
+    for split in files.SPLITS:
+        for digit in classes:
+            pixels = []
+            for file, content in sorted(tree[split][digit].items()):
+                full = f"{where}{split}/{digit}/{file}"
+                found, image = png.decode(content, full)
+                if size is None:
+                    size, first = found, full
+                if found != size:
+                    raise DataError(f"{full}: {_by(found)} pixels, expected {_by(size)} as in {first}; resize it")
+                pixels.append(image)
+            # An array over bytes stays read-only: nobody can set it writable again.
+            stack = np.frombuffer(b"".join(pixels), np.uint8)
+            stacks[split].append(stack.reshape(len(pixels), *size))  # type: ignore[misc]  # no class is empty
+    names = {split: tuple(tuple(sorted(tree[split][digit])) for digit in classes) for split in files.SPLITS}
+    return Digits(
+        name=name,
+        classes=classes,
+        train=tuple(stacks["train"]),
+        valid=tuple(stacks["valid"]),
+        train_files=names["train"],
+        valid_files=names["valid"],
+    )
+
+
+def _classes(tree: files.Tree, where: str) -> tuple[str, ...]:
+    """Return the class names, sorted; raise DataError unless both splits hold the same two or more, none empty."""
+    for split in files.SPLITS:
+        if split not in tree:
+            raise DataError(f"{where}no folder {split}/, expected train/<class>/*.png and valid/<class>/*.png")
+    train, valid = (set(tree[split]) for split in files.SPLITS)
+    for digit in sorted(train ^ valid):
+        has, lacks = ("train", "valid") if digit in train else ("valid", "train")
+        raise DataError(f"{where}class {digit} stands in {has}/ but not in {lacks}/, expected it in both")
+    if len(train) < 2:
+        raise DataError(f"{where}found {len(train)} class(es), expected at least two folders in train/")
+    for split in files.SPLITS:
+        for digit, pngs in sorted(tree[split].items()):
+            if not pngs:
+                raise DataError(f"{where}{split}/{digit} holds no .png file, expected at least one")
+    return tuple(sorted(train))
+
+
+def _by(size: tuple[int, int]) -> str:
+    height, width = size
+    return f"{width} x {height}"
