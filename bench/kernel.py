@@ -99,7 +99,8 @@ def select(contestants: Sequence[Contestant], names: Iterable[str]) -> list[Cont
 
 def _read(path: Path) -> list[Contestant]:
     """Read docstring, DEVICES and imports with `ast`; what does not parse is found broken when it is loaded."""
-    devices, caption, packages = ("cpu",), "(does not parse)", []
+    devices: tuple[str, ...] = ("cpu",)
+    caption, packages = "(does not parse)", []
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
@@ -113,7 +114,7 @@ def _read(path: Path) -> list[Contestant]:
             case ast.ImportFrom(str(module), _, 0):
                 packages.append(module.partition(".")[0])
             case ast.Assign([ast.Name("DEVICES")], ast.Tuple(elements)) if elements:
-                devices = tuple(each.value for each in elements if isinstance(each, ast.Constant))
+                devices = tuple(str(each.value) for each in elements if isinstance(each, ast.Constant))
     plain = devices == ("cpu",)
     return [
         Contestant(path.stem if plain else f"{path.stem}@{device}", path, device, caption, tuple(packages))
@@ -141,7 +142,8 @@ def load(contestant: Contestant) -> Kernel:
     """
     name = f"kernels.{contestant.kernel}"
     spec = importlib.util.spec_from_file_location(name, contestant.path)
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

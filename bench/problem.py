@@ -42,15 +42,19 @@ class Problem:
     @property
     def valid_counts(self) -> list[int]:
         """Validation images per class."""
-        return np.bincount(self.actual, minlength=len(self.classes)).tolist()
+        return [int(n) for n in np.bincount(self.actual, minlength=len(self.classes))]
 
     def correct(self, labels: np.ndarray) -> list[int]:
         """Return how many validation images of each class got that class's label."""
-        return np.bincount(self.actual[labels == self.actual], minlength=len(self.classes)).tolist()
+        return [int(n) for n in np.bincount(self.actual[labels == self.actual], minlength=len(self.classes))]
 
     def accuracy(self, correct: Sequence[int]) -> float:
         """Return the mean of the per-class accuracies, as the blog post does it (not the pooled one)."""
         return float(np.mean([right / n for right, n in zip(correct, self.valid_counts, strict=True)]))
+
+    def score(self, correct: Sequence[int]) -> str:
+        """Return right labels per class as they are always shown: "926/1010, 1013/1028"."""
+        return ", ".join(f"{right}/{n}" for right, n in zip(correct, self.valid_counts, strict=True))
 
     def shuffled(self, seed: int) -> "Problem":
         """Return the same problem with its validation images in another order."""

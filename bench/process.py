@@ -9,9 +9,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from bench.kernel import ROOT
+
+Reply = dict[str, Any]
 
 
 class Failure(Exception):
@@ -22,7 +25,7 @@ class Failure(Exception):
         reply: what else the worker said of it.
     """
 
-    def __init__(self, status: str, reason: str, reply: dict[str, Any] | None = None) -> None:
+    def __init__(self, status: str, reason: str, reply: Reply | None = None) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
@@ -54,26 +57,16 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self.end()
 
-    def ask(self, do: str, timeout_s: float, **arguments: Any) -> dict[str, Any]:
-        """Ask and wait; see `send` and `receive`."""
-        self.send(do, **arguments)
-        return self.receive(timeout_s)
-
-    def send(self, do: str, **arguments: Any) -> None:
-        """Put a request, the name of a method of `bench.worker.Session`. A dead worker is noticed by `receive`."""
-        assert self._process.stdin
-        try:
-            self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
-            self._process.stdin.flush()
-        except OSError:
-            pass
-
-    def receive(self, timeout_s: float) -> dict[str, Any]:
-        """Return the reply to the request.
+    def ask(self, do: str, timeout_s: float, **arguments: Any) -> Reply:
+        """Call a method of `bench.worker.Session` in the worker and return its reply.
 
         Raises:
             Failure: the kernel is unavailable, wrong or broken, the process died, or took over `timeout_s` seconds.
         """
+        assert self._process.stdin
+        with suppress(OSError):  # it died since its last reply: the end of its replies says so below
+            self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+            self._process.stdin.flush()
         try:
             line = self._replies.get(timeout=timeout_s)
         except queue.Empty:
@@ -82,7 +75,7 @@ class Worker:
         if not line:
             self._process.wait()
             raise Failure("broken", f"its process {self._how_it_ended()}")
-        reply: dict[str, Any] = json.loads(line)
+        reply: Reply = json.loads(line)
         if reply["status"] != "ok":
             self.end()
             raise Failure(reply["status"], reply["reason"], reply)
@@ -91,10 +84,8 @@ class Worker:
     def end(self) -> None:
         """Kill the worker and every process that its kernel started."""
         if hasattr(os, "killpg"):
-            try:
+            with suppress(ProcessLookupError, PermissionError):  # gone already; macOS says the latter
                 os.killpg(self._process.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):  # gone already; macOS says the latter
-                pass
         else:
             self._process.kill()
         self._process.wait()

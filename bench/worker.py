@@ -25,25 +25,30 @@ class Session:
     """What the parent can ask for, one method per request."""
 
     def start(self, contestant: Reply, folder: str, order: int) -> Reply:
-        """Import the kernel and start its device on one image; then, untimed, prepare every stack.
+        """Import the kernel and start its device on one image; gives `start_s`, the seconds that took.
 
-        Gives `start_s`, the seconds that import and device start took. Validation images come in an order drawn from
-        `order`.
+        Validation images come in an order drawn from `order`, which the kernel could not know.
         """
-        from bench import problem, workload  # NumPy is loaded before the clock starts: every kernel needs it
+        from bench import problem  # with NumPy, before the clock starts: every kernel gets an array
 
-        posed = problem.read(Path(folder)).shuffled(order)
-        device = contestant["device"]
+        self.problem = problem.read(Path(folder)).shuffled(order)
+        self.device = contestant["device"]
         started = perf_counter()
-        kernel = load(Contestant(**{**contestant, "path": Path(contestant["path"])}))
-        kernel.prepare(posed.valid[:1], device)
-        start_s = perf_counter() - started
-        self.work = workload.prepare(kernel, device, posed)
-        return {"start_s": start_s, "distances": workload.offered(kernel)}
+        self.kernel = load(Contestant(**{**contestant, "path": Path(contestant["path"])}))
+        self.kernel.prepare(self.problem.valid[:1], self.device)
+        return {"start_s": perf_counter() - started}
+
+    def prepare(self) -> Reply:
+        """Prepare every stack, untimed."""
+        from bench import workload
+
+        self.work = workload.prepare(self.kernel, self.device, self.problem)
+        return {}
 
     def verify(self, seed: int) -> Reply:
         """Verify the kernel; gives its findings, also when it is wrong."""
-        from bench.verify import Findings, WrongAnswer, verify
+        from bench.verify import Findings, verify
+        from bench.workload import WrongAnswer
 
         findings = Findings()
         try:
@@ -63,7 +68,7 @@ class Session:
                 verify.check_means(answer, oracle.mean_images(self.work.problem.train), "in a timed call: ")
             else:
                 verify.check_labels(answer, self.work.problem, distance, "in a timed call: ")
-        except verify.WrongAnswer as error:
+        except workload.WrongAnswer as error:
             return {"status": "disagrees", "reason": str(error)}
         return {"seconds": seconds}
 

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,26 +33,32 @@ class Verdict:
     mean_error: float | None = None
 
 
-def check(contestants: Iterable[Contestant], problem: Problem, seed: int, timeout_s: float) -> Iterator[Verdict]:
-    """Verify the contestants one after the other; yield each verdict as it is reached."""
+@contextmanager
+def handed_over(problem: Problem) -> Iterator[str]:
+    """Yield a temporary folder that holds the problem for worker processes."""
     with tempfile.TemporaryDirectory() as folder:
         problems.write(problem, Path(folder))
-        for contestant in contestants:
-            yield judge(contestant, folder, seed, timeout_s)
+        yield folder
 
 
 def judge(contestant: Contestant, folder: str, seed: int, timeout_s: float) -> Verdict:
-    """Verify one contestant on the problem written to `folder`."""
+    """Verify one contestant, in a process of its own, on the problem handed over in `folder`."""
     if reason := why_unavailable(contestant):
         return Verdict(contestant.name, "unavailable", reason)
     with Worker() as worker:
         try:
             worker.ask("start", timeout_s, contestant=as_json(contestant), folder=folder, order=seed)
+            worker.ask("prepare", timeout_s)
             found = worker.ask("verify", timeout_s, seed=seed + 1)
         except Failure as failure:
-            found = {key: failure.reply[key] for key in ("correct", "mean_error") if key in failure.reply}
-            return Verdict(contestant.name, failure.status, failure.reason, **found)
+            return failed(contestant.name, failure)
     return Verdict(contestant.name, "agrees", None, found["correct"], found["mean_error"])
+
+
+def failed(name: str, failure: Failure) -> Verdict:
+    """Return the verdict on a contestant whose worker reported a failure."""
+    reply = failure.reply
+    return Verdict(name, failure.status, failure.reason, reply.get("correct", {}), reply.get("mean_error"))
 
 
 def as_json(contestant: Contestant) -> dict[str, Any]:

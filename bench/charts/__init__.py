@@ -1,0 +1,1 @@
+"""One file per picture, each a pure function of a record."""

@@ -1,0 +1,63 @@
+"""What a person sees while something runs, and the shape of a table. Progress goes to standard error."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+PIPED_WIDTH = 160  # a pipe has no width of its own, and nothing should be cut in it
+
+
+def out() -> Console:
+    """Return the console of standard output. Text is printed as it is: a traceback's brackets are no markup."""
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+
+
+def table(rows: Sequence[Sequence[str]], *columns: str, right: Sequence[str] = ()) -> Table:
+    """Return a table of text; the columns named in `right` hold numbers."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def shown(path: Path) -> str:
+    """Return a path as a person would type it here: relative where it lies below the current folder."""
+    path = path.resolve()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+Progress = Callable[[str, str, int, int], None]  # stage, kernel, steps of the stage behind, steps in all
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Progress]:
+    """Yield a function that is told what is being done: a bar on a terminal, a line per stage in a pipe."""
+    if quiet:
+        yield lambda stage, kernel, done, steps: None
+    elif not sys.stderr.isatty():
+        stages = set()
+
+        def say(stage: str, kernel: str, done: int, steps: int) -> None:
+            if stage not in stages:
+                stages.add(stage)
+                print(stage, file=sys.stderr, flush=True)
+
+        yield say
+    else:
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+        columns = (BarColumn(30), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+        with Progress(*columns, console=Console(stderr=True, markup=False), transient=True) as bar:
+            task = bar.add_task("", total=None)
+
+            def show(stage: str, kernel: str, done: int, steps: int) -> None:
+                bar.update(task, description=f"{stage}: {kernel}", completed=done, total=steps)
+
+            yield show

@@ -1,0 +1,25 @@
+"""Numbers as a person reads them. Inside the project seconds are seconds and ratios are plain numbers."""
+
+
+def time(seconds: float) -> str:
+    """Return seconds in the unit that suits them: 1.58 s, 369 ms, 3.31 ms, 84.0 µs."""
+    for unit, scale in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= scale:
+            return f"{_three_digits(seconds / scale)} {unit}"
+    return f"{_three_digits(seconds / 1e-9)} ns"
+
+
+def ratio(times: float) -> str:
+    """Return a ratio: 0.62×, 8.4×, 107×, 12,300×."""
+    return f"{_three_digits(times)}×" if times < 1000 else f"{times:,.0f}×"
+
+
+def per_image(seconds: float, images: int) -> str:
+    """Return nanoseconds per image with thousands separators."""
+    return f"{seconds / images * 1e9:,.0f}"
+
+
+def _three_digits(value: float) -> str:
+    if value < 1:
+        return f"{value:.2g}"
+    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f}"
