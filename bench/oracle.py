@@ -69,7 +69,7 @@ def solve(train: Sequence[np.ndarray], valid: np.ndarray) -> dict[str, Answer]:
 
 
 def _sum(stack: np.ndarray) -> np.ndarray:
-    return np.sum(stack, axis=0, dtype=np.int64)
+    return np.asarray(np.sum(stack, axis=0, dtype=np.int64))
 
 
 def _numerators(images: np.ndarray, counts: list[int], sums: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -109,7 +109,7 @@ class Entrant:
             return None
 
     def time(self, scope: str, distance: str, **where: int) -> None:
-        """Take one sample of at least a millisecond; a first call, which finds out how many loops that takes, is none."""
+        """Take one sample of at least a millisecond. The call that finds out how many loops that takes is none."""
         cell = (scope, distance)
         if cell not in self.loops and (reply := self.ask("time", scope=scope, distance=distance, loops=1)):
             self.loops[cell] = max(1, math.ceil(SHORTEST_SAMPLE_S / reply["seconds"]))

@@ -41,7 +41,7 @@ def draw(record: Record, stem: Path) -> list[Path]:
         slowest = min(times_faster for times_faster, _ in rows)
         axes.set(xscale="log", xlim=(min(slowest, 1) / 1.15, max(fastest, 10) ** 1.45), ylim=(-0.6, len(labels) - 0.4))
         axes.set_yticks(range(len(labels)), labels)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: ratio(value)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}×"))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(f"times faster than {REFERENCE} (log scale)")

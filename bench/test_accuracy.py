@@ -1,0 +1,18 @@
+"""The cross-check as ordinary tests: `pytest`, or `pytest bench/test_accuracy.py --kernel mine.py`."""
+
+import pytest
+
+from bench.faces import Verified
+from bench.oracle import DISTANCES
+from bench.problem import Problem
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_accuracy(verified: Verified, problem: Problem, distance: str) -> None:
+    """The kernel answered every image as the oracle does: `verified` has proven that before it gets here."""
+    if not verified.offers(distance):
+        pytest.skip(f"{verified.contestant.name} offers no {distance}")
+    exact = problem.answers[distance]
+    due = problem.correct(exact.labels)
+    got = verified.findings.correct[distance]
+    assert sum(abs(a - b) for a, b in zip(got, due, strict=True)) <= exact.too_close

@@ -1,0 +1,61 @@
+"""The quick face of the clock: `pytest --benchmark-only`. Indicative and unpaired; `python -m bench run` pairs.
+
+Every kernel is verified before it is timed, and every array that a timed call returned is verified after.
+"""
+
+from time import perf_counter
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench import oracle, workload
+from bench.faces import Verified
+from bench.verify import check_labels, check_means
+from bench.workload import WrongAnswer
+
+BUDGET_S = 1.0  # per kernel, scope and distance; the slowest kernel gets FEWEST rounds all the same
+FEWEST, MOST = 3, 50
+
+
+def time(benchmark: BenchmarkFixture, verified: Verified, scope: str, distance: str) -> None:
+    """Time a scope and verify all that its timed calls returned."""
+    if not verified.offers(distance):
+        pytest.skip(f"{verified.contestant.name} offers no {distance}")
+    problem = verified.work.problem
+    call = workload.call(verified.work, scope, distance)
+    started = perf_counter()
+    answers = [call()]
+    rounds = round(BUDGET_S / (perf_counter() - started))
+
+    benchmark.group = f"{scope} {distance}"
+    benchmark.extra_info.update(verified.extra_info(scope, distance))
+    benchmark.pedantic(lambda: answers.append(call()), rounds=min(MOST, max(FEWEST, rounds)), iterations=1)
+    exact = oracle.mean_images(problem.train)
+    try:
+        for answer in answers:
+            if scope == "mean":
+                check_means(answer, exact, "in a timed call: ")
+            else:
+                check_labels(answer, problem, distance, "in a timed call: ")
+    except WrongAnswer:
+        benchmark.has_error = True  # or the library would write the wrong answer's time into its JSON
+        raise
+
+
+def test_mean(benchmark: BenchmarkFixture, verified: Verified) -> None:
+    time(benchmark, verified, "mean", "-")
+
+
+@pytest.mark.parametrize("distance", oracle.DISTANCES)
+def test_predict(benchmark: BenchmarkFixture, verified: Verified, distance: str) -> None:
+    time(benchmark, verified, "predict", distance)
+
+
+@pytest.mark.parametrize("distance", oracle.DISTANCES)
+def test_baseline(benchmark: BenchmarkFixture, verified: Verified, distance: str) -> None:
+    time(benchmark, verified, "baseline", distance)
+
+
+@pytest.mark.parametrize("distance", oracle.DISTANCES)
+def test_end_to_end(benchmark: BenchmarkFixture, verified: Verified, distance: str) -> None:
+    time(benchmark, verified, "end_to_end", distance)

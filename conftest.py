@@ -1,0 +1,57 @@
+"""Options and fixtures that join data, kernels and bench. No logic of its own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import data
+from bench import kernel as kernels
+from bench import problem as problems
+from bench.faces import Verified, verified_in_process
+from data import Digits
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("the benchmark")
+    group.addoption("--data", default="auto", help="auto, mnist_sample, drawn, or a folder or archive of PNG files")
+    group.addoption("--kernels", default="", help="A,B: only these kernels; NAME alone means all of its devices")
+    group.addoption("--kernel", action="append", default=[], type=Path, help="also the kernel in this file")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "verified" not in metafunc.fixturenames:
+        return
+    option = metafunc.config.option
+    try:
+        contestants = kernels.discover(option.kernel)
+        if names := [name for name in option.kernels.split(",") if name]:
+            contestants = kernels.select(contestants, [*names, *(path.stem for path in option.kernel)])
+    except kernels.UnknownKernel as error:
+        raise pytest.UsageError(str(error)) from error
+    metafunc.parametrize(
+        "verified", contestants, ids=[each.name for each in contestants], indirect=True, scope="session"
+    )
+
+
+@pytest.fixture(scope="session")
+def problem(pytestconfig: pytest.Config) -> problems.Problem:
+    """The digits that `--data` names, solved exactly."""
+    return problems.pose(data.load(pytestconfig.option.data))
+
+
+@pytest.fixture(scope="session")
+def verified(request: pytest.FixtureRequest, problem: problems.Problem) -> Verified:
+    """One contestant, verified in this process: a test that asks for it cannot run with a wrong kernel."""
+    try:
+        return verified_in_process(request.param, problem)
+    except kernels.Unavailable as reason:
+        pytest.skip(f"{request.param.name} is unavailable: {reason}")
+
+
+@pytest.fixture(scope="session")
+def real_digits() -> Digits:
+    """The digits that the environment variable MNIST_SAMPLE names."""
+    if not os.environ.get("MNIST_SAMPLE"):
+        pytest.skip("MNIST_SAMPLE does not name the real digits")
+    return data.load("auto")
