@@ -89,7 +89,6 @@ def report(problem: Problem, verdicts: Iterable[Verdict]) -> dict[str, Any]:
                 "name": verdict.name,
                 "status": verdict.status,
                 "reason": verdict.reason,
-                "mean_error": verdict.mean_error,
                 **{distance: score(verdict.correct.get(distance)) for distance in DISTANCES},
             }
             for verdict in verdicts

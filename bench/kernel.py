@@ -113,8 +113,12 @@ def _read(path: Path) -> list[Contestant]:
                 packages += [alias.name.partition(".")[0] for alias in names]
             case ast.ImportFrom(str(module), _, 0):
                 packages.append(module.partition(".")[0])
-            case ast.Assign([ast.Name("DEVICES")], ast.Tuple(elements)) if elements:
-                devices = tuple(str(each.value) for each in elements if isinstance(each, ast.Constant))
+            case (
+                ast.Assign([ast.Name("DEVICES")], ast.Tuple(elements) | ast.List(elements))
+                | ast.AnnAssign(ast.Name("DEVICES"), _, ast.Tuple(elements) | ast.List(elements))
+            ):
+                named = tuple(each.value for each in elements if isinstance(each, ast.Constant))
+                devices = tuple(each for each in named if isinstance(each, str)) or devices
     plain = devices == ("cpu",)
     return [
         Contestant(path.stem if plain else f"{path.stem}@{device}", path, device, caption, tuple(packages))
@@ -161,7 +165,8 @@ def _keep_contract(module: ModuleType, contestant: Contestant) -> None:
     for function in ("prepare", "mean_images", "predict_l1"):
         if not callable(getattr(module, function, None)):
             raise BrokenKernel(f"{contestant.path.name} has no function {function}, which the contract requires")
-    if contestant.device not in getattr(module, "DEVICES", ("cpu",)):
+    read = [each.device for each in _read(contestant.path)]
+    if read != [*getattr(module, "DEVICES", read)]:  # or a device would be missing without a word
         raise BrokenKernel(f"{contestant.path.name}: DEVICES must be a literal tuple, such as ('cpu', 'cuda')")
 
 

@@ -1,5 +1,6 @@
 """The question put to a kernel: digits in an order it could not know, with the exact answer to each."""
 
+import hashlib
 import pickle
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -56,6 +57,13 @@ class Problem:
         """Return right labels per class as they are always shown: "926/1010, 1013/1028"."""
         return ", ".join(f"{right}/{n}" for right, n in zip(correct, self.valid_counts, strict=True))
 
+    def fingerprint(self) -> bytes:
+        """Return a hash of all pixels as they are now: another one later means that somebody changed them."""
+        sha = hashlib.sha256(self.valid.data)
+        for stack in self.train:
+            sha.update(stack.data)
+        return sha.digest()
+
     def shuffled(self, seed: int) -> "Problem":
         """Return the same problem with its validation images in another order."""
         order = np.random.default_rng(seed).permutation(len(self.valid))
@@ -105,10 +113,15 @@ def write(problem: Problem, folder: Path) -> None:
 
 
 def read(folder: Path) -> Problem:
-    """Return the problem written to `folder`; its pixels are mapped read-only, one copy for all workers."""
+    """Return the problem written to `folder`; its pixels are mapped, one copy for all workers, and read-only.
+
+    A kernel that writes to them all the same changes a copy of its own: verification then says so, to that kernel alone.
+    """
 
     def mapped(name: str) -> np.ndarray:
-        return np.asarray(np.load(folder / name, mmap_mode="r"))
+        stack = np.asarray(np.load(folder / name, mmap_mode="c"))
+        stack.setflags(write=False)
+        return stack
 
     rest = pickle.loads((folder / "rest.pickle").read_bytes())
     rest["answers"] = {distance: Answer(**rest["answers"][distance]) for distance in DISTANCES}

@@ -49,7 +49,8 @@ class Worker:
             start_new_session=True,  # Ctrl-C in a terminal reaches the parent alone, which then ends the workers
         )
         self._replies: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def __enter__(self) -> "Worker":
         return self
@@ -82,13 +83,19 @@ class Worker:
         return reply
 
     def end(self) -> None:
-        """Kill the worker and every process that its kernel started."""
+        """Kill the worker and every process that its kernel started; once is enough."""
+        if self._errors.closed:
+            return
         if hasattr(os, "killpg"):
             with suppress(ProcessLookupError, PermissionError):  # gone already; macOS says the latter
                 os.killpg(self._process.pid, signal.SIGKILL)
         else:
             self._process.kill()
         self._process.wait()
+        self._listener.join(timeout=5)  # a daemon that the kernel detached could hold the pipe open
+        for pipe in (self._process.stdin, self._process.stdout, self._errors):
+            with suppress(OSError):  # a request that the dead worker never read
+                pipe.close()  # type: ignore[union-attr]  # both pipes were asked for
 
     def _listen(self) -> None:
         assert self._process.stdout

@@ -70,15 +70,18 @@ def write(
     absent: Iterable[Absent],
     facts: dict[str, Any],
     per_kernel: dict[str, dict[str, Any]],
-    folder: Path = LOCAL,
+    folder: Path | None = None,
 ) -> Path:
     """Write a record to a new file and return its path: whole or not at all, and never over an older one.
 
     Args:
         facts: metadata of the whole record (text and numbers).
         per_kernel: metadata of each kernel's benchmarks, by contestant name.
+        folder: results/local/ by default.
     """
     import pyperf
+
+    folder = folder or LOCAL
 
     now = datetime.now(UTC)
     shared = {**facts, "schema": SCHEMA, "date": now.isoformat(timespec="seconds"), "unit": "second"}
@@ -156,7 +159,7 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> Record:
     samples = []
     for benchmark in content["benchmarks"]:
         for run in benchmark["runs"]:
-            metadata = {**shared, **benchmark["metadata"], **run.get("metadata", {})}
+            metadata = {**shared, **benchmark.get("metadata", {}), **run.get("metadata", {})}
             keys = {key: metadata[key] for key in Sample.__dataclass_fields__ if key != "seconds"}
             samples += [Sample(seconds=seconds, **keys) for seconds in run["values"]]
     absent = [Absent(**each) for each in json.loads(shared["absent"])]

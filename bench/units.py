@@ -14,12 +14,5 @@ def ratio(times: float) -> str:
     return f"{_three_digits(times)}×" if times < 1000 else f"{times:,.0f}×"
 
 
-def per_image(seconds: float, images: int) -> str:
-    """Return nanoseconds per image with thousands separators."""
-    return f"{seconds / images * 1e9:,.0f}"
-
-
 def _three_digits(value: float) -> str:
-    if value < 1:
-        return f"{value:.2g}"
     return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f}"

@@ -110,9 +110,11 @@ def main() -> None:
     with tempfile.TemporaryFile() as printed:  # standard output is the kernel's; the replies have a pipe of their own
         os.dup2(printed.fileno(), 1)
         threading.Thread(target=listen, daemon=True).start()
-        session = Session()
+        session, process = Session(), os.getpid()
         while True:
             reply = _serve(session, json.loads(requests.get()), printed)
+            if os.getpid() != process:  # or its reply would be taken for the next one of its parent
+                reply = {"status": "broken", "reason": "forked a process that came back from the kernel"}
             print(json.dumps(reply), file=channel, flush=True)
 
 

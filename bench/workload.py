@@ -17,19 +17,24 @@ class WrongAnswer(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Workload:
-    """A kernel's view of a problem: `train` and `valid` in the formulas below are its prepared stacks."""
+    """A kernel's view of a problem: `train` and `valid` in the formulas below are its prepared stacks.
+
+    `before` is the fingerprint of the problem's pixels from before the kernel saw them.
+    """
 
     kernel: Kernel
     device: str
     problem: Problem
     train: list[Any]
     valid: Any
+    before: bytes
 
 
 def prepare(kernel: Kernel, device: str, problem: Problem) -> Workload:
     """Hand every stack of the problem to the kernel's `prepare`."""
+    before = problem.fingerprint()
     train = [kernel.prepare(stack, device) for stack in problem.train]
-    return Workload(kernel, device, problem, train, kernel.prepare(problem.valid, device))
+    return Workload(kernel, device, problem, train, kernel.prepare(problem.valid, device), before)
 
 
 def offered(kernel: Kernel) -> tuple[str, ...]:

@@ -1,0 +1,119 @@
+"""`run` and `plot` as a person meets them: what they print, what they leave behind, how they end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from bench import __main__, records
+from bench.kernel import REFERENCE, ROOT
+from data.tests.builders import small_set, write
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A small data set, a record folder of its own, and the data set's path as an option."""
+    monkeypatch.setattr(records, "LOCAL", tmp_path / "local")
+    write(tmp_path / "small", small_set(height=28, width=28))
+    return tmp_path
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(__main__.cli, [str(each) for each in arguments])
+
+
+def test_run_ends_with_what_a_person_wants_to_see(place):
+    mine = place / "mine.py"
+    mine.write_text((ROOT / "kernels" / "numpy_broadcast.py").read_text())
+    (place / "absent.py").write_text("import no_such_package\n")
+    result = invoke("run", "--data", place / "small", "--kernel", mine, "--kernel", place / "absent.py")
+    assert result.exit_code == 0, result.output
+    said = result.stdout
+    assert "small, 2 + 2 training and 1 + 1 validation images, SHA-256 " in said
+    assert "all 2 kernels agree: " in said
+    for name in (REFERENCE, "mine"):
+        assert any(line.strip().startswith(f"{name} ") and "×" in line for line in said.splitlines())
+    assert "absent is unavailable: no_such_package is not installed" in said
+    assert "indicative: one process, no interval" in said
+    assert said.rstrip().endswith("python -m bench run --kernel mine.py")
+    left = sorted(path.suffix for path in (place / "local").iterdir())
+    assert left == [".json", ".png", ".svg"]
+    svg = next((place / "local").glob("*.svg"))
+    before = svg.read_bytes()
+    assert invoke("plot").exit_code == 0
+    assert svg.read_bytes() == before
+
+
+def test_a_wrong_kernel_is_not_timed_and_the_exit_status_says_so(place):
+    wrong = place / "wrong.py"
+    wrong.write_text((ROOT / "kernels" / "numpy_broadcast.py").read_text().replace("argmin", "argmax"))
+    result = invoke("run", "--data", place / "small", "--kernel", wrong, "--quiet")
+    assert result.exit_code == 1
+    assert "wrong disagrees: l1: " in result.stdout
+    assert "1 kernel agrees" in result.stdout
+    record = records.read(next((place / "local").glob("*.json")))
+    assert {each.kernel for each in record.samples} == {REFERENCE}
+    assert [each.kernel for each in record.absent] == ["wrong"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "--data", "no/such/place"], "no/such/place: cannot be read"),
+        (["run", "--kernels", "no_such_kernel"], "no kernel is called 'no_such_kernel'"),
+        (["run", "--kernel", "no_such.py"], "no_such.py is not a Python file"),
+        (["run", "--timeout", "0"], "--timeout"),
+        (["plot", "no_such.json"], "no_such.json: cannot be read"),
+        (["plot"], "there is no record yet"),
+        (["run", "--no-such-option"], "--no-such-option"),
+    ],
+)
+def test_bad_input_is_one_message_and_nothing_written(place, arguments, says):
+    command = [sys.executable, "-c", PATCHED, str(place / "local"), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert not (place / "local").exists()
+
+
+PATCHED = """
+import sys
+from pathlib import Path
+from bench import __main__, records
+records.LOCAL = Path(sys.argv.pop(1))
+__main__.main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_leaves_nothing_and_ends_with_130(place):
+    hang = place / "hang.py"
+    marker = place / "hanging"
+    source = f"import os, time\ndef prepare(images, device):\n    open({str(marker)!r}, 'w').write(str(os.getpid()))\n"
+    hang.write_text(source + "    time.sleep(600)\nmean_images = predict_l1 = prepare\n")
+    command = [sys.executable, "-c", PATCHED, str(place / "local"), "run", "--data", str(place / "small")]
+    with subprocess.Popen([*command, "--kernel", str(hang)], cwd=ROOT, stderr=subprocess.PIPE, text=True) as run:
+        deadline = time.monotonic() + 60
+        while not (marker.exists() and marker.read_text()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert "Interrupted" in said
+    assert "Traceback" not in said
+    assert not (place / "local").exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(marker.read_text()), 0)
+
+
+def test_help_fits_a_screen():
+    for verb in ("kernels", "check", "run", "plot"):
+        lines = invoke(verb, "--help").output.splitlines()
+        assert len(lines) <= 24
+        assert max(map(len, lines)) <= 100
