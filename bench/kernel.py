@@ -113,11 +113,8 @@ def _read(path: Path) -> list[Contestant]:
                 packages += [alias.name.partition(".")[0] for alias in names]
             case ast.ImportFrom(str(module), _, 0):
                 packages.append(module.partition(".")[0])
-            case (
-                ast.Assign([ast.Name("DEVICES")], ast.Tuple(elements) | ast.List(elements))
-                | ast.AnnAssign(ast.Name("DEVICES"), _, ast.Tuple(elements) | ast.List(elements))
-            ):
-                named = tuple(each.value for each in elements if isinstance(each, ast.Constant))
+            case ast.Assign([ast.Name("DEVICES")], value) | ast.AnnAssign(ast.Name("DEVICES"), _, value):
+                named = [each.value for each in getattr(value, "elts", []) if isinstance(each, ast.Constant)]
                 devices = tuple(each for each in named if isinstance(each, str)) or devices
     plain = devices == ("cpu",)
     return [

@@ -115,7 +115,7 @@ def write(problem: Problem, folder: Path) -> None:
 def read(folder: Path) -> Problem:
     """Return the problem written to `folder`; its pixels are mapped, one copy for all workers, and read-only.
 
-    A kernel that writes to them all the same changes a copy of its own: verification then says so, to that kernel alone.
+    A kernel that writes to them all the same changes a copy of its own, which verification notices.
     """
 
     def mapped(name: str) -> np.ndarray:

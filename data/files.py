@@ -2,6 +2,9 @@
 
 import gzip
 import io
+import lzma
+import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -11,6 +14,8 @@ from pathlib import Path, PurePosixPath
 from data.digits import DataError
 
 SPLITS = ("train", "valid")
+# What zipfile and its decompressors raise for damaged bytes, and (RuntimeError) for encrypted ones.
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError, RuntimeError)
 Entry = tuple[tuple[str, ...], bytes | None]  # the path's parts; bytes of a file, None for a folder
 Tree = dict[str, dict[str, dict[str, bytes]]]  # split -> class -> file name -> PNG bytes
 
@@ -30,8 +35,9 @@ def read(path: Path) -> Tree:
             return _arrange(_folder(path), path)
         raw = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); name a folder or archive of PNG files") from error
-    if zipfile.is_zipfile(io.BytesIO(raw)):
+        name = error.filename or path
+        raise DataError(f"{name}: cannot be read ({error.strerror}); name a folder or archive of PNG files") from error
+    if raw.startswith(b"PK"):  # zipfile.is_zipfile would also find a zip file that stands in a tar
         return _arrange(_zip(raw, path), path)
     return _arrange(_tar(raw, path), path)
 
@@ -41,36 +47,43 @@ def _arrange(entries: Iterator[Entry], path: Path) -> Tree:
     for parts, content in entries:
         if any(part.startswith(".") for part in parts):
             continue
-        depth = next((i for i, part in enumerate(parts[:2]) if part in SPLITS), None)
+        folder = parts if content is None else parts[:-1]
+        depth = _depth(folder)
         if depth is None:
             continue
-        root = roots.setdefault(parts[:depth], {})
-        split, *below = parts[depth:]
-        classes = root.setdefault(split, {})
-        if content is None and len(below) == 1:
-            classes.setdefault(below[0], {})
-        elif content is not None and len(below) == 2 and below[1].lower().endswith(".png"):
-            files = classes.setdefault(below[0], {})
-            if below[1] in files:
+        classes = roots.setdefault(folder[:depth], {}).setdefault(folder[depth], {})
+        if len(folder) == depth + 1:
+            continue
+        files = classes.setdefault(folder[depth + 1], {})
+        if content is not None and len(folder) == depth + 2 and parts[-1].lower().endswith(".png"):
+            if parts[-1] in files:
                 raise DataError(f"{path}: holds {'/'.join(parts)} twice, expected every file once; pack it anew")
-            files[below[1]] = content
+            files[parts[-1]] = content
     if len(roots) > 1:
-        found = " and ".join("/".join(root) or "the root" for root in roots)
+        found = " and ".join("/".join(root) or "the root" for root in sorted(roots))
         raise DataError(f"{path}: holds train/ or valid/ in {found}, expected one data set; name one of them")
     return next(iter(roots.values()), {})
 
 
+def _depth(folder: tuple[str, ...]) -> int | None:
+    """Return where train or valid stands in a folder's path: 0, 1 or nowhere."""
+    return next((i for i, part in enumerate(folder[:2]) if part in SPLITS), None)
+
+
 def _folder(path: Path) -> Iterator[Entry]:
     def below(folder: Path) -> Iterator[Entry]:
-        for child in sorted(folder.iterdir()):
+        for child in folder.iterdir():
             parts = child.relative_to(path).parts
+            depth = _depth(parts)
             if child.name.startswith("."):
                 continue
             if child.is_dir():
                 yield parts, None
-                if parts[0] in SPLITS or len(parts) == 1 or parts[1] in SPLITS:
+                if len(parts) <= (1 if depth is None else depth + 2):
                     yield from below(child)
-            elif child.suffix.lower() == ".png" and len(parts) > 2:
+            elif depth is not None and len(parts) == depth + 3 and child.suffix.lower() == ".png":
+                if not child.is_file():
+                    raise DataError(f"{child}: a broken link or special file, expected a plain file; remove it")
                 yield parts, child.read_bytes()
 
     return below(path)
@@ -88,11 +101,12 @@ def _zip(raw: bytes, path: Path) -> Iterator[Entry]:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             for member in archive.infolist():
                 parts = _safe_parts(member.filename, path)
-                if (member.external_attr >> 16) & 0o170000 == 0o120000:
-                    raise DataError(f"{path}: {member.filename} is a link, expected plain files; pack it anew")
-                yield parts, None if member.is_dir() else archive.read(member)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise DataError(f"{path}: the zip archive cannot be read ({error}); fetch or pack it anew") from error
+                if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+                    raise DataError(f"{path}: {member.filename} is a link or special file, expected plain files")
+                content = archive.read(member)  # of a folder too: it compares the name with the member's own
+                yield parts, None if member.is_dir() else content
+    except ZIP_ERRORS as error:
+        raise DataError(f"{path}: the zip archive is cut short or damaged ({error}); fetch or pack it anew") from error
 
 
 def _tar(raw: bytes, path: Path) -> Iterator[Entry]:
@@ -104,14 +118,13 @@ def _tar(raw: bytes, path: Path) -> Iterator[Entry]:
                 parts = _safe_parts(member.name, path)
                 if not (member.isfile() or member.isdir()):
                     raise DataError(f"{path}: {member.name} is a link or special file, expected plain files")
-                end = member.offset_data + member.size
-                if end > len(raw):
+                if not member.offset_data <= archive.offset <= len(raw):  # where the next header is to begin
                     raise DataError(f"{path}: cut short inside {member.name}; fetch or pack it anew")
-                yield parts, None if member.isdir() else raw[member.offset_data : end]
+                yield parts, None if member.isdir() else raw[member.offset_data : member.offset_data + member.size]
             # tarfile takes a header that is cut off for the end; a whole archive ends in a block of zeros.
             if raw[archive.offset : archive.offset + tarfile.BLOCKSIZE] != bytes(tarfile.BLOCKSIZE):
                 raise DataError(f"{path}: cut short, the end mark is missing; fetch or pack it anew")
-    except (EOFError, zlib.error) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: the archive is cut short or damaged ({error}); fetch or pack it anew") from error
-    except (tarfile.TarError, gzip.BadGzipFile) as error:
+    except tarfile.TarError as error:
         raise DataError(f"{path}: no .tgz, .tar or .zip archive ({error}); name a folder or archive") from error

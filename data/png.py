@@ -1,8 +1,8 @@
 """One PNG file in memory to its pixels; everything that is not an 8-bit greyscale PNG is refused."""
 
-import io
 import struct
 import zlib
+from collections.abc import Iterator
 
 from PIL import Image
 
@@ -11,34 +11,50 @@ from data.digits import DataError
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PIXELS = 2**22  # 2048 x 2048: far above any digit, far below what could exhaust memory
 KINDS = {0: "greyscale", 2: "RGB", 3: "palette", 4: "greyscale with alpha", 6: "RGB with alpha"}
+# The seven passes of an interlaced PNG: first column, first row, step to the right, step down.
+ADAM7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
 
 
 def decode(png: bytes, name: str) -> tuple[tuple[int, int], bytes]:
     """Return ((height, width), pixels) of one PNG file, pixels as height * width bytes, 0..255.
 
     The header is judged, and every chunk's checksum proven, before any pixel is decoded: Pillow itself does
-    not look at the checksum of pixel data, so a flipped bit could otherwise become a different digit.
+    not look at the checksum of pixel data, so a flipped bit could otherwise become a different digit. Nor does it
+    notice missing pixels, which it would leave black. It is given the pixel data alone, and no other chunk.
 
     Raises:
         DataError: the file is empty, cut short, damaged, no PNG, not 8-bit greyscale, or claims
             more than MAX_PIXELS pixels. `name` is the file's name in the message.
     """
-    size = _inspect(png, name)
+    chunks = _chunks(png, name)
+    height, width, interlaced = _header(*next(chunks), name)
+    packed = []
+    for kind, body in chunks:
+        if kind == b"tRNS":
+            raise DataError(f"{name}: found greyscale with alpha, expected plain 8-bit greyscale; convert it")
+        if kind == b"IDAT":
+            packed.append(body)
+    stream = b"".join(packed)
+    expected = _stream_bytes(height, width, interlaced)
     try:
-        with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
-            pixels = image.tobytes()
-    except (OSError, SyntaxError, ValueError) as error:  # all three are how Pillow reports a bad PNG
-        raise DataError(f"{name}: pixels cannot be decoded ({error}); restore the file") from error
-    return size, pixels
+        found = len(zlib.decompressobj().decompress(stream, expected + 1))
+        if found != expected:
+            least = "at least " if found > expected else ""
+            raise DataError(f"{name}: holds {least}{found} bytes of pixel data, expected {expected}; restore the file")
+        pixels = Image.frombytes("L", (width, height), stream, "zip", "L", interlaced).tobytes()
+    except (zlib.error, OSError, ValueError) as error:  # the last two are how Pillow reports bad pixels
+        raise DataError(
+            f"{name}: pixels cannot be decoded ({error}), expected a whole PNG; restore the file"
+        ) from error
+    return (height, width), pixels
 
 
-def _inspect(png: bytes, name: str) -> tuple[int, int]:
-    """Walk the chunks (PNG specification, third edition, section 5); return (height, width)."""
+def _chunks(png: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
+    """Walk the chunks (PNG specification, third edition, section 5) up to the end mark: kind and proven body."""
     if not png:
         raise DataError(f"{name}: the file is empty, expected a PNG image; restore or remove it")
     if not png.startswith(SIGNATURE):
         raise DataError(f"{name}: not a PNG file (it starts with {png[:8]!r}); convert or remove it")
-    size = None
     kind, position = b"", len(SIGNATURE)
     while kind != b"IEND":
         try:
@@ -46,22 +62,25 @@ def _inspect(png: bytes, name: str) -> tuple[int, int]:
             (checksum,) = struct.unpack_from(">I", png, position + 8 + length)
         except struct.error:
             raise DataError(f"{name}: the PNG is cut short at {len(png)} bytes; restore the file") from None
-        body = position + 8
-        if zlib.crc32(png[position + 4 : body + length]) != checksum:
+        end = position + 8 + length
+        if zlib.crc32(png[position + 4 : end]) != checksum:
             raise DataError(f"{name}: the PNG is damaged (checksum of its {kind!r} chunk); restore the file")
-        if size is None:
-            size = _header(kind, png[body : body + length], name)
-        elif kind == b"tRNS":
-            raise DataError(f"{name}: found greyscale with alpha, expected plain 8-bit greyscale; convert it")
-        position = body + length + 4
-    assert size is not None
-    return size
+        yield kind, png[position + 8 : end]
+        position = end + 4
 
 
-def _header(kind: bytes, body: bytes, name: str) -> tuple[int, int]:
+def _stream_bytes(height: int, width: int, interlaced: int) -> int:
+    """Return how many bytes the unpacked pixel data has: each row of each pass begins with one byte, its filter."""
+    grids = ADAM7 if interlaced else [(0, 0, 1, 1)]
+    passes = [(-((top - height) // down), -((left - width) // right)) for left, top, right, down in grids]
+    return sum(rows * (columns + 1) for rows, columns in passes if rows > 0 and columns > 0)
+
+
+def _header(kind: bytes, body: bytes, name: str) -> tuple[int, int, int]:
+    """Return (height, width, interlaced)."""
     if kind != b"IHDR" or len(body) != 13:
         raise DataError(f"{name}: not a PNG file (it starts with a {kind!r} chunk); restore the file")
-    width, height, depth, colour = struct.unpack_from(">IIBB", body)
+    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", body)
     if (depth, colour) != (8, 0):
         found = f"{depth}-bit {KINDS.get(colour, f'colour type {colour}')}"
         raise DataError(f"{name}: found {found}, expected 8-bit greyscale; convert it")
@@ -69,4 +88,4 @@ def _header(kind: bytes, body: bytes, name: str) -> tuple[int, int]:
         raise DataError(
             f"{name}: claims {width} x {height} pixels, expected between 1 and {MAX_PIXELS:,} in all; remove it"
         )
-    return height, width
+    return height, width, interlaced

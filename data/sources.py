@@ -57,21 +57,25 @@ def fetch(notify: Callable[[str], None]) -> Path:
 
     pooch.get_logger().setLevel("WARNING")
     cache = Path(platformdirs.user_cache_dir("loops-vs-broadcasting"))
-    if not (cache / "mnist_sample.tgz").exists():
-        notify(f"Downloading {URL} (3.2 MB) to {cache}")
+    known = (cache / "mnist_sample.tgz").exists()
     timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=timeout)
     try:
-        return Path(pooch.retrieve(URL, f"md5:{MD5}", "mnist_sample.tgz", cache, downloader=downloader))
+        archive = Path(pooch.retrieve(URL, f"md5:{MD5}", "mnist_sample.tgz", cache, downloader=downloader))
     except requests.RequestException as error:
         raise DataError(f"{URL} cannot be reached ({type(error).__name__})") from error
     except (ValueError, OSError) as error:  # pooch: another checksum, or a cache folder that cannot be written
-        raise DataError(f"{URL}: {' '.join(str(error).split())}") from error
+        raise DataError(f"{URL}: {' '.join(str(error).split()).rstrip('.')}") from error
+    if not known:
+        notify(f"Downloaded {URL} to {cache}")
+    return archive
 
 
 def _from_path(path: Path) -> Digits:
-    name = path.resolve().name
-    return _assemble(name.removesuffix(path.suffix).removesuffix(".tar"), files.read(path), f"{path}: ")
+    tree = files.read(path)
+    whole = path.resolve()
+    name = whole.name if path.is_dir() else whole.stem.removesuffix(".tar")
+    return _assemble(name, tree, f"{path}: ")
 
 
 def _assemble(name: str, tree: files.Tree, where: str = "") -> Digits:

@@ -1,0 +1,115 @@
+"""Small problems, kernels right and wrong, and commands run as a user runs them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from bench import kernel as kernels
+from bench import problem as problems
+from bench import workload
+from bench.kernel import ROOT
+from bench.problem import Problem
+from bench.verify import Findings, verify
+from data import Digits
+
+RIGHT = '''"""A right kernel: float64 throughout."""
+
+import numpy as np
+
+
+def prepare(images, device):
+    return images / 255
+
+
+def mean_images(stacks):
+    return np.stack([stack.mean(0) for stack in stacks])
+
+
+def predict_l1(images, means):
+    return np.argmin([abs(images - mean).mean((-1, -2)) for mean in means], axis=0)
+
+
+def predict_l2(images, means):
+    return np.argmin([((images - mean) ** 2).mean((-1, -2)) for mean in means], axis=0)
+'''
+
+
+def digits(train: list[np.ndarray], valid: list[np.ndarray]) -> Digits:
+    """Wrap uint8 stacks, one per class, as the loader would; the files are called a.png, b.png, ... ."""
+
+    def frozen(stacks: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+        copies = tuple(np.array(stack, np.uint8, order="C") for stack in stacks)
+        for copy in copies:
+            copy.setflags(write=False)
+        return copies
+
+    def names(stacks: list[np.ndarray]) -> tuple[tuple[str, ...], ...]:
+        return tuple(tuple(f"{number:04}.png" for number in range(len(stack))) for stack in stacks)
+
+    classes = tuple("3579abcdef"[: len(train)])
+    return Digits("tiny", classes, frozen(train), frozen(valid), names(train), names(valid))
+
+
+def noise(*, classes: int = 2, train: int = 12, valid: int = 40, height: int = 5, width: int = 4) -> Digits:
+    """Draw noise, a little lighter in every further class: nearest mean images are right more often than not."""
+    rng = np.random.default_rng(0)
+
+    def stack(place: int, n: int) -> np.ndarray:
+        return rng.integers(0, 200, (n, height, width)) + 20 * place
+
+    return digits(
+        [stack(place, train + 3 * place) for place in range(classes)],
+        [stack(place, valid + place) for place in range(classes)],
+    )
+
+
+def problem(**options) -> Problem:
+    return problems.pose(noise(**options))
+
+
+def write_kernel(path: Path, override: str = "", base: str = RIGHT) -> Path:
+    """Write a kernel file: the right one, with what `override` defines anew."""
+    path.write_text(f"{base}\n\n{override}", encoding="utf-8")
+    return path
+
+
+def contestant(path: Path) -> kernels.Contestant:
+    """Return the first contestant of a kernel's file."""
+    return next(each for each in kernels.discover([path]) if each.path == path)
+
+
+def verified(path: Path, posed: Problem, seed: int = 1) -> Findings:
+    """Load, prepare and verify a kernel in this process; raise WrongAnswer if it is wrong."""
+    findings = Findings()
+    verify(workload.prepare(kernels.load(contestant(path)), "cpu", posed), seed, findings)
+    return findings
+
+
+def write_folder(images: Digits, folder: Path) -> Path:
+    """Write a data set as PNG files."""
+    splits = {"train": (images.train, images.train_files), "valid": (images.valid, images.valid_files)}
+    for split, (stacks, names) in splits.items():
+        for digit, stack, files in zip(images.classes, stacks, names, strict=True):
+            (folder / split / digit).mkdir(parents=True)
+            for pixels, file in zip(stack, files, strict=True):
+                Image.fromarray(pixels).save(folder / split / digit / file)
+    return folder
+
+
+def python(*arguments: object, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run Python in a checkout's root, as a user would, with only the digits that the arguments name."""
+    environment = {key: value for key, value in os.environ.items() if key not in {"MNIST_SAMPLE", "PYTEST_ADDOPTS"}}
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
+    )

@@ -1,0 +1,195 @@
+"""Discovery reads files and imports nothing; loading tells *unavailable* from *broken*."""
+
+from pathlib import Path
+
+import pytest
+
+from bench import kernel as kernels
+from bench.kernel import BrokenKernel, Contestant, Unavailable, UnknownKernel, discover, load, select, why_unavailable
+from bench.tests.builders import RIGHT, contestant, python, write_kernel
+
+
+def from_file(path: Path) -> list[Contestant]:
+    return [each for each in discover([path]) if each.path == path]
+
+
+def test_every_file_of_the_folder_is_found_and_its_name_is_its_file_name() -> None:
+    files = {path.stem for path in (kernels.ROOT / "kernels").glob("[!_]*.py")}
+    assert {each.kernel for each in discover()} == files
+    names = [each.name for each in discover()]
+    assert len(set(names)) == len(names)
+    assert kernels.REFERENCE in names
+
+
+def test_listing_imports_nothing(tmp_path: Path) -> None:
+    """Neither an array library nor a kernel, not even one whose import would fail."""
+    mine = write_kernel(tmp_path / "mine.py", "raise SystemExit('imported')")
+    code = (
+        "import sys; from pathlib import Path; from bench import listing; listing.show([Path(sys.argv[1])]);"
+        "print(sorted(m for m in sys.modules if m.split('.')[0] in ('numpy', 'torch', 'PIL', 'kernels', 'mine')))"
+    )
+    listed = python("-c", code, mine)
+    assert listed.stdout.endswith("[]\n"), listed.stderr
+    for each in discover([mine]):
+        assert f"{each.name} " in listed.stdout
+        assert each.caption[:50] in listed.stdout
+
+
+@pytest.mark.parametrize(
+    ("devices", "names"),
+    [
+        ("", ["mine"]),
+        ("DEVICES = ('cpu',)", ["mine"]),
+        ("DEVICES = ['cpu']", ["mine"]),
+        ("DEVICES = ('cuda',)", ["mine@cuda"]),
+        ("DEVICES = ('cpu', 'cuda')", ["mine@cpu", "mine@cuda"]),
+        ("DEVICES = ['cuda', 'cpu']", ["mine@cuda", "mine@cpu"]),
+        ("DEVICES: tuple[str, ...] = ('cpu', 'cuda')", ["mine@cpu", "mine@cuda"]),
+    ],
+)
+def test_devices_are_read_without_importing(devices: str, names: list[str], tmp_path: Path) -> None:
+    contestants = from_file(write_kernel(tmp_path / "mine.py", devices))
+    assert [each.name for each in contestants] == names
+    assert [each.name.partition("@")[2] or "cpu" for each in contestants] == [each.device for each in contestants]
+    for each in contestants:
+        load(each)
+
+
+@pytest.mark.parametrize(
+    "devices",
+    [
+        "DEVICES = ('cpu',) + ('cuda',)",
+        "DEVICES = tuple(['cpu', 'cuda'])",
+        "if True:\n    DEVICES = ('cpu', 'cuda')",
+        "GPU = 'cuda'\nDEVICES = ('cpu', GPU)",
+        "GPU = 'cuda'\nDEVICES = (GPU,)",
+        "DEVICES = ('cpu', 1)",
+        "DEVICES = ()",
+        "DEVICES = 'cuda'",
+    ],
+)
+def test_devices_that_cannot_be_read_are_refused(devices: str, tmp_path: Path) -> None:
+    """Or a device would be missing from every table without a word."""
+    (only,) = from_file(write_kernel(tmp_path / "mine.py", devices))
+    with pytest.raises(BrokenKernel, match=r"mine\.py: DEVICES must be a literal tuple"):
+        load(only)
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["a"], ["a"]),
+        (["b"], ["b@cpu", "b@cuda"]),
+        (["b@cuda"], ["b@cuda"]),
+        (["b@cuda", "a", "a"], ["a", "b@cuda"]),
+        (["b", "b@cpu"], ["b@cpu", "b@cuda"]),
+    ],
+)
+def test_a_name_alone_means_all_of_its_devices(names: list[str], chosen: list[str], tmp_path: Path) -> None:
+    files = [write_kernel(tmp_path / "a.py"), write_kernel(tmp_path / "b.py", "DEVICES = ('cpu', 'cuda')")]
+    assert [each.name for each in select(discover(files), names)] == chosen
+
+
+@pytest.mark.parametrize("name", ["nobody", "a@cuda", "A", "a@", ""])
+def test_an_unknown_name_is_refused_with_those_that_exist(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UnknownKernel, match=f"no kernel is called '{name}'; there are .*, a$"):
+        select(discover([write_kernel(tmp_path / "a.py")]), ["a", name])
+
+
+@pytest.mark.parametrize("name", ["my kernel.py", "a@cuda.py", "a,b.py", "mine.txt", "mine", "missing.py", "folder.py"])
+def test_unusable_files_are_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    if name == "folder.py":
+        path.mkdir()
+    elif name != "missing.py":
+        write_kernel(path)
+    with pytest.raises(UnknownKernel, match=path.name):
+        discover([path])
+
+
+def test_twins_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    files = [write_kernel(tmp_path / "mine.py"), write_kernel(tmp_path / "other" / "mine.py")]
+    with pytest.raises(UnknownKernel, match=r"other.mine\.py: there is a kernel mine already"):
+        discover(files)
+    with pytest.raises(UnknownKernel, match=r"there is a kernel .* already"):
+        discover([write_kernel(tmp_path / f"{kernels.REFERENCE}.py")])
+    known = kernels.ROOT / "kernels" / f"{kernels.REFERENCE}.py"
+    assert discover([known, files[0], files[0]]) == [*discover(), *from_file(files[0])]
+
+
+def test_a_caption_is_the_first_line_of_the_docstring(tmp_path: Path) -> None:
+    assert contestant(write_kernel(tmp_path / "a.py")).caption == "A right kernel: float64 throughout."
+    assert contestant(write_kernel(tmp_path / "b.py", base="import numpy")).caption == "(no docstring)"
+    assert contestant(write_kernel(tmp_path / "c.py", base="def :")).caption == "(does not parse)"
+
+
+@pytest.mark.parametrize("line", ["import nowhere_to_be_found", "from nowhere_to_be_found.deep import thing"])
+def test_an_absent_package_makes_unavailable_at_once_and_when_loaded(line: str, tmp_path: Path) -> None:
+    """At the file's first level already when it is listed, deeper when it is loaded."""
+    reason = "nowhere_to_be_found is not installed.* correct its name"
+    each = contestant(write_kernel(tmp_path / "mine.py", line))
+    with pytest.raises(Unavailable, match=reason):
+        load(each)
+    assert why_unavailable(each)
+    hidden = contestant(write_kernel(tmp_path / "hidden.py", f"if True:\n    {line}"))
+    assert why_unavailable(hidden) is None
+    with pytest.raises(Unavailable, match=reason):
+        load(hidden)
+
+
+def test_a_package_that_the_project_knows_comes_with_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels.importlib.util, "find_spec", lambda package: None)
+    each = contestant(write_kernel(tmp_path / "mine.py", "import torch", base=""))
+    assert why_unavailable(each) == "torch is not installed: python -m pip install -c constraints.txt torch"
+
+
+@pytest.mark.parametrize(
+    ("mistake", "error"),
+    [
+        ("import numpy.nowhere", ModuleNotFoundError),
+        ("from numpy import nothing", ImportError),
+        ("from data import nothing", ImportError),
+        ("import bench.nowhere", ModuleNotFoundError),
+        ("from . import nowhere", ImportError),
+        ("np.nothing", AttributeError),
+        ("nothing", NameError),
+        ("def :", SyntaxError),
+        ("1 / 0", ZeroDivisionError),
+        ("del prepare", BrokenKernel),
+        ("del mean_images", BrokenKernel),
+        ("predict_l1 = 3", BrokenKernel),
+        ("def unavailable(device):\n    nothing", NameError),
+    ],
+)
+def test_a_mistake_is_never_unavailable(mistake: str, error: type[Exception], tmp_path: Path) -> None:
+    each = contestant(write_kernel(tmp_path / "mine.py", mistake))
+    assert why_unavailable(each) is None
+    with pytest.raises(error) as caught:
+        load(each)
+    assert not isinstance(caught.value, Unavailable)
+
+
+def test_a_kernel_may_say_why_it_is_unavailable(tmp_path: Path) -> None:
+    says = "DEVICES = ('cpu', 'abacus')\ndef unavailable(device):\n    return 'no beads' * (device == 'abacus')"
+    cpu, abacus = from_file(write_kernel(tmp_path / "mine.py", says))
+    load(cpu)
+    with pytest.raises(Unavailable, match=r"^no beads$"):
+        load(abacus)
+
+
+def test_a_gpu_is_looked_for_by_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu, cuda = from_file(write_kernel(tmp_path / "mine.py", "DEVICES = ('cpu', 'cuda')"))
+    monkeypatch.setattr(kernels.os.path, "exists", lambda path: False)
+    monkeypatch.setattr(kernels.shutil, "which", lambda program: None)
+    assert (why_unavailable(cpu), why_unavailable(cuda)) == (None, "no NVIDIA driver on this machine")
+    monkeypatch.setattr(kernels.shutil, "which", lambda program: f"/usr/bin/{program}")
+    assert why_unavailable(cuda) is None
+
+
+def test_kernels_verb_lists_a_file_from_anywhere(tmp_path: Path) -> None:
+    listed = python("-m", "bench", "kernels", "--kernel", write_kernel(tmp_path / "mine.py", "import nowhere_at_all"))
+    assert listed.returncode == 0
+    row = next(line for line in listed.stdout.splitlines() if " mine " in line)
+    assert "unavailable: nowhere_at_all is not installed" in row
+    assert RIGHT.split('"""')[1][:20] in row

@@ -1,0 +1,93 @@
+"""Small data sets and single PNG files, sound and broken, made in memory."""
+
+import io
+import struct
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import data
+
+Files = dict[str, bytes]  # a path such as "train/3/1.png" to its content
+KINDS = ("folder", "set.tgz", "set.tar.gz", "set.tar", "set.zip")
+
+
+def png(pixels: np.ndarray, **options) -> bytes:
+    """Encode one image, in the mode that Pillow infers from the array."""
+    return saved(Image.fromarray(pixels), **options)
+
+
+def saved(image: Image.Image, **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG", **options)
+    return file.getvalue()
+
+
+def grey(value: int, height: int = 4, width: int = 3) -> bytes:
+    """Encode an image whose pixels count upwards from `value`."""
+    pixels = (value + np.arange(height * width)) % 256
+    return png(pixels.reshape(height, width).astype(np.uint8))
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def raw_png(stream: bytes, width: int = 3, height: int = 2, interlaced: int = 0, before: bytes = b"") -> bytes:
+    """Encode an 8-bit greyscale PNG of any claimed size around unpacked pixel data, every checksum right."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, interlaced))
+    pixels = chunk(b"IDAT", zlib.compress(stream))
+    return b"\x89PNG\r\n\x1a\n" + header + before + pixels + chunk(b"IEND", b"")
+
+
+def small_set(classes: str = "37", height: int = 4, width: int = 3) -> Files:
+    """Two training images and one validation image per class, every image another one."""
+    files = {}
+    for place, name in enumerate(classes):
+        for number in (1, 2):
+            files[f"train/{name}/{number}.png"] = grey(20 * place + number, height, width)
+        files[f"valid/{name}/9.png"] = grey(20 * place + 9, height, width)
+    return files
+
+
+def write(path: Path, files: Files) -> Path:
+    """Write the files, in the given order, as a folder or as the archive that the path's suffix names."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+    elif path.suffix in {".tar", ".tgz", ".gz"}:
+        path.write_bytes(tar(files, compressed=path.suffix != ".tar"))
+    else:
+        for name, content in files.items():
+            file = path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+    return path
+
+
+def tar(files: Files, *extra: tarfile.TarInfo, compressed: bool = False) -> bytes:
+    """Pack the files and then the extra, empty members."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz" if compressed else "w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        for member in extra:
+            archive.addfile(member)
+    return file.getvalue()
+
+
+def refusal(source: str | Path) -> str:
+    """Load something bad; return the error's message, which is one line."""
+    with pytest.raises(data.DataError) as caught:
+        data.load(source)
+    message = str(caught.value)
+    assert message.isprintable()
+    return message

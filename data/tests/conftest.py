@@ -1,0 +1,54 @@
+"""Fixtures of several tests of `data`."""
+
+import gc
+import threading
+import warnings
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+import data
+from data import sources
+
+
+@pytest.fixture(scope="session")
+def drawn():
+    return data.load("drawn")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty place for the user's cache, and no MNIST_SAMPLE; the published archive is out of reach."""
+    place = tmp_path / "cache"
+    monkeypatch.delenv(sources.VARIABLE, raising=False)
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(place))
+    monkeypatch.setattr(sources, "URL", "http://127.0.0.1:9/mnist_sample.tgz")  # port 9 refuses
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return place
+
+
+@pytest.fixture
+def server():
+    """Serve `server.content` to whoever asks, counting them; `server.claimed` bytes are announced."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            server.asked += 1
+            self.send_response(server.status)
+            self.send_header("Content-Length", str(server.claimed or len(server.content)))
+            self.end_headers()
+            self.wfile.write(server.content)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.content, server.claimed, server.status, server.asked = b"", None, 200, 0
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        gc.collect()  # pooch leaves the socket of a failed download to the collector

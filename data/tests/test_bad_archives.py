@@ -1,0 +1,164 @@
+"""Archives that are cut short, damaged, no archive, or hold more than plain files are refused."""
+
+import gzip
+import io
+import tarfile
+import zipfile
+
+import pytest
+
+import data
+from data.tests.builders import refusal, small_set, tar, write
+
+FILES = small_set()
+TAR = tar(FILES)
+with tarfile.open(fileobj=io.BytesIO(TAR)) as _archive:
+    MEMBERS = [(member.offset, member.offset_data, member.size) for member in _archive]
+    END = _archive.offset  # where the end mark begins
+LAST_HEADER, LAST_DATA, LAST_SIZE = MEMBERS[-1]
+
+
+def refused(path, content):
+    path.write_bytes(content)
+    message = refusal(path)
+    assert message.startswith(f"{path}: ")
+    return message
+
+
+@pytest.mark.parametrize("size", [10, 200, 1.0, 0.999, 0.5])
+def test_a_tgz_that_is_cut_short(tmp_path, size):
+    whole = tar(FILES, compressed=True)
+    message = refused(tmp_path / "set.tgz", whole[: size if isinstance(size, int) else int(size * len(whole)) - 1])
+    assert "cut short or damaged" in message
+    assert "fetch or pack it anew" in message
+
+
+CUTS = {
+    "in its first header": (100, "no .tgz, .tar or .zip archive"),
+    "after its first header": (512, "cut short inside train/3/1.png"),
+    "in the last file": (LAST_DATA + LAST_SIZE - 1, "cut short inside valid/7/9.png"),
+    "after the last file, before its padding": (LAST_DATA + LAST_SIZE, "cut short inside valid/7/9.png"),
+    "between two files": (LAST_HEADER, "cut short, the end mark is missing"),
+    "in a later header": (LAST_HEADER + 300, "cut short, the end mark is missing"),
+    "before the end mark": (END, "cut short, the end mark is missing"),
+    "in the end mark": (END + 511, "cut short, the end mark is missing"),
+}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("case", CUTS)
+def test_a_tar_that_is_cut_short(tmp_path, case, packed):
+    """Packed after the cut too: then the compression is whole, and only the tar inside can tell."""
+    size, found = CUTS[case]
+    assert found in refused(tmp_path / "set.tar", gzip.compress(TAR[:size]) if packed else TAR[:size])
+
+
+@pytest.mark.parametrize("content", [TAR, gzip.compress(TAR)])
+@pytest.mark.parametrize("size", [1, 2, 9])
+def test_a_few_bytes_of_an_archive(tmp_path, content, size):
+    refused(tmp_path / "set.tgz", content[:size])
+
+
+def test_a_later_header_that_is_damaged(tmp_path):
+    damaged = TAR[:LAST_HEADER] + b"x" + TAR[LAST_HEADER + 1 :]
+    assert "the end mark is missing" in refused(tmp_path / "set.tar", damaged)
+
+
+def test_a_tar_whose_member_claims_a_negative_size(tmp_path):
+    """`tarfile` of some Pythons would walk backwards for ever."""
+    member = tarfile.TarInfo("train/3/3.png")
+    member.size = -1024
+    header = member.tobuf(tarfile.GNU_FORMAT)
+    assert "cut short inside train/3/3.png" in refused(tmp_path / "set.tar", TAR[:END] + header + TAR[END:])
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 1.0])
+def test_a_zip_that_is_cut_short(tmp_path, share):
+    whole = write(tmp_path / "set.zip", FILES).read_bytes()
+    assert "the zip archive is cut short or damaged" in refused(
+        tmp_path / "set.zip", whole[: int(share * len(whole)) - 1]
+    )
+
+
+def test_archives_with_a_damaged_byte(tmp_path):
+    whole = bytearray(write(tmp_path / "set.zip", FILES).read_bytes())
+    whole[45] ^= 1
+    assert "damaged" in refused(tmp_path / "set.zip", whole)
+    whole = bytearray(tar(FILES, compressed=True))
+    whole[-6] ^= 1  # the checksum
+    assert "damaged" in refused(tmp_path / "set.tgz", whole)
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"\x89PNG\r\n\x1a\n", b"<html>404</html>" * 99])
+@pytest.mark.parametrize("name", ["set.tgz", "set.zip", "1.png"])
+def test_what_is_no_archive(tmp_path, name, content):
+    message = refused(tmp_path / name, content)
+    assert "no .tgz, .tar or .zip archive" in message
+    assert "name a folder or archive" in message
+
+
+@pytest.mark.parametrize("name", [b"train/3/2.pn/", b"train/3/\0.png", b"\0rain/3/2.png"])
+def test_a_zip_whose_list_of_members_hides_one(tmp_path, name):
+    whole = write(tmp_path / "set.zip", FILES).read_bytes()
+    listed = whole.rindex(b"train/3/2.png")
+    assert "damaged" in refused(tmp_path / "set.zip", whole[:listed] + name + whole[listed + len(name) :])
+
+
+def test_an_encrypted_zip(tmp_path):
+    whole = bytearray(write(tmp_path / "set.zip", FILES).read_bytes())
+    for flags in (6, whole.index(b"PK\x01\x02") + 8):
+        whole[flags] |= 1
+    assert "encrypted" in refused(tmp_path / "set.zip", whole)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compressions_of_zip_whole_and_damaged(tmp_path, method):
+    path = tmp_path / "set.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in FILES.items():
+            archive.writestr(name, content)
+    assert data.load(path).train_counts == [2, 2]
+    whole = bytearray(path.read_bytes())
+    whole[45:80] = bytes(35)
+    assert "damaged" in refused(path, whole)
+
+
+TYPES = {
+    "symbolic link": tarfile.SYMTYPE,
+    "hard link": tarfile.LNKTYPE,
+    "character device": tarfile.CHRTYPE,
+    "block device": tarfile.BLKTYPE,
+    "pipe": tarfile.FIFOTYPE,
+}
+
+
+@pytest.mark.parametrize("name", ["train/3/3.png", "set/link", "labels.csv"])
+@pytest.mark.parametrize("case", TYPES)
+def test_a_tar_with_a_link_or_device(tmp_path, case, name):
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = TYPES[case], "train/3/1.png"
+    message = refused(tmp_path / "set.tar", tar(FILES, member))
+    assert f"{name} is a link or special file, expected plain files" in message
+
+
+@pytest.mark.parametrize("mode", [0o120777, 0o020666, 0o060666, 0o010666])
+def test_a_zip_with_a_link_or_device(tmp_path, mode):
+    path = write(tmp_path / "set.zip", FILES)
+    member = zipfile.ZipInfo("train/3/3.png")
+    member.external_attr = mode << 16
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(member, "1.png")
+    assert refusal(path) == f"{path}: train/3/3.png is a link or special file, expected plain files"
+
+
+@pytest.mark.parametrize("kind", ["set.tar", "set.zip"])
+@pytest.mark.parametrize("name", ["/etc/1.png", "../1.png", "train/3/../../../1.png", "a/..", "/train/3/1.png"])
+def test_a_path_that_leaves_the_archive(tmp_path, kind, name):
+    path = write(tmp_path / kind, {**FILES, name: b""})
+    assert refusal(path) == f"{path}: holds the path {name!r}, which leaves the archive; pack it anew"
+
+
+@pytest.mark.parametrize("kind", ["set.tar", "set.zip"])
+def test_a_file_that_stands_there_twice(tmp_path, kind):
+    path = write(tmp_path / kind, {**FILES, "./train/3/1.png": FILES["train/3/2.png"]})
+    assert refusal(path) == f"{path}: holds train/3/1.png twice, expected every file once; pack it anew"

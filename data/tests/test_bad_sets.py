@@ -1,0 +1,114 @@
+"""A folder or archive whose shape is wrong, or that cannot be read, is refused; the message says what is missing."""
+
+import os
+
+import pytest
+
+from data.tests.builders import grey, refusal, small_set, write
+
+LAYOUT = "expected train/<class>/*.png and valid/<class>/*.png"
+
+
+def without(start):
+    return {name: content for name, content in small_set("378").items() if not name.startswith(start)}
+
+
+ONE_CLASS = {name: content for name, content in small_set().items() if "/3/" in name}
+EMPTY = {"train/8/notes.txt": b"", "valid/8/1.png": grey(1)}
+BAD = {
+    "no valid": (without("valid"), "no folder valid/", LAYOUT),
+    "no train": (without("train"), "no folder train/", LAYOUT),
+    "neither": ({"3/1.png": grey(1)}, "no folder train/", LAYOUT),
+    "two folders down": ({f"a/b/{name}": c for name, c in small_set().items()}, "no folder train/", LAYOUT),
+    "class in train alone": (without("valid/8"), "class 8 stands in train/ but not in valid/", "expected it in both"),
+    "class in valid alone": (without("train/8"), "class 8 stands in valid/ but not in train/", "expected it in both"),
+    "one class": (ONE_CLASS, "found 1 class(es)", "expected at least two"),
+    "no class": ({"train/a.png": grey(1), "valid/a.png": grey(1)}, "found 0 class(es)", "expected at least two"),
+    "empty training class": ({**small_set(), **EMPTY}, "train/8 holds no .png file", "expected at least one"),
+    "empty validation class": (
+        {**small_set(), "train/8/1.png": grey(1), "valid/8/._1.png": grey(1), "valid/8/1.jpg": b""},
+        "valid/8 holds no .png file",
+        "expected at least one",
+    ),
+    "two sets": (
+        {f"{place}{name}": c for place in ("a/", "b/") for name, c in small_set().items()},
+        "holds train/ or valid/ in a and b",
+        "expected one data set",
+    ),
+    "one within the other": ({**small_set(), "old/train/3/1.png": grey(1)}, "in the root and old", "expected one"),
+}
+
+
+@pytest.mark.parametrize("kind", ["folder", "set.tgz", "set.zip"])
+@pytest.mark.parametrize("case", BAD)
+def test_a_wrong_layout_is_refused(tmp_path, case, kind):
+    files, found, expected = BAD[case]
+    path = write(tmp_path / kind, dict(sorted(files.items())))
+    message = refusal(path)
+    assert message.startswith(f"{path}: ")
+    assert found in message
+    assert expected in message
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    assert refusal(tmp_path) == f"{tmp_path}: no folder train/, {LAYOUT}"
+
+
+@pytest.mark.parametrize("name", ["nowhere", "nowhere.tgz", "drawn.zip", "set.tgz/inside"])
+def test_a_missing_path_is_refused(tmp_path, name):
+    write(tmp_path / "set.tgz", small_set())
+    message = refusal(tmp_path / name)
+    assert message.startswith(f"{tmp_path / name}: cannot be read (")
+    assert "name a folder or archive" in message
+
+
+@pytest.mark.parametrize("inner", [".", "set.tgz", "folder/valid", "folder/train/3", "folder/train/3/2.png"])
+def test_what_may_not_be_read_is_refused(tmp_path, inner):
+    write(tmp_path / "folder", small_set())
+    write(tmp_path / "set.tgz", small_set())
+    closed = tmp_path / inner
+    mode = closed.stat().st_mode
+    closed.chmod(0)
+    if os.access(closed, os.R_OK):
+        pytest.skip("this user may read everything")
+    try:
+        message = refusal(tmp_path / ("set.tgz" if inner == "set.tgz" else "folder"))
+    finally:
+        closed.chmod(mode)
+    assert "cannot be read (Permission denied)" in message
+
+
+def test_a_refused_file_of_a_folder_is_named(tmp_path, monkeypatch):
+    """As for the test above, but the superuser can run it too."""
+    path = write(tmp_path / "folder", small_set())
+    bad = path / "valid/7/9.png"
+    read_bytes = type(path).read_bytes
+
+    def refuse(file):
+        if file == bad:
+            raise PermissionError(13, "Permission denied", str(file))
+        return read_bytes(file)
+
+    monkeypatch.setattr(type(path), "read_bytes", refuse)
+    assert refusal(path).startswith(f"{bad}: cannot be read (Permission denied)")
+
+
+def test_a_link_that_leads_round_in_a_circle_is_refused(tmp_path):
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    assert refusal(loop).startswith(f"{loop}: cannot be read (")
+
+
+def test_a_broken_link_to_an_image_is_refused(tmp_path):
+    path = write(tmp_path / "folder", small_set())
+    bad = path / "train/3/3.png"
+    bad.symlink_to("nowhere.png")
+    assert refusal(path).startswith(f"{bad}: a broken link or special file, expected a plain file")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_among_the_images_is_refused_and_not_waited_for(tmp_path):
+    path = write(tmp_path / "folder", small_set())
+    bad = path / "train/3/3.png"
+    os.mkfifo(bad)
+    assert refusal(path).startswith(f"{bad}: a broken link or special file, expected a plain file")

@@ -1,0 +1,53 @@
+"""The digits that the project draws: as many as MNIST_SAMPLE's, always the same, almost all of them recognisable."""
+
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import data
+
+DIGEST = "b863479716787d1587960b2f2519f50b4c20cd6f090d9ce6c0da9c99ea76fb13"
+CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
+
+
+def test_drawn_digits_have_the_counts_of_mnist_sample(drawn):
+    assert (drawn.name, drawn.classes, drawn.image_shape) == ("drawn", ("3", "7"), (28, 28))
+    assert (drawn.train_counts, drawn.valid_counts) == ([6131, 6265], [1010, 1028])
+
+
+def test_drawn_digits_are_the_same_each_time(drawn):
+    again = data.load("drawn")
+    assert again.digest == drawn.digest
+    assert again.train_files == drawn.train_files
+
+
+def test_drawn_digits_have_the_pinned_digest(drawn):
+    """A change of it is a new data set, and makes recorded accuracies of drawn digits void."""
+    pinned = re.search(r"^pillow==(\S+)", CONSTRAINTS.read_text(), re.MULTILINE)[1]
+    if version("pillow") != pinned:
+        pytest.skip(f"the digest holds for pillow {pinned}; here is {version('pillow')}")
+    assert drawn.digest == DIGEST
+
+
+def test_the_nearest_mean_is_right_on_most_but_not_all(drawn):
+    means = [stack.mean(0) for stack in drawn.train]
+    shares = []
+    for place, stack in enumerate(drawn.valid):
+        distances = [np.abs(stack - mean).mean((1, 2)) for mean in means]
+        shares.append((np.argmin(distances, 0) == place).mean())
+    assert 0.85 <= np.mean(shares) <= 0.99
+
+
+def test_no_two_drawn_images_are_equal_and_none_is_empty(drawn):
+    images = np.concatenate([*drawn.train, *drawn.valid])
+    assert len(np.unique(images.reshape(len(images), -1), axis=0)) == len(images)
+    assert images.max((1, 2)).min() > 200
+
+
+def test_another_seed_draws_other_digits(monkeypatch):
+    monkeypatch.setattr(data.sources.drawn, "COUNTS", {"train": {"3": 2, "7": 2}, "valid": {"3": 1, "7": 1}})
+    draw = data.sources.drawn.draw
+    assert draw(1) == draw(1) != draw(2)

@@ -1,0 +1,180 @@
+"""Where digits come from: the order of `auto`, the download and its checksum, and who never falls back."""
+
+import hashlib
+
+import pytest
+
+import data
+from data import sources
+from data.tests.builders import refusal, small_set, tar, write
+
+FILES = {f"mnist_sample/{name}": content for name, content in small_set().items()}
+PEN = {
+    split: {name: {"1.png": FILES[f"mnist_sample/{split}/{name}/{number}.png"]} for name in "37"}
+    for split, number in (("train", 1), ("valid", 9))
+}
+
+
+@pytest.fixture
+def pen(monkeypatch):
+    """Draw four images only; the drawing itself has its own test."""
+    monkeypatch.setattr(sources.drawn, "draw", lambda: PEN)
+
+
+@pytest.fixture
+def no_pen(monkeypatch):
+    monkeypatch.setattr(sources.drawn, "draw", lambda: pytest.fail("fell back to drawn digits"))
+
+
+@pytest.fixture
+def published(cache, server, monkeypatch):
+    """A published archive within reach, with its right checksum."""
+    server.content = tar(FILES, compressed=True)
+    monkeypatch.setattr(sources, "URL", f"http://127.0.0.1:{server.server_port}/mnist_sample.tgz")
+    monkeypatch.setattr(sources, "MD5", hashlib.md5(server.content).hexdigest())
+    return server
+
+
+def load(source="auto"):
+    """Return the digits and the notices."""
+    notices = []
+    return data.load(source, notices.append), notices
+
+
+def in_cache(cache):
+    return sorted(path.name for path in cache.iterdir()) if cache.exists() else []
+
+
+@pytest.mark.usefixtures("published", "no_pen")
+def test_auto_takes_the_variable_first(tmp_path, monkeypatch):
+    path = write(tmp_path / "mine.zip", small_set("abc"))
+    monkeypatch.setenv("MNIST_SAMPLE", str(path))
+    digits, notices = load()
+    assert (digits.name, digits.classes, notices) == ("mine", ("a", "b", "c"), [])
+
+
+@pytest.mark.usefixtures("published", "no_pen")
+@pytest.mark.parametrize("content", [None, b"no archive"])
+def test_a_bad_variable_is_an_error_and_never_falls_back(tmp_path, monkeypatch, content):
+    path = tmp_path / "mine.tgz"
+    if content:
+        path.write_bytes(content)
+    monkeypatch.setenv("MNIST_SAMPLE", str(path))
+    assert refusal("auto").startswith(f"{path}: ")
+
+
+@pytest.mark.usefixtures("no_pen")
+@pytest.mark.parametrize("source", ["auto", "mnist_sample"])
+def test_the_published_archive_is_downloaded_once(published, cache, monkeypatch, source):
+    monkeypatch.setenv("MNIST_SAMPLE", "" if source == "auto" else "nowhere")  # an empty one counts as unset
+    digits, notices = load(source)
+    assert (digits.name, digits.classes) == ("mnist_sample", ("3", "7"))
+    assert notices == [f"Downloaded {sources.URL} to {cache}"]
+    assert in_cache(cache) == ["mnist_sample.tgz"]
+    monkeypatch.setattr(sources, "URL", "http://127.0.0.1:9/gone.tgz")
+    again, notices = load(source)
+    assert (again.digest, notices, published.asked) == (digits.digest, [], 1)
+
+
+@pytest.mark.usefixtures("no_pen")
+def test_a_damaged_copy_is_downloaded_anew(published, cache):
+    cache.mkdir()
+    (cache / "mnist_sample.tgz").write_bytes(published.content[:-1])
+    assert load()[0].train_counts == [2, 2]
+    assert (cache / "mnist_sample.tgz").read_bytes() == published.content
+
+
+@pytest.mark.usefixtures("cache", "pen")
+def test_auto_draws_where_there_is_no_network_with_one_notice(cache):
+    digits, (notice,) = load()
+    assert (digits.name, digits.train_counts) == ("drawn", [1, 1])
+    assert notice.startswith("These digits are drawn, not MNIST: ")
+    assert f"{sources.URL} cannot be reached (ConnectionError)" in notice
+    assert f"set MNIST_SAMPLE to a copy of {sources.URL}" in notice
+    assert in_cache(cache) == []
+
+
+@pytest.mark.usefixtures("cache", "pen")
+def test_notices_go_to_standard_error(capsys):
+    data.load()
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("These digits are drawn")
+
+
+def _wrong_checksum(server):
+    server.content += b"!"
+    return "does not match the known hash"
+
+
+def _cut_off(server):
+    server.claimed = len(server.content) + 1
+    return "cannot be reached (ChunkedEncodingError)"
+
+
+def _not_found(server):
+    server.status = 404
+    return "cannot be reached (HTTPError)"
+
+
+DOWNLOADS = [_wrong_checksum, _cut_off, _not_found]
+
+
+@pytest.mark.usefixtures("no_pen")
+@pytest.mark.parametrize("spoil", DOWNLOADS)
+def test_a_bad_download_is_an_error_and_leaves_nothing(published, cache, spoil):
+    found = spoil(published)
+    message = refusal("mnist_sample")
+    assert message.startswith(sources.URL)
+    assert found in message
+    assert in_cache(cache) == []
+
+
+@pytest.mark.usefixtures("pen")
+@pytest.mark.parametrize("spoil", DOWNLOADS)
+def test_auto_draws_after_a_bad_download_and_says_why(published, cache, spoil):
+    found = spoil(published)
+    digits, (notice,) = load()
+    assert digits.name == "drawn"
+    assert found in notice
+    assert in_cache(cache) == []
+
+
+def test_a_wrong_checksum_names_both(published, monkeypatch):
+    expected, found = sources.MD5, hashlib.md5(published.content + b"!").hexdigest()
+    published.content += b"!"
+    message = refusal("mnist_sample")
+    assert expected in message
+    assert found in message
+
+
+@pytest.mark.usefixtures("cache", "no_pen")
+def test_a_refused_connection_is_an_error_when_the_source_is_named():
+    assert refusal("mnist_sample") == f"{sources.URL} cannot be reached (ConnectionError)"
+
+
+@pytest.mark.usefixtures("published", "no_pen")
+def test_a_cache_that_cannot_be_made_is_an_error(cache):
+    cache.write_bytes(b"a file stands where the folder should")
+    message = refusal("mnist_sample")
+    assert message.startswith(f"{sources.URL}: ")
+    assert str(cache) in message
+
+
+@pytest.mark.usefixtures("published", "no_pen")
+@pytest.mark.parametrize("name", ["mnist_sampel", "Drawn", "AUTO"])
+def test_a_name_that_is_no_source_is_a_path(name):
+    assert refusal(name).startswith(f"{name}: cannot be read")
+
+
+def test_the_variable_concerns_auto_alone(tmp_path, monkeypatch, pen):
+    monkeypatch.setenv("MNIST_SAMPLE", str(tmp_path / "nowhere"))
+    assert load("drawn")[0].name == "drawn"
+    assert load(write(tmp_path / "set", small_set()))[0].name == "set"
+
+
+def test_the_published_address_and_checksum():
+    assert sources.URL == "https://s3.amazonaws.com/fast-ai-sample/mnist_sample.tgz"
+    assert sources.MD5 == "2dbc7ec6f9259b583af0072c55816a88"
+    assert sources.CONNECT_TIMEOUT_S <= 5

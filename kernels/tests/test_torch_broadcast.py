@@ -1,0 +1,96 @@
+"""The device logic of the torch kernel, also where there is no GPU: on torch's `meta` device, which has no numbers."""
+
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+TRAIN = [np.arange(n * 6, dtype=np.uint8).reshape(n, 2, 3) for n in (4, 7)]
+VALID = np.arange(5 * 6, dtype=np.uint8)[::-1].reshape(5, 2, 3)
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request: pytest.FixtureRequest, kernel: ModuleType) -> str:
+    if reason := kernel.unavailable(request.param):
+        pytest.skip(reason)
+    return request.param
+
+
+@pytest.fixture
+def kernel() -> ModuleType:
+    from kernels import torch_broadcast
+
+    return torch_broadcast
+
+
+def frozen(images: np.ndarray) -> np.ndarray:
+    images = np.ascontiguousarray(images)
+    images.setflags(write=False)
+    return images
+
+
+def test_everything_stays_on_the_device_that_prepare_was_given(kernel: ModuleType) -> None:
+    stacks = [kernel.prepare(frozen(images), "meta") for images in TRAIN]
+    means = kernel.mean_images(stacks)
+    images = kernel.prepare(frozen(VALID), "meta")
+    distances = [distance(images, means[0]) for distance in (kernel.distance_l1, kernel.distance_l2)]
+    assert [stack.shape for stack in stacks] == [(4, 2, 3), (7, 2, 3)]
+    assert means.shape == (2, 2, 3)
+    assert [distance.shape for distance in distances] == [(5,), (5,)]
+    for tensor in (*stacks, means, images, *distances):
+        assert (tensor.device.type, tensor.dtype) == ("meta", torch.float32)
+
+
+def test_answers_leave_the_device_by_way_of_cpu(kernel: ModuleType) -> None:
+    """A kernel that answered from the device would not even be asked to copy: `meta` refuses, and so would a GPU."""
+    images, means = torch.empty(5, 2, 3, device="meta"), torch.empty(2, 2, 3, device="meta")
+    for answer in (kernel.predict_l1, kernel.predict_l2):
+        with pytest.raises(NotImplementedError, match=r"[Mm]eta"):
+            answer(images, means)
+    with pytest.raises(NotImplementedError, match=r"[Mm]eta"):
+        kernel.to_host(means)
+
+
+def test_answers_are_host_labels(kernel: ModuleType, device: str) -> None:
+    means = kernel.mean_images([kernel.prepare(frozen(images), device) for images in TRAIN])
+    images = kernel.prepare(frozen(VALID), device)
+    assert images.device.type == device
+    exact = np.stack([images.mean(0) / 255 for images in TRAIN])
+    host = kernel.to_host(means)
+    assert (type(host), host.shape) == (np.ndarray, (2, 2, 3))
+    np.testing.assert_allclose(host, exact, atol=1e-7)
+    differences = VALID[:, None] / 255 - exact
+    for answer, distances in (
+        (kernel.predict_l1, abs(differences).mean((-1, -2))),
+        (kernel.predict_l2, (differences**2).mean((-1, -2))),
+    ):
+        labels = answer(images, means)
+        assert (type(labels), labels.dtype.kind) == (np.ndarray, "i")
+        assert labels.tolist() == distances.argmin(1).tolist()
+
+
+def test_prepare_copies(kernel: ModuleType, device: str) -> None:
+    images = VALID.copy()
+    stack = kernel.prepare(images, device)
+    images[:] = 0
+    assert float(stack.max()) == pytest.approx(VALID.max() / 255)
+
+
+@pytest.mark.parametrize(
+    ("seen", "asked", "reason"),
+    [(False, "cuda", "torch sees no CUDA device"), (True, "cuda", None), (False, "cpu", None), (True, "cpu", None)],
+)
+def test_cuda_is_unavailable_where_torch_sees_none(
+    seen: bool, asked: str, reason: str | None, kernel: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: seen)
+    assert kernel.unavailable(asked) == reason
+
+
+def test_distances_are_the_library_functions(kernel: ModuleType) -> None:
+    image, mean = torch.rand(2, 28, 28, generator=torch.Generator().manual_seed(0))
+    functional = torch.nn.functional
+    assert float(kernel.distance_l1(image, mean)) == pytest.approx(float(functional.l1_loss(image, mean)))
+    assert float(kernel.distance_l2(image, mean)) == pytest.approx(float(functional.mse_loss(image, mean).sqrt()))
