@@ -148,6 +148,10 @@ WRONG = {
         ),
         IN_ANOTHER_ORDER,
     ),
+    "remembers_stacks": (
+        "stacks = {}\ndef prepare(x, device):\n    return stacks.setdefault(x.shape, x / 255).copy()",
+        IN_ANOTHER_ORDER,
+    ),
     "remembers_means": (
         REMEMBERED.format(
             function="mean_images(stacks):\n"

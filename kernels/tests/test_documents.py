@@ -9,7 +9,7 @@ pytestmark = pytest.mark.real_digits
 
 
 @pytest.fixture
-def on_real_digits(verified: Verified, real_digits: Digits) -> Verified:
+def on_real_digits(real_digits: Digits, verified: Verified) -> Verified:
     """A kernel verified on the real digits; `--data` may have named others."""
     if verified.work.problem.digest != real_digits.digest:
         pytest.skip("--data names other digits than MNIST_SAMPLE")
