@@ -1,5 +1,7 @@
-"""The verbs: python -m bench kernels | check | run | plot."""
+"""The verbs: python -m bench kernels | check | run | plot | compare | publish."""
 
+import dataclasses
+import re
 import secrets
 import sys
 from collections.abc import Callable
@@ -7,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from bench.kernel import UnknownKernel
 
@@ -36,28 +39,81 @@ def _names(_: click.Context, __: click.Parameter, value: str | None) -> list[str
     return [name.strip() for name in value.split(",") if name.strip()] if value else []
 
 
+def _sizes(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...]:
+    if value is None:
+        return ()
+    try:
+        sizes = tuple(sorted({int(each) for each in value.split(",")}))
+    except ValueError:
+        sizes = (0,)
+    if sizes[0] < 1:
+        raise click.BadParameter("expected whole numbers from 1, such as 1,10,100,1000")
+    return sizes
+
+
+def _slug(_: click.Context, __: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]+", value):
+        raise click.BadParameter("use small letters, digits and - alone")
+    return value
+
+
+def _conditions(_: click.Context, __: click.Parameter, value: str | None) -> tuple[Any, ...]:
+    from bench.conditions import parse
+
+    if value is None:
+        return ()
+    try:
+        return tuple(dict.fromkeys(parse(name.strip()) for name in value.split(",")))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 FILE = click.Path(path_type=Path, dir_okay=False)
-KERNEL = click.option("--kernel", "files", type=FILE, multiple=True, metavar="FILE",
-                      help="Also the kernel in FILE, from anywhere. Running it is running its code.")  # fmt: skip
-CHOICE = [
-    click.option("--data", "source", default="auto", metavar="SOURCE", show_default=True,
-                 help="auto, mnist_sample, drawn, or a folder or archive of PNG files."),
-    click.option("--kernels", callback=_names, metavar="A,B", help="Only these; NAME alone means all of its devices."),
+POSITIVE = click.FloatRange(0, min_open=True)
+KERNEL = click.option(
+    "--kernel", "files", type=FILE, multiple=True, metavar="FILE", help="Also the kernel in FILE, running its code."
+)
+CHOICE = [  # one line each, so that the help of `run` fits a screen
+    click.option("--data", "source", default="auto", metavar="SOURCE", help="auto, mnist_sample, drawn, or a path."),
+    click.option("--kernels", callback=_names, metavar="A,B", help="Only these; NAME alone is all its devices."),
     KERNEL,
-    click.option("--require", multiple=True, metavar="NAME", help="Fail if this kernel is unavailable."),
-    click.option("--seed", type=click.IntRange(0), default=lambda: secrets.randbits(32), metavar="N",
-                 help="Draw every order from N, as an earlier run did."),
-    click.option("--timeout", "timeout_s", type=click.FloatRange(0, min_open=True), default=120, metavar="SECONDS",
-                 show_default=True, help="End a kernel that takes longer over one request."),
+    click.option("--require", multiple=True, metavar="NAME", help="Fail if it is unavailable."),
+    click.option(
+        "--seed",
+        type=click.IntRange(0),
+        default=lambda: secrets.randbits(32),
+        metavar="N",
+        show_default=False,
+        help="Draw every order from N, as an earlier run did.",
+    ),
+    click.option("--timeout", "timeout_s", type=POSITIVE, default=120, metavar="SECONDS", help="Of one request; 120."),
     click.option("--quiet", is_flag=True, help="Show no progress."),
+]
+RECORDED = [
+    click.option("--quick", "processes", flag_value=1, type=int, default=6, help="One process set, so no interval."),
+    click.option("--rigorous", "processes", flag_value=15, type=int, help="Fifteen process sets instead of six."),
+    click.option("--full", is_flag=True, help="All scopes, not the baseline alone."),
+    click.option("--sizes", callback=_sizes, metavar="N,N", help="Time against numbers of validation images."),
+    click.option("--memory", is_flag=True, help="Peak memory and temporaries instead of times."),
+    click.option("--threads", type=click.Choice(["1", "all"]), default="all", help="Of every library; all."),
+    click.option("--allocator", type=click.Choice(["default", "keep"]), default="default", help="keep: freed is kept."),
+    click.option("--conditions", callback=_conditions, metavar="A,B", help="Several THREADS/ALLOCATOR, side by side."),
+    click.option("--memory-limit", "memory_limit_gb", type=POSITIVE, default=8, metavar="GB", help="Of one kernel; 8."),
+    click.option("--resume", is_flag=True, help="Finish the newest unfinished recording."),
 ]  # fmt: skip
 
 
-def choosing(verb: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that choose digits and kernels, the fields of `verbs.Choice`."""
-    for option in reversed(CHOICE):
-        verb = option(verb)
-    return verb
+def _with(options: list[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    def add(verb: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(options):
+            verb = option(verb)
+        return verb
+
+    return add
+
+
+choosing = _with(CHOICE)  # digits and kernels: the fields of `verbs.Choice`
+recording_what = _with(RECORDED)  # what to record: the fields of `running.Recorded`
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -86,11 +142,17 @@ def check(json_file: Path | None, **choice: Any) -> None:
 
 @cli.command()
 @choosing
-def run(**choice: Any) -> None:
-    """Check the kernels, time them in turns, save the record, draw the chart, print the table."""
-    from bench import verbs
+@recording_what
+def run(**options: Any) -> None:
+    """Check the kernels, time them in turns, save, draw and print."""
+    from bench import running, verbs
 
-    sys.exit(verbs.run(verbs.Choice(**choice)))
+    given = click.get_current_context().get_parameter_source
+    others = [name for name in options if name not in ("resume", "quiet")]
+    if options["resume"] and any(given(name) is ParameterSource.COMMANDLINE for name in others):
+        raise click.UsageError("--resume goes on as it was begun: it takes no other option but --quiet.")
+    choice = {field.name: options.pop(field.name) for field in dataclasses.fields(verbs.Choice)}
+    sys.exit(running.run(verbs.Choice(**choice), running.Recorded(**options)))
 
 
 @cli.command()
@@ -100,6 +162,39 @@ def plot(record: Path | None) -> None:
     from bench import verbs
 
     verbs.plot(record)
+
+
+@cli.command()
+@click.argument("a")
+@click.argument("b", required=False)
+@click.option("--record", type=FILE, metavar="FILE", help="Of this record; by default the newest that holds both.")
+@click.option("--against", type=FILE, metavar="FILE", help="Compare A with itself in this other, older record.")
+@click.option("--scope", default="baseline", show_default=True, help="mean, predict, baseline, end_to_end, first_call.")
+@click.option("--distance", default="l1", show_default=True, help="l1, l2, or - in the scope mean.")
+@click.option("--force", is_flag=True, help="Also across machines, digits or conditions; every line then says so.")
+@click.option("--markdown", "shape", flag_value="markdown", help="Print a Markdown table.")
+@click.option("--json", "shape", flag_value="json", help="Print JSON.")
+@click.option("--fail-slower", type=click.FloatRange(0), metavar="PERCENT",
+              help="Exit with 1 if B is slower by more, and the interval resolves it.")  # fmt: skip
+def compare(a: str, b: str | None, record: Path | None, against: Path | None, scope: str, distance: str, force: bool,
+            shape: str | None, fail_slower: float | None) -> None:  # fmt: skip
+    """Say how much faster kernel B is than kernel A, how sure that is, and the verdict."""
+    from bench import comparing, verbs
+
+    chosen = comparing.sides(a, b, record, against, scope, distance)
+    sys.exit(verbs.compare(chosen, force, shape or "table", fail_slower))
+
+
+@cli.command()
+@click.argument("record", type=FILE, required=False)
+@click.option(
+    "--slug", default="recording", show_default=True, callback=_slug, help="How the published file is called."
+)
+def publish(record: Path | None, slug: str) -> None:
+    """Copy RECORD, by default the newest, to results/<machine>/, unless its checklist FAILs."""
+    from bench import verbs
+
+    verbs.publish(record, slug)
 
 
 def main() -> None:

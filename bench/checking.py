@@ -1,5 +1,6 @@
 """The check: every kernel against the exact answer, each in a process of its own."""
 
+import random
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from bench import problem as problems
+from bench.conditions import Condition, environment
 from bench.kernel import Contestant, why_unavailable
 from bench.oracle import DISTANCES
 from bench.problem import Problem
-from bench.process import Failure, Worker
+from bench.process import MEMORY_LIMIT, Failure, Worker
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def judge(contestant: Contestant, folder: str, seed: int, timeout_s: float) -> V
     """Verify one contestant, in a process of its own, on the problem handed over in `folder`."""
     if reason := why_unavailable(contestant):
         return Verdict(contestant.name, "unavailable", reason)
-    with Worker() as worker:
+    with Worker(environment(Condition(), random.Random(seed)), MEMORY_LIMIT) as worker:
         try:
             worker.ask("start", timeout_s, contestant=as_json(contestant), folder=folder, order=seed)
             worker.ask("prepare", timeout_s)

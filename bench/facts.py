@@ -10,6 +10,8 @@ from pathlib import Path
 
 from bench.kernel import ROOT
 
+NVIDIA = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+
 
 def machine() -> dict[str, str | int]:
     """Return the facts of this machine and its software, under the keys that `results/README.md` explains."""
@@ -18,9 +20,13 @@ def machine() -> dict[str, str | int]:
         "cpu_count": cores(),
         "platform": f"{platform.system()} {platform.machine()}",
         "python_version": f"{platform.python_version()} ({platform.python_implementation()})",
+        "memory_bytes": memory_bytes(),
+        "caches": caches(),
+        "governor": _governor(),
+        "gpu": "; ".join(_output(*NVIDIA).splitlines()) or "none",
         "commit": _commit(),
     }
-    for package in ("numpy", "torch", "pyperf"):
+    for package in ("numpy", "torch", "pyperf", "threadpoolctl"):
         try:
             facts[f"{package}_version"] = metadata.version(package)
         except metadata.PackageNotFoundError:
@@ -31,6 +37,33 @@ def machine() -> dict[str, str | int]:
 def cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def caches() -> str:
+    """Return the sizes of the first core's caches, such as "L1 48K, L2 1024K, L3 32768K"; "unknown" if not told."""
+    if platform.system() == "Darwin":
+        sizes = {
+            name: _output("sysctl", "-n", f"hw.perflevel0.{key}")
+            for name, key in (("L1", "l1dcachesize"), ("L2", "l2cachesize"))
+        }
+        return ", ".join(f"{name} {int(size) // 1024}K" for name, size in sizes.items() if size) or "unknown"
+    found = {}
+    for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        if (index / "type").read_text().strip() != "Instruction":
+            found[(index / "level").read_text().strip()] = (index / "size").read_text().strip()
+    return ", ".join(f"L{level} {size}" for level, size in found.items()) or "unknown"
+
+
+def memory_bytes() -> int:
+    """Return the size of this machine's memory."""
+    import psutil  # comes with pyperf
+
+    return int(psutil.virtual_memory().total)
+
+
+def load_average() -> float:
+    """Return how many processes wanted a core in the last minute; 0.0 where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
 def source_hash(path: Path) -> str:
@@ -50,6 +83,11 @@ def _cpu_model() -> str:
     if platform.system() == "Darwin":
         return _output("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
     return platform.processor() or platform.machine()
+
+
+def _governor() -> str:
+    path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    return path.read_text().strip() if path.exists() else "unknown"
 
 
 def _commit() -> str:

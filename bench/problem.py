@@ -10,7 +10,7 @@ import numpy as np
 
 from bench import oracle
 from bench.oracle import DISTANCES, Answer
-from data import Digits
+from data import DataError, Digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,13 @@ class Problem:
 
     def shuffled(self, seed: int) -> "Problem":
         """Return the same problem with its validation images in another order."""
-        order = np.random.default_rng(seed).permutation(len(self.valid))
+        return self._taking(np.random.default_rng(seed).permutation(len(self.valid)))
+
+    def tiled(self, n: int) -> "Problem":
+        """Return the same problem with n validation images: the first n, or all of them repeated as often as needed."""
+        return self._taking(np.arange(n) % len(self.valid))
+
+    def _taking(self, order: np.ndarray) -> "Problem":
         valid = self.valid[order]
         valid.setflags(write=False)
         return replace(
@@ -82,9 +88,17 @@ class Problem:
 
 
 def pose(digits: Digits) -> Problem:
-    """Return the problem of a data set, solved exactly."""
+    """Return the problem of a data set, solved exactly.
+
+    Raises:
+        DataError: it is too large to be solved exactly.
+    """
     valid = np.concatenate(digits.valid)
     valid.setflags(write=False)
+    try:
+        answers = oracle.solve(digits.train, valid)
+    except OverflowError as error:
+        raise DataError(f"{digits.name}: {error}; use fewer or smaller images") from error
     return Problem(
         name=digits.name,
         digest=digits.digest,
@@ -97,7 +111,7 @@ def pose(digits: Digits) -> Problem:
             for digit, files in zip(digits.classes, digits.valid_files, strict=True)
             for file in files
         ),
-        answers=oracle.solve(digits.train, valid),
+        answers=answers,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from bench.kernel import ROOT
 
 Reply = dict[str, Any]
+MEMORY_LIMIT = 8 * 10**9  # bytes of anonymous memory that one kernel may take, unless told otherwise
 
 
 class Failure(Exception):
@@ -33,12 +34,17 @@ class Failure(Exception):
 
 
 class Worker:
-    """One worker process, in a process group of its own. Use it as a context manager."""
+    """One worker process, in a process group of its own. Use it as a context manager.
 
-    def __init__(self, environment: dict[str, str] | None = None) -> None:
+    Args:
+        environment: all of its environment (see `bench.conditions`).
+        memory_limit: the most anonymous memory it may take, in bytes, 0 for no limit; not applicable outside Linux.
+    """
+
+    def __init__(self, environment: dict[str, str], memory_limit: int) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the worker
         self._process = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", "-m", "bench.worker"],
+            [sys.executable, "-X", "faulthandler", "-m", "bench.worker", str(memory_limit)],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,

@@ -1,26 +1,31 @@
-"""Which kernel runs when. The clock itself is in `bench.worker`, one process per kernel.
+"""Which kernel runs when: process sets, rounds and order. The clock itself is in `bench.worker`.
 
-Kernels take turns: each round times every kernel once, in an order drawn anew, so that a machine that gets slower or
-faster in the meantime does so for all of them.
+One worker process per kernel; all but one sleep on a pipe. Kernels take turns round by round in an order drawn anew, so
+that a machine that gets slower or faster in the meantime does so for all of them. A slow kernel is bracketed: the fast
+ones run before and after it, F..F S F..F. The whole set of processes is started afresh several times, because what one
+process measures twice is not two measurements (Kalibera and Jones, ISMM 2013).
 """
 
-import math
 import random
+import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
-from bench import facts
-from bench.checking import Verdict, as_json, failed, handed_over
+from bench import conditions, facts
+from bench.checking import Verdict
+from bench.conditions import Condition
 from bench.console import Progress
-from bench.kernel import Contestant, why_unavailable
+from bench.entrant import Entrant
+from bench.kernel import REFERENCE, Contestant, why_unavailable
 from bench.problem import Problem
-from bench.process import Failure, Reply, Worker
-from bench.records import Absent
-from bench.sample import Sample
+from bench.process import Worker
+from bench.sample import AGAIN, ALL_CORES, ONE_CORE, Sample
 from bench.workload import images_read
 
-SHORTEST_SAMPLE_S = 1e-3  # a faster call is repeated within one sample
+BASELINE = (("baseline", "l1"),)
+FULL = (("mean", "-"), ("predict", "l1"), ("predict", "l2"), ("baseline", "l1"), ("end_to_end", "l1"))
+SETTLE_S = 0.02  # OpenMP threads spin for some milliseconds after a parallel loop and would steal the next one's core
 
 
 @dataclass(frozen=True)
@@ -29,143 +34,128 @@ class Plan:
 
     Attributes:
         contestants: who takes part.
-        cells: the (scope, distance) pairs that every round times, such as ("baseline", "l1").
-        rounds: samples of each cell.
+        cells: the (scope, distance) pairs that every round times.
+        conditions: each recorded by process sets of its own, in turns.
+        processes: how many times the set of processes is started afresh, per condition.
+        rounds: turns of each cell in one process set.
         seed: everything random in the recording is drawn from it.
         timeout_s: the longest that one request to a kernel may take, in seconds.
+        memory_limit: of one worker, in bytes of anonymous memory.
+        sizes: where there are any, `cells` are timed at each of these numbers of validation images instead.
     """
 
-    contestants: Sequence[Contestant]
-    cells: Sequence[tuple[str, str]] = (("baseline", "l1"),)
-    rounds: int = 7
+    contestants: tuple[Contestant, ...]
+    cells: tuple[tuple[str, str], ...] = BASELINE
+    conditions: tuple[Condition, ...] = (Condition(),)
+    processes: int = 6
+    rounds: int = 3
     seed: int = 0
     timeout_s: float = 120.0
+    memory_limit: int = 2**33
+    sizes: tuple[int, ...] = ()
+
+    @property
+    def null(self) -> Contestant:
+        """The contestant that also runs against itself: the first that can run here and is not the reference."""
+        others = [each for each in self.contestants if each.name != REFERENCE and not why_unavailable(each)]
+        return (others or list(self.contestants))[0]
 
 
 @dataclass(frozen=True)
-class Recording:
-    """What a plan gave: samples of the kernels that kept agreeing, and a verdict on every contestant, in its order."""
+class ProcessSet:
+    """What one set of processes gave.
 
-    plan: Plan
-    problem: Problem
-    samples: list[Sample]
-    verdicts: list[Verdict]
+    Attributes:
+        threads: by contestant, how many each library used.
+        skipped: by contestant and size, the seconds that one call would have taken there.
+        overhead_s: what the harness adds to a call; load_average: at the start.
+    """
 
-    @property
-    def absent(self) -> list[Absent]:
-        """The contestants without samples, and why."""
-        return [Absent(each.name, each.status, each.reason or "") for each in self.verdicts if each.status != "agrees"]
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What all samples have in common, under the keys that `results/README.md` explains."""
-        problem = self.problem
-        return {
-            **facts.machine(),
-            "dataset": problem.name,
-            "dataset_digest": problem.digest,
-            "classes": " ".join(problem.classes),
-            "train_counts": " ".join(map(str, problem.train_counts)),
-            "valid_counts": " ".join(map(str, problem.valid_counts)),
-            "order_seed": self.plan.seed,
-            "threads": "all",
-            "allocator": "default",
-        }
-
-    @property
-    def facts_by_kernel(self) -> dict[str, dict[str, Any]]:
-        """What the samples of one kernel have in common, by contestant name."""
-        found = {}
-        for contestant, verdict in zip(self.plan.contestants, self.verdicts, strict=True):
-            if verdict.status == "agrees":
-                scores = {f"correct_{key}": self.problem.score(value) for key, value in verdict.correct.items()}
-                code = {"device": contestant.device, "source_hash": facts.source_hash(contestant.path)}
-                found[contestant.name] = {**code, **scores, "mean_error": verdict.mean_error}
-        return found
+    samples: tuple[Sample, ...]
+    verdicts: tuple[Verdict, ...]
+    threads: dict[str, str]
+    skipped: dict[str, dict[int, float]]
+    overhead_s: float
+    load_average: float
 
 
-class Entrant:
-    """A contestant in a recording: its worker while it is in the running, its samples, and what is known of it."""
-
-    def __init__(self, contestant: Contestant, problem: Problem, timeout_s: float) -> None:
-        self.contestant, self.problem, self.timeout_s = contestant, problem, timeout_s
-        self.name = contestant.name
-        self.samples: list[Sample] = []
-        self.loops: dict[tuple[str, str], int] = {}
-        reason = why_unavailable(contestant)
-        self.worker = None if reason else Worker()
-        self.verdict = Verdict(self.name, "unavailable", reason) if reason else Verdict(self.name, "agrees")
-
-    def ask(self, do: str, **arguments: Any) -> Reply | None:
-        """Ask its worker; None where it is out, or is out from now on, because the answer was a failure."""
-        if self.worker is None:
-            return None
-        try:
-            return self.worker.ask(do, self.timeout_s, **arguments)
-        except Failure as failure:
-            self.verdict = failed(self.name, failure)
-            self.samples.clear()
-            self.end()
-            return None
-
-    def time(self, scope: str, distance: str, **where: int) -> None:
-        """Take one sample of at least a millisecond. The call that finds out how many loops that takes is none."""
-        cell = (scope, distance)
-        if cell not in self.loops and (reply := self.ask("time", scope=scope, distance=distance, loops=1)):
-            self.loops[cell] = max(1, math.ceil(SHORTEST_SAMPLE_S / reply["seconds"]))
-        loops = self.loops.get(cell, 1)
-        if reply := self.ask("time", scope=scope, distance=distance, loops=loops):
-            self.keep(scope, distance, reply["seconds"], loops, **where)
-
-    def keep(self, scope: str, distance: str, seconds: float, loops: int, **where: int) -> None:
-        """Add a sample; `where` is its process, round and position."""
-        images = images_read(self.problem, scope)
-        self.samples.append(Sample(self.name, scope, distance, images, seconds, loops, **where))
-
-    def end(self) -> None:
-        """Leave the running."""
-        if self.worker:
-            self.worker.end()
-        self.worker = None
-
-
-def record(plan: Plan, problem: Problem, progress: Progress) -> Recording:
-    """Verify the contestants, then time those that agree. A kernel that fails at any point loses its row, no more.
+def record_set(
+    plan: Plan, condition: Condition, process: int, folder: str, problem: Problem, out: set[str], progress: Progress
+) -> ProcessSet:
+    """Start every contestant afresh, and the null, and let them take turns.
 
     Args:
-        progress: told what is being done; see `bench.console.progress`.
+        process: number of the set, from 0. The first also verifies every contestant in full; in all of them every
+            timed answer is verified, on validation images in an order that the worker could not know.
+        folder: where `problem` is handed over.
+        out: contestants that failed in an earlier set, and so stay out.
     """
-    entrants = [Entrant(contestant, problem, plan.timeout_s) for contestant in plan.contestants]
-    try:
-        with handed_over(problem) as folder:
-            for position, entrant in enumerate(entrants):
-                progress("verify", entrant.name, position, len(entrants))
-                _set_up(entrant, folder, plan.seed, position)
-            rng = random.Random(plan.seed)
+    rng = random.Random(f"{plan.seed}/{condition.name}/{process}")
+    environment = conditions.environment(condition, rng)
+    order = rng.randrange(2**32)
+    stage = f"{condition.name}, process set {process + 1} of {plan.processes}"
+    taking_part = [(each.name, each) for each in plan.contestants if each.name not in out]
+    if plan.null.name not in out:
+        taking_part.append((plan.null.name + AGAIN, plan.null))
+    rng.shuffle(taking_part)
+    entrants = [Entrant(name, each, process, plan.timeout_s, bool(plan.sizes)) for name, each in taking_part]
+    samples: list[Sample] = []
+    load_average = facts.load_average()
+    with ExitStack() as stack:
+        for position, entrant in enumerate(entrants):
+            progress(f"{stage}: start", entrant.name, position, len(entrants))
+            stack.callback(entrant.end)
+            entrant.enter(environment, plan.memory_limit, folder, order, position, images_read(problem, "first_call"))
+            if process == 0 and not entrant.again:
+                entrant.verify(rng.randrange(2**32))
+        gauge = stack.enter_context(Worker(environment, plan.memory_limit))
+        overhead_s = gauge.ask("overhead", plan.timeout_s, folder=folder)["seconds"]
+        for size in plan.sizes or (None,):
+            if size:
+                for entrant in entrants:
+                    entrant.resize(size)
+            for scope in dict(plan.cells):
+                samples += _limits(gauge, plan.timeout_s, scope, size or images_read(problem, scope), problem, process)
             for turn in range(plan.rounds):
-                order = [entrant for entrant in entrants if entrant.worker]
-                rng.shuffle(order)
-                for position, entrant in enumerate(order):
-                    progress(f"round {turn + 1} of {plan.rounds}", entrant.name, turn, plan.rounds)
-                    for scope, distance in plan.cells:
-                        entrant.time(scope, distance, process=0, round=turn, position=position)
-    finally:
-        for entrant in entrants:
-            entrant.end()
-    samples = [sample for entrant in entrants for sample in entrant.samples]
-    return Recording(plan, problem, samples, [entrant.verdict for entrant in entrants])
+                for scope, distance in plan.cells:
+                    images = size or images_read(problem, scope)
+                    turn_order = bracketed(
+                        [each for each in entrants if each.offers(distance) and size not in each.skipped],
+                        scope,
+                        distance,
+                        rng,
+                    )
+                    for position, entrant in enumerate(turn_order):
+                        progress(f"{stage}: {scope}", entrant.name, turn, plan.rounds)
+                        if condition.threads != "1":
+                            time.sleep(SETTLE_S)
+                        entrant.time(scope, distance, images, round=turn, position=position)
+    samples += [sample for entrant in entrants for sample in entrant.samples]
+    return ProcessSet(
+        tuple(samples),
+        tuple(entrant.verdict for entrant in entrants if not entrant.again),
+        {entrant.name: entrant.threads for entrant in entrants if entrant.threads},
+        {entrant.name: entrant.skipped for entrant in entrants if entrant.skipped and not entrant.again},
+        overhead_s,
+        load_average,
+    )
 
 
-def _set_up(entrant: Entrant, folder: str, seed: int, position: int) -> None:
-    """Start a worker, take its first call, and verify it.
+def _limits(gauge: Worker, timeout_s: float, scope: str, images: int, problem: Problem, process: int) -> list[Sample]:
+    """Read as many bytes as the scope must touch, one per pixel, on one core and on all; once per process set."""
+    size = images * problem.valid[0].size
+    taken = []
+    for position, (name, threads) in enumerate(((ONE_CORE, 1), (ALL_CORES, facts.cores()))):
+        seconds = gauge.ask("read", timeout_s, size=size, threads=threads)["seconds"]
+        taken.append(Sample(name, scope, "-", images, seconds, 1, process, 0, position))
+    return taken
 
-    first_call = import the kernel + prepare(one image) + the first baseline; preparing all images is not in it.
-    """
-    started = entrant.ask("start", contestant=as_json(entrant.contestant), folder=folder, order=seed)
-    entrant.ask("prepare")
-    first = entrant.ask("time", scope="baseline", distance="l1", loops=1)
-    found = entrant.ask("verify", seed=seed + 1)
-    if started and first and found:
-        entrant.verdict = Verdict(entrant.name, "agrees", None, found["correct"], found["mean_error"])
-        seconds = started["start_s"] + first["seconds"]
-        entrant.keep("first_call", "l1", seconds, 1, process=0, round=0, position=position)
+
+def bracketed(entrants: Sequence[Entrant], scope: str, distance: str, rng: random.Random) -> list[Entrant]:
+    """Return one turn's order: the fast kernels, and again after each slow one; each time in an order drawn anew."""
+    slow = [each for each in entrants if each.slow(scope, distance)]
+    fast = [each for each in entrants if each not in slow]
+    turn = rng.sample(fast, len(fast))
+    for each in rng.sample(slow, len(slow)):
+        turn += [each, *rng.sample(fast, len(fast))]
+    return turn

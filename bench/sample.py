@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+AGAIN = "~again"  # the null: the contestant of this name without it, once more, against itself
+LIMIT = "limit@"  # what goes by such a name is the machine reading the bytes that a scope must touch, no kernel
+ONE_CORE, ALL_CORES = f"{LIMIT}one_core", f"{LIMIT}all_cores"
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -15,6 +19,8 @@ class Sample:
         process: which set of processes it came from, from 0.
         round: the turn within that set, from 0; kernels of the same process set and round are a pair.
         position: the kernel's place in that turn, from 0.
+        minor_faults, context_switches: page faults served from memory, and switches away from the process, per call.
+        peak_rss_bytes: the process's largest resident size so far. All three are 0 where the system does not tell.
     """
 
     kernel: str
@@ -26,3 +32,6 @@ class Sample:
     process: int
     round: int
     position: int
+    minor_faults: float = 0.0
+    context_switches: float = 0.0
+    peak_rss_bytes: int = 0

@@ -1,10 +1,171 @@
-"""What a ratio of times is: paired, round by round, and never an average of ratios."""
+"""What a ratio of times is, and how sure we are of it.
+
+The design (Hoefler & Belli, SC15; Kalibera & Jones, ISMM 2013; Bulej et al., ICPE 2020): P sets of processes, started
+one after the other, take r rounds each. In a round every kernel has its turn, so that a machine that changes its pace
+changes it for all of them; a slow kernel is bracketed, the fast ones having turns before and after it. With t in
+seconds per call, p a process set, i a round and s a turn in that round,
+
+    d[p, i] = median over s of log t_reference[p, i, s]  -  median over s of log t_kernel[p, i, s]
+    m[p]    = median over i of d[p, i]
+    ratio   = exp(median over p of m[p]), with the order statistics of m[1..P] as its interval
+
+The process set is the unit of evidence, not the round: what a process drew when it started (heap layout, hash seed)
+stays with it, so more rounds of it are no more evidence about the next one. Logarithms, so that "A over B" and "B over
+A" are exactly each other's inverse. No symmetry is assumed, so that the interval stands where processes are skewed.
+"""
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from statistics import median
+from typing import Literal
 
 from bench.sample import Sample
+
+MODES_APART = 1.5  # processes whose times are further apart than this factor are not one population with one middle
+FEWEST_PAIRS = 5  # a rank correlation of fewer pairs says nothing
+
+Verdict = Literal["faster", "slower", "not resolved"]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """Processes that are much alike: their median, in seconds per call or as a ratio, and how many they are."""
+
+    value: float
+    processes: int
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times faster than the reference a kernel is.
+
+    Attributes:
+        value: reference seconds / kernel seconds; above 1 the kernel is faster.
+        low, high: the ends of its interval; None below six processes, where none of 95 % exists.
+        level: the achieved level of that interval, from 0.95 to 1: that of the ranks used, not a nominal one.
+        processes, rounds: how many sets of processes, and how many rounds in all of them, held both kernels.
+        per_process: the ratio in each process set, in the order of the sets.
+        spread: the largest of them over the smallest.
+        drift: from -1 to 1, whether the ratio rises (> 0) from round to round of a process; see `ratio`.
+        spread_within: the largest over the smallest of the rounds of one process set, of the median such set.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    level: float | None
+    processes: int
+    rounds: int
+    per_process: tuple[float, ...]
+    spread: float
+    drift: float | None
+    spread_within: float = 1.0
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """Its one value, or two, the faster first, where its process sets fall apart: then `value` stands for none."""
+        return tuple(reversed(_modes(map(math.log, self.per_process))))
+
+
+def ratio(reference: Iterable[Sample], kernel: Iterable[Sample]) -> Ratio:
+    """Return reference seconds / kernel seconds, by the formula at the top, of two kernels in one scope.
+
+    Only rounds that hold both kernels count. The drift is Spearman's rank correlation of round and log ratio, where
+    both are ranked within their process, so that differences between processes are no drift; None where fewer than
+    five pairs, or only one round per process, leave nothing to correlate.
+
+    Raises:
+        ValueError: no round holds both kernels.
+    """
+    ours, theirs = _log_seconds(kernel), _log_seconds(reference)
+    pairs: dict[int, list[float]] = {}  # process: its log ratios in the order of time
+    for process, turn in sorted(ours.keys() & theirs.keys()):
+        pairs.setdefault(process, []).append(theirs[process, turn] - ours[process, turn])
+    if not pairs:
+        raise ValueError("no round holds both kernels: there is no pair to take a ratio of")
+    middles = [median(each) for each in pairs.values()]
+    low, high, level = interval(middles) or (None, None, None)
+    return Ratio(
+        value=math.exp(median(middles)),
+        low=None if low is None else math.exp(low),
+        high=None if high is None else math.exp(high),
+        level=level,
+        processes=len(pairs),
+        rounds=sum(map(len, pairs.values())),
+        per_process=tuple(map(math.exp, middles)),
+        spread=math.exp(max(middles) - min(middles)),
+        drift=_drift(pairs.values()),
+        spread_within=math.exp(median(max(each) - min(each) for each in pairs.values())),
+    )
+
+
+def interval(values: Iterable[float], least_level: float = 0.95) -> tuple[float, float, float] | None:
+    """Return (low, high, achieved level) of the median of the population that independent values come from.
+
+    The ends are the k-th smallest and the k-th largest of n values. The median lies outside them only where fewer than
+    k values fell on one side of it, each a fair coin, whatever the distribution (the sign test inverted; Hollander &
+    Wolfe, *Nonparametric Statistical Methods*, 3.6):
+
+        level(k) = 1 - 2 * (C(n, 0) + ... + C(n, k - 1)) / 2^n
+
+    k is the largest with level(k) >= least_level: n = 6 gives k = 1 and 96.9 %, n = 15 gives k = 4 and 96.5 %. None
+    where even the smallest and the largest value do not reach that level: for 95 %, below six values.
+
+    Raises:
+        ValueError: `least_level` is not between 0 and 1.
+    """
+    if not 0 < least_level < 1:
+        raise ValueError(f"a level lies between 0 and 1, not at {least_level}")
+    ordered = sorted(values)
+    k, level, outside = 0, 1.0, 0  # `outside` of 2^n equally likely patterns leave the median beyond one given end
+    while True:
+        outside += math.comb(len(ordered), k)
+        wider, level = level, 1 - 2 * outside / 2 ** len(ordered)
+        if level < least_level:
+            return (ordered[k - 1], ordered[-k], wider) if k else None
+        k += 1
+
+
+def modes(samples: Iterable[Sample]) -> tuple[Mode, ...]:
+    """Return the kernel's one mode, or two, the faster first, where its processes fall apart: no number lies between.
+
+    They fall apart at the widest gap between neighbours among the per-process medians of log seconds, of the gaps that
+    have at least two processes on each side, if it is wider than log 1.5. One straggler is no mode.
+    """
+    processes: dict[int, list[float]] = {}
+    for sample in samples:
+        processes.setdefault(sample.process, []).append(math.log(sample.seconds))
+    return _modes(map(median, processes.values()))
+
+
+def _modes(logs: Iterable[float]) -> tuple[Mode, ...]:
+    """Return one mode or two, the smaller value first, of one log per process."""
+    ordered = sorted(logs)
+    gaps = [(ordered[i] - ordered[i - 1], i) for i in range(2, len(ordered) - 1)]
+    gap, cut = max(gaps, default=(0.0, 0))
+    groups = (ordered[:cut], ordered[cut:]) if gap > math.log(MODES_APART) else (ordered,)
+    return tuple(Mode(math.exp(median(group)), len(group)) for group in groups if group)
+
+
+def resolution(null: Ratio) -> float:
+    """Return the smallest difference that today can be told from none, as a fraction: 0.013 is ±1.3 %.
+
+    `null` is a kernel against itself, so all that it differs from 1 is the machine's doing. The worst of its interval's
+    ends counts, or of its processes where it has no interval; as a factor, so that 2 and 1/2 are equally far from 1.
+    """
+    ends = null.per_process if null.low is None or null.high is None else (null.low, null.high)
+    return math.expm1(max(abs(math.log(end)) for end in ends))
+
+
+def verdict(ratio: Ratio, resolution: float) -> Verdict:
+    """Return "faster" or "slower" where the whole interval says so and the difference exceeds the resolution.
+
+    Both are asked for: the interval knows the chance of these processes, the null what this machine shows of nothing.
+    """
+    if ratio.low is None or ratio.high is None or abs(math.log(ratio.value)) <= math.log1p(resolution):
+        return "not resolved"
+    return "faster" if ratio.low > 1 else "slower" if ratio.high < 1 else "not resolved"
 
 
 def seconds(samples: Iterable[Sample]) -> tuple[float, float]:
@@ -13,23 +174,29 @@ def seconds(samples: Iterable[Sample]) -> tuple[float, float]:
     return median(times), min(times)
 
 
-def speedup(reference: Iterable[Sample], kernel: Iterable[Sample]) -> float:
-    """Return exp(median over rounds of log(reference seconds / kernel seconds)), both timed in the same round.
-
-    Raises:
-        ValueError: they share no round.
-    """
-    turn = {(sample.process, sample.round): sample.seconds for sample in reference}
-    ratios = [
-        math.log(turn[sample.process, sample.round] / sample.seconds)
-        for sample in kernel
-        if (sample.process, sample.round) in turn
-    ]
-    if not ratios:
-        raise ValueError("no round holds both kernels: there is no pair to take a ratio of")
-    return math.exp(median(ratios))
-
-
 def unpaired(reference: Iterable[Sample], kernel: Iterable[Sample]) -> float:
     """Return reference seconds / kernel seconds, medians of samples that were not taken in turns: indicative only."""
     return seconds(reference)[0] / seconds(kernel)[0]
+
+
+def _log_seconds(samples: Iterable[Sample]) -> dict[tuple[int, int], float]:
+    """Return {(process, round): median over the kernel's turns in it of log seconds}."""
+    turns: dict[tuple[int, int], list[float]] = {}
+    for sample in samples:
+        turns.setdefault((sample.process, sample.round), []).append(math.log(sample.seconds))
+    return {turn: median(logs) for turn, logs in turns.items()}
+
+
+def _drift(processes: Iterable[list[float]]) -> float | None:
+    """Return the correlation of centred ranks, summed over processes: sum(x * y) / sqrt(sum(x^2) * sum(y^2))."""
+    ranks = [(x, y) for logs in processes for x, y in zip(_ranks(range(len(logs))), _ranks(logs), strict=True)]
+    times, ratios = sum(x * x for x, _ in ranks), sum(y * y for _, y in ranks)
+    if len(ranks) < FEWEST_PAIRS or not times:
+        return None
+    return sum(x * y for x, y in ranks) / math.sqrt(times * ratios) if ratios else 0.0  # a constant does not drift
+
+
+def _ranks(values: Iterable[float]) -> list[float]:
+    """Return each value's rank less the mean rank; ties share theirs, and 1e-9 apart is rounding, hence a tie."""
+    rounded = [round(value, 9) for value in values]
+    return [sum((value > other) - (value < other) for other in rounded) / 2 for value in rounded]

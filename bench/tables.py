@@ -1,15 +1,21 @@
 """The sentences and tables that the verbs print."""
 
 from collections.abc import Iterable, Sequence
+from statistics import median
 
 from rich.table import Table
 
-from bench import speedup, units
+from bench import standing, units
 from bench.checking import Verdict
+from bench.checklist import Line
 from bench.console import table
-from bench.kernel import REFERENCE
+from bench.footprint import Footprint
+from bench.limit import cache_level
 from bench.problem import Problem
 from bench.records import Record
+from bench.sample import ONE_CORE
+from bench.speedup import interval
+from bench.standing import Standing, standings
 
 
 def dataset(problem: Problem) -> str:
@@ -60,16 +66,78 @@ def _score(problem: Problem, verdict: Verdict, distance: str) -> str:
     return "not offered" if verdict.status == "agrees" else ""
 
 
-def timed(record: Record) -> Table:
-    """Return the table of `run`: the scope `baseline` under L1, fastest last, and the first call."""
-    reference = record.of(REFERENCE)
+def timed(standings: Sequence[Standing], ratios: bool = True) -> Table:
+    """Return the table of `run`, fastest last; without the ratios where the checklist forbids them."""
     rows = []
-    for name in sorted(record.kernels(), key=lambda name: -speedup.seconds(record.of(name))[0]):
-        samples = record.of(name)
-        middle, smallest = speedup.seconds(samples)
-        ratio = units.ratio(speedup.speedup(reference, samples)) if reference else "no reference"
-        first, _ = speedup.seconds(record.of(name, "first_call"))
-        per_image = f"{middle / samples[0].images * 1e9:,.0f}"
-        rows.append((name, units.time(middle), units.time(smallest), ratio, per_image, units.time(first)))
-    columns = ("kernel", "median", "smallest", f"speedup over {REFERENCE}", "ns per image", "first call")
+    for each in standings:
+        interval = ""
+        if each.ratio and each.ratio.low is not None and each.ratio.high is not None:
+            interval = f"{units.ratio(each.ratio.low)} to {units.ratio(each.ratio.high)}"
+        ratio = units.either(each.speedups, units.ratio) if each.speedups else "no reference"
+        if not ratios:
+            ratio, interval = "withheld", ""
+        elif len(each.speedups) > 1:
+            interval = ""  # it spans both modes, and would pass for doubt about one number
+        per_image = f"{each.seconds / each.images * 1e9:,.0f}" if len(each.modes) == 1 else ""
+        share = units.either(each.share.modes, "{:.1%}".format) if each.share else ""
+        first = units.time(each.first_call) if each.first_call else ""
+        seconds = units.either(each.modes, units.time)
+        rows.append((each.kernel, seconds, units.time(each.smallest), ratio, interval, per_image, share, first))
+    columns = ("kernel", "median", "smallest", "speedup", "interval", "ns per image", "of limit", "first call")
     return table(rows, *columns, right=columns[1:])
+
+
+def limit(record: Record, scope: str) -> str:
+    """Return the line that says what the machine's limit was taken from."""
+    readings = standing.limit(record, scope)
+    if not readings:
+        return "The limit was not measured."
+    size = readings[0].images * int(record.facts["image_pixels"])
+    threads = 1 if readings[0].kernel == ONE_CORE else int(record.facts["cpu_count"])
+    rates = [size / each.seconds / 1e9 for each in readings]
+    found = interval(rates)
+    spread = f", median of the process sets {median(rates):.0f}" + (
+        f" ({found[0]:.0f} to {found[1]:.0f})" if found else ""
+    )
+    level = cache_level(size, threads, str(record.facts["caches"]))
+    cores = f"{threads} core{'s' if threads > 1 else ''}"
+    return f"The limit: {size / 1e6:.1f} MB read from {level} by {cores} at {max(rates):.0f} GB/s{spread}."
+
+
+def answers_for(lines: Sequence[Line]) -> Iterable[str]:
+    """Yield the checklist, the worst last; what passed is one line."""
+    passed = [line.found for line in lines if line.level == "PASS"]
+    if passed:
+        yield f"PASS  {'; '.join(passed)}"
+    for level in ("WARN", "FAIL"):
+        yield from (f"{level}  {line.found}: {line.remedy}" for line in lines if line.level == level)
+
+
+def by_condition(told: Sequence[Record]) -> Table:
+    """Return the medians of several conditions side by side, in the scope `baseline` under L1."""
+    found = [{each.kernel: each for each in standings(record)} for record in told]
+    names = sorted({name for each in found for name in each})
+    rows = [
+        (name, *(units.either(each[name].modes, units.time) if name in each else "" for each in found))
+        for name in names
+    ]
+    columns = [record.condition for record in told]
+    return table(rows, "kernel", *columns, right=columns)
+
+
+def memory(footprints: Sequence[Footprint]) -> Table:
+    """Return the table of the memory pass, in megabytes (10^6 bytes)."""
+
+    def megabytes(size: int | None) -> str:
+        return "not applicable" if size is None else f"{size / 1e6:,.1f}"
+
+    rows = [
+        (
+            each.kernel,
+            f"{each.scope} {each.distance}",
+            megabytes(each.anonymous_before_bytes),
+            megabytes(each.temporaries_bytes),
+        )
+        for each in footprints
+    ]
+    return table(rows, "kernel", "scope", "held, MB", "temporaries, MB", right=("held, MB", "temporaries, MB"))

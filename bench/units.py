@@ -1,5 +1,9 @@
 """Numbers as a person reads them. Inside the project seconds are seconds and ratios are plain numbers."""
 
+from collections.abc import Callable, Sequence
+
+from bench.speedup import Mode
+
 
 def time(seconds: float) -> str:
     """Return seconds in the unit that suits them: 1.58 s, 369 ms, 3.31 ms, 84.0 µs."""
@@ -14,5 +18,12 @@ def ratio(times: float) -> str:
     return f"{_three_digits(times)}×" if times < 1000 else f"{times:,.0f}×"
 
 
+def either(modes: Sequence[Mode], show: Callable[[float], str]) -> str:
+    """Return the one number there is, or both where processes fell into two modes: never one in between."""
+    if len(modes) < 2:
+        return "".join(show(mode.value) for mode in modes)
+    return " or ".join(f"{show(mode.value)} ({mode.processes} sets)" for mode in modes)
+
+
 def _three_digits(value: float) -> str:
-    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f}"
+    return f"{value:.{0 if value >= 99.95 else 1 if value >= 9.995 else 2}f}"  # what rounds to 100 is 100, not 100.0

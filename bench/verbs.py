@@ -1,14 +1,16 @@
 """What each verb does, from the digits to what a person reads at the end."""
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import data
-from bench import checking, console, records, tables
+from bench import checking, comparing, comparison_text, console, reading, tables
 from bench.checking import Verdict
-from bench.kernel import REFERENCE, Contestant, UnknownKernel, discover, select
+from bench.comparing import Side
+from bench.kernel import Contestant, UnknownKernel, discover, select
 from bench.problem import pose
 
 
@@ -45,8 +47,8 @@ class Choice:
 def check(choice: Choice, json_file: Path | None) -> int:
     """Verify the chosen kernels, print the table, write the JSON; return the exit status."""
     contestants = choice.contestants()
-    if json_file and not json_file.parent.is_dir():
-        raise UnknownKernel(f"{json_file}: there is no folder {json_file.parent} to write to; make it first")
+    if json_file and not os.access(json_file if json_file.exists() else json_file.parent, os.W_OK):
+        raise UnknownKernel(f"{json_file}: cannot be written; name a file in a folder that exists and is yours")
     problem = pose(data.load(choice.source))
     verdicts: list[Verdict] = []
     with console.progress(choice.quiet) as progress, checking.handed_over(problem) as folder:
@@ -67,37 +69,30 @@ def check(choice: Choice, json_file: Path | None) -> int:
     return choice.status(verdicts)
 
 
-def run(choice: Choice) -> int:
-    """Check, time, save, draw, print; return the exit status."""
-    from bench import recording
-    from bench.charts import speedup as chart
+def compare(sides: tuple[Side, Side], force: bool, shape: str, fail_slower: float | None) -> int:
+    """Print a comparison as a table, "markdown" or "json"; return 1 if the new side is slower than allowed."""
+    found = comparing.compare(*sides, force)
+    if shape == "json":
+        print(json.dumps(comparison_text.as_json(found), indent=1))
+    elif shape == "markdown":
+        print(comparison_text.markdown(found))
+    else:
+        console.out().print(console.table(comparison_text.lines(found), "", ""))
+    return int(fail_slower is not None and found.slower_by(fail_slower))
 
-    contestants = choice.contestants(always=[REFERENCE])
-    problem = pose(data.load(choice.source))
-    plan = recording.Plan(contestants, seed=choice.seed, timeout_s=choice.timeout_s)
-    with console.progress(choice.quiet) as progress:
-        recorded = recording.record(plan, problem, progress)
-    out = console.out()
-    out.print(tables.dataset(problem))
-    out.print(next(iter(tables.agreement(problem, recorded.verdicts))))
-    where = ["Nothing was timed, so there is no record and no chart."]
-    if recorded.samples:
-        path = records.write(recorded.samples, recorded.absent, recorded.facts, recorded.facts_by_kernel)
-        record = records.read(path)
-        pictures = chart.draw(record, path.with_suffix("")) if record.of(REFERENCE) else []
-        out.print(tables.timed(record))
-        out.print(f"Speedups are {record.label}. One call reads {record.samples[-1].images:,} images.")
-        where = [f"Record  {console.shown(path)}", *(f"Chart   {console.shown(picture)}" for picture in pictures)]
-    for line in (*tables.failures(recorded.verdicts), *where):
-        out.print(line)
-    out.print("Next    python -m bench run --kernel mine.py")
-    return choice.status(recorded.verdicts)
+
+def publish(path: Path | None, slug: str) -> None:
+    """Publish a record, by default the newest local one, and print what was written."""
+    from bench import publishing
+
+    for written in publishing.publish(path or reading.newest(), slug):
+        print(console.shown(written))
 
 
 def plot(path: Path | None) -> None:
     """Draw a record, by default the newest, and print where the pictures are."""
     from bench.charts import speedup as chart
 
-    path = path or records.newest()
-    for picture in chart.draw(records.read(path), path.with_suffix("")):
+    path = path or reading.newest()
+    for picture in chart.draw(reading.read(path), reading.stem(path)):
         print(console.shown(picture))

@@ -3,9 +3,11 @@
 Whatever a kernel raises ends here, as a reply that says so: it costs this process and nothing else.
 """
 
+import ctypes
 import json
 import os
 import queue
+import signal
 import sys
 import tempfile
 import threading
@@ -16,9 +18,16 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from bench import conditions
 from bench.kernel import Contestant, Unavailable, load
 
+try:
+    import resource
+except ModuleNotFoundError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 Reply = dict[str, Any]
+WARM_S = 0.01  # one call is not enough: two calls in a row then took 4 % less than twice one (bench.tests.proof)
 
 
 class Session:
@@ -38,12 +47,15 @@ class Session:
         self.kernel.prepare(self.problem.valid[:1], self.device)
         return {"start_s": perf_counter() - started}
 
-    def prepare(self) -> Reply:
-        """Prepare every stack, untimed."""
+    def prepare(self, valid_images: int | None = None) -> Reply:
+        """Prepare every stack, untimed; with `valid_images`, so many validation images, repeated as often as needed."""
         from bench import workload
 
-        self.work = workload.prepare(self.kernel, self.device, self.problem)
-        return {}
+        self.__dict__.pop("work", None)  # the former stacks make room first
+        self.calls: dict[tuple[str, str], Callable[[], Any]] = {}
+        posed = self.problem if valid_images is None else self.problem.tiled(valid_images)
+        self.work = workload.prepare(self.kernel, self.device, posed)
+        return {"distances": workload.offered(self.kernel), "threads": conditions.threads_in_force()}
 
     def verify(self, seed: int) -> Reply:
         """Verify the kernel; gives its findings, also when it is wrong."""
@@ -57,12 +69,21 @@ class Session:
             return {"status": "disagrees", "reason": str(error), **asdict(findings)}
         return asdict(findings)
 
-    def time(self, scope: str, distance: str, loops: int) -> Reply:
-        """Time one sample and verify the very array that its last call returned; gives `seconds` per call."""
+    def time(self, scope: str, distance: str, loops: int, warm: bool) -> Reply:
+        """Time one sample and verify the very array that its last call returned.
+
+        Gives `seconds`, `minor_faults` and `context_switches` per call, and `peak_rss_bytes` of the process. `warm`
+        makes untimed calls for WARM_S first: the others ran since this kernel did, and caches and clocks went cold.
+        """
         from bench import oracle, verify, workload
 
-        call = workload.call(self.work, scope, distance)
-        seconds, answer = _clock(call, loops)
+        call = self._call(scope, distance)
+        started = perf_counter()
+        while warm and perf_counter() - started < WARM_S:
+            call()
+        before = _usage()
+        seconds, answer = clock(call, loops)
+        faults, switches, peak = _usage()
         try:
             if scope == "mean":
                 verify.check_means(answer, oracle.mean_images(self.work.problem.train), "in a timed call: ")
@@ -70,11 +91,52 @@ class Session:
                 verify.check_labels(answer, self.work.problem, distance, "in a timed call: ")
         except workload.WrongAnswer as error:
             return {"status": "disagrees", "reason": str(error)}
-        return {"seconds": seconds}
+        return {
+            "seconds": seconds,
+            "minor_faults": (faults - before[0]) / loops,
+            "context_switches": (switches - before[1]) / loops,
+            "peak_rss_bytes": peak,
+        }
+
+    def memory(self, scope: str, distance: str) -> Reply:
+        """Give the anonymous memory before one call of the scope, and how much more it needed at its peak, in bytes."""
+        from bench import memory
+
+        return asdict(memory.peak(self._call(scope, distance)))
+
+    def read(self, size: int, threads: int) -> Reply:
+        """Read `size` bytes as fast as this machine can; gives the `seconds` of the fastest way (see `bench.limit`)."""
+        from bench import limit
+
+        return {"seconds": size / limit.measure(size, threads, repetitions=6).bytes_per_s}
+
+    def overhead(self, folder: str) -> Reply:
+        """Give the `seconds` that the harness adds to a call: those of a kernel that does nothing, called alike."""
+        from types import SimpleNamespace
+
+        import numpy as np
+
+        from bench import problem, workload
+
+        nothing = np.zeros(0, dtype=np.int64)
+        idle = SimpleNamespace(mean_images=lambda stacks: None, predict_l1=lambda images, means: nothing)
+        work = workload.Workload(idle, "cpu", problem.read(Path(folder)), [], None, b"")
+        call = workload.call(work, "baseline", "l1")
+        return {"seconds": min(clock(call, 1)[0] for _ in range(1000))}
+
+    def _call(self, scope: str, distance: str) -> Callable[[], Any]:
+        from bench import workload
+
+        if (scope, distance) not in self.calls:
+            self.calls[scope, distance] = workload.call(self.work, scope, distance)
+        return self.calls[scope, distance]
 
 
-def _clock(call: Callable[[], Any], loops: int) -> tuple[float, Any]:
-    """Return (seconds per call, the last call's answer): (time after loops calls - time before) / loops."""
+def clock(call: Callable[[], Any], loops: int) -> tuple[float, Any]:
+    """Return (seconds per call, the last call's answer).
+
+    seconds = (time after `loops` calls in a row - time before) / loops. The answer is on the host when a call returns.
+    """
     rounds = range(loops)
     started = perf_counter()
     for _ in rounds:
@@ -82,13 +144,37 @@ def _clock(call: Callable[[], Any], loops: int) -> tuple[float, Any]:
     return (perf_counter() - started) / loops, answer
 
 
+def _usage() -> tuple[int, int, int]:
+    """Return (minor page faults, context switches, peak resident bytes) of this process so far; 0 on Windows."""
+    if resource is None:
+        return 0, 0, 0
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return used.ru_minflt, used.ru_nvcsw + used.ru_nivcsw, used.ru_maxrss * unit
+
+
+def _obey(memory_limit: int) -> None:
+    """Limit this process's memory (0: not), and have it end with its parent even where a kernel hangs in C. Linux."""
+    if sys.platform == "linux":
+        if memory_limit:
+            resource.setrlimit(resource.RLIMIT_DATA, (memory_limit, memory_limit))
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; elsewhere the end of the pipe has to do
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out; torch raises a plain RuntimeError with one of these texts."""
+    texts = ("can't allocate memory", "not enough memory", "out of memory")
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(t in str(error) for t in texts))
+
+
 def _serve(session: Session, request: Reply, printed: Any) -> Reply:
     try:
         reply = {"status": "ok", **getattr(session, request.pop("do"))(**request)}
     except Unavailable as error:
         return {"status": "unavailable", "reason": str(error)}
-    except BaseException:  # noqa: BLE001  a kernel may raise anything, SystemExit too; the parent is told
-        return {"status": "broken", "reason": traceback.format_exc()}
+    except BaseException as error:  # noqa: BLE001  a kernel may raise anything, SystemExit too; the parent is told
+        cause = "out of memory\n" if _out_of_memory(error) else ""
+        return {"status": "broken", "reason": cause + traceback.format_exc()}
     sys.stdout.flush()
     if os.fstat(printed.fileno()).st_size:
         printed.seek(0)
@@ -99,6 +185,7 @@ def _serve(session: Session, request: Reply, printed: Any) -> Reply:
 
 def main() -> None:
     """Serve until the parent closes the pipe or dies; then end at once, even in the middle of a call."""
+    _obey(int(sys.argv[1]))
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
 

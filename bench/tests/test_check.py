@@ -149,7 +149,7 @@ def test_exit_0_means_that_every_listed_row_was_verified(small_data: Path, tmp_p
         (["--kernels", "nobody"], "no kernel is called 'nobody'; there are "),
         (["--require", "nobody"], "no kernel is called 'nobody'; there are "),
         (["--kernel", "no_such_file.py"], "no_such_file.py is not a Python file"),
-        (["--json", "no/such/folder/found.json"], "there is no folder no"),
+        (["--json", "no/such/folder/found.json"], "cannot be written; name a file in a folder"),
         (["--json", "bench"], "is a directory"),
         (["--no-such-option"], "No such option"),
         (["--timeout", "0"], "--timeout"),

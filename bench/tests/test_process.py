@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -9,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import checking
+from bench import checking, conditions
 from bench.kernel import ROOT
-from bench.process import Failure, Worker
+from bench.process import MEMORY_LIMIT, Failure, Worker
 from bench.tests.builders import contestant, problem, write_kernel
 
 
@@ -64,7 +65,7 @@ def test_a_worker_outlives_no_parent(tmp_path: Path) -> None:
     """Its requests end with its parent; it then ends at once, even in the middle of a call."""
     path = write_kernel(tmp_path / "busy.py", "import pathlib; pathlib.Path(__file__).with_name('began').touch()\n")
     path.write_text(f"{path.read_text()}\nwhile True: pass\n")
-    command = [sys.executable, "-m", "bench.worker"]
+    command = [sys.executable, "-m", "bench.worker", "0"]  # no memory limit
     with checking.handed_over(problem()) as folder:
         worker = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         assert worker.stdin
@@ -88,12 +89,13 @@ def predict_l1(images, means):
     return right(images, means) * (len(calls) < 12)
 """
     path = write_kernel(tmp_path / "late.py", late)
-    with checking.handed_over(problem()) as folder, Worker() as worker:
+    environment = conditions.environment(conditions.Condition(), random.Random(0))
+    with checking.handed_over(problem()) as folder, Worker(environment, MEMORY_LIMIT) as worker:
         worker.ask("start", 100, contestant=checking.as_json(contestant(path)), folder=folder, order=0)
         worker.ask("prepare", 100)
         assert set(worker.ask("verify", 100, seed=1)["correct"]) == {"l1", "l2"}
         for scope, distance in (("mean", "-"), ("predict", "l1"), ("baseline", "l1"), ("end_to_end", "l2")):
-            assert worker.ask("time", 100, scope=scope, distance=distance, loops=2)["seconds"] > 0
+            assert worker.ask("time", 100, scope=scope, distance=distance, loops=2, warm=False)["seconds"] > 0
         with pytest.raises(Failure, match=r"l1: in a timed call: .* images differ") as caught:
-            worker.ask("time", 100, scope="predict", distance="l1", loops=9)
+            worker.ask("time", 100, scope="predict", distance="l1", loops=9, warm=False)
     assert caught.value.status == "disagrees"

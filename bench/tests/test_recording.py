@@ -1,11 +1,21 @@
-"""Taking turns, and rows that fail: each costs itself, at whatever moment it fails."""
+"""Process sets and turns; rows that fail, at whatever moment, cost themselves and nothing else."""
+
+import getpass
+import os
+import platform
+import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from bench import kernel, recording
+from bench import checking, gathering, kernel, recording
+from bench.conditions import Condition
 from bench.kernel import Contestant
 from bench.problem import pose
+from bench.recording import Plan
+from bench.sample import AGAIN, ALL_CORES, LIMIT, ONE_CORE
 from data import Digits
 
 RIGHT = """
@@ -14,6 +24,16 @@ def prepare(images, device): return images / 255
 def mean_images(stacks): return np.stack([stack.mean(0) for stack in stacks])
 def predict_l1(images, means): return np.argmin([np.abs(images - mean).mean((-1, -2)) for mean in means], axis=0)
 """
+SLOW = (
+    RIGHT.replace("    return labels", "")
+    + """
+fast = predict_l1
+def predict_l1(images, means):
+    import time
+    time.sleep(0.11)
+    return fast(images, means)
+"""
+)
 WRONG_LATER = (
     RIGHT
     + """
@@ -27,6 +47,15 @@ def predict_l1(images, means):
 """
 )
 DIES_LATER = WRONG_LATER.replace("1 - labels", "__import__('os')._exit(7)")
+GREEDY = (
+    RIGHT
+    + """
+def predict_l1(images, means):
+    hoard = np.ones(2**29)
+    return hoard[:len(images)]
+"""
+)
+NULL = "a" + AGAIN  # of the first contestant that is not the reference
 
 
 @pytest.fixture(scope="module")
@@ -38,39 +67,69 @@ def problem():
     return pose(Digits("small", ("3", "7"), train, valid, files, files))
 
 
-def record(problem, folder, rounds=4, **sources):
+def record(problem, folder, sources, **options):
+    """Record kernels given as name=source; return the recording and the stages that were reported."""
     contestants: list[Contestant] = []
     for name, source in sources.items():
         (folder / f"{name}.py").write_text(source)
         contestants += [each for each in kernel.discover([folder / f"{name}.py"]) if each.kernel == name]
-    stages = []
-    plan = recording.Plan(contestants, rounds=rounds, seed=5, timeout_s=60)
-    return recording.record(plan, problem, lambda *step: stages.append(step)), stages
+    plan = Plan(tuple(contestants), **{"processes": 1, "seed": 5, "timeout_s": 60, **options})
+    stages, sets = [], {}
+    with checking.handed_over(problem) as handed:
+        for process in range(plan.processes):
+            out = {each.name for one in sets.values() for each in one.verdicts if each.status != "agrees"}
+            sets[process] = recording.record_set(
+                plan, plan.conditions[0], process, handed, problem, out, lambda *step: stages.append(step)
+            )
+    return gathering.gather(plan, plan.conditions[0], problem, sets), stages
 
 
-def test_every_round_times_every_kernel_once_in_an_order_that_changes(problem, tmp_path):
-    recorded, stages = record(problem, tmp_path, 6, one=RIGHT, two=RIGHT, three=RIGHT)
+def turns(recorded, scope="baseline"):
+    """Return the kernels in the order they ran, per (process, round), without the limit."""
+    found = {}
+    for each in sorted(recorded.samples, key=lambda each: each.position):
+        if each.scope == scope and not each.kernel.startswith(LIMIT):
+            found.setdefault((each.process, each.round), []).append(each.kernel)
+    return found
+
+
+def test_every_round_times_every_kernel_and_the_null_in_an_order_that_changes(problem, tmp_path):
+    recorded, stages = record(problem, tmp_path, {"a": RIGHT, "b": RIGHT, "c": RIGHT}, rounds=5, processes=2)
     assert [verdict.status for verdict in recorded.verdicts] == ["agrees"] * 3
-    turns = [each for each in recorded.samples if each.scope == "baseline"]
-    orders = []
-    for turn in range(6):
-        inside = sorted((each.position, each.kernel) for each in turns if each.round == turn)
-        assert [position for position, _ in inside] == [0, 1, 2]
-        orders.append(tuple(name for _, name in inside))
-    assert {name for order in orders for name in order} == {"one", "two", "three"}
-    assert len(set(orders)) > 1
-    assert stages[0] == ("verify", "one", 0, 3)
+    orders = turns(recorded)
+    assert sorted(orders) == [(process, turn) for process in range(2) for turn in range(5)]
+    assert all(sorted(order) == ["a", NULL, "b", "c"] for order in orders.values())
+    assert len({tuple(order) for order in orders.values()}) > 2
+    assert any("process set 2 of 2" in stage for stage, *_ in stages)
 
 
-def test_a_sample_lasts_a_millisecond_and_says_how_many_calls_it_was(problem, tmp_path):
-    recorded, _ = record(problem, tmp_path, one=RIGHT)
+def test_a_slow_kernel_is_bracketed_by_the_fast_ones(problem, tmp_path):
+    recorded, _ = record(problem, tmp_path, {"a": RIGHT, "slow": SLOW}, rounds=2)
+    for order in turns(recorded).values():
+        assert order[2] == "slow"
+        assert sorted(order[:2]) == sorted(order[3:]) == ["a", NULL]
+
+
+def test_the_machine_s_limit_is_measured_in_every_process_set(problem, tmp_path):
+    recorded, _ = record(problem, tmp_path, {"a": RIGHT}, rounds=1, processes=2)
+    for name in (ONE_CORE, ALL_CORES):
+        measured = [each for each in recorded.samples if each.kernel == name]
+        assert [each.process for each in measured] == [0, 1]
+        assert all(0 < each.seconds < 1 and each.images == 28 for each in measured)
+
+
+def test_a_sample_lasts_about_a_millisecond_and_counts_its_calls_and_faults(problem, tmp_path):
+    recorded, _ = record(problem, tmp_path, {"a": RIGHT})
     for each in recorded.samples:
-        if each.scope == "baseline":
+        if each.scope == "baseline" and each.kernel == "a":
             assert each.loops > 1
             assert each.images == 28
-            assert each.seconds * each.loops > 2e-4  # a millisecond, unless the first call was an unusually slow one
-        else:
-            assert (each.scope, each.loops) == ("first_call", 1)
+            assert each.seconds * each.loops >= 1e-3
+            assert each.minor_faults >= 0
+            assert each.peak_rss_bytes > 10**7 or sys.platform == "win32"
+        if each.scope == "first_call":
+            assert each.loops == 1
+    assert 0 < recorded.facts["overhead_s"] < 1e-4
 
 
 @pytest.mark.parametrize(
@@ -82,24 +141,95 @@ def test_a_sample_lasts_a_millisecond_and_says_how_many_calls_it_was(problem, tm
         (RIGHT.replace("/ 255", "/ 254"), "disagrees", "mean images are up to"),
         (RIGHT.replace("images / 255", "imgs / 255"), "broken", "NameError"),
         (RIGHT + "print('hello')\n", "broken", "wrote to standard output: 'hello"),
+        (RIGHT + "def predict_l1(images, means):\n    while True: pass\n", "broken", "no answer within 3 s"),
+        (RIGHT + "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", "broken", "SIGSEGV"),
+        pytest.param(GREEDY, "broken", "out of memory", marks=pytest.mark.skipif("sys.platform != 'linux'")),
     ],
 )
 def test_a_failure_costs_its_own_row_and_leaves_no_sample(problem, tmp_path, source, status, reason):
-    recorded, _ = record(problem, tmp_path, good=RIGHT, bad=source)
+    options = {"timeout_s": 3} if "no answer" in reason else {}
+    recorded, _ = record(problem, tmp_path, {"a": RIGHT, "bad": source}, memory_limit=2 * 10**9, **options)
     good, bad = recorded.verdicts
     assert good.status == "agrees"
     assert bad.status == status
     assert reason in bad.reason
-    assert {each.kernel for each in recorded.samples} == {"good"}
+    assert {each.kernel for each in recorded.samples if not each.kernel.startswith(LIMIT)} == {"a", NULL}
     assert [each.kernel for each in recorded.absent] == ["bad"]
 
 
-def test_facts_name_no_person_and_no_place(problem, tmp_path):
-    import getpass
-    import platform
+def test_what_fails_in_one_process_set_is_in_none_of_the_record(problem, tmp_path):
+    marker = tmp_path / "seen"
+    source = RIGHT + f"import os\nif os.path.exists({str(marker)!r}): raise OSError('second start')\n"
+    source += f"open({str(marker)!r}, 'w')\n"
+    recorded, _ = record(problem, tmp_path, {"a": RIGHT, "b": source}, processes=3)
+    assert [each.status for each in recorded.verdicts] == ["agrees", "broken"]
+    assert {each.process for each in recorded.samples if each.kernel == "a"} == {0, 1, 2}
+    assert not [each for each in recorded.samples if each.kernel == "b"]
 
-    recorded, _ = record(problem, tmp_path, one=RIGHT)
-    text = str({**recorded.facts, **recorded.facts_by_kernel["one"]})
-    for secret in (platform.node(), getpass.getuser(), str(kernel.ROOT), str(tmp_path)):
+
+def test_sizes_are_tiled_and_what_breaks_at_one_size_has_held_at_smaller_ones(problem, tmp_path):
+    breaks = RIGHT + "right = predict_l1\ndef predict_l1(images, means):\n"
+    breaks += "    if len(images) > 15: raise MemoryError\n    return right(images, means)\n"
+    cells = (("predict", "l1"),)
+    recorded, _ = record(problem, tmp_path, {"a": RIGHT, "b": breaks}, sizes=(1, 7, 23), cells=cells, rounds=2)
+    at = {
+        name: {each.images for each in recorded.samples if (each.kernel, each.scope) == (name, "predict")}
+        for name in "ab"
+    }
+    assert at == {"a": {1, 7, 23}, "b": {1, 7}}
+    assert "out of memory" in recorded.verdicts[1].reason
+
+
+def test_a_kernel_that_would_take_too_long_sits_the_size_out_and_says_so(problem, tmp_path):
+    crawls = RIGHT + "right = predict_l1\ndef predict_l1(images, means):\n    import time\n"
+    crawls += "    time.sleep(0.03 * len(images))\n    return right(images, means)\n"
+    cells = (("predict", "l1"),)
+    recorded, _ = record(problem, tmp_path, {"a": RIGHT, "b": crawls}, sizes=(1, 60), cells=cells, rounds=1)
+    assert [(each.kernel, each.status) for each in recorded.absent] == [("b at 60 images", "not measured")]
+    assert "about 2 s" in recorded.absent[0].reason
+
+
+def test_orders_and_environments_are_drawn_from_the_seed(problem, tmp_path):
+    first, again, other = (
+        turns(record(problem, tmp_path, {"a": RIGHT, "b": RIGHT, "c": RIGHT}, rounds=4, seed=seed)[0])
+        for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other
+
+
+def test_facts_name_no_person_and_no_place(problem, tmp_path):
+    recorded, _ = record(problem, tmp_path, {"a": RIGHT})
+    text = str({**recorded.facts, **recorded.kernel_facts})
+    for secret in (platform.node(), getpass.getuser(), str(kernel.ROOT), str(tmp_path), os.path.expanduser("~")):
         assert f"'{secret}'" not in text
         assert "/" not in secret or secret not in text
+
+
+def test_threads_and_allocator_are_in_force_and_recorded(problem, tmp_path):
+    recorded, _ = record(problem, tmp_path, {"a": RIGHT}, conditions=(Condition("1", "keep"),))
+    assert (recorded.facts["threads"], recorded.facts["allocator"]) == ("1", "keep")
+    in_force = recorded.kernel_facts["a"]["threads_in_force"]
+    assert in_force == "1" or all(part.endswith(" 1") for part in in_force.split(", "))
+
+
+def test_a_worker_gets_nothing_of_the_environment_but_what_is_named(monkeypatch):
+    from bench import conditions
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "77")
+    monkeypatch.setenv("SOME_SECRET", "x")
+    one, two = (conditions.environment(Condition("1", "keep"), random.Random(seed)) for seed in (1, 2))
+    assert one["OMP_NUM_THREADS"] == "1"
+    assert one["MALLOC_MMAP_THRESHOLD_"] == "1073741824"
+    assert "SOME_SECRET" not in one
+    assert one["PYTHONHASHSEED"] != two["PYTHONHASHSEED"]
+    assert len(one["BENCH_PADDING"]) != len(two["BENCH_PADDING"])
+    assert "MALLOC_MMAP_THRESHOLD_" not in conditions.environment(Condition("all", "default"), random.Random(1))
+    with pytest.raises(ValueError, match="there are 1/default"):
+        conditions.parse("2/default")
+
+
+def test_the_harness_imports_no_torch():
+    script = "import sys, bench.running, bench.worker, bench.unfinished; print('torch' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", script], cwd=kernel.ROOT, capture_output=True, text=True, check=True)
+    assert shown.stdout == "False\n"

@@ -1,65 +1,234 @@
 """Records: written whole, never over another, read by pyperf too; readers refuse what they do not know."""
 
+import getpass
+import gzip
 import json
+import os
+import re
+import socket
 import subprocess
 import sys
+import traceback
+from pathlib import Path
 
+import pyperf
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import records
+from bench import facts, reading, records, writing
+from bench.footprint import Footprint
+from bench.kernel import REFERENCE, ROOT
 from bench.records import Absent, BadRecord
 from bench.sample import Sample
+from bench.tests.builders_records import FACTS, KERNEL_FACTS, pytest_benchmark, record, samples, write
 
-FACTS = {"dataset": "drawn", "dataset_digest": "ab" * 32, "threads": "all", "allocator": "default"}
-ABSENT = [Absent("gpu@cuda", "unavailable", "no driver\nat all")]
+ABSENT = (Absent("gpu@cuda", "unavailable", "no driver\nat all"),)
+
+TIMES = st.floats(min_value=1e-9, max_value=1e4)
+COUNTS = st.integers(0, 2**40)
+SAMPLES = st.builds(
+    Sample,
+    kernel=st.sampled_from(["quick", "slow@cuda", "quick~again", "limit@one_core"]),
+    scope=st.sampled_from(["mean", "predict", "baseline", "first_call"]),
+    distance=st.sampled_from(["l1", "l2", "-"]),
+    images=st.sampled_from([1, 10, 14434]),
+    seconds=TIMES,
+    loops=st.integers(1, 10**6),
+    process=st.integers(0, 14),
+    round=st.integers(0, 9),
+    position=st.integers(0, 9),
+    minor_faults=st.floats(0, 1e9),
+    context_switches=st.floats(0, 1e9),
+    peak_rss_bytes=COUNTS,
+)
+FOOTPRINTS = st.builds(
+    Footprint,
+    kernel=st.sampled_from(["quick", "slow@cuda"]),
+    scope=st.sampled_from(["mean", "baseline"]),
+    distance=st.sampled_from(["l1", "-"]),
+    images=st.integers(1, 10**6),
+    anonymous_before_bytes=st.integers(1, 2**40),
+    temporaries_bytes=COUNTS,
+)
 
 
-def sample(kernel="quick", seconds=0.002, turn=0, scope="baseline", distance="l1"):
-    return Sample(kernel, scope, distance, 40, seconds, 3, process=0, round=turn, position=1)
+def same(one, other):
+    return sorted(one, key=repr) == sorted(other, key=repr)
 
 
-def write(samples, folder):
-    kernels = {each.kernel: {"device": "cpu"} for each in samples}
-    return records.write(samples, ABSENT, FACTS, kernels, folder)
+@given(st.lists(SAMPLES, min_size=1, max_size=8), st.sampled_from(["speed", "sizes"]))
+def test_a_record_reads_back_as_it_was_written(tmp_path_factory, taken, kind):
+    found = record(tmp_path_factory.mktemp("r"), taken, ABSENT, kind=kind)
+    assert same(found.samples, taken)
+    assert (found.kind, found.paired, tuple(found.absent)) == (kind, True, ABSENT)
+    for size in found.sizes:
+        assert same(found.at(size).samples, [each for each in taken if each.images == size])
+    assert not {name for name in found.kernels() if name not in {"quick", "slow@cuda"}}
 
 
-times = st.floats(min_value=1e-9, max_value=1e4)
+@given(st.lists(FOOTPRINTS, min_size=1, max_size=6))
+def test_memory_is_written_in_bytes_as_a_kind_of_its_own(tmp_path_factory, footprints):
+    by_kernel = dict.fromkeys(("quick", "slow@cuda"), KERNEL_FACTS)
+    path = writing.write_memory(footprints, ABSENT, FACTS, by_kernel, tmp_path_factory.mktemp("m"))
+    found = []
+    for benchmark in pyperf.BenchmarkSuite.load(str(path)):
+        assert benchmark.get_unit() == "byte"
+        for run in benchmark.get_runs():
+            said = run.get_metadata()
+            found.append(Footprint(**{key: said[key] for key in Footprint.__dataclass_fields__}))
+            assert run.values == (said["anonymous_before_bytes"] + said["temporaries_bytes"],)
+    assert same(found, footprints)
+    read = reading.read(path)
+    assert (read.kind, read.cells, tuple(read.absent)) == ("memory", [], ABSENT)
 
 
-@given(st.lists(times, min_size=1, max_size=5), st.lists(times, min_size=1, max_size=5))
-def test_a_record_reads_back_as_it_was_written(tmp_path_factory, quick, slow):
-    samples = [sample("quick", seconds, turn) for turn, seconds in enumerate(quick)]
-    samples += [sample("slow", seconds, turn) for turn, seconds in enumerate(slow)]
-    samples += [sample("slow", slow[0], scope="mean", distance="-")]
-    record = records.read(write(samples, tmp_path_factory.mktemp("r")))
-    assert sorted(record.samples, key=str) == sorted(samples, key=str)
-    assert record.absent == ABSENT
-    assert record.paired
-    assert record.facts["dataset"] == "drawn"
-    assert record.kernels() == ["quick", "slow"]
+def test_what_it_holds_by_name(tmp_path):
+    found = record(tmp_path, samples(cells=(("baseline", "l1"), ("mean", "-"))), ABSENT)
+    assert found.kernels() == found.kernels("mean", "-") == [REFERENCE, "quick"]
+    assert found.cells == [("baseline", "l1"), ("mean", "-")]
+    assert (found.null, found.condition, found.processes) == ("quick~again", "all/default", 6)
+    assert found.kernel_facts["quick"] == KERNEL_FACTS
 
 
-def test_pyperf_shows_it(tmp_path):
-    path = write([sample(), sample(turn=1), sample("slow", 0.5)], tmp_path)
-    shown = subprocess.run(
-        [sys.executable, "-m", "pyperf", "show", "--metadata", path], capture_output=True, text=True, check=True
-    ).stdout
-    assert "baseline/l1/quick" in shown
-    assert "dataset_digest" in shown
+@pytest.mark.parametrize(
+    ("processes", "label"),
+    [
+        (1, "indicative: 1 process set, no interval"),
+        (5, "indicative: 5 process sets, no interval"),
+        (6, "paired, 6 process sets"),
+    ],
+)
+def test_the_label_says_how_far_to_trust_it(tmp_path, processes, label):
+    assert record(tmp_path, samples(processes=processes)).label == label
+
+
+# A pyperf file.
+
+
+def run_pyperf(*arguments):
+    command = [sys.executable, "-m", "pyperf", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+def test_pyperf_shows_counts_draws_and_compares_it(tmp_path):
+    one, other = write(tmp_path), write(tmp_path, samples(quick=0.008))
+    shown = run_pyperf("show", "--metadata", one)
+    for text in ("baseline/l1/quick", "dataset_digest", "Mean +- std dev: 4.00 ms +- 0.00 ms"):
+        assert text in shown
+    assert run_pyperf("stats", one).count("values: 18") >= 2
+    assert "baseline/l1/quick" in run_pyperf("hist", one)
+    compared = run_pyperf("compare_to", one, other)
+    assert re.search(r"4\.00 ms.* -> .* 8\.00 ms.*: 2\.00x slower", compared)
+
+
+def test_every_sample_says_all_of_itself(tmp_path):
+    suite = pyperf.BenchmarkSuite.load(str(write(tmp_path)))
+    assert suite.get_benchmark_names() == sorted(suite.get_benchmark_names())
+    for name in (f"baseline/l1/{REFERENCE}", "baseline/l1/quick", "baseline/l1/quick~again"):
+        runs = [run.get_metadata() for run in suite.get_benchmark(name).get_runs()]
+        assert {(run["process"], run["round"]) for run in runs} == {(p, turn) for p in range(6) for turn in range(3)}
+        for run in runs:
+            assert set(KERNEL_FACTS) | set(FACTS) | {"kernel", "scope", "distance", "images", "position"} <= set(run)
+            assert (run["minor_faults"], run["context_switches"], run["peak_rss_bytes"]) == (12.0, 1.0, 2**27)
+            for key in ("order_seed", "threads", "allocator", "dataset_digest", "commit", "memory_bytes", "caches"):
+                assert run[key] == FACTS[key]
+    assert "baseline/-/limit@all_cores" in suite.get_benchmark_names()
+
+
+def test_what_is_unknown_is_left_out(tmp_path):
+    assert (
+        "threads_in_force"
+        not in record(tmp_path, kernel_facts={"quick": {"threads_in_force": ""}}).kernel_facts["quick"]
+    )
+
+
+# Nothing that tells who or where.
+
+
+def tell_tales():
+    """Return what a record of this machine must not hold."""
+    found = {str(Path.home()), str(ROOT), sys.prefix, sys.executable, socket.gethostname(), os.getcwd(), "/tmp/"}
+    return {each for each in found | {getpass.getuser()} if len(each) > 2}
+
+
+def failing(folder):
+    """Return the traceback of a kernel below a folder."""
+    path = folder / "mine.py"
+    path.write_text("1 / 0")
+    try:
+        exec(compile(path.read_text(), str(path), "exec"), {})
+    except ZeroDivisionError:
+        return traceback.format_exc()
+
+
+def test_nothing_tells_who_or_where(tmp_path):
+    home = tmp_path / "home of alice" / "secret project"
+    home.mkdir(parents=True)
+    reasons = [
+        failing(home),
+        "FileNotFoundError: [Errno 2] No such file or directory: '/home/alice/my data/weights.bin'",
+        "cannot open /home/alice/x/lib.so.1: no such file, see C:\\Users\\alice\\x\\lib.dll and /opt/alice/",
+        f"no right to read {Path.home()}",
+    ]
+    absent = tuple(Absent(f"kernel{n}", "broken", reason) for n, reason in enumerate(reasons))
+    path = write(tmp_path, None, absent, **facts.machine())
+    footprint = Footprint("quick", "mean", "-", 1, 1, 1)
+    memory = writing.write_memory([footprint], absent, FACTS, {"quick": KERNEL_FACTS}, tmp_path)
+    for text in (path.read_text(), memory.read_text()):
+        for tale in ("alice", "secret", *tell_tales()):
+            assert not re.search(rf"(?<!\w){re.escape(tale)}(?!\w)", text), tale
+        for key in ("hostname", "python_executable", "boot_time", "command", "user"):
+            assert f'"{key}"' not in text
+    kept = [each.reason for each in reading.read(path).absent]
+    assert 'File "mine.py", line 1' in kept[0]
+    assert kept[0].endswith("ZeroDivisionError: division by zero\n")
+    assert "weights.bin" in kept[1]
+    assert kept[2].startswith("cannot open lib.so.1: no such file, see lib.dll")
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "l1: 2 of 81 labels are wrong, image 3/40",
+        "see https://example.org/a/b",
+        "1/keep",
+        "a / b / c",
+        "and/or",
+        "'x'/'y'",
+    ],
+)
+def test_what_is_no_path_stays(tmp_path, reason):
+    assert record(tmp_path, None, (Absent("kernel", "broken", reason),)).absent[0].reason == reason
+
+
+def test_every_key_of_a_record_is_explained(tmp_path):
+    explained = set(re.findall(r"`([a-z_0-9]+)`", (ROOT / "results" / "README.md").read_text(encoding="utf-8")))
+    paths = [
+        write(tmp_path, None, ABSENT, **facts.machine()),
+        writing.write_memory([Footprint("quick", "mean", "-", 1, 1, 1)], (), FACTS, {"quick": KERNEL_FACTS}, tmp_path),
+    ]
+    for path in paths:
+        for benchmark in pyperf.BenchmarkSuite.load(str(path)):
+            for run in benchmark.get_runs():
+                assert set(run.get_metadata()) <= explained
+    assert set(records.PER_KERNEL) <= explained
+
+
+# Files.
 
 
 def test_an_older_record_is_never_overwritten(tmp_path):
-    paths = {write([sample(seconds=seconds)], tmp_path) for seconds in (0.1, 0.2, 0.3)}
+    paths = {write(tmp_path, samples(quick=seconds)) for seconds in (0.1, 0.2, 0.3)}
     assert len(paths) == 3
-    assert {records.read(path).samples[0].seconds for path in paths} == {0.1, 0.2, 0.3}
+    assert {reading.read(path).of("quick")[0].seconds for path in paths} == {0.1, 0.2, 0.3}
 
 
-def test_nothing_half_written_is_left(tmp_path, monkeypatch):
-    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+@pytest.mark.parametrize("fails", ["os.replace", "pyperf.BenchmarkSuite.dump"])
+def test_nothing_half_written_is_left(tmp_path, monkeypatch, fails):
+    monkeypatch.setattr(fails, lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        write([sample()], tmp_path)
+        write(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -70,43 +239,64 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch):
         (lambda text: "", "not JSON, or cut short"),
         (lambda text: "[]", "neither a pyperf file nor"),
         (lambda text: '{"version": "1.0"}', "not written by this project"),
+        (lambda text: '{"version": "1.0", "metadata": []}', "not written by this project"),
         (lambda text: '{"version": "1.0", "metadata": {}}', "has schema None"),
         (lambda text: text.replace('"schema":1', '"schema":99'), "has schema 99, expected 1"),
         (lambda text: text.replace('"loops":3', '"lops":3'), "KeyError 'loops'"),
+        (lambda text: '{"machine_info": {}, "datetime": "", "benchmarks": [7]}', "not written by this project"),
     ],
 )
 def test_a_bad_record_is_refused_by_name(tmp_path, change, says):
-    path = write([sample()], tmp_path)
+    text = write(tmp_path).read_text()
     bad = tmp_path / "bad.json"
-    bad.write_text(change(path.read_text()))
+    bad.write_text(change(text))
     with pytest.raises(BadRecord, match=says) as refusal:
-        records.read(bad)
+        reading.read(bad)
     assert "bad.json" in str(refusal.value)
+
+
+def test_a_packed_record_cut_short_is_refused_by_name(tmp_path):
+    packed = gzip.compress(write(tmp_path).read_bytes())
+    for content in (packed[:-20], packed[:5], b"plain", packed[:100] + b"x" * 100 + packed[200:]):
+        (tmp_path / "bad.json.gz").write_bytes(content)
+        with pytest.raises(BadRecord, match=r"bad\.json\.gz: no gzip file, or cut short"):
+            reading.read(tmp_path / "bad.json.gz")
 
 
 def test_a_missing_record_says_how_to_make_one(tmp_path, monkeypatch):
     with pytest.raises(BadRecord, match="python -m bench run"):
-        records.read(tmp_path / "none.json")
+        reading.read(tmp_path / "none.json")
     monkeypatch.setattr(records, "LOCAL", tmp_path / "results" / "local")
     with pytest.raises(BadRecord, match="there is no record yet"):
-        records.newest()
+        reading.newest()
 
 
-def test_the_newest_local_record_comes_first(tmp_path, monkeypatch):
+def test_the_newest_local_record_of_speed_comes_first(tmp_path, monkeypatch):
     monkeypatch.setattr(records, "LOCAL", tmp_path / "local")
-    for name in ("local/20260101T000000Z.json", "local/20260102T000000Z.json", "machine/20270101T000000Z.json"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert records.newest() == tmp_path / "local" / "20260102T000000Z.json"
+    machine = tmp_path / "machine"
+    machine.mkdir()
+    (machine / "2027-01-01-x.json.gz").write_bytes(gzip.compress(write(tmp_path).read_bytes()))
+    assert reading.newest() == machine / "2027-01-01-x.json.gz"
+    records.LOCAL.mkdir()
+    for name in ("20260101T000000Z.json", "20260102T000000Z.json", "20260102T000000Z-2.json"):
+        os.replace(write(tmp_path), records.LOCAL / name)
+    os.replace(write(tmp_path, kind="memory"), records.LOCAL / "20260103T000000Z.json")
+    (records.LOCAL / "20260104T000000Z.json").touch()
+    assert reading.newest() == records.LOCAL / "20260102T000000Z-2.json"
 
 
 def test_pytest_benchmark_files_are_unpaired(tmp_path):
-    info = {"kernel": "quick", "scope": "baseline", "distance": "l1", "images": 40, "dataset": "drawn"}
-    timed = {"extra_info": info, "stats": {"data": [0.2, 0.1], "iterations": 1}}
-    loading = {"extra_info": {}, "stats": {}}
-    file = tmp_path / "bench.json"
-    file.write_text(json.dumps({"machine_info": {}, "datetime": "2026-11-21", "benchmarks": [loading, timed]}))
-    record = records.read(file)
-    assert not record.paired
-    assert record.label == "indicative, unpaired"
-    assert [each.seconds for each in record.of("quick")] == [0.2, 0.1]
+    found = reading.read(pytest_benchmark(tmp_path, quick=[0.2, 0.1]))
+    assert not found.paired
+    assert found.label == "indicative, unpaired"
+    assert [each.seconds for each in found.of("quick")] == [0.2, 0.1]
+    assert (found.condition, found.kernel_facts["quick"]["correct_l1"]) == ("all/default", KERNEL_FACTS["correct_l1"])
+
+
+def test_pytest_benchmark_files_without_samples_say_what_to_add(tmp_path):
+    path = pytest_benchmark(tmp_path, quick=[0.2])
+    content = json.loads(path.read_text())
+    del content["benchmarks"][1]["stats"]["data"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(BadRecord, match="--benchmark-save-data"):
+        reading.read(path)

@@ -1,0 +1,149 @@
+"""Two kernels side by side, or one kernel in two records: the ratio, how sure we are of it, and the verdict."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench import checklist, reading, speedup, standing
+from bench.kernel import UnknownKernel
+from bench.records import BadRecord, Record
+from bench.sample import Sample
+from bench.speedup import Mode, Ratio
+from bench.standing import Standing
+
+SAME = ("cpu_model_name", "cpu_count", "caches", "platform", "dataset_digest", "threads", "allocator")
+DEFAULT = "all/default"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: a kernel in a record, in one scope and distance."""
+
+    kernel: str
+    record: Record
+    scope: str
+    distance: str
+
+    @property
+    def samples(self) -> list[Sample]:
+        """Its samples; at least one, or `compare` would have refused it."""
+        return self.record.of(self.kernel, self.scope, self.distance)
+
+    @property
+    def standing(self) -> Standing:
+        """Where the kernel stands in its record."""
+        rows = standing.standings(self.record, self.scope, self.distance, [self.kernel])
+        return rows[0]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How much faster the second side, `new`, is than the first, `base`.
+
+    Attributes:
+        ratio: base seconds / new seconds; above 1 the new one is faster. Without interval where the record is unpaired.
+        resolution: the smallest difference that the recordings can tell from none, as a fraction; None if unknown.
+        verdict: "faster", "slower" or "not resolved", of the new one.
+        differs: what is not the same on both sides, though it should be; only with --force.
+        paired: whether the sides took turns, or the process sets of two recordings stand for them.
+    """
+
+    base: Side
+    new: Side
+    ratio: Ratio
+    resolution: float | None
+    verdict: str
+    differs: tuple[str, ...]
+    paired: bool
+
+    @property
+    def values(self) -> tuple[Mode, ...]:
+        """The ratio, or both where process sets fall into two modes, the faster first."""
+        return self.ratio.modes if self.paired else (Mode(self.ratio.value, 1),)
+
+    def slower_by(self, percent: float) -> bool:
+        """Return whether the new one is slower by more than `percent`, and the interval resolves it."""
+        return self.verdict == "slower" and self.ratio.high is not None and 1 / self.ratio.high > 1 + percent / 100
+
+
+def find(kernels: Iterable[str], scope: str, distance: str) -> Record:
+    """Return the newest record under the default condition that holds all the kernels, local ones first.
+
+    Raises:
+        BadRecord: there is none.
+    """
+    wanted = set(kernels)
+    for record in reading.of_speed():
+        if record.condition == DEFAULT and wanted <= set(record.kernels(scope, distance)):
+            return record
+    named = " and ".join(sorted(wanted))
+    raise BadRecord(f"no record under {DEFAULT} holds {named} in {scope} {distance}; python -m bench run")
+
+
+def compare(base: Side, new: Side, force: bool) -> Comparison:
+    """Compare two sides.
+
+    Of one record, rounds are paired. Of two records, the process sets are, in the order they ran: each is a draw of its
+    own, so the interval stands, but what changed on the machine between the two recordings is in the ratio.
+
+    Raises:
+        UnknownKernel: a record does not hold the kernel in this scope and distance.
+        BadRecord: a record is not one of speed, or its checklist FAILs; or machine, digits or condition differ, and
+            `force` is not set.
+    """
+    for side in (base, new):
+        _must_be_usable(side)
+    before, after = base.record.facts, new.record.facts
+    differs = tuple(
+        f"{key} {before.get(key, 'unknown')} against {after.get(key, 'unknown')}"
+        for key in SAME
+        if before.get(key) != after.get(key)
+    )
+    if differs and not force:
+        raise BadRecord(f"these records are not comparable: {'; '.join(differs)}; --force compares and says so")
+    paired = base.record.paired and new.record.paired
+    resolution, ratio = _resolution(base, new), speedup.ratio(base.samples, new.samples)
+    if not paired:
+        value = speedup.unpaired(base.samples, new.samples)
+        ratio = replace(ratio, value=value, low=None, high=None, level=None, drift=None)
+    elif base.record.path != new.record.path:
+        ratio = replace(ratio, drift=None)  # round 3 of one recording and round 3 of another have no time in common
+    verdict = "not resolved" if resolution is None else speedup.verdict(ratio, resolution)
+    return Comparison(base, new, ratio, resolution, verdict, differs, paired)
+
+
+def _must_be_usable(side: Side) -> None:
+    record, scope, distance = side.record, side.scope, side.distance
+    if record.kind != "speed":
+        raise BadRecord(f"{record.path}: is a record of {record.kind}, expected one of speed; name another")
+    if not side.samples:
+        known = ", ".join(record.kernels(scope, distance)) or "none"
+        raise UnknownKernel(
+            f"{record.path}: holds no {side.kernel} in {scope} {distance}; its kernels there: {known}"
+            f"{''.join(f'; {each.kernel} is {each.status}' for each in record.absent if each.kernel == side.kernel)}"
+        )
+    checklist.must_not_fail(record, scope, distance, reference=side.kernel)
+
+
+def _resolution(base: Side, new: Side) -> float | None:
+    """Return the worse of both recordings'; None where one of them does not tell."""
+    found = [standing.resolution(side.record, side.scope, side.distance) for side in (base, new)]
+    known = [each for each in found if each is not None]
+    return max(known) if len(known) == len(found) else None
+
+
+def sides(
+    a: str, b: str | None, record: Path | None, against: Path | None, scope: str, distance: str
+) -> tuple[Side, Side]:
+    """Return what the arguments of the verb name: kernels A and B of one record, or A in `against` and A now.
+
+    Raises:
+        UnknownKernel: neither B nor --against is given, or both are.
+        BadRecord: a record cannot be read.
+    """
+    if (b is None) == (against is None):
+        raise UnknownKernel("compare takes two kernels, or one kernel and --against FILE")
+    distance = "-" if scope == "mean" else distance  # there is no other
+    now = reading.read(record) if record else find({a, b or a}, scope, distance)
+    before = reading.read(against) if against else now
+    return Side(a, before, scope, distance), Side(b or a, now, scope, distance)

@@ -1,0 +1,86 @@
+"""A comparison as a person, a pull request or a program reads it."""
+
+from dataclasses import asdict
+from typing import Any
+
+from bench import units
+from bench.comparing import Comparison, Side
+from bench.speedup import Mode
+from bench.standing import Standing
+
+
+def lines(found: Comparison) -> list[tuple[str, str]]:
+    """Return a comparison as (what, value) pairs, in the order a person wants them."""
+    ratio, base, new = found.ratio, found.base, found.new
+    names = [side.kernel for side in (base, new)]
+    if base.kernel == new.kernel:
+        names = [f"{side.kernel} of {side.record.path.name}" for side in (base, new)]
+    resolved = found.verdict != "not resolved"
+    interval = "none: six process sets of paired rounds make one"
+    if ratio.low is not None and ratio.high is not None and ratio.level is not None:
+        interval = f"{_times(ratio.low)} to {_times(ratio.high)}, level {ratio.level:.1%}"
+    rows = [
+        ("verdict", f"{names[1]} is {found.verdict}{' than ' + names[0] if resolved else ''}"),
+        ("ratio", f"{units.either(found.values, _times)} as fast{'' if found.paired else ' (indicative, unpaired)'}"),
+        ("interval", interval),
+        ("resolution", "unknown" if found.resolution is None else f"±{found.resolution:.1%}"),
+        *((name, _side(side.standing)) for name, side in zip(names, (base, new), strict=True)),
+        ("processes, rounds", f"{ratio.processes}, {ratio.rounds}"),
+        ("spread between processes", f"{ratio.spread - 1:.1%}"),
+        ("drift (Spearman)", "unknown" if ratio.drift is None else f"{ratio.drift:+.2f}"),
+        ("scope, condition", f"{base.scope} {base.distance}, {base.record.condition}"),
+        *((f"record of {side.kernel}", side.record.path.name) for side in (base, new)),
+    ]
+    if found.differs:
+        rows = [(what, f"{value}  [FORCED: {'; '.join(found.differs)}]") for what, value in rows]
+    return rows
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.3f}×" if ratio < 10 else units.ratio(ratio)  # two like kernels differ in the third decimal
+
+
+def _side(row: Standing) -> str:
+    seconds = f"{units.either(row.modes, units.time)} median, {units.time(row.smallest)} smallest"
+    return seconds + (f", {units.either(row.share.modes, '{:.1%}'.format)} of the limit" if row.share else "")
+
+
+def markdown(found: Comparison) -> str:
+    """Return a comparison as a Markdown table."""
+    return "\n".join(["| | |", "|---|---|", *(f"| {what} | {value} |" for what, value in lines(found))])
+
+
+def as_json(found: Comparison) -> dict[str, Any]:
+    """Return a comparison as `--json` prints it: seconds, fractions and ratios as plain numbers.
+
+    What may fall into two modes is a list of one or two {"value", "processes"}.
+    """
+
+    def modes(of: tuple[Mode, ...]) -> list[dict[str, Any]]:
+        return [asdict(mode) for mode in of]
+
+    def side(each: Side) -> dict[str, Any]:
+        row = each.standing
+        return {
+            "kernel": each.kernel,
+            "record": each.record.path.name,
+            "condition": each.record.condition,
+            "seconds": modes(row.modes),
+            "smallest": row.smallest,
+            "share_of_limit": modes(row.share.modes) if row.share else None,
+        }
+
+    ratio = asdict(found.ratio)
+    del ratio["value"]  # between two modes it would stand for neither
+    return {
+        "base": side(found.base),
+        "new": side(found.new),
+        "scope": found.base.scope,
+        "distance": found.base.distance,
+        "ratio": modes(found.values),
+        **ratio,
+        "resolution": found.resolution,
+        "verdict": found.verdict,
+        "paired": found.paired,
+        "forced": list(found.differs),
+    }

@@ -1,0 +1,118 @@
+"""A contestant in one process set: its worker while it is in the running, its samples, and what is known of it."""
+
+import math
+from typing import Any
+
+from bench.checking import Verdict, as_json, failed
+from bench.kernel import Contestant, why_unavailable
+from bench.process import Failure, Reply, Worker
+from bench.sample import AGAIN, Sample
+
+SHORTEST_SAMPLE_S = 1e-3  # a faster call is repeated within one sample
+LONGEST_S = 1.0  # a kernel whose call would take longer at some size sits that size out
+SLOW_S = 0.1  # from here on a call is no longer repeated but bracketed: the fast ones run before and after it
+
+
+class Entrant:
+    """One worker process and its books. A failure ends it here, and costs nobody else."""
+
+    def __init__(self, name: str, contestant: Contestant, process: int, timeout_s: float, sized: bool = False) -> None:
+        self.name, self.contestant, self.process, self.timeout_s = name, contestant, process, timeout_s
+        self.samples: list[Sample] = []
+        self.threads = ""
+        self.distances: tuple[str, ...] = ()
+        self.verdict = Verdict(name, "agrees")
+        self.worker: Worker | None = None
+        self._once_s: dict[tuple[str, str], float] = {}
+        self.sized = sized
+        self.skipped: dict[int, float] = {}  # size: seconds that one call would have taken
+        self._size = 1
+
+    @property
+    def again(self) -> bool:
+        """Whether it is the null: a contestant once more, against itself."""
+        return self.name.endswith(AGAIN)
+
+    def offers(self, distance: str) -> bool:
+        """Return whether it is in the running and predicts under this distance ("-": none in particular)."""
+        return self.worker is not None and (distance == "-" or distance in self.distances)
+
+    def enter(
+        self, environment: dict[str, str], memory_limit: int, folder: str, order: int, position: int, images: int
+    ) -> None:
+        """Start the worker, take its first call, verified like every timed call, and prepare its stacks.
+
+        first_call = import the kernel + prepare(one image) + the first baseline; preparing all images is not in it.
+        """
+        if reason := why_unavailable(self.contestant):
+            self.verdict = Verdict(self.name, "unavailable", reason)
+            return
+        self.worker = Worker(environment, memory_limit if self.contestant.device == "cpu" else 0)
+        started = self.ask("start", contestant=as_json(self.contestant), folder=folder, order=order)
+        if prepared := self.ask("prepare"):
+            self.distances, self.threads = tuple(prepared["distances"]), prepared["threads"]
+        first = self.ask("time", scope="baseline", distance="l1", loops=1, warm=False)
+        if started and first:
+            self._once_s["baseline", "l1"] = first["seconds"]
+            first["seconds"] += started["start_s"]
+            self._keep("first_call", "l1", first, loops=1, images=images, round=0, position=position)
+
+    def verify(self, seed: int) -> None:
+        """Have it verified on inputs drawn from `seed`, which it has not seen."""
+        if found := self.ask("verify", seed=seed):
+            self.verdict = Verdict(self.name, "agrees", None, found["correct"], found["mean_error"])
+
+    def resize(self, size: int) -> None:
+        """Prepare `size` validation images; sit this size out where one call would take over LONGEST_S."""
+        for cell, once in self._once_s.items():
+            if cell[0] == "predict" and once * size / self._size > LONGEST_S:
+                self.skipped[size] = once * size / self._size
+        if size not in self.skipped:
+            self._once_s.clear()
+            self._size = size
+            self.ask("prepare", valid_images=size)
+
+    def slow(self, scope: str, distance: str) -> bool:
+        """Return whether one call takes so long that it is bracketed; a first call finds out."""
+        cell = (scope, distance)
+        if cell not in self._once_s and (
+            reply := self.ask("time", scope=scope, distance=distance, loops=1, warm=False)
+        ):
+            self._once_s[cell] = reply["seconds"]
+        return self._once_s.get(cell, 0) > SLOW_S
+
+    def time(self, scope: str, distance: str, images: int, **where: int) -> None:
+        """Take one sample of at least a millisecond; `where` is its round and position."""
+        warm = not self.slow(scope, distance)
+        loops = math.ceil(SHORTEST_SAMPLE_S / self._once_s.get((scope, distance), 1))
+        while reply := self.ask("time", scope=scope, distance=distance, loops=loops, warm=warm):
+            self._once_s[scope, distance] = reply["seconds"]
+            if reply["seconds"] * loops >= SHORTEST_SAMPLE_S:
+                self._keep(scope, distance, reply, loops, images, **where)
+                break
+            loops = math.ceil(1.2 * SHORTEST_SAMPLE_S / reply["seconds"])  # it was faster than the time before
+
+    def ask(self, do: str, **arguments: Any) -> Reply | None:
+        """Ask its worker; None where it is out, or is out from now on, because the answer was a failure."""
+        if self.worker is None:
+            return None
+        try:
+            return self.worker.ask(do, self.timeout_s, **arguments)
+        except Failure as failure:
+            self.verdict = failed(self.name, failure)
+            if not self.sized or failure.status == "disagrees":  # what fails at one size has held at smaller ones
+                self.samples.clear()
+            self.end()
+            return None
+
+    def end(self) -> None:
+        """Leave the running."""
+        if self.worker:
+            self.worker.end()
+        self.worker = None
+
+    def _keep(self, scope: str, distance: str, reply: Reply, loops: int, images: int, **where: int) -> None:
+        taken = {key: reply[key] for key in ("seconds", "minor_faults", "context_switches", "peak_rss_bytes")}
+        self.samples.append(
+            Sample(self.name, scope, distance, images, loops=loops, process=self.process, **taken, **where)
+        )

@@ -1,0 +1,55 @@
+"""The memory pass: what each kernel holds and what one call needs on top. Nothing is timed in it."""
+
+import random
+from dataclasses import dataclass
+
+from bench import conditions
+from bench.checking import Verdict
+from bench.console import Progress
+from bench.entrant import Entrant
+from bench.problem import Problem
+from bench.recording import FULL, Plan
+from bench.workload import images_read
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Anonymous memory of one kernel in one scope, in bytes; None where the system does not tell.
+
+    Attributes:
+        anonymous_before_bytes: held before the call, by interpreter, libraries and prepared stacks, not mapped files.
+        temporaries_bytes: how much more there was at the highest point of the call.
+    """
+
+    kernel: str
+    scope: str
+    distance: str
+    images: int
+    anonymous_before_bytes: int | None
+    temporaries_bytes: int | None
+
+
+def measure(plan: Plan, folder: str, problem: Problem, progress: Progress) -> tuple[list[Footprint], list[Verdict]]:
+    """Verify every contestant, then measure one call of every scope, one kernel at a time."""
+    found: list[Footprint] = []
+    verdicts = []
+    rng = random.Random(plan.seed)
+    for position, contestant in enumerate(plan.contestants):
+        progress("memory", contestant.name, position, len(plan.contestants))
+        entrant = Entrant(contestant.name, contestant, 0, plan.timeout_s)
+        environment = conditions.environment(plan.conditions[0], rng)
+        try:
+            entrant.enter(
+                environment, plan.memory_limit, folder, plan.seed, position, images_read(problem, "first_call")
+            )
+            entrant.verify(plan.seed + 1)
+            uses = []
+            for scope, distance in FULL:
+                if entrant.offers(distance) and (reply := entrant.ask("memory", scope=scope, distance=distance)):
+                    sizes = {key: reply[key] for key in ("anonymous_before_bytes", "temporaries_bytes")}
+                    uses.append(Footprint(contestant.name, scope, distance, images_read(problem, scope), **sizes))
+        finally:
+            entrant.end()
+        found += uses if entrant.verdict.status == "agrees" else []
+        verdicts.append(entrant.verdict)
+    return found, verdicts

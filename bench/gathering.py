@@ -1,0 +1,89 @@
+"""From finished process sets to what a record says: samples, verdicts, and the facts that belong to them."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench import conditions, facts
+from bench.checking import Verdict
+from bench.conditions import Condition
+from bench.entrant import LONGEST_S
+from bench.problem import Problem
+from bench.recording import Plan, ProcessSet
+from bench.records import Absent
+from bench.sample import AGAIN, LIMIT, Sample
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a condition's process sets amount to: samples of the kernels that kept agreeing, a verdict on every one."""
+
+    samples: list[Sample]
+    verdicts: list[Verdict]
+    absent: list[Absent]
+    facts: dict[str, Any]
+    kernel_facts: dict[str, dict[str, Any]]
+
+
+def gather(plan: Plan, condition: Condition, problem: Problem, sets: dict[int, ProcessSet]) -> Recording:
+    """Put the finished process sets of a condition together. One failure in any of them costs the kernel its row."""
+    verdicts = {verdict.name: verdict for verdict in sets[0].verdicts}
+    for finished in sets.values():
+        verdicts |= {verdict.name: verdict for verdict in finished.verdicts if verdict.status != "agrees"}
+    kept = {"agrees", "broken"} if plan.sizes else {"agrees"}  # what breaks at one size has held at smaller ones
+    alive = {name for name, verdict in verdicts.items() if verdict.status in kept}
+    taken = [each for number in sorted(sets) for each in sets[number].samples]
+    samples = [each for each in taken if each.kernel.startswith(LIMIT) or each.kernel.removesuffix(AGAIN) in alive]
+    in_force = {
+        contestant.name: " or ".join(sorted({each.threads.get(contestant.name, "") for each in sets.values()} - {""}))
+        for contestant in plan.contestants
+    }
+    ordered = [verdicts[contestant.name] for contestant in plan.contestants]
+    found = facts_by_kernel(plan, problem, ordered)
+    for name, threads in in_force.items():
+        found[name]["threads_in_force"] = threads
+    found[plan.null.name + AGAIN] = found[plan.null.name]
+    shared = {
+        **shared_facts(plan, condition, problem),
+        "load_average": max(finished.load_average for finished in sets.values()),
+        "overhead_s": max(finished.overhead_s for finished in sets.values()),
+    }
+    absent = [Absent(each.name, each.status, each.reason or "") for each in ordered if each.status != "agrees"]
+    for name, sizes in sorted({name: sizes for each in sets.values() for name, sizes in each.skipped.items()}.items()):
+        for size, seconds in sizes.items():
+            reason = f"one call would take about {seconds:.0f} s, over the {LONGEST_S:g} s allowed"
+            absent.append(Absent(f"{name} at {int(size):,} images", "not measured", reason))
+    return Recording(samples, ordered, absent, shared, found)
+
+
+def shared_facts(plan: Plan, condition: Condition, problem: Problem) -> dict[str, Any]:
+    """Return what all samples of a recording have in common, under the keys that `results/README.md` explains."""
+    return {
+        **facts.machine(),
+        "kind": "sizes" if plan.sizes else "speed",
+        "dataset": problem.name,
+        "dataset_digest": problem.digest,
+        "classes": " ".join(problem.classes),
+        "image_pixels": problem.valid[0].size,
+        "train_counts": " ".join(map(str, problem.train_counts)),
+        "valid_counts": " ".join(map(str, problem.valid_counts)),
+        "order_seed": plan.seed,
+        "threads": condition.threads,
+        "allocator": condition.allocator,
+        "allocator_in_force": conditions.allocator_in_force(condition),
+        "memory_limit_bytes": plan.memory_limit if sys.platform == "linux" else "not applicable",
+    }
+
+
+def facts_by_kernel(plan: Plan, problem: Problem, verdicts: Sequence[Verdict]) -> dict[str, dict[str, Any]]:
+    """Return what the samples of one kernel have in common, by contestant name."""
+    return {
+        contestant.name: {
+            "device": contestant.device,
+            "source_hash": facts.source_hash(contestant.path),
+            **({} if verdict.mean_error is None else {"mean_error": verdict.mean_error}),
+            **{f"correct_{key}": problem.score(correct) for key, correct in verdict.correct.items()},
+        }
+        for contestant, verdict in zip(plan.contestants, verdicts, strict=True)
+    }

@@ -1,0 +1,139 @@
+"""The speed of light on this machine for this work: no honest call reads its bytes faster than the machine does.
+
+    limit seconds = bytes that the scope must touch / read bandwidth
+    % of limit    = 100 * limit seconds / measured seconds
+
+Must touch: every pixel of the scope's images once, as the uint8 it is, dense. The mean images, the sums, the labels and
+a kernel's wider copies (float32 is four times as much) are left out, so the bytes are never more than the work needs.
+
+Read bandwidth: that of the fastest of several passes that do nothing but read, over a buffer as large as the working
+set, again and again, so that it lies in whichever cache holds it, as a kernel's images do: 11 MB may well come from
+there, at several times the speed of memory.
+"""
+
+import ctypes
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from statistics import median
+from threading import Barrier
+from time import perf_counter
+
+import numpy as np
+
+from bench.facts import caches
+from bench.speedup import interval
+
+SMALLEST, LARGEST = 2**16, 2**27  # bytes; below, a call costs more than its reading; above, no pass gets slower
+READ = 2**27  # bytes that every thread reads per sample: above a millisecond, in which a late start of a thread is lost
+
+
+@dataclass(frozen=True)
+class Bandwidth:
+    """How fast this machine reads a working set: the median of the fastest pass, with its interval.
+
+    Attributes:
+        bytes_per_s, low, high, level: of the fastest pass, an order-statistic interval and its achieved level.
+        probe, threads: that pass, and on how many threads: also where more were allowed, one may be the fastest.
+        cache: the smallest level that holds the working set: "L1", "L2", "L3", "memory"; "unknown" without sizes.
+        working_set_bytes: the buffer's size.
+    """
+
+    bytes_per_s: float
+    low: float
+    high: float
+    level: float
+    probe: str
+    threads: int
+    cache: str
+    working_set_bytes: int
+
+
+def measure(working_set_bytes: int, threads: int, repetitions: int = 15) -> Bandwidth:
+    """Return the read bandwidth at the working set's size: of the pass with the highest median, on one or all threads.
+
+    Every thread reads a part of its own; the time is from the first one's start to the last one's end.
+
+    Raises:
+        ValueError: fewer repetitions than an interval takes: six.
+    """
+    line = 64 * threads  # so that the parts are equal, and whole cache lines
+    size = -(-min(max(working_set_bytes, SMALLEST), LARGEST) // line) * line
+    source, target = _buffer(size), _buffer(size)
+    rates: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for _ in range(repetitions):
+        for team in sorted({1, threads}):
+            passes = -(-READ * team // size)
+            parts = zip(np.split(source, team), np.split(target, team), strict=True)
+            for name, *calls in zip(PROBES, *(probes(*part, passes).values() for part in parts), strict=True):
+                rates[name, team].append(passes * size / _together(calls))
+    if (ends := interval(max(rates.values(), key=median, default=()))) is None:
+        raise ValueError(f"no interval from {repetitions} repetitions: it takes six")
+    name, team = max(rates, key=lambda each: median(rates[each]))
+    return Bandwidth(median(rates[name, team]), *ends, name, team, cache_level(size, team, caches()), size)
+
+
+PROBES = ("copy", "sum", "maximum", "compare")
+
+
+def probes(source: np.ndarray, target: np.ndarray, passes: int) -> dict[str, Callable[[], object]]:
+    """Return functions that each read every byte of `source` `passes` times, without holding the interpreter's lock.
+
+    copy       np.copyto into `target`; the bytes read count, those written do not
+    sum        NumPy's sum of 64-bit integers
+    maximum    NumPy's maximum of bytes
+    compare    C's memcmp of one half with the other, which are equal, so that it cannot stop early; gives 0
+
+    Sum and maximum see the source through a view that repeats it with stride 0: one call, however many passes.
+    """
+    half, start = source.size // 2, source.ctypes.data
+    compare = ctypes.CDLL(None).memcmp
+    compare.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+    repeated, words = (np.broadcast_to(each, (passes, each.size)) for each in (source, source.view(np.uint64)))
+
+    def copy() -> None:
+        for _ in range(passes):
+            np.copyto(target, source)
+
+    calls: tuple[Callable[[], object], ...] = (
+        copy,
+        words.sum,
+        repeated.max,
+        lambda: max(abs(compare(start, start + half, half)) for _ in range(passes)),
+    )
+    return dict(zip(PROBES, calls, strict=True))
+
+
+def cache_level(size: int, threads: int, caches: str) -> str:
+    """Return the smallest of "L1 48K, L2 1024K, L3 32768K" that holds `size` bytes when each core reads an equal part.
+
+    The last level is taken as shared by all cores, the others as each core's own, which holds its part alone.
+    """
+    levels = re.findall(r"(L\d) (\d+)K", caches)
+    for level, kib in levels:
+        if size <= int(kib) * 1024 * (1 if level == levels[-1][0] else threads):
+            return str(level)
+    return "memory" if levels else "unknown"
+
+
+def _together(calls: Sequence[Callable[[], object]]) -> float:
+    """Return the seconds from the first call's start to the last one's end, each on a thread of its own."""
+    ready = Barrier(len(calls))
+
+    def timed(call: Callable[[], object]) -> tuple[float, float]:
+        ready.wait()
+        started = perf_counter()
+        call()
+        return started, perf_counter()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        starts, ends = zip(*pool.map(timed, calls), strict=True)
+    return float(max(ends) - min(starts))
+
+
+def _buffer(size: int) -> np.ndarray:
+    """Return bytes that begin on a page and are all there: none is zero, so none is the system's shared empty page."""
+    roomy = np.full(size + 4096, 64, np.uint8)
+    return roomy[-roomy.ctypes.data % 4096 :][:size]

@@ -1,0 +1,145 @@
+"""The verb `run`: record, save, draw, and say what a person wants to know."""
+
+from dataclasses import dataclass
+
+import data
+from bench import checking, checklist, console, gathering, reading, tables, writing
+from bench.conditions import Condition
+from bench.kernel import REFERENCE, Contestant
+from bench.problem import Problem, pose
+from bench.recording import BASELINE, FULL, Plan
+from bench.records import Absent, Record
+from bench.sample import LIMIT
+from bench.standing import standings
+from bench.verbs import Choice
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The options of `run` that say what to record; `--help` explains them."""
+
+    processes: int
+    full: bool
+    sizes: tuple[int, ...]
+    memory: bool
+    threads: str
+    allocator: str
+    conditions: tuple[Condition, ...]
+    memory_limit_gb: float
+    resume: bool
+
+    def plan(self, contestants: tuple[Contestant, ...], seed: int, timeout_s: float) -> Plan:
+        """Return the plan that these options make."""
+        return Plan(
+            contestants,
+            cells=(("predict", "l1"),) if self.sizes else FULL if self.full else BASELINE,
+            conditions=self.conditions or (Condition(self.threads, self.allocator),),
+            processes=self.processes,
+            seed=seed,
+            timeout_s=timeout_s,
+            memory_limit=int(self.memory_limit_gb * 1e9),
+            sizes=self.sizes,
+        )
+
+
+def run(choice: Choice, options: Recorded) -> int:
+    """Check, time, save, draw, print; return the exit status."""
+    from bench import unfinished
+
+    if options.resume:
+        begun = unfinished.newest()
+        problem = pose(data.load(begun.source))
+        unfinished.must_be_same(begun, problem)
+    else:
+        contestants = tuple(choice.contestants(always=[REFERENCE]))
+        problem = pose(data.load(choice.source))
+        plan = options.plan(contestants, choice.seed, choice.timeout_s)
+        if options.memory:
+            return _memory(choice, plan, problem)
+        begun = unfinished.begin(plan, choice.source, problem)
+    try:
+        with console.progress(choice.quiet) as progress:
+            unfinished.finish(begun, problem, progress)
+    except KeyboardInterrupt:
+        if unfinished.empty(begun):
+            unfinished.remove(begun)
+        else:
+            console.out().print("python -m bench run --resume takes up from the finished process sets.")
+        raise
+    out = console.out()
+    status, told = 0, []
+    for condition in begun.plan.conditions:
+        recorded = unfinished.recording(begun, condition, problem)
+        out.print(tables.dataset(problem))
+        out.print(next(iter(tables.agreement(problem, recorded.verdicts))))
+        status |= choice.status(recorded.verdicts)
+        if any(not each.kernel.startswith(LIMIT) for each in recorded.samples):
+            path = writing.write(recorded.samples, recorded.absent, recorded.facts, recorded.kernel_facts)
+            told.append(reading.read(path))
+            status |= _tell_sizes(told[-1]) if begun.plan.sizes else _tell_speed(told[-1])
+            out.print(f"Record  {console.shown(path)}")
+        else:
+            out.print("Nothing was timed, so there is no record and no chart.")
+        for line in tables.failures(recorded.verdicts):
+            out.print(line)
+    if len(told) > 1:
+        out.print(tables.by_condition(told))
+    unfinished.remove(begun)
+    out.print("Next    python -m bench run --kernel mine.py")
+    return status
+
+
+def _tell_speed(record: Record) -> int:
+    """Print the tables and checklists of a record, draw it if the checklist allows; return 1 where it does not."""
+    from bench.charts import speedup as chart
+
+    out, status = console.out(), 0
+    for scope, distance in record.cells:
+        lines = checklist.judge(record, scope, distance)
+        believable = not checklist.failed(lines)
+        status |= not believable
+        out.print(f"{scope} {distance}, condition {record.condition}, {record.label}")
+        out.print(tables.timed(standings(record, scope, distance), ratios=believable))
+        out.print(tables.limit(record, scope))
+        for line in tables.answers_for(lines):
+            out.print(line)
+        if believable and (scope, distance) == ("baseline", "l1"):
+            for picture in chart.draw(record, reading.stem(record.path)):
+                out.print(f"Chart   {console.shown(picture)}")
+    return status
+
+
+def _tell_sizes(record: Record) -> int:
+    """Print a table for every size; return 1 where the checklist withholds a ratio."""
+    out, status = console.out(), 0
+    for size in record.sizes:
+        part = record.at(size)
+        lines = checklist.judge(part, "predict", "l1")
+        believable = not checklist.failed(lines)
+        status |= not believable
+        out.print(f"predict l1, {size:,} validation images, condition {record.condition}, {record.label}")
+        out.print(tables.timed(standings(part, "predict", "l1"), ratios=believable))
+        for line in tables.answers_for([line for line in lines if line.level == "FAIL"]):
+            out.print(line)
+    return status
+
+
+def _memory(choice: Choice, plan: Plan, problem: Problem) -> int:
+    """Record memory in a pass of its own; return the exit status."""
+    from bench import footprint
+
+    with console.progress(choice.quiet) as progress, checking.handed_over(problem) as folder:
+        footprints, verdicts = footprint.measure(plan, folder, problem, progress)
+    out = console.out()
+    out.print(tables.dataset(problem))
+    out.print(tables.memory(footprints))
+    for line in tables.failures(verdicts):
+        out.print(line)
+    if any(each.temporaries_bytes is None for each in footprints):
+        out.print("Not applicable: this system does not tell a process its anonymous memory, so there is no record.")
+    elif footprints:
+        facts = gathering.shared_facts(plan, plan.conditions[0], problem)
+        absent = [Absent(each.name, each.status, each.reason or "") for each in verdicts if each.status != "agrees"]
+        path = writing.write_memory(footprints, absent, facts, gathering.facts_by_kernel(plan, problem, verdicts))
+        out.print(f"Record  {console.shown(path)}")
+    return choice.status(verdicts)

@@ -1,0 +1,114 @@
+"""Where each kernel of a record stands: seconds, ratio to the reference, share of the limit.
+
+All that is shown or judged about speed comes from here, so that table, picture and checklist cannot differ.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bench import speedup
+from bench.kernel import REFERENCE
+from bench.records import Record
+from bench.sample import AGAIN, ALL_CORES, ONE_CORE, Sample
+from bench.speedup import Mode, Ratio
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One kernel in one scope and distance of a record.
+
+    Attributes:
+        seconds, smallest: median and smallest seconds per call, of all samples.
+        images: how many images a call reads.
+        modes: of its seconds: one, or two where its processes fall apart; then no single number stands for it.
+        ratio: reference seconds / its seconds; None where no round holds both, or the record is unpaired.
+        unpaired: the ratio of medians, where that is all there is.
+        share: limit seconds / its seconds, 1.0 is the machine's limit; None for a device the limit was not measured on.
+        first_call: seconds of the first call; None if not recorded.
+    """
+
+    kernel: str
+    seconds: float
+    smallest: float
+    images: int
+    modes: tuple[Mode, ...]
+    ratio: Ratio | None
+    unpaired: float | None
+    share: Ratio | None
+    first_call: float | None
+
+    @property
+    def times_faster(self) -> float | None:
+        """The ratio's value, paired where it can be: to sort by. What is shown is `speedups`."""
+        return self.ratio.value if self.ratio else self.unpaired
+
+    @property
+    def speedups(self) -> tuple[Mode, ...]:
+        """The ratio, or both where its process sets fall apart, the faster first; nothing without a reference."""
+        if self.ratio:
+            return self.ratio.modes
+        return (Mode(self.unpaired, 1),) if self.unpaired else ()
+
+
+def standings(
+    record: Record, scope: str = "baseline", distance: str = "l1", kernels: Sequence[str] | None = None
+) -> list[Standing]:
+    """Return where the kernels of a record stand, or those named, slowest first."""
+    reference = record.of(REFERENCE, scope, distance)
+    names = record.kernels(scope, distance) if kernels is None else kernels
+    found = [_standing(record, name, reference, scope, distance) for name in names]
+    return sorted(found, key=lambda each: -each.seconds)
+
+
+def limit(record: Record, scope: str) -> list[Sample]:
+    """Return the samples of the limit under the record's condition: one core's, or the faster of one's and all's."""
+    candidates = [record.of(ONE_CORE, scope, "-")]
+    if record.facts.get("threads") != "1":
+        candidates.append(record.of(ALL_CORES, scope, "-"))
+    measured = [samples for samples in candidates if samples]
+    return min(measured, key=lambda samples: speedup.seconds(samples)[0], default=[])
+
+
+def resolution(record: Record, scope: str = "baseline", distance: str = "l1") -> float | None:
+    """Return the smallest difference that this recording can tell from none, as a fraction; None without a null."""
+    if record.null is None or not record.paired:
+        return None
+    once = record.of(record.null.removesuffix(AGAIN), scope, distance)
+    null = _paired(once, record.of(record.null, scope, distance))
+    return speedup.resolution(null) if null else None
+
+
+def _standing(record: Record, name: str, reference: Sequence[Sample], scope: str, distance: str) -> Standing:
+    samples = record.of(name, scope, distance)
+    seconds, smallest = speedup.seconds(samples)
+    bound = limit(record, scope) if record.kernel_facts.get(name, {}).get("device") == "cpu" else []
+    first = record.of(name, "first_call")
+    return Standing(
+        kernel=name,
+        seconds=seconds,
+        smallest=smallest,
+        images=samples[0].images,
+        modes=speedup.modes(samples),
+        ratio=_paired(reference, samples) if record.paired else None,
+        unpaired=speedup.unpaired(reference, samples) if reference and not record.paired else None,
+        share=_paired(_best_in_every_round(bound, samples), samples),
+        first_call=speedup.seconds(first)[0] if first else None,
+    )
+
+
+def _paired(reference: Sequence[Sample], samples: Sequence[Sample]) -> Ratio | None:
+    """Return their ratio; None where no round holds both, as where one of them failed or sat a size out."""
+    shared = {(each.process, each.round) for each in reference} & {(each.process, each.round) for each in samples}
+    return speedup.ratio(reference, samples) if shared else None
+
+
+def _best_in_every_round(bound: Sequence[Sample], samples: Sequence[Sample]) -> list[Sample]:
+    """Return the limit as the partner of every round: the fastest reading of the recording, for light has one speed.
+
+    What slows a reading down is other work on the machine, never luck; a slower one would flatter the kernels.
+    """
+    if not bound:
+        return []
+    best = min(bound, key=lambda each: each.seconds)
+    rounds = {(each.process, each.round) for each in samples}
+    return [replace(best, process=process, round=turn) for process, turn in sorted(rounds)]

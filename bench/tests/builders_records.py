@@ -1,0 +1,112 @@
+"""Records with planted ratios: what they must say is known, and no clock is needed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bench import reading, writing
+from bench.kernel import REFERENCE
+from bench.records import Absent, Record
+from bench.sample import AGAIN, ALL_CORES, ONE_CORE, Sample
+
+FACTS: dict[str, Any] = {
+    "kind": "speed",
+    "cpu_model_name": "A Fine(R) CPU",
+    "cpu_count": 2,
+    "platform": "Linux x86_64",
+    "memory_bytes": 2**34,
+    "caches": "L1 48K, L2 1024K, L3 32768K",
+    "governor": "performance",
+    "python_version": "3.11.7 (CPython)",
+    "numpy_version": "2.4.6",
+    "torch_version": "not installed",
+    "pyperf_version": "2.10.0",
+    "threadpoolctl_version": "3.8.0",
+    "commit": "c0ffee",
+    "dataset": "drawn",
+    "dataset_digest": "ab" * 32,
+    "classes": "3 7",
+    "train_counts": "12 15",
+    "valid_counts": "40 41",
+    "order_seed": 7,
+    "threads": "all",
+    "allocator": "default",
+    "allocator_in_force": "default",
+    "memory_limit_bytes": 2**33,
+    "load_average": 0.5,
+    "overhead_s": 3e-7,
+}
+KERNEL_FACTS = {
+    "device": "cpu",
+    "source_hash": "0123456789abcdef",
+    "mean_error": 1e-7,
+    "correct_l1": "30/40, 31/41",
+    "correct_l2": "32/40, 33/41",
+    "threads_in_force": "openblas 2",
+}
+REFERENCE_S, QUICK_S, ALL_CORES_S = 0.4, 0.004, 0.001  # so quick is 100 times as fast, and at 25 % of the limit
+NULL = (1.0, 1.01, 0.99, 1.005, 0.995, 1.0)  # of quick~again / quick, by process set: a resolution of 1 %
+
+
+def samples(
+    *,
+    processes: int = 6,
+    rounds: int = 3,
+    slower: dict[str, tuple[float, ...]] | None = None,
+    cells: tuple[tuple[str, str], ...] = (("baseline", "l1"),),
+    **seconds: float,
+) -> list[Sample]:
+    """Return samples of the reference, quick, the null and the limit; rounds within a process are exactly alike.
+
+    Args:
+        slower: by kernel, the factors that its times take in the process sets, over and over.
+        seconds: further kernels, or other times for those that are there; 0 leaves one out.
+    """
+    times = {REFERENCE: REFERENCE_S, "quick": QUICK_S, "quick" + AGAIN: seconds.get("quick", QUICK_S), **seconds}
+    factors = {"quick" + AGAIN: NULL, **(slower or {})}
+
+    def taken(kernel: str, scope: str, distance: str, value: float, process: int, turn: int, place: int) -> Sample:
+        each = factors.get(kernel, (1.0,))
+        value *= each[process % len(each)]
+        return Sample(kernel, scope, distance, 108, value, 3, process, turn, place, 12.0, 1.0, 2**27)
+
+    found = []
+    for process in range(processes):
+        for place, (kernel, value) in enumerate(times.items()):
+            if value:
+                found.append(taken(kernel, "first_call", "l1", value + 0.1, process, 0, place))
+                for scope, distance in cells:
+                    found += [taken(kernel, scope, distance, value, process, turn, place) for turn in range(rounds)]
+        for place, (kernel, value) in enumerate(((ONE_CORE, 2 * ALL_CORES_S), (ALL_CORES, ALL_CORES_S))):
+            found += [taken(kernel, scope, "-", value, process, 0, place) for scope in dict(cells)]
+    return found
+
+
+def write(
+    folder: Path,
+    taken: list[Sample] | None = None,
+    absent: tuple[Absent, ...] = (),
+    kernel_facts: dict[str, dict[str, Any]] | None = None,
+    **facts: Any,
+) -> Path:
+    """Write a record of `samples()`, or of other ones; `kernel_facts` and `facts` replace what would stand there."""
+    taken = samples() if taken is None else taken
+    names = {each.kernel for each in taken if not each.kernel.startswith("limit@")}
+    by_kernel = {name: KERNEL_FACTS | (kernel_facts or {}).get(name, {}) for name in names}
+    return writing.write(taken, absent, FACTS | facts, by_kernel, folder)
+
+
+def record(folder: Path, *arguments: Any, **options: Any) -> Record:
+    """Write a record and read it."""
+    return reading.read(write(folder, *arguments, **options))
+
+
+def pytest_benchmark(folder: Path, **seconds: list[float]) -> Path:
+    """Write a file as `pytest --benchmark-json` does, of the kernels named, and return its path."""
+    rows: list[dict[str, Any]] = [{"extra_info": {}, "stats": {}}]  # the loading of digits, say
+    for kernel, times in seconds.items():
+        info = {**FACTS, **KERNEL_FACTS, "kernel": kernel, "scope": "baseline", "distance": "l1", "images": 108}
+        rows.append({"extra_info": info, "stats": {"data": times, "iterations": 1}})
+    path = folder / "pytest.json"
+    path.write_text(json.dumps({"machine_info": {}, "datetime": "2026-11-21", "benchmarks": rows}), encoding="utf-8")
+    return path

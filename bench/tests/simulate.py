@@ -1,0 +1,177 @@
+"""Recordings whose true ratio is known, on a machine as bad as those we met. `python -m bench.tests.simulate` prints
+what each estimator makes of them.
+
+The machine has a pace, shared by all that run on it, which moves from slot to slot; one fast sample takes one slot.
+All sizes are in log seconds, about fractions. (measurement.md 1.1.)
+"""
+
+from dataclasses import astuple, dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from bench import speedup
+from bench.sample import Sample
+
+FAST, SLOW, SIDE = 0, 1, 2  # of a bracketed pair; SIDE fast samples come on either side of the slow one
+SLOW_SLOTS = 12  # how long the slow one takes
+T = 2.013  # Student's t for 95 % with 2 * 24 - 2 degrees of freedom: of six processes with four rounds each
+GAP = 5  # slots that starting a process set takes
+
+
+@dataclass(frozen=True)
+class World:
+    drift: float = 0.10  # over the whole recording, up or down
+    memory: float = 0.9  # AR(1) coefficient
+    wander: float = 0.03  # stationary standard deviation of the AR(1)
+    switch: float = 0.05  # probability per slot of leaving the regime
+    regime: float = 1.3  # factor between the two regimes
+    process: float = 0.02  # standard deviation of what a kernel's process draws when it starts
+    sample: float = 0.005  # standard deviation of what each sample has to itself
+    trapped: float = 0.0  # probability that a process of the last kernel falls into a second mode
+    trap: float = 1.5  # factor between its two modes
+
+
+@dataclass(frozen=True)
+class Plan:
+    recordings: int
+    processes: int = 6
+    rounds: int = 4
+
+
+def pace(rng, recordings, slots, world):
+    """Return the machine's log pace, recordings × slots."""
+    drift = rng.choice([-1, 1], (recordings, 1)) * np.linspace(-0.5, 0.5, slots) * world.drift
+    wander = rng.normal(0, world.wander, (recordings, slots))
+    wander[:, 1:] *= np.sqrt(1 - world.memory**2)
+    for slot in range(1, slots):
+        wander[:, slot] += world.memory * wander[:, slot - 1]
+    flips = np.cumsum(rng.random((recordings, slots)) < world.switch, axis=1) + rng.integers(0, 2, (recordings, 1))
+    return drift + wander + flips % 2 * np.log(world.regime)
+
+
+def effects(rng, shape, world):
+    """Return what each process draws when it starts, of median 0: recordings × processes × 1 round × kernels."""
+    recordings, processes, kernels = shape
+    drawn = rng.normal(0, world.process, (recordings, processes, 1, kernels))
+    drawn[..., -1] += (rng.random((recordings, processes, 1)) < world.trapped) * np.log(world.trap)
+    return drawn
+
+
+def fast(seed, ratios, plan, world=World()):
+    """Return log seconds in turns and in sequence, each recordings × processes × rounds × kernels, on one machine.
+
+    Kernel k takes 1 / ratios[k] seconds. Both plans use the same slots, paces and process effects: only who has which
+    slot differs. In turns the order is drawn anew for each round; in sequence a kernel finishes before the next starts.
+    """
+    rng, kernels = np.random.default_rng(seed), len(ratios)
+    recordings, processes, rounds = astuple(plan)
+    used = np.arange(processes)[:, None] * (GAP + rounds * kernels) + GAP + np.arange(rounds * kernels)
+    paces = pace(rng, recordings, used.max() + 1, world)[:, used.ravel()]
+    shape = (recordings, processes, rounds, kernels)
+    own = effects(rng, (recordings, processes, kernels), world) + rng.normal(0, world.sample, shape) - np.log(ratios)
+    order = rng.permuted(np.broadcast_to(np.arange(kernels), shape), axis=-1)
+    in_turns = np.take_along_axis(paces.reshape(shape), order, axis=-1)
+    in_sequence = np.moveaxis(paces.reshape(recordings, kernels, processes, rounds), 1, -1)
+    return in_turns + own, in_sequence + own
+
+
+def bracketed(seed, ratio, plan, world=World()):
+    """Return log seconds of a fast kernel (…× 2 SIDE samples) and of one `ratio` times slower (…× 1), F..F S F..F."""
+    rng = np.random.default_rng(seed)
+    recordings, processes, rounds = astuple(plan)
+    each = 2 * SIDE + SLOW_SLOTS
+    used = np.arange(processes)[:, None] * (GAP + rounds * each) + GAP + np.arange(rounds * each)
+    paces = pace(rng, recordings, used.max() + 1, world)[:, used.ravel()].reshape(recordings, processes, rounds, each)
+    own = effects(rng, (recordings, processes, 2), world)
+    sides = np.concatenate([paces[..., :SIDE], paces[..., -SIDE:]], axis=-1) + own[..., FAST : FAST + 1]
+    across = np.log(np.exp(paces[..., SIDE:-SIDE]).mean(axis=-1, keepdims=True))  # a long call lives through all paces
+    slow = across + own[..., SLOW:] + np.log(ratio)
+    return tuple(each + rng.normal(0, world.sample, each.shape) for each in (sides, slow))
+
+
+def samples(logs):
+    """Return one kernel's samples in one recording, from log seconds: processes × rounds [× turns in the round]."""
+    return [
+        Sample("simulated", "baseline", "l1", 40, float(seconds), 1, process, turn, 0)
+        for (process, turn, *_), seconds in np.ndenumerate(np.exp(logs))
+    ]
+
+
+def ratios(references, kernels):
+    """Return `bench.speedup`'s own answer to each recording."""
+    return [speedup.ratio(samples(a), samples(b)) for a, b in zip(references, kernels, strict=True)]
+
+
+def coverage(intervals, truth):
+    """Return the share of intervals (recordings × 2) that hold the truth."""
+    low, high = np.asarray(intervals).T
+    return float(np.mean((low <= truth) & (truth <= high)))
+
+
+def ratio_of_means(reference, kernel):
+    """Return the interval that a sequential tool prints, recordings × 2: t on mean / mean (delta method)."""
+    means = [np.exp(logs).reshape(len(logs), -1).mean(axis=1) for logs in (reference, kernel)]
+    errors = [
+        np.exp(logs).reshape(len(logs), -1).std(axis=1, ddof=1) / np.sqrt(logs[0].size) for logs in (reference, kernel)
+    ]
+    ratio = means[0] / means[1]
+    error = ratio * np.hypot(errors[0] / means[0], errors[1] / means[1])
+    return np.stack([ratio - T * error, ratio + T * error], axis=1)
+
+
+def pooled(reference, kernel):
+    """Return the interval of all rounds as if each were independent evidence, recordings × 2: a mistake."""
+    return np.exp([speedup.interval(each.ravel())[:2] for each in reference - kernel])
+
+
+def hodges_lehmann(middles, least_level=0.95):
+    """Return (estimates, intervals, level): median and order statistics of Walsh averages, signed-rank inverted.
+
+    Not used by the bench, which has one estimator: here to see what it would have been worth.
+    """
+    n = middles.shape[1]
+    counts = np.array([1.0])  # of the 2^n sign patterns that have each rank sum
+    for rank in range(1, n + 1):
+        counts = np.pad(counts, (0, rank)) + np.pad(counts, (rank, 0))
+    levels = 1 - 2 * np.cumsum(counts) / 2**n  # of the k-th smallest and largest, k = 1, 2, ...
+    k = int(np.flatnonzero(levels >= least_level)[-1]) + 1
+    first, second = np.triu_indices(n)
+    walsh = np.sort((middles[:, first] + middles[:, second]) / 2, axis=1)
+    return np.median(walsh, axis=1), walsh[:, [k - 1, -k]], float(levels[k - 1])
+
+
+def main():
+    worlds = {"bad machine": World(), "and two modes, 1 in 4": replace(World(), trapped=0.25)}
+    print("world, plan, P, r: estimator, achieved level: coverage, half-width of the interval, error of the estimate")
+    for name, world in worlds.items():
+        for kind, processes, rounds in product(("fast", "bracketed"), (6, 15), (3, 5)):
+            plan = Plan(4000, processes, rounds)
+            if kind == "fast":
+                logs, _ = fast(1, (1, 1), plan, world)
+                answers = ratios(logs[..., 0], logs[..., 1])
+            else:
+                answers = ratios(*bracketed(1, 1, plan, world))
+            middles = np.log([each.per_process for each in answers])
+            truth = 0.0 if not world.trapped else _middle(world)
+            signs = np.log([(each.low, each.high) for each in answers]), np.log([each.value for each in answers])
+            rows = [("sign", answers[0].level, *signs)]
+            # the achieved levels differ, so signed-rank also at the sign test's own: equal coverage is the fair race
+            for least in (0.95, answers[0].level - 0.003)[: 1 if processes == 6 else 2]:
+                centre, ends, level = hodges_lehmann(middles, least)
+                rows.append(("signed-rank", level, ends, centre))
+            for estimator, level, ends, centre in rows:
+                print(
+                    f"{name}, {kind}, {processes}, {rounds}: {estimator} {level:.3f}: {coverage(ends, truth):.3f}, "
+                    f"{np.mean(ends[:, 1] - ends[:, 0]) / 2:.2%}, {np.sqrt(np.mean((centre - truth) ** 2)):.2%}"
+                )
+
+
+def _middle(world):
+    """Return the median log ratio of a process where some are trapped, from many draws."""
+    drawn = effects(np.random.default_rng(0), (1000, 1000, 2), world)
+    return float(np.median(drawn[..., 0] - drawn[..., 1]))
+
+
+if __name__ == "__main__":
+    main()

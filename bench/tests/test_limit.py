@@ -1,0 +1,120 @@
+"""The speed of light: its passes and its bandwidth."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench import limit
+
+CACHES = "L1 48K, L2 1024K, L3 32768K"
+
+
+@given(st.integers(1, 40), st.integers(1, 4), st.data())
+def test_every_pass_reads_every_byte_and_nothing_but_its_part(lines, passes, data):
+    around = np.full(64 * (lines + 2), 64, np.uint8)
+    source, target = around[64:-64], np.zeros(64 * lines, np.uint8)
+    around[:64] = around[-64:] = 255  # a pass that goes beyond its part is seen
+    calls = limit.probes(source, target, passes)
+    words, where = lines * 8 * int.from_bytes(b"@" * 8), data.draw(st.integers(0, 64 * lines - 1))
+    calls["copy"]()
+    assert (target == 64).all()
+    assert [calls["sum"](), calls["maximum"](), calls["compare"]()] == [passes * words % 2**64, 64, 0]
+    source[where] += 1  # one byte anywhere changes what each of them gives
+    calls["copy"]()
+    assert target[where] == 65
+    assert calls["sum"]() == passes * (words + 2 ** (8 * (where % 8))) % 2**64
+    assert calls["maximum"]() == 65
+    assert calls["compare"]() != 0
+
+
+def test_a_buffer_is_there_and_begins_on_a_page():
+    buffer = limit._buffer(64 * 1001)
+    assert (buffer.size, buffer.ctypes.data % 4096, buffer.min(), buffer.max()) == (64 * 1001, 0, 64, 64)
+
+
+@given(
+    st.integers(6, 9).flatmap(
+        lambda n: st.lists(st.lists(st.floats(1e-4, 1), min_size=n, max_size=n), min_size=8, max_size=8)
+    )
+)
+def test_the_bandwidth_is_of_the_fastest_pass_and_its_interval_holds_it(times):
+    repetitions = len(times[0])
+    sequence = iter([each[r] for r in range(repetitions) for each in times])  # 4 passes on one thread, then on two
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limit, "READ", 1000)
+        patch.setattr(limit, "_together", lambda calls: next(sequence))
+        found = limit.measure(2**16, 2, repetitions)
+    medians = [np.median([2**16 / seconds for seconds in each]) for each in times]
+    assert found.bytes_per_s == pytest.approx(max(medians))
+    assert found.low <= found.bytes_per_s <= found.high
+    assert found.level >= 0.95
+    assert (found.probe, found.threads) in [(p, t) for t in (1, 2) for p in limit.PROBES]
+    assert medians[limit.PROBES.index(found.probe) + 4 * (found.threads - 1)] == pytest.approx(max(medians))
+
+
+def test_the_rate_counts_every_pass_of_every_thread_once(monkeypatch):
+    monkeypatch.setattr(limit, "_together", lambda calls: float(len(calls)))
+    found = limit.measure(2**20, 3, 6)  # 3 threads take 3 times as long here, and read 3 times as much
+    assert found.bytes_per_s == pytest.approx(limit.READ, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("asked", "threads", "measured"),
+    [(11_316_256, 1, 11_316_288), (11_316_256, 2, 11_316_352), (784, 1, 2**16), (10**9, 2, 2**27)],
+)
+def test_the_buffer_is_the_working_set_to_a_cache_line_per_thread(asked, threads, measured, monkeypatch):
+    monkeypatch.setattr(limit, "_together", lambda calls: 1.0)
+    assert limit.measure(asked, threads, 6).working_set_bytes == measured
+
+
+def test_a_measurement_of_this_machine_is_one():
+    found = limit.measure(2**18, 2, 6)
+    assert 1e8 < found.low <= found.bytes_per_s <= found.high < 1e13
+    assert found.level == pytest.approx(0.96875)
+
+
+def test_fewer_repetitions_than_an_interval_takes_are_refused(monkeypatch):
+    monkeypatch.setattr(limit, "_together", lambda calls: 1.0)
+    for repetitions in (0, 5):
+        with pytest.raises(ValueError, match="it takes six"):
+            limit.measure(2**16, 1, repetitions)
+
+
+def test_threads_run_side_by_side_and_the_time_is_of_all_of_them():
+    meeting = threading.Barrier(3)
+
+    def late() -> None:
+        meeting.wait(5)  # breaks unless all three run at the same time
+        if threading.get_ident() == slow:
+            threading.Event().wait(0.05)
+
+    def slowest() -> None:
+        nonlocal slow
+        slow = threading.get_ident()
+        late()
+
+    slow = 0
+    assert limit._together([late, slowest, late]) >= 0.05
+
+
+@pytest.mark.parametrize(
+    ("size", "threads", "level"),
+    [
+        (49152, 1, "L1"),
+        (49153, 1, "L2"),
+        (49153, 2, "L1"),
+        (1_597_792, 1, "L3"),
+        (1_597_792, 2, "L2"),  # half of it in each core's own
+        (11_316_256, 1, "L3"),
+        (33_554_433, 2, "memory"),  # the last level is shared: two cores have no more of it
+    ],
+)
+def test_the_level_that_holds_the_working_set(size, threads, level):
+    assert limit.cache_level(size, threads, CACHES) == level
+
+
+def test_without_cache_sizes_the_level_is_unknown():
+    assert limit.cache_level(1, 1, "unknown") == "unknown"
