@@ -25,7 +25,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     option = metafunc.config.option
     try:
         contestants = kernels.discover(option.kernel)
-        if names := [name for name in option.kernels.split(",") if name]:
+        if names := [name.strip() for name in option.kernels.split(",") if name.strip()]:
             contestants = kernels.select(contestants, [*names, *(path.stem for path in option.kernel)])
     except kernels.UnknownKernel as error:
         raise pytest.UsageError(str(error)) from error
@@ -34,10 +34,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_machine_info(machine_info: dict[str, object]) -> None:
+    """Leave the host name out of pytest-benchmark's JSON."""
+    machine_info.pop("node", None)
+
+
 @pytest.fixture(scope="session")
 def problem(pytestconfig: pytest.Config) -> problems.Problem:
     """The digits that `--data` names, solved exactly."""
-    return problems.pose(data.load(pytestconfig.option.data))
+    try:
+        return problems.pose(data.load(pytestconfig.option.data))
+    except data.DataError as error:
+        pytest.exit(str(error), returncode=2)
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +54,8 @@ def verified(request: pytest.FixtureRequest, problem: problems.Problem) -> Verif
     """One contestant, verified in this process: a test that asks for it cannot run with a wrong kernel."""
     try:
         return verified_in_process(request.param, problem)
+    except SystemExit as error:  # which would end pytest, and with it the other kernels
+        raise RuntimeError(f"{request.param.name} called sys.exit({error.code})") from error
     except kernels.Unavailable as reason:
         pytest.skip(f"{request.param.name} is unavailable: {reason}")
 

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import secrets
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -32,11 +33,16 @@ class Verbs(click.Group):
 
             if isinstance(error, (UnknownKernel, BadRecord, DataError)):
                 raise BadInput(str(error)) from error
+            if isinstance(error, OSError) and error.filename and not isinstance(error, BrokenPipeError):
+                raise BadInput(f"{error.filename}: {error.strerror}; name or free another place") from error
             raise
 
 
 def _names(_: click.Context, __: click.Parameter, value: str | None) -> list[str]:
-    return [name.strip() for name in value.split(",") if name.strip()] if value else []
+    found = [name.strip() for name in (value or "").split(",") if name.strip()]
+    if value is not None and not found:
+        raise click.BadParameter("name at least one kernel")
+    return found
 
 
 def _sizes(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -52,7 +58,7 @@ def _sizes(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 
 
 def _slug(_: click.Context, __: click.Parameter, value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9-]+", value):
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value):
         raise click.BadParameter("use small letters, digits and - alone")
     return value
 
@@ -71,7 +77,12 @@ def _conditions(_: click.Context, __: click.Parameter, value: str | None) -> tup
 FILE = click.Path(path_type=Path, dir_okay=False)
 POSITIVE = click.FloatRange(0, min_open=True)
 KERNEL = click.option(
-    "--kernel", "files", type=FILE, multiple=True, metavar="FILE", help="Also the kernel in FILE, running its code."
+    "--kernel",
+    "files",
+    type=FILE,
+    multiple=True,
+    metavar="FILE",
+    help="Also this kernel; to run it is to run its code.",
 )
 CHOICE = [  # one line each, so that the help of `run` fits a screen
     click.option("--data", "source", default="auto", metavar="SOURCE", help="auto, mnist_sample, drawn, or a path."),
@@ -101,6 +112,13 @@ RECORDED = [
     click.option("--memory-limit", "memory_limit_gb", type=POSITIVE, default=8, metavar="GB", help="Of one kernel; 8."),
     click.option("--resume", is_flag=True, help="Finish the newest unfinished recording."),
 ]  # fmt: skip
+
+
+EXCLUSIVE = {
+    "memory": ("sizes", "full", "processes", "conditions"),
+    "sizes": ("full",),
+    "conditions": ("threads", "allocator"),
+}
 
 
 def _with(options: list[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -151,6 +169,10 @@ def run(**options: Any) -> None:
     others = [name for name in options if name not in ("resume", "quiet")]
     if options["resume"] and any(given(name) is ParameterSource.COMMANDLINE for name in others):
         raise click.UsageError("--resume goes on as it was begun: it takes no other option but --quiet.")
+    for one, rest in EXCLUSIVE.items():
+        for other in rest if given(one) is ParameterSource.COMMANDLINE else ():
+            if given(other) is ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"--{one} and the option for {other} exclude each other.")
     choice = {field.name: options.pop(field.name) for field in dataclasses.fields(verbs.Choice)}
     sys.exit(running.run(verbs.Choice(**choice), running.Recorded(**options)))
 
@@ -199,6 +221,9 @@ def publish(record: Path | None, slug: str) -> None:
 
 def main() -> None:
     """Run a verb. Exit status: 0 done and right, 1 a kernel failed, 2 bad input or usage, 130 interrupted."""
+    for name in ("SIGTERM", "SIGHUP"):  # so that what is temporary goes, as with Ctrl-C
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
     try:
         status = cli.main(prog_name="python -m bench", standalone_mode=False)
     except click.ClickException as error:

@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import checklist, reading, speedup, standing
-from bench.kernel import UnknownKernel
+from bench.kernel import REFERENCE, UnknownKernel
 from bench.records import BadRecord, Record
 from bench.sample import Sample
 from bench.speedup import Mode, Ratio
 from bench.standing import Standing
 
-SAME = ("cpu_model_name", "cpu_count", "caches", "platform", "dataset_digest", "threads", "allocator")
+SAME = (
+    "cpu_model_name", "cpu_count", "caches", "gpu", "platform", "dataset_digest", "threads", "allocator",
+)  # fmt: skip
 DEFAULT = "all/default"
 
 
@@ -126,8 +128,14 @@ def _must_be_usable(side: Side) -> None:
 
 
 def _resolution(base: Side, new: Side) -> float | None:
-    """Return the worse of both recordings'; None where one of them does not tell."""
+    """Return the worse of both recordings'; None where one of them does not tell.
+
+    Two recordings did not take turns: what the reference kernel differs by between them is no smaller a doubt.
+    """
     found = [standing.resolution(side.record, side.scope, side.distance) for side in (base, new)]
+    if base.record.path != new.record.path:
+        drift = [side.record.of(REFERENCE, side.scope, side.distance) for side in (base, new)]
+        found.append(abs(speedup.unpaired(*drift) - 1) if all(drift) else None)
     known = [each for each in found if each is not None]
     return max(known) if len(known) == len(found) else None
 

@@ -33,7 +33,7 @@ def shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-Progress = Callable[[str, str, int, int], None]  # stage, kernel, steps of the stage behind, steps in all
+Progress = Callable[[str, str, int, int], None]  # stage, kernel, steps behind, steps in all
 
 
 @contextmanager
@@ -51,9 +51,9 @@ def progress(quiet: bool) -> Iterator[Progress]:
 
         yield say
     else:
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-        columns = (BarColumn(30), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+        columns = (BarColumn(30), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
         with Progress(*columns, console=Console(stderr=True, markup=False), transient=True) as bar:
             task = bar.add_task("", total=None)
 

@@ -9,6 +9,8 @@ from bench.process import Failure, Reply, Worker
 from bench.sample import AGAIN, Sample
 
 SHORTEST_SAMPLE_S = 1e-3  # a faster call is repeated within one sample
+MARGIN = 1.5  # planned above that, or of a call that takes a millisecond only the slower half would be kept
+VERIFY_CALLS = 12  # so many calls make up a verification, and so much longer it may take
 LONGEST_S = 1.0  # a kernel whose call would take longer at some size sits that size out
 SLOW_S = 0.1  # from here on a call is no longer repeated but bracketed: the fast ones run before and after it
 
@@ -50,7 +52,7 @@ class Entrant:
         self.worker = Worker(environment, memory_limit if self.contestant.device == "cpu" else 0)
         started = self.ask("start", contestant=as_json(self.contestant), folder=folder, order=order)
         if prepared := self.ask("prepare"):
-            self.distances, self.threads = tuple(prepared["distances"]), prepared["threads"]
+            self.distances = tuple(prepared["distances"])
         first = self.ask("time", scope="baseline", distance="l1", loops=1, warm=False)
         if started and first:
             self._once_s["baseline", "l1"] = first["seconds"]
@@ -59,7 +61,10 @@ class Entrant:
 
     def verify(self, seed: int) -> None:
         """Have it verified on inputs drawn from `seed`, which it has not seen."""
-        if found := self.ask("verify", seed=seed):
+        timeout_s, self.timeout_s = self.timeout_s, VERIFY_CALLS * self.timeout_s
+        found = self.ask("verify", seed=seed)
+        self.timeout_s = timeout_s
+        if found:
             self.verdict = Verdict(self.name, "agrees", None, found["correct"], found["mean_error"])
 
     def resize(self, size: int) -> None:
@@ -84,13 +89,13 @@ class Entrant:
     def time(self, scope: str, distance: str, images: int, **where: int) -> None:
         """Take one sample of at least a millisecond; `where` is its round and position."""
         warm = not self.slow(scope, distance)
-        loops = math.ceil(SHORTEST_SAMPLE_S / self._once_s.get((scope, distance), 1))
+        loops = math.ceil(MARGIN * SHORTEST_SAMPLE_S / self._once_s.get((scope, distance), 1))
         while reply := self.ask("time", scope=scope, distance=distance, loops=loops, warm=warm):
             self._once_s[scope, distance] = reply["seconds"]
             if reply["seconds"] * loops >= SHORTEST_SAMPLE_S:
                 self._keep(scope, distance, reply, loops, images, **where)
                 break
-            loops = math.ceil(1.2 * SHORTEST_SAMPLE_S / reply["seconds"])  # it was faster than the time before
+            loops = math.ceil(MARGIN * SHORTEST_SAMPLE_S / reply["seconds"])  # it was much faster than before
 
     def ask(self, do: str, **arguments: Any) -> Reply | None:
         """Ask its worker; None where it is out, or is out from now on, because the answer was a failure."""
@@ -112,6 +117,7 @@ class Entrant:
         self.worker = None
 
     def _keep(self, scope: str, distance: str, reply: Reply, loops: int, images: int, **where: int) -> None:
+        self.threads = reply["threads"]
         taken = {key: reply[key] for key in ("seconds", "minor_faults", "context_switches", "peak_rss_bytes")}
         self.samples.append(
             Sample(self.name, scope, distance, images, loops=loops, process=self.process, **taken, **where)

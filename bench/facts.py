@@ -68,7 +68,12 @@ def load_average() -> float:
 
 def source_hash(path: Path) -> str:
     """Return a hash of a kernel's syntax tree without docstrings: comments and captions do not make it another one."""
-    tree = ast.parse(path.read_bytes())
+    try:
+        tree = ast.parse(path.read_bytes())
+    except OSError:
+        return "absent"
+    except (SyntaxError, ValueError):  # it does not parse, and is broken for that
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None:
             node.body = node.body[1:]

@@ -43,7 +43,8 @@ def gather(plan: Plan, condition: Condition, problem: Problem, sets: dict[int, P
     found = facts_by_kernel(plan, problem, ordered)
     for name, threads in in_force.items():
         found[name]["threads_in_force"] = threads
-    found[plan.null.name + AGAIN] = found[plan.null.name]
+    if null := sets[0].null:
+        found[null + AGAIN] = found[null]
     shared = {
         **shared_facts(plan, condition, problem),
         "load_average": max(finished.load_average for finished in sets.values()),
@@ -68,6 +69,7 @@ def shared_facts(plan: Plan, condition: Condition, problem: Problem) -> dict[str
         "image_pixels": problem.valid[0].size,
         "train_counts": " ".join(map(str, problem.train_counts)),
         "valid_counts": " ".join(map(str, problem.valid_counts)),
+        **{f"too_close_{distance}": answer.too_close for distance, answer in problem.answers.items()},
         "order_seed": plan.seed,
         "threads": condition.threads,
         "allocator": condition.allocator,

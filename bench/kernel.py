@@ -72,7 +72,8 @@ def discover(extra: Iterable[Path] = ()) -> list[Contestant]:
     paths = sorted(path for path in (ROOT / "kernels").glob("*.py") if not path.name.startswith("_"))
     for path in extra:
         if path.suffix != ".py" or not path.is_file():
-            raise UnknownKernel(f"{path} is not a Python file; --kernel takes the path of a kernel, such as mine.py")
+            what = "is not a Python file" if path.exists() else "does not exist"
+            raise UnknownKernel(f"{path} {what}; --kernel takes the path of a kernel, such as mine.py")
         if not re.fullmatch(r"[\w-]+", path.stem):
             raise UnknownKernel(f"{path}: a kernel is called by its file name; use letters, digits, _ and - alone")
         twin = next((other for other in paths if other.stem == path.stem), None)

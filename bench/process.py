@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.kernel import ROOT
 
+LONGEST_REASON = 4000  # characters of a kernel's last words that are kept
 Reply = dict[str, Any]
 MEMORY_LIMIT = 8 * 10**9  # bytes of anonymous memory that one kernel may take, unless told otherwise
 
@@ -27,9 +28,13 @@ class Failure(Exception):
     """
 
     def __init__(self, status: str, reason: str, reply: Reply | None = None) -> None:
-        super().__init__(reason)
+        clean = reason.encode("utf-8", "backslashreplace").decode()
+        clean = "".join(each if each.isprintable() or each in "\n\t" else "?" for each in clean)
+        if len(clean) > LONGEST_REASON:
+            clean = f"{clean[: LONGEST_REASON // 2]}\n[...]\n{clean[-LONGEST_REASON // 2 :]}"
+        super().__init__(clean)
         self.status = status
-        self.reason = reason
+        self.reason = clean
         self.reply = reply or {}
 
 
@@ -89,7 +94,7 @@ class Worker:
         return reply
 
     def end(self) -> None:
-        """Kill the worker and every process that its kernel started; once is enough."""
+        """Kill the worker and what its kernel started in its process group; once is enough."""
         if self._errors.closed:
             return
         if hasattr(os, "killpg"):
@@ -112,7 +117,12 @@ class Worker:
 
     def _how_it_ended(self) -> str:
         code = self._process.returncode
-        self._errors.seek(0)
+        self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, self._errors.tell() - LONGEST_REASON))
         said = self._errors.read().decode(errors="replace").strip()
-        how = f"exited with status {code}" if code >= 0 else f"died of {signal.Signals(-code).name}"
+        how = f"exited with status {code}" if code >= 0 else f"died of {_signal_name(-code)}"
         return f"{how}\n{said}" if said else how
+
+
+def _signal_name(number: int) -> str:
+    return signal.Signals(number).name if number in {*signal.Signals} else f"signal {number}"

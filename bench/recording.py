@@ -17,9 +17,9 @@ from bench.checking import Verdict
 from bench.conditions import Condition
 from bench.console import Progress
 from bench.entrant import Entrant
-from bench.kernel import REFERENCE, Contestant, why_unavailable
+from bench.kernel import Contestant
 from bench.problem import Problem
-from bench.process import Worker
+from bench.process import MEMORY_LIMIT, Worker
 from bench.sample import AGAIN, ALL_CORES, ONE_CORE, Sample
 from bench.workload import images_read
 
@@ -51,14 +51,13 @@ class Plan:
     rounds: int = 3
     seed: int = 0
     timeout_s: float = 120.0
-    memory_limit: int = 2**33
+    memory_limit: int = MEMORY_LIMIT
     sizes: tuple[int, ...] = ()
 
     @property
-    def null(self) -> Contestant:
-        """The contestant that also runs against itself: the first that can run here and is not the reference."""
-        others = [each for each in self.contestants if each.name != REFERENCE and not why_unavailable(each)]
-        return (others or list(self.contestants))[0]
+    def steps(self) -> int:
+        """How many steps of progress one process set takes."""
+        return len(self.contestants) + 1 + self.rounds * len(self.cells) * max(1, len(self.sizes))
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,7 @@ class ProcessSet:
     """What one set of processes gave.
 
     Attributes:
+        null: the contestant that also ran against itself: the one of the fastest first call; None if all failed.
         threads: by contestant, how many each library used.
         skipped: by contestant and size, the seconds that one call would have taken there.
         overhead_s: what the harness adds to a call; load_average: at the start.
@@ -73,6 +73,7 @@ class ProcessSet:
 
     samples: tuple[Sample, ...]
     verdicts: tuple[Verdict, ...]
+    null: str | None
     threads: dict[str, str]
     skipped: dict[str, dict[int, float]]
     overhead_s: float
@@ -80,34 +81,42 @@ class ProcessSet:
 
 
 def record_set(
-    plan: Plan, condition: Condition, process: int, folder: str, problem: Problem, out: set[str], progress: Progress
+    plan: Plan, condition: Condition, earlier: dict[int, ProcessSet], folder: str, problem: Problem, progress: Progress
 ) -> ProcessSet:
     """Start every contestant afresh, and the null, and let them take turns.
 
     Args:
-        process: number of the set, from 0. The first also verifies every contestant in full; in all of them every
-            timed answer is verified, on validation images in an order that the worker could not know.
+        earlier: the finished sets of this condition, by number. The first verifies every contestant in full; in all
+            of them every timed answer is verified, on validation images in an order that the worker could not know.
+            What failed in an earlier one stays out, but in a record of sizes.
         folder: where `problem` is handed over.
-        out: contestants that failed in an earlier set, and so stay out.
     """
+    process = len(earlier)
     rng = random.Random(f"{plan.seed}/{condition.name}/{process}")
     environment = conditions.environment(condition, rng)
     order = rng.randrange(2**32)
-    stage = f"{condition.name}, process set {process + 1} of {plan.processes}"
-    taking_part = [(each.name, each) for each in plan.contestants if each.name not in out]
-    if plan.null.name not in out:
-        taking_part.append((plan.null.name + AGAIN, plan.null))
+    out = {each.name for one in earlier.values() for each in one.verdicts if each.status != "agrees"}
+    taking_part = [each for each in plan.contestants if plan.sizes or each.name not in out]
     rng.shuffle(taking_part)
-    entrants = [Entrant(name, each, process, plan.timeout_s, bool(plan.sizes)) for name, each in taking_part]
+    entrants = [Entrant(each.name, each, process, plan.timeout_s, bool(plan.sizes)) for each in taking_part]
+    say = _Said(f"{condition.name}, process set {process + 1} of {plan.processes}", plan, condition, process, progress)
     samples: list[Sample] = []
     load_average = facts.load_average()
+    reads = images_read(problem, "first_call")
     with ExitStack() as stack:
         for position, entrant in enumerate(entrants):
-            progress(f"{stage}: start", entrant.name, position, len(entrants))
+            say("start", entrant.name)
             stack.callback(entrant.end)
-            entrant.enter(environment, plan.memory_limit, folder, order, position, images_read(problem, "first_call"))
-            if process == 0 and not entrant.again:
+            entrant.enter(environment, plan.memory_limit, folder, order, position, reads)
+            if process == 0:
                 entrant.verify(rng.randrange(2**32))
+        null = earlier[0].null if earlier else min((each for each in entrants if each.worker), key=_once, default=None)
+        base = next((each.contestant for each in entrants if each.name == getattr(null, "name", null)), None)
+        if base:
+            entrants.append(Entrant(base.name + AGAIN, base, process, plan.timeout_s, bool(plan.sizes)))
+            say("start", entrants[-1].name)
+            stack.callback(entrants[-1].end)
+            entrants[-1].enter(environment, plan.memory_limit, folder, order, len(entrants) - 1, reads)
         gauge = stack.enter_context(Worker(environment, plan.memory_limit))
         overhead_s = gauge.ask("overhead", plan.timeout_s, folder=folder)["seconds"]
         for size in plan.sizes or (None,):
@@ -118,27 +127,47 @@ def record_set(
                 samples += _limits(gauge, plan.timeout_s, scope, size or images_read(problem, scope), problem, process)
             for turn in range(plan.rounds):
                 for scope, distance in plan.cells:
-                    images = size or images_read(problem, scope)
-                    turn_order = bracketed(
-                        [each for each in entrants if each.offers(distance) and size not in each.skipped],
-                        scope,
-                        distance,
-                        rng,
-                    )
-                    for position, entrant in enumerate(turn_order):
-                        progress(f"{stage}: {scope}", entrant.name, turn, plan.rounds)
+                    say.step()
+                    ready = [each for each in entrants if each.offers(distance) and size not in each.skipped]
+                    for position, entrant in enumerate(bracketed(ready, scope, distance, rng)):
+                        say(f"{scope}, round {turn + 1} of {plan.rounds}", entrant.name)
                         if condition.threads != "1":
                             time.sleep(SETTLE_S)
+                        images = size or images_read(problem, scope)
                         entrant.time(scope, distance, images, round=turn, position=position)
     samples += [sample for entrant in entrants for sample in entrant.samples]
+    contestants = [entrant for entrant in entrants if not entrant.again]
     return ProcessSet(
-        tuple(samples),
-        tuple(entrant.verdict for entrant in entrants if not entrant.again),
-        {entrant.name: entrant.threads for entrant in entrants if entrant.threads},
-        {entrant.name: entrant.skipped for entrant in entrants if entrant.skipped and not entrant.again},
-        overhead_s,
-        load_average,
+        samples=tuple(samples),
+        verdicts=tuple(each.verdict for each in contestants),
+        null=base.name if base else None,
+        threads={each.name: each.threads for each in contestants if each.threads},
+        skipped={each.name: each.skipped for each in contestants if each.skipped},
+        overhead_s=overhead_s,
+        load_average=load_average,
     )
+
+
+class _Said:
+    """Progress of one process set, counted in the steps of the whole recording."""
+
+    def __init__(self, stage: str, plan: Plan, condition: Condition, process: int, progress: Progress) -> None:
+        self._stage, self._progress = stage, progress
+        sets = process * len(plan.conditions) + plan.conditions.index(condition)
+        self._done, self._steps = sets * plan.steps, plan.processes * len(plan.conditions) * plan.steps
+
+    def __call__(self, what: str, kernel: str) -> None:
+        if what == "start":
+            self.step()
+        self._progress(f"{self._stage}: {what}", kernel, self._done, self._steps)
+
+    def step(self) -> None:
+        self._done += 1
+
+
+def _once(entrant: Entrant) -> float:
+    """Return the seconds of a contestant's first call: the null is the fastest, and one that is still in."""
+    return next(each.seconds for each in entrant.samples if each.scope == "first_call")
 
 
 def _limits(gauge: Worker, timeout_s: float, scope: str, images: int, problem: Problem, process: int) -> list[Sample]:

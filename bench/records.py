@@ -6,13 +6,10 @@ A record is a pyperf JSON file, so that `pyperf show` reads it too; `results/REA
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.kernel import ROOT
 from bench.sample import AGAIN, LIMIT, Sample
-
-if TYPE_CHECKING:
-    pass
 
 SCHEMA = 1
 LOCAL = ROOT / "results" / "local"

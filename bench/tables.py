@@ -29,9 +29,13 @@ def agreement(problem: Problem, verdicts: Iterable[Verdict]) -> Iterable[str]:
     """Yield one line on who agrees, one per distance, and one per kernel that does not agree or is unavailable."""
     ran = [verdict for verdict in verdicts if verdict.status != "unavailable"]
     agreeing = [verdict for verdict in ran if verdict.status == "agrees"]
-    everyone = "all " if len(agreeing) == len(ran) else ""
     exact = problem.score(problem.correct(problem.answers["l1"].labels))
-    yield f"{everyone}{len(agreeing)} {'kernel agrees' if len(agreeing) == 1 else 'kernels agree'}: {exact}"
+    if not agreeing:
+        yield f"no kernel agrees; the exact answer is {exact}"
+    elif len(agreeing) == 1:
+        yield f"1 kernel agrees: {exact}"
+    else:
+        yield f"{'all ' if len(agreeing) == len(ran) else ''}{len(agreeing)} kernels agree: {exact}"
     for distance, answer in problem.answers.items():
         correct = problem.correct(answer.labels)
         yield (

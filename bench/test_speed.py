@@ -22,14 +22,19 @@ def time(benchmark: BenchmarkFixture, verified: Verified, scope: str, distance: 
     if not verified.offers(distance):
         pytest.skip(f"{verified.contestant.name} offers no {distance}")
     problem = verified.work.problem
-    call = workload.call(verified.work, scope, distance)
+    views, call = workload.call(verified.work, scope, distance)
     started = perf_counter()
-    answers = [call()]
+    answers = [call(views())]
     rounds = round(BUDGET_S / (perf_counter() - started))
 
     benchmark.group = f"{scope} {distance}"
     benchmark.extra_info.update(verified.extra_info(scope, distance))
-    benchmark.pedantic(lambda: answers.append(call()), rounds=min(MOST, max(FEWEST, rounds)), iterations=1)
+    benchmark.pedantic(
+        lambda given: answers.append(call(given)),
+        setup=lambda: ((views(),), {}),
+        rounds=min(MOST, max(FEWEST, rounds)),
+        iterations=1,
+    )
     exact = oracle.mean_images(problem.train)
     try:
         for answer in answers:

@@ -10,8 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from bench import facts, records, writing
-from bench.checking import Verdict, handed_over
+from bench import problem as problems
+from bench.checking import Verdict
 from bench.conditions import Condition
 from bench.console import Progress
 from bench.gathering import Recording, gather
@@ -46,21 +49,44 @@ def begin(plan: Plan, source: str, problem: Problem) -> Unfinished:
     started = Unfinished(folder, plan, source, identity(plan, problem))
     folder.mkdir()
     content = {"plan": asdict(plan), "source": os.path.abspath(source) if os.path.exists(source) else source}
+    _own(folder)
     _write(folder / "plan.json", {**content, "identity": started.identity})
     return started
 
 
 def newest() -> Unfinished:
-    """Return the newest unfinished recording.
+    """Take over the newest unfinished recording that nobody is working on.
 
     Raises:
-        BadRecord: there is none.
+        BadRecord: there is none, or its plan cannot be read.
     """
     for folder in sorted(records.LOCAL.glob(f"*{SUFFIX}"), reverse=True):
-        if (folder / "plan.json").exists():  # without it, it was cut off before its first set
+        if not (folder / "plan.json").exists() or _at_work(folder):  # cut off before its first set, or still running
+            continue
+        try:
             content = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-            return Unfinished(folder, _plan(content["plan"]), content["source"], content["identity"])
+            found = Unfinished(folder, _plan(content["plan"]), content["source"], content["identity"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadRecord(
+                f"{folder / 'plan.json'}: cannot be read ({error}); remove {folder} and start anew"
+            ) from error
+        _own(folder)
+        return found
     raise BadRecord("there is no unfinished recording to resume; python -m bench run starts one")
+
+
+def _own(folder: Path) -> None:
+    """Note that this process works on the recording."""
+    process = psutil.Process()
+    _write(folder / "owner.json", [process.pid, process.create_time()])
+
+
+def _at_work(folder: Path) -> bool:
+    try:
+        pid, created = json.loads((folder / "owner.json").read_text())
+        return bool(psutil.Process(pid).create_time() == created)
+    except (OSError, ValueError, TypeError, psutil.NoSuchProcess):
+        return False
 
 
 def must_be_same(unfinished: Unfinished, problem: Problem) -> None:
@@ -75,7 +101,7 @@ def must_be_same(unfinished: Unfinished, problem: Problem) -> None:
         before, after = (each.get(changed[0], "absent") for each in (unfinished.identity, now))
         raise BadRecord(
             f"{unfinished.folder.name} cannot be resumed: {changed[0]} was {before} and is {after}"
-            f"{f' ({len(changed)} differences)' if len(changed) > 1 else ''}; start anew with python -m bench run"
+            f"{f' ({len(changed)} differences)' if len(changed) > 1 else ''}; remove {unfinished.folder} and start anew"
         )
 
 
@@ -87,14 +113,15 @@ def identity(plan: Plan, problem: Problem) -> dict[str, Any]:
 
 def finish(unfinished: Unfinished, problem: Problem, progress: Progress) -> None:
     """Record the process sets that are missing, conditions in turns, and keep each as soon as it is done."""
-    plan = unfinished.plan
-    with handed_over(problem) as folder:
-        for process in range(plan.processes):
-            for condition in plan.conditions:
-                path = _path(unfinished, condition, process)
-                if not path.exists():
-                    out = set() if plan.sizes else _failed(_sets(unfinished, condition))
-                    _write(path, asdict(record_set(plan, condition, process, folder, problem, out, progress)))
+    plan, digits = unfinished.plan, unfinished.folder / "digits"
+    digits.mkdir(exist_ok=True)
+    problems.write(problem, digits)
+    for process in range(plan.processes):
+        for condition in plan.conditions:
+            earlier = _sets(unfinished, condition)
+            if process not in earlier:
+                done = record_set(plan, condition, earlier, str(digits), problem, progress)
+                _write(_path(unfinished, condition, process), asdict(done))
 
 
 def empty(unfinished: Unfinished) -> bool:
@@ -107,24 +134,17 @@ def recording(unfinished: Unfinished, condition: Condition, problem: Problem) ->
     return gather(unfinished.plan, condition, problem, _sets(unfinished, condition))
 
 
-def _failed(sets: dict[int, ProcessSet]) -> set[str]:
-    return {verdict.name for each in sets.values() for verdict in each.verdicts if verdict.status != "agrees"}
-
-
 def _sets(unfinished: Unfinished, condition: Condition) -> dict[int, ProcessSet]:
-    found = {}
+    """Return the finished process sets from the first on; one that cannot be read ends them, and is recorded again."""
+    found: dict[int, ProcessSet] = {}
     for process in range(unfinished.plan.processes):
-        path = _path(unfinished, condition, process)
-        if path.exists():
-            content = json.loads(path.read_text(encoding="utf-8"))
-            found[process] = ProcessSet(
-                tuple(Sample(**each) for each in content["samples"]),
-                tuple(Verdict(**each) for each in content["verdicts"]),
-                content["threads"],
-                content["skipped"],
-                content["overhead_s"],
-                content["load_average"],
-            )
+        try:
+            content = json.loads(_path(unfinished, condition, process).read_text(encoding="utf-8"))
+            content["samples"] = tuple(Sample(**each) for each in content["samples"])
+            content["verdicts"] = tuple(Verdict(**each) for each in content["verdicts"])
+            found[process] = ProcessSet(**content)
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            break
     return found
 
 

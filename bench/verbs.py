@@ -2,12 +2,12 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import data
-from bench import checking, comparing, comparison_text, console, reading, tables
+from bench import checking, comparing, comparison_text, console, reading, tables, writing
 from bench.checking import Verdict
 from bench.comparing import Side
 from bench.kernel import Contestant, UnknownKernel, discover, select
@@ -35,13 +35,13 @@ class Choice:
         select(everyone, extra)  # an unknown name in `require` is bad input here too
         return everyone
 
-    def status(self, verdicts: Iterable[Verdict]) -> int:
-        """Return the exit status: 1 if a kernel is wrong or broken, or a required one is unavailable."""
+    def status(self, verdicts: Sequence[Verdict]) -> int:
+        """Return the exit status: 1 if a kernel is wrong or broken, a required one unavailable, or none agrees."""
         for verdict in verdicts:
             required = {verdict.name, verdict.name.partition("@")[0]} & set(self.require)
             if verdict.status in ("disagrees", "broken") or (verdict.status == "unavailable" and required):
                 return 1
-        return 0
+        return int(all(verdict.status != "agrees" for verdict in verdicts))  # nothing was proven
 
 
 def check(choice: Choice, json_file: Path | None) -> int:
@@ -56,7 +56,8 @@ def check(choice: Choice, json_file: Path | None) -> int:
             progress("verify", contestant.name, done, len(contestants))
             verdicts.append(checking.judge(contestant, folder, choice.seed, choice.timeout_s))
     if json_file:
-        json_file.write_text(json.dumps(checking.report(problem, verdicts), indent=1) + "\n", encoding="utf-8")
+        with writing.whole(json_file) as partial:
+            partial.write_text(json.dumps(checking.report(problem, verdicts), indent=1) + "\n", encoding="utf-8")
     out = console.out()
     out.print(tables.dataset(problem))
     out.print(tables.checked(problem, verdicts))

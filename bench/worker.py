@@ -8,11 +8,12 @@ import json
 import os
 import queue
 import signal
+import statistics
 import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -52,10 +53,11 @@ class Session:
         from bench import workload
 
         self.__dict__.pop("work", None)  # the former stacks make room first
-        self.calls: dict[tuple[str, str], Callable[[], Any]] = {}
+        self.calls: dict[tuple[str, str], tuple[Callable[[], Any], Callable[[Any], Any]]] = {}
+        self.kept: list[Any] = []
         posed = self.problem if valid_images is None else self.problem.tiled(valid_images)
         self.work = workload.prepare(self.kernel, self.device, posed)
-        return {"distances": workload.offered(self.kernel), "threads": conditions.threads_in_force()}
+        return {"distances": workload.offered(self.kernel)}
 
     def verify(self, seed: int) -> Reply:
         """Verify the kernel; gives its findings, also when it is wrong."""
@@ -77,12 +79,13 @@ class Session:
         """
         from bench import oracle, verify, workload
 
-        call = self._call(scope, distance)
+        views, call = self._call(scope, distance)
         started = perf_counter()
         while warm and perf_counter() - started < WARM_S:
-            call()
+            call(self._given(views))
+        given = [self._given(views) for _ in range(loops)]
         before = _usage()
-        seconds, answer = clock(call, loops)
+        seconds, answer = clock(call, given)
         faults, switches, peak = _usage()
         try:
             if scope == "mean":
@@ -92,6 +95,7 @@ class Session:
         except workload.WrongAnswer as error:
             return {"status": "disagrees", "reason": str(error)}
         return {
+            "threads": conditions.threads_in_force(),
             "seconds": seconds,
             "minor_faults": (faults - before[0]) / loops,
             "context_switches": (switches - before[1]) / loops,
@@ -102,7 +106,10 @@ class Session:
         """Give the anonymous memory before one call of the scope, and how much more it needed at its peak, in bytes."""
         from bench import memory
 
-        return asdict(memory.peak(self._call(scope, distance)))
+        views, call = self._call(scope, distance)
+        call(views())
+        given = views()
+        return asdict(memory.peak(lambda: call(given)))
 
     def read(self, size: int, threads: int) -> Reply:
         """Read `size` bytes as fast as this machine can; gives the `seconds` of the fastest way (see `bench.limit`)."""
@@ -120,11 +127,16 @@ class Session:
 
         nothing = np.zeros(0, dtype=np.int64)
         idle = SimpleNamespace(mean_images=lambda stacks: None, predict_l1=lambda images, means: nothing)
-        work = workload.Workload(idle, "cpu", problem.read(Path(folder)), [], None, b"")
-        call = workload.call(work, "baseline", "l1")
-        return {"seconds": min(clock(call, 1)[0] for _ in range(1000))}
+        work = workload.Workload(idle, "cpu", problem.read(Path(folder)), [], [], b"")
+        views, call = workload.call(work, "baseline", "l1")
+        return {"seconds": statistics.median(clock(call, [views()])[0] for _ in range(1000))}
 
-    def _call(self, scope: str, distance: str) -> Callable[[], Any]:
+    def _given(self, views: Callable[[], Any]) -> Any:
+        """Return fresh views of the stacks, kept alive: no two calls get the same object, nor one of the same id."""
+        self.kept.append(views())
+        return self.kept[-1]
+
+    def _call(self, scope: str, distance: str) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
         from bench import workload
 
         if (scope, distance) not in self.calls:
@@ -132,16 +144,16 @@ class Session:
         return self.calls[scope, distance]
 
 
-def clock(call: Callable[[], Any], loops: int) -> tuple[float, Any]:
+def clock(call: Callable[[Any], Any], given: Sequence[Any]) -> tuple[float, Any]:
     """Return (seconds per call, the last call's answer).
 
-    seconds = (time after `loops` calls in a row - time before) / loops. The answer is on the host when a call returns.
+    seconds = (time after one call for each item of `given` - time before) / how many they are. The answer is on the
+    host when a call returns.
     """
-    rounds = range(loops)
     started = perf_counter()
-    for _ in rounds:
-        answer = call()
-    return (perf_counter() - started) / loops, answer
+    for views in given:
+        answer = call(views)
+    return (perf_counter() - started) / len(given), answer
 
 
 def _usage() -> tuple[int, int, int]:
@@ -149,8 +161,11 @@ def _usage() -> tuple[int, int, int]:
     if resource is None:
         return 0, 0, 0
     used = resource.getrusage(resource.RUSAGE_SELF)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return used.ru_minflt, used.ru_nvcsw + used.ru_nivcsw, used.ru_maxrss * unit
+    peak = used.ru_maxrss
+    if sys.platform == "linux":  # there ru_maxrss starts from the parent's, from before the program was loaded
+        status = Path("/proc/self/status").read_text()
+        peak = int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    return used.ru_minflt, used.ru_nvcsw + used.ru_nivcsw, peak
 
 
 def _obey(memory_limit: int) -> None:

@@ -42,8 +42,8 @@ def offered(kernel: Kernel) -> tuple[str, ...]:
     return tuple(distance for distance in DISTANCES if hasattr(kernel, f"predict_{distance}"))
 
 
-def call(work: Workload, scope: str, distance: str) -> Callable[[], np.ndarray]:
-    """Return the function that a sample of the scope calls. Its body is the scope's timing model.
+def call(work: Workload, scope: str, distance: str) -> tuple[Callable[[], Any], Callable[[Any], np.ndarray]]:
+    """Return (views, call): `call(views())` is what a sample of the scope times. Its body is the scope's timing model.
 
     scope         time of one call                                                      starts from
     mean          copy(to_host(mean_images(train)))                                     prepared stacks
@@ -52,23 +52,31 @@ def call(work: Workload, scope: str, distance: str) -> Callable[[], np.ndarray]:
     end_to_end    copy(predict(prepare(valid), mean_images(prepare(train))))            uint8 arrays on the host
 
     Download and PNG decoding are in none of them. `copy` is the harness's: the answer must have arrived on the host.
+    `views` is not timed: every call is given slices `[:]` of its own, so that an answer remembered by the identity of
+    its stack, as `functools.cache` does with a tensor, is never found again.
 
     Args:
         distance: "l1" or "l2"; no meaning in the scope mean, where "-" is written.
     """
-    kernel, train, valid = work.kernel, work.train, work.valid
+    kernel, problem, device = work.kernel, work.problem, work.device
+    mean_images = kernel.mean_images
+    predict = getattr(kernel, f"predict_{distance}", None)
+
+    def stacks() -> tuple[Any, list[Any]]:
+        return work.valid[:], [stack[:] for stack in work.train]
+
     if scope == "mean":
-        return lambda: host_means(kernel, kernel.mean_images(train))
-    predict = getattr(kernel, f"predict_{distance}")
+        return stacks, lambda given: host_means(kernel, mean_images(given[1]))
+    assert predict is not None, f"the kernel offers no {distance}"
     if scope == "predict":
-        means = kernel.mean_images(train)
-        return lambda: host_copy(predict(valid, means))
+        means = mean_images(work.train)
+        return lambda: work.valid[:], lambda valid: host_copy(predict(valid, means))
     if scope == "baseline":
-        return lambda: host_copy(predict(valid, kernel.mean_images(train)))
+        return stacks, lambda given: host_copy(predict(given[0], mean_images(given[1])))
     if scope == "end_to_end":
-        problem, device, prepare = work.problem, work.device, kernel.prepare
-        return lambda: host_copy(
-            predict(prepare(problem.valid, device), kernel.mean_images([prepare(s, device) for s in problem.train]))
+        prepare = kernel.prepare
+        return lambda: (problem.valid[:], [stack[:] for stack in problem.train]), lambda given: host_copy(
+            predict(prepare(given[0], device), mean_images([prepare(stack, device) for stack in given[1]]))
         )
     raise ValueError(f"unknown scope {scope!r}")
 

@@ -1,7 +1,9 @@
 """The one place that writes records: whole or not at all, and never over an older one."""
 
+import getpass
 import json
 import os
+import platform
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -92,6 +94,9 @@ def whole(path: Path) -> Iterator[Path]:
 
 def _without_folders(text: str) -> str:
     """Return a text, such as a traceback, whose absolute paths are down to file names: folders tell who and where."""
+    for name in {platform.node(), getpass.getuser()} - {""}:
+        text = re.sub(rf"\b{re.escape(name)}\b", "?", text)
+    text = text.replace("file://", "")
     home = str(Path.home())
     text = text.replace(home, "~") if len(home) > 1 else text
     text = re.sub(r'"(?:~|[A-Za-z]:)?[/\\][^"\n]*[/\\]([^"\n]*)"', r'"\1"', text)  # quoted, so there may be spaces

@@ -66,7 +66,7 @@ def test_a_wrong_kernel_is_not_timed_and_the_exit_status_says_so(place):
     [
         (["run", "--data", "no/such/place"], "no/such/place: cannot be read"),
         (["run", "--kernels", "no_such_kernel"], "no kernel is called 'no_such_kernel'"),
-        (["run", "--kernel", "no_such.py"], "no_such.py is not a Python file"),
+        (["run", "--kernel", "no_such.py"], "no_such.py does not exist"),
         (["run", "--timeout", "0"], "--timeout"),
         (["plot", "no_such.json"], "no_such.json: cannot be read"),
         (["plot"], "there is no record yet"),
