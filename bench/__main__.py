@@ -109,7 +109,8 @@ RECORDED = [
     click.option("--threads", type=click.Choice(["1", "all"]), default="all", help="Of every library; all."),
     click.option("--allocator", type=click.Choice(["default", "keep"]), default="default", help="keep: freed is kept."),
     click.option("--conditions", callback=_conditions, metavar="A,B", help="Several THREADS/ALLOCATOR, side by side."),
-    click.option("--memory-limit", "memory_limit_gb", type=POSITIVE, default=8, metavar="GB", help="Of one kernel; 8."),
+    click.option("--memory-limit", "memory_limit_gb", type=POSITIVE, metavar="GB",
+                 help="Of one kernel; half the machine's."),
     click.option("--resume", is_flag=True, help="Finish the newest unfinished recording."),
 ]  # fmt: skip
 

@@ -11,7 +11,7 @@ from bench.sample import AGAIN, Sample
 SHORTEST_SAMPLE_S = 1e-3  # a faster call is repeated within one sample
 MARGIN = 1.5  # planned above that, or of a call that takes a millisecond only the slower half would be kept
 VERIFY_CALLS = 12  # so many calls make up a verification, and so much longer it may take
-LONGEST_S = 1.0  # a kernel whose call would take longer at some size sits that size out
+LONGEST_S = 5.0  # a kernel whose call would take longer at some size sits that size out
 SLOW_S = 0.1  # from here on a call is no longer repeated but bracketed: the fast ones run before and after it
 
 
@@ -91,7 +91,7 @@ class Entrant:
         warm = not self.slow(scope, distance)
         loops = math.ceil(MARGIN * SHORTEST_SAMPLE_S / self._once_s.get((scope, distance), 1))
         while reply := self.ask("time", scope=scope, distance=distance, loops=loops, warm=warm):
-            self._once_s[scope, distance] = reply["seconds"]
+            self._once_s[scope, distance] = min(reply["seconds"], self._once_s.get((scope, distance), math.inf))
             if reply["seconds"] * loops >= SHORTEST_SAMPLE_S:
                 self._keep(scope, distance, reply, loops, images, **where)
                 break

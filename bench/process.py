@@ -12,11 +12,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from bench.facts import memory_bytes
 from bench.kernel import ROOT
 
 LONGEST_REASON = 4000  # characters of a kernel's last words that are kept
 Reply = dict[str, Any]
-MEMORY_LIMIT = 8 * 10**9  # bytes of anonymous memory that one kernel may take, unless told otherwise
+MEMORY_LIMIT = memory_bytes() // 2  # of anonymous memory, that one kernel may take, unless told otherwise
 
 
 class Failure(Exception):

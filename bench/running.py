@@ -7,6 +7,7 @@ from bench import checking, checklist, console, gathering, reading, tables, writ
 from bench.conditions import Condition
 from bench.kernel import REFERENCE, Contestant
 from bench.problem import Problem, pose
+from bench.process import MEMORY_LIMIT
 from bench.recording import BASELINE, FULL, Plan
 from bench.records import Absent, Record
 from bench.sample import LIMIT
@@ -25,7 +26,7 @@ class Recorded:
     threads: str
     allocator: str
     conditions: tuple[Condition, ...]
-    memory_limit_gb: float
+    memory_limit_gb: float | None
     resume: bool
 
     def plan(self, contestants: tuple[Contestant, ...], seed: int, timeout_s: float) -> Plan:
@@ -37,7 +38,7 @@ class Recorded:
             processes=self.processes,
             seed=seed,
             timeout_s=timeout_s,
-            memory_limit=int(self.memory_limit_gb * 1e9),
+            memory_limit=int(self.memory_limit_gb * 1e9) if self.memory_limit_gb else MEMORY_LIMIT,
             sizes=self.sizes,
         )
 
@@ -121,6 +122,9 @@ def _tell_sizes(record: Record) -> int:
         out.print(tables.timed(standings(part, "predict", "l1"), ratios=believable))
         for line in tables.answers_for([line for line in lines if line.level == "FAIL"]):
             out.print(line)
+    for each in record.absent:
+        if each.status == "not measured":
+            out.print(f"{each.kernel}: {each.status}, {each.reason}")
     return status
 
 

@@ -44,7 +44,11 @@ def test_a_command_of_the_tool_does_what_it_says(place, command):
     if words == ["run", "--resume"]:
         due = 2  # nothing is unfinished here; test_unfinished.py resumes for real
     elif words[0] == "run":
-        words += ["--quick", "--quiet", *([] if "--kernel" in words else ["--kernels", "numpy_broadcast"])]
+        words += [
+            *([] if "--memory" in words else ["--quick"]),
+            "--quiet",
+            *([] if "--kernel" in words else ["--kernels", "numpy_broadcast"]),
+        ]
     if "compare" in words:
         pytest.importorskip("torch")
     result = CliRunner().invoke(__main__.cli, words)

@@ -182,11 +182,11 @@ def test_sizes_are_tiled_and_what_breaks_at_one_size_has_held_at_smaller_ones(pr
 
 def test_a_kernel_that_would_take_too_long_sits_the_size_out_and_says_so(problem, tmp_path):
     crawls = RIGHT + "right = predict_l1\ndef predict_l1(images, means):\n    import time\n"
-    crawls += "    time.sleep(0.03 * len(images))\n    return right(images, means)\n"
+    crawls += "    time.sleep(0.1 * len(images))\n    return right(images, means)\n"
     cells = (("predict", "l1"),)
     recorded, _ = record(problem, tmp_path, {"a": RIGHT, "b": crawls}, sizes=(1, 60), cells=cells, rounds=1)
     assert [(each.kernel, each.status) for each in recorded.absent] == [("b at 60 images", "not measured")]
-    assert "about 2 s" in recorded.absent[0].reason
+    assert "about 6 s" in recorded.absent[0].reason
 
 
 @pytest.mark.parametrize("scope", ["mean", "predict", "baseline", "end_to_end"])

@@ -68,6 +68,8 @@ def test_a_wrong_kernel_is_not_timed_and_the_exit_status_says_so(place):
         (["run", "--kernels", "no_such_kernel"], "no kernel is called 'no_such_kernel'"),
         (["run", "--kernel", "no_such.py"], "no_such.py does not exist"),
         (["run", "--timeout", "0"], "--timeout"),
+        (["run", "--memory", "--sizes", "1"], "exclude each other"),
+        (["run", "--kernels", ","], "name at least one kernel"),
         (["plot", "no_such.json"], "no_such.json: cannot be read"),
         (["plot"], "there is no record yet"),
         (["run", "--no-such-option"], "--no-such-option"),
