@@ -110,13 +110,13 @@ def record_set(
             entrant.enter(environment, plan.memory_limit, folder, order, position, reads)
             if process == 0:
                 entrant.verify(rng.randrange(2**32))
-        null = earlier[0].null if earlier else min((each for each in entrants if each.worker), key=_once, default=None)
-        base = next((each.contestant for each in entrants if each.name == getattr(null, "name", null)), None)
-        if base:
-            entrants.append(Entrant(base.name + AGAIN, base, process, plan.timeout_s, bool(plan.sizes)))
-            say("start", entrants[-1].name)
-            stack.callback(entrants[-1].end)
-            entrants[-1].enter(environment, plan.memory_limit, folder, order, len(entrants) - 1, reads)
+        null = earlier[0].null if earlier else _fastest(entrants)
+        for base in [each.contestant for each in entrants if each.name == null]:
+            again = Entrant(base.name + AGAIN, base, process, plan.timeout_s, bool(plan.sizes))
+            say("start", again.name)
+            stack.callback(again.end)
+            again.enter(environment, plan.memory_limit, folder, order, len(entrants), reads)
+            entrants.append(again)
         gauge = stack.enter_context(Worker(environment, plan.memory_limit))
         overhead_s = gauge.ask("overhead", plan.timeout_s, folder=folder)["seconds"]
         for size in plan.sizes or (None,):
@@ -140,7 +140,7 @@ def record_set(
     return ProcessSet(
         samples=tuple(samples),
         verdicts=tuple(each.verdict for each in contestants),
-        null=base.name if base else None,
+        null=null,
         threads={each.name: each.threads for each in contestants if each.threads},
         skipped={each.name: each.skipped for each in contestants if each.skipped},
         overhead_s=overhead_s,
@@ -165,9 +165,10 @@ class _Said:
         self._done += 1
 
 
-def _once(entrant: Entrant) -> float:
-    """Return the seconds of a contestant's first call: the null is the fastest, and one that is still in."""
-    return next(each.seconds for each in entrant.samples if each.scope == "first_call")
+def _fastest(entrants: Sequence[Entrant]) -> str | None:
+    """Return the contestant still in whose first call was the fastest; None if none is."""
+    seconds = {each.name: each.samples[0].seconds for each in entrants if each.worker}
+    return min(seconds, key=lambda name: seconds[name], default=None)
 
 
 def _limits(gauge: Worker, timeout_s: float, scope: str, images: int, problem: Problem, process: int) -> list[Sample]:
