@@ -51,10 +51,15 @@ def gather(plan: Plan, condition: Condition, problem: Problem, sets: dict[int, P
         "overhead_s": max(finished.overhead_s for finished in sets.values()),
     }
     absent = [Absent(each.name, each.status, each.reason or "") for each in ordered if each.status != "agrees"]
-    for name, sizes in sorted({name: sizes for each in sets.values() for name, sizes in each.skipped.items()}.items()):
-        for size, seconds in sizes.items():
-            reason = f"one call would take about {seconds:.0f} s, over the {LONGEST_S:g} s allowed"
-            absent.append(Absent(f"{name} at {int(size):,} images", "not measured", reason))
+    sat_out = {
+        (name, int(size)): seconds  # a size is text where the set was read back from its file
+        for each in sets.values()
+        for name, sizes in each.skipped.items()
+        for size, seconds in sizes.items()
+    }
+    for (name, size), seconds in sorted(sat_out.items()):
+        reason = f"one call would take about {seconds:.0f} s, over the {LONGEST_S:g} s allowed"
+        absent.append(Absent(f"{name} at {size:,} images", "not measured", reason))
     return Recording(samples, ordered, absent, shared, found)
 
 

@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 
@@ -148,8 +149,8 @@ def test_what_is_unknown_is_left_out(tmp_path):
 
 def tell_tales():
     """Return what a record of this machine must not hold."""
-    found = {str(Path.home()), str(ROOT), sys.prefix, sys.executable, socket.gethostname(), os.getcwd(), "/tmp/"}
-    return {each for each in found | {getpass.getuser()} if len(each) > 2}
+    places = {str(Path.home()), str(ROOT), sys.prefix, sys.executable, os.getcwd(), tempfile.gettempdir() + os.sep}
+    return {each for each in places | {socket.gethostname(), getpass.getuser()} if len(each) > 2}
 
 
 def failing(folder):
