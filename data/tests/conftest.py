@@ -6,6 +6,7 @@ import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from hypothesis import settings
 
 import data
 from data import sources
@@ -52,3 +53,7 @@ def server():
     server.server_close()
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
         gc.collect()  # pooch leaves the socket of a failed download to the collector
+
+
+settings.register_profile("shared machines", deadline=None)  # speed is not tested in tests
+settings.load_profile("shared machines")
