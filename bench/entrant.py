@@ -23,6 +23,7 @@ class Entrant:
         self.samples: list[Sample] = []
         self.threads = ""
         self.distances: tuple[str, ...] = ()
+        self.broadcasts = False  # whether `bench.broadcast` has something to ask it
         self.verdict = Verdict(name, "agrees")
         self.worker: Worker | None = None
         self._once_s: dict[tuple[str, str], float] = {}
@@ -52,7 +53,7 @@ class Entrant:
         self.worker = Worker(environment, memory_limit if self.contestant.device == "cpu" else 0)
         started = self.ask("start", contestant=as_json(self.contestant), folder=folder, order=order)
         if prepared := self.ask("prepare"):
-            self.distances = tuple(prepared["distances"])
+            self.distances, self.broadcasts = tuple(prepared["distances"]), prepared["broadcasts"]
         first = self.ask("time", scope="baseline", distance="l1", loops=1, warm=False)
         if started and first:
             self._once_s["baseline", "l1"] = first["seconds"]

@@ -1,7 +1,5 @@
 """What a record must say about machine, software and source. Nothing here names a host, a user or a path."""
 
-import ast
-import hashlib
 import os
 import platform
 import subprocess
@@ -64,20 +62,6 @@ def memory_bytes() -> int:
 def load_average() -> float:
     """Return how many processes wanted a core in the last minute; 0.0 where the system does not tell."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-
-
-def source_hash(path: Path) -> str:
-    """Return a hash of a kernel's syntax tree without docstrings: comments and captions do not make it another one."""
-    try:
-        tree = ast.parse(path.read_bytes())
-    except OSError:
-        return "absent"
-    except (SyntaxError, ValueError):  # it does not parse, and is broken for that
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
 
 
 def _cpu_model() -> str:

@@ -1,7 +1,6 @@
 """The memory pass: what each kernel holds and what one call needs on top. Nothing is timed in it."""
 
 import random
-from dataclasses import dataclass
 
 from bench import conditions
 from bench.checking import Verdict
@@ -9,24 +8,8 @@ from bench.console import Progress
 from bench.entrant import Entrant
 from bench.problem import Problem
 from bench.recording import FULL, Plan
+from bench.sample import Footprint
 from bench.workload import images_read
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """Anonymous memory of one kernel in one scope, in bytes; None where the system does not tell.
-
-    Attributes:
-        anonymous_before_bytes: held before the call, by interpreter, libraries and prepared stacks, not mapped files.
-        temporaries_bytes: how much more there was at the highest point of the call.
-    """
-
-    kernel: str
-    scope: str
-    distance: str
-    images: int
-    anonymous_before_bytes: int | None
-    temporaries_bytes: int | None
 
 
 def measure(plan: Plan, folder: str, problem: Problem, progress: Progress) -> tuple[list[Footprint], list[Verdict]]:

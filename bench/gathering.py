@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench import conditions, facts
+from bench import conditions, evidence, facts, source
 from bench.checking import Verdict
 from bench.conditions import Condition
 from bench.entrant import LONGEST_S
+from bench.kernel import Contestant
 from bench.problem import Problem
 from bench.recording import Plan, ProcessSet
 from bench.records import Absent
@@ -43,6 +44,8 @@ def gather(plan: Plan, condition: Condition, problem: Problem, sets: dict[int, P
     found = facts_by_kernel(plan, problem, ordered)
     for name, threads in in_force.items():
         found[name]["threads_in_force"] = threads
+    for name, findings in sets[0].broadcast.items():
+        found[name] |= findings
     if null := sets[0].null:
         found[null + AGAIN] = found[null]
     shared = {
@@ -75,6 +78,7 @@ def shared_facts(plan: Plan, condition: Condition, problem: Problem) -> dict[str
         "train_counts": " ".join(map(str, problem.train_counts)),
         "valid_counts": " ".join(map(str, problem.valid_counts)),
         **{f"too_close_{distance}": answer.too_close for distance, answer in problem.answers.items()},
+        **evidence.facts(problem),
         "order_seed": plan.seed,
         "threads": condition.threads,
         "allocator": condition.allocator,
@@ -88,9 +92,15 @@ def facts_by_kernel(plan: Plan, problem: Problem, verdicts: Sequence[Verdict]) -
     return {
         contestant.name: {
             "device": contestant.device,
-            "source_hash": facts.source_hash(contestant.path),
+            "source_hash": source.source_hash(contestant.path),
+            **_code(contestant),
             **({} if verdict.mean_error is None else {"mean_error": verdict.mean_error}),
             **{f"correct_{key}": problem.score(correct) for key, correct in verdict.correct.items()},
         }
         for contestant, verdict in zip(plan.contestants, verdicts, strict=True)
     }
+
+
+def _code(contestant: Contestant) -> dict[str, int]:
+    code = source.code(contestant.path)
+    return {"code_lines": code.lines, "code_tokens": code.tokens} if code else {}

@@ -3,25 +3,32 @@
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from bench import records
 from bench.records import PER_KERNEL, SCHEMA, Absent, BadRecord, Record
-from bench.sample import Sample
+from bench.sample import Footprint, Sample
 
 
 def newest() -> Path:
     """Return the newest local record of speed, or where there is none the newest published one.
 
     Raises:
-        BadRecord: there is none at all.
+        BadRecord: there is none at all; the message is that of a file that cannot be read, if one was found.
     """
     for record in of_speed():
         return record.path
+    for path in (*local_paths(), *_published_paths()):
+        read(path)
     raise BadRecord("there is no record yet; python -m bench run makes one")
+
+
+def local_paths() -> list[Path]:
+    """Return the files of results/local/ that may be records, from new to old."""
+    return _from_new_to_old(records.LOCAL.glob("*.json"))
 
 
 def stem(path: Path) -> Path:
@@ -31,13 +38,19 @@ def stem(path: Path) -> Path:
 
 def of_speed() -> Iterator[Record]:
     """Yield the records of speed, local ones first, each kind from new to old; a file that is none is no hindrance."""
-    local, published = records.LOCAL.glob("*.json"), records.LOCAL.parent.glob("*/*.json.gz")
-    for paths in (local, published):
-        for path in sorted(paths, key=lambda path: stem(path).name, reverse=True):
-            with suppress(BadRecord):
-                record = read(path)
-                if record.kind == "speed" and record.paired:
-                    yield record
+    for path in (*local_paths(), *_published_paths()):
+        with suppress(BadRecord):
+            record = read(path)
+            if record.kind == "speed" and record.paired:
+                yield record
+
+
+def _published_paths() -> list[Path]:
+    return _from_new_to_old(records.LOCAL.parent.glob("*/*.json.gz"))
+
+
+def _from_new_to_old(paths: Iterable[Path]) -> list[Path]:
+    return sorted(paths, key=lambda path: stem(path).name, reverse=True)
 
 
 def read(path: Path) -> Record:
@@ -72,16 +85,19 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> Record:
         raise BadRecord(
             f"{path}: has schema {schema}, expected {SCHEMA}; record anew, or use the version that wrote it"
         )
-    samples = []
+    samples, footprints = [], []
     kernel_facts = {}
-    for benchmark in content["benchmarks"] if shared.get("kind") != "memory" else ():
+    for benchmark in content["benchmarks"]:
         for run in benchmark["runs"]:
             metadata = {**shared, **benchmark.get("metadata", {}), **run.get("metadata", {})}
-            keys = {key: metadata[key] for key in Sample.__dataclass_fields__ if key != "seconds"}
-            samples += [Sample(seconds=seconds, **keys) for seconds in run["values"]]
+            if shared.get("kind") == "memory":
+                footprints.append(Footprint(**{key: metadata[key] for key in Footprint.__dataclass_fields__}))
+            else:
+                keys = {key: metadata[key] for key in Sample.__dataclass_fields__ if key != "seconds"}
+                samples += [Sample(seconds=seconds, **keys) for seconds in run["values"]]
             kernel_facts[metadata["kernel"]] = {key: metadata[key] for key in PER_KERNEL if key in metadata}
     absent = [Absent(**each) for each in json.loads(shared["absent"])]
-    return Record(path, shared, kernel_facts, samples, absent, paired=True)
+    return Record(path, shared, kernel_facts, samples, absent, paired=True, footprints=footprints)
 
 
 def _read_pytest_benchmark(path: Path, content: dict[str, Any]) -> Record:

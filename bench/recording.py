@@ -10,7 +10,8 @@ import random
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from bench import conditions, facts
 from bench.checking import Verdict
@@ -68,6 +69,7 @@ class ProcessSet:
         null: the contestant that also ran against itself: the one of the fastest first call; None if all failed.
         threads: by contestant, how many each library used.
         skipped: by contestant and size, the seconds that one call would have taken there.
+        broadcast: by contestant, the findings of `bench.broadcast`; of the first set alone.
         overhead_s: what the harness adds to a call; load_average: at the start.
     """
 
@@ -78,6 +80,7 @@ class ProcessSet:
     skipped: dict[str, dict[int, float]]
     overhead_s: float
     load_average: float
+    broadcast: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def record_set(
@@ -135,6 +138,8 @@ def record_set(
                             time.sleep(SETTLE_S)
                         images = size or images_read(problem, scope)
                         entrant.time(scope, distance, images, round=turn, position=position)
+    asked = [each for each in entrants if each.broadcasts and not each.again and process == 0 and not plan.sizes]
+    found = {each.name: _broadcast(plan, each.contestant, environment, folder, order) for each in asked}
     samples += [sample for entrant in entrants for sample in entrant.samples]
     contestants = [entrant for entrant in entrants if not entrant.again]
     return ProcessSet(
@@ -145,6 +150,7 @@ def record_set(
         skipped={each.name: each.skipped for each in contestants if each.skipped},
         overhead_s=overhead_s,
         load_average=load_average,
+        broadcast=found,
     )
 
 
@@ -163,6 +169,24 @@ class _Said:
 
     def step(self) -> None:
         self._done += 1
+
+
+def _broadcast(
+    plan: Plan, contestant: Contestant, environment: dict[str, str], folder: str, order: int
+) -> dict[str, Any]:
+    """Ask a kernel how it broadcasts, in a worker of its own: what is asked there would disturb the clock of another.
+
+    A failure is a finding too.
+    """
+    asked = Entrant(contestant.name, contestant, 0, plan.timeout_s)
+    try:
+        asked.enter(environment, plan.memory_limit, folder, order, 0, 0)
+        found = asked.ask("broadcast")
+    finally:
+        asked.end()
+    if found is None:
+        return {"ranks_l1": f"fails: {(asked.verdict.reason or '').strip().splitlines()[-1]}"}
+    return {key: value for key, value in found.items() if key != "status"}
 
 
 def _fastest(entrants: Sequence[Entrant]) -> str | None:

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.kernel import ROOT
-from bench.sample import AGAIN, LIMIT, Sample
+from bench.sample import AGAIN, LIMIT, Footprint, Sample
 
 SCHEMA = 1
 LOCAL = ROOT / "results" / "local"
-PER_KERNEL = ("device", "source_hash", "mean_error", "correct_l1", "correct_l2", "threads_in_force")
+PER_KERNEL = (
+    "device", "source_hash", "mean_error", "correct_l1", "correct_l2", "threads_in_force", "code_lines", "code_tokens",
+    "ranks_l1", "ranks_l2", "expansion_strides", "expansion_full_bytes", "expansion_bytes", "expression_bytes_l1",
+    "expression_bytes_l2",
+)  # fmt: skip
 
 
 class BadRecord(Exception):
@@ -39,6 +43,7 @@ class Record:
         samples: all timed samples, with those of the null and of the limit.
         absent: the kernels without samples.
         paired: whether kernels took turns, so that the samples of one round may be compared.
+        footprints: of a record of memory, which has no samples.
     """
 
     path: Path
@@ -47,6 +52,7 @@ class Record:
     samples: Sequence[Sample]
     absent: Sequence[Absent]
     paired: bool
+    footprints: Sequence[Footprint] = ()
 
     @property
     def kind(self) -> str:

@@ -1,4 +1,4 @@
-"""One timed sample, the atom of every record."""
+"""One timed sample, and one footprint in memory: the atoms of every record."""
 
 from dataclasses import dataclass
 
@@ -35,3 +35,21 @@ class Sample:
     minor_faults: float = 0.0
     context_switches: float = 0.0
     peak_rss_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Anonymous memory of one kernel in one scope, in bytes; None where the system does not tell.
+
+    Attributes:
+        images: how many images one call reads, as in a sample.
+        anonymous_before_bytes: held before the call, by interpreter, libraries and prepared stacks, not mapped files.
+        temporaries_bytes: how much more there was at the highest point of the call.
+    """
+
+    kernel: str
+    scope: str
+    distance: str
+    images: int
+    anonymous_before_bytes: int | None
+    temporaries_bytes: int | None

@@ -74,7 +74,7 @@ def resolution(record: Record, scope: str = "baseline", distance: str = "l1") ->
     if record.null is None or not record.paired:
         return None
     once = record.of(record.null.removesuffix(AGAIN), scope, distance)
-    null = _paired(once, record.of(record.null, scope, distance))
+    null = paired(once, record.of(record.null, scope, distance))
     return speedup.resolution(null) if null else None
 
 
@@ -89,14 +89,14 @@ def _standing(record: Record, name: str, reference: Sequence[Sample], scope: str
         smallest=smallest,
         images=samples[0].images,
         modes=speedup.modes(samples),
-        ratio=_paired(reference, samples) if record.paired else None,
+        ratio=paired(reference, samples) if record.paired else None,
         unpaired=speedup.unpaired(reference, samples) if reference and not record.paired else None,
-        share=_paired(_best_in_every_round(bound, samples), samples),
+        share=paired(_best_in_every_round(bound, samples), samples),
         first_call=speedup.seconds(first)[0] if first else None,
     )
 
 
-def _paired(reference: Sequence[Sample], samples: Sequence[Sample]) -> Ratio | None:
+def paired(reference: Sequence[Sample], samples: Sequence[Sample]) -> Ratio | None:
     """Return their ratio; None where no round holds both, as where one of them failed or sat a size out."""
     shared = {(each.process, each.round) for each in reference} & {(each.process, each.round) for each in samples}
     return speedup.ratio(reference, samples) if shared else None

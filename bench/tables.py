@@ -9,11 +9,10 @@ from bench import standing, units
 from bench.checking import Verdict
 from bench.checklist import Line
 from bench.console import table
-from bench.footprint import Footprint
 from bench.limit import cache_level
 from bench.problem import Problem
 from bench.records import Record
-from bench.sample import ONE_CORE
+from bench.sample import ONE_CORE, Footprint
 from bench.speedup import interval
 from bench.standing import Standing, standings
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from bench import facts, records, writing
+from bench import facts, records, source, writing
 from bench import problem as problems
 from bench.checking import Verdict
 from bench.conditions import Condition
@@ -107,7 +107,7 @@ def must_be_same(unfinished: Unfinished, problem: Problem) -> None:
 
 def identity(plan: Plan, problem: Problem) -> dict[str, Any]:
     """Return what a recording must not change half-way."""
-    hashes = {f"source of {each.kernel}": facts.source_hash(each.path) for each in plan.contestants}
+    hashes = {f"source of {each.kernel}": source.source_hash(each.path) for each in plan.contestants}
     return {"dataset_digest": problem.digest, **hashes, **facts.machine()}
 
 

@@ -18,6 +18,14 @@ def ratio(times: float) -> str:
     return f"{_three_digits(times)}×" if times < 1000 else f"{times:,.0f}×"
 
 
+def size(count: int) -> str:
+    """Return bytes in decimal units: 0 B, 131 kB, 6.39 MB, 12.8 GB."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{_three_digits(count / scale)} {unit}"
+    return f"{count} B"
+
+
 def either(modes: Sequence[Mode], show: Callable[[float], str]) -> str:
     """Return the one number there is, or both where processes fell into two modes: never one in between."""
     if len(modes) < 2:

@@ -50,14 +50,15 @@ class Session:
 
     def prepare(self, valid_images: int | None = None) -> Reply:
         """Prepare every stack, untimed; with `valid_images`, so many validation images, repeated as often as needed."""
-        from bench import workload
+        from bench import broadcast, workload
 
         self.__dict__.pop("work", None)  # the former stacks make room first
         self.calls: dict[tuple[str, str], tuple[Callable[[], Any], Callable[[Any], Any]]] = {}
         self.kept: list[Any] = []
         posed = self.problem if valid_images is None else self.problem.tiled(valid_images)
         self.work = workload.prepare(self.kernel, self.device, posed)
-        return {"distances": workload.offered(self.kernel)}
+        asked = broadcast.concerns(self.kernel, self.work.valid)
+        return {"distances": workload.offered(self.kernel), "broadcasts": asked}
 
     def verify(self, seed: int) -> Reply:
         """Verify the kernel; gives its findings, also when it is wrong."""
@@ -110,6 +111,12 @@ class Session:
         call(views())
         given = views()
         return asdict(memory.peak(lambda: call(given)))
+
+    def broadcast(self) -> Reply:
+        """Give what broadcasting does in the kernel's library (see `bench.broadcast`)."""
+        from bench import broadcast
+
+        return broadcast.examine(self.work)
 
     def read(self, size: int, threads: int) -> Reply:
         """Read `size` bytes as fast as this machine can; gives the `seconds` of the fastest way (see `bench.limit`)."""

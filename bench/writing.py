@@ -10,14 +10,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench import records
 from bench.records import SCHEMA, Absent
-from bench.sample import Sample
-
-if TYPE_CHECKING:
-    from bench.footprint import Footprint
+from bench.sample import Footprint, Sample
 
 
 def write(
@@ -45,7 +42,7 @@ def write(
 
 
 def write_memory(
-    footprints: "Iterable[Footprint]",
+    footprints: Iterable[Footprint],
     absent: Iterable[Absent],
     facts: dict[str, Any],
     kernel_facts: dict[str, dict[str, Any]],

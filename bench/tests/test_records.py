@@ -18,10 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import facts, reading, records, writing
-from bench.footprint import Footprint
 from bench.kernel import REFERENCE, ROOT
 from bench.records import Absent, BadRecord
-from bench.sample import Sample
+from bench.sample import Footprint, Sample
 from bench.tests.builders_records import FACTS, KERNEL_FACTS, pytest_benchmark, record, samples, write
 
 ABSENT = (Absent("gpu@cuda", "unavailable", "no driver\nat all"),)

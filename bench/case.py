@@ -1,0 +1,129 @@
+"""What one page, and one set of pictures, is made of: records of one machine and one data set."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench import reading, records, source
+from bench.comparing import DEFAULT
+from bench.kernel import REFERENCE
+from bench.problem import Problem
+from bench.records import BadRecord, Record
+
+SAME = ("cpu_model_name", "cpu_count", "platform", "dataset_digest")  # of all records of a case
+PUBLISHED_PAGE = "report.html"
+
+
+@dataclass(frozen=True)
+class Case:
+    """The evidence.
+
+    Attributes:
+        page: where its page goes.
+        speed: the record that the verdicts are about: the newest under the default condition that has the reference.
+        conditions: the newest record of speed under each condition, that of `speed` first.
+        sizes, memory: the newest record of each kind; None where there is none.
+        problem: the digits, solved; None where they are not at hand, or are others than the records'.
+        extra: files of kernels that do not live in this checkout.
+    """
+
+    page: Path
+    speed: Record
+    conditions: tuple[Record, ...]
+    sizes: Record | None = None
+    memory: Record | None = None
+    problem: Problem | None = None
+    extra: tuple[Path, ...] = ()
+
+    @property
+    def published(self) -> bool:
+        """Whether it is a machine's published one."""
+        return self.page.name == PUBLISHED_PAGE
+
+    def picture(self, name: str) -> Path:
+        """Return where a picture goes, without its suffix: beside the page; the speedup takes a local page's name."""
+        if self.published:
+            return self.page.with_name(name)
+        return self.page.with_name(self.page.stem if name == "speedup" else f"{self.page.stem}-{name}")
+
+    def file(self, kernel: str) -> Path | None:
+        """Return a contestant's file as it is now; None where it is not in this checkout."""
+        name = f"{kernel.partition('@')[0]}.py"
+        return next((path for path in self.extra if path.name == name), None) or source.find(kernel)
+
+    def stale(self, kernel: str) -> bool:
+        """Return whether a contestant's source has changed since it was recorded."""
+        path, recorded = self.file(kernel), self.speed.kernel_facts.get(kernel, {}).get("source_hash")
+        return path is not None and recorded is not None and source.source_hash(path) != recorded
+
+    def answering(self, problem: Problem | None) -> "Case":
+        """Return the case with the digits, if they are the ones that were recorded."""
+        same = problem is not None and problem.digest == self.speed.facts.get("dataset_digest")
+        return replace(self, problem=problem if same else None)
+
+
+def published() -> Iterator[Case]:
+    """Yield the case of every published machine, by name.
+
+    Raises:
+        BadRecord: a record cannot be read, or a folder holds records of several machines or data sets.
+    """
+    for folder in sorted(records.LOCAL.parent.iterdir()) if records.LOCAL.parent.exists() else ():
+        paths = sorted(folder.glob("*.json.gz"), reverse=True) if folder != records.LOCAL else []
+        if paths:
+            yield of([reading.read(path) for path in paths], folder / PUBLISHED_PAGE)
+
+
+def local() -> Case | None:
+    """Return the case of the newest local record of speed, with what else belongs to it; None without one."""
+    newest = next(iter(reading.of_speed()), None)
+    if newest is None or newest.path.parent != records.LOCAL:
+        return None
+    found, kinds = [newest], {"speed", "sizes", "memory"}
+    for path in reading.local_paths():
+        with suppress(BadRecord):  # an older file that is no record is no hindrance
+            each = reading.read(path)
+            same_run = each.facts.get("order_seed") == newest.facts.get("order_seed")
+            if each.path != newest.path and each.kind in kinds and each.paired and not differences(newest, each):
+                if each.kind != "speed":
+                    kinds.discard(each.kind)
+                elif not same_run:  # other conditions belong to it only where they took turns with it
+                    continue
+                found.append(each)
+        if kinds == {"speed"}:
+            break
+    return of(found, reading.stem(newest.path).with_suffix(".html"))
+
+
+def of(found: Sequence[Record], page: Path) -> Case:
+    """Return the case that records, from new to old, amount to.
+
+    Raises:
+        BadRecord: none is of speed with the reference in it, or they are of several machines or data sets.
+    """
+    for each in found[1:]:
+        if differs := differences(found[0], each):
+            raise BadRecord(
+                f"{each.path}: {'; '.join(differs)} (of {found[0].path.name}); one page is of one machine and one data "
+                "set: move one of them to a folder of its own"
+            )
+    speed: dict[str, Record] = {}
+    for each in found:
+        if each.kind == "speed" and each.of(REFERENCE):
+            speed.setdefault(each.condition, each)
+    if not speed:
+        raise BadRecord(f"{found[0].path.parent}: no record of speed with {REFERENCE}; python -m bench run makes one")
+    chosen = speed.get(DEFAULT) or next(iter(speed.values()))
+    rest = [each for each in speed.values() if each is not chosen]
+    sizes, memory = (next((each for each in found if each.kind == kind), None) for kind in ("sizes", "memory"))
+    return Case(page, chosen, (chosen, *rest), sizes, memory)
+
+
+def differences(one: Record, other: Record) -> list[str]:
+    """Return what keeps two records from standing on one page."""
+    return [
+        f"{key} {other.facts.get(key, 'unknown')}, expected {one.facts.get(key, 'unknown')}"
+        for key in SAME
+        if one.facts.get(key) != other.facts.get(key)
+    ]

@@ -1,0 +1,295 @@
+"""The verdict on every claim of the source documents, C1 to C9, each by its own rule, from records alone.
+
+A claim about speed is decided by the whole interval: *supported* where its low end reaches what is claimed, *refuted*
+where its high end does not, else *undetermined*. What was not recorded is undetermined, and the reason says so.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench import checklist, evidence, standing, units
+from bench.kernel import REFERENCE
+from bench.records import Record
+from bench.sample import AGAIN
+from bench.speedup import Ratio
+
+SUPPORTED, REFUTED, UNDETERMINED = "supported", "refuted", "undetermined"
+THOUSANDS, MILLIONS = 1_000, 1_000_000  # the weakest readings of "thousands" and "millions of times faster"
+TUTORIAL_CPU, TUTORIAL_GPU = "torch_broadcast@cpu", "torch_broadcast@cuda"
+PURE_PYTHON = "python_"  # kernels so named loop in Python over single numbers
+TWICE = 2
+MNIST_SAMPLE = "d17cacbb445fe991b92e01e6c38fe65b12126650ee4a4d9e16f8f17be9e428d5"  # the digest of the documents' digits
+PRINTED = "0.9511"  # the accuracy that the documents print
+SURE = 0.05
+VIEW = 0.01  # an expansion that allocates less than this part of a copy is none
+CLAIMS = {
+    "C1": "broadcasting is a lot less code than loops",
+    "C2": "PyTorch on a CPU is thousands of times faster than pure Python",
+    "C3": "up to millions of times faster on a GPU",
+    "C4": "broadcasting expands the smaller array without allocating memory",
+    "C5": "the baseline reaches 0.9511",
+    "C6": "the root mean squared distance gives a stronger signal",
+    "C7": "NumPy cannot use a GPU, PyTorch can",
+    "C8": "mean((-1, -2)) makes one function serve one image and a whole stack",
+    "C9": "without abs or a square, positive and negative differences cancel",
+}
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """One verdict.
+
+    Attributes:
+        claim: its id, "C1" to "C9"; one that says several things, or meets several baselines, has several rulings.
+        about: which part of the claim it decides; "" where it has one part.
+        verdict: "supported", "refuted" or "undetermined".
+        number: what was found, with its interval and level where it has one.
+        condition: under which it was found.
+        why: one sentence.
+    """
+
+    claim: str
+    about: str
+    verdict: str
+    number: str
+    condition: str
+    why: str
+
+
+def rulings(record: Record) -> list[Ruling]:
+    """Return the verdicts on C1 to C9 that a record of speed allows, in their order."""
+    judges = (_less_code, _thousands, _millions, _no_memory, _accuracy, _stronger, _devices, _ranks, _cancel)
+    return [ruling for judge in judges for ruling in judge(record)]
+
+
+def line(ruling: Ruling) -> str:
+    """Return a ruling as one line of text."""
+    about = f" ({ruling.about})" if ruling.about else ""
+    number = f"{ruling.number}: " if ruling.number else ""
+    return f"{ruling.claim} {ruling.verdict}{about}: {number}{ruling.why}"
+
+
+def baselines(record: Record) -> list[str]:
+    """Return the pure-Python kernels of a record, the reference first."""
+    names = [name for name in record.kernels() if name.startswith(PURE_PYTHON)]
+    return sorted(names, key=lambda name: (name != REFERENCE, name))
+
+
+def _less_code(record: Record) -> Iterator[Ruling]:
+    tokens, lines = (
+        {name: facts[key] for name, facts in record.kernel_facts.items() if key in facts}
+        for key in ("code_tokens", "code_lines")
+    )
+    tutorial = next((name for name in (TUTORIAL_CPU, TUTORIAL_GPU) if name in tokens), None)
+    if tutorial is None or REFERENCE not in tokens:
+        yield _missing("C1", f"the code of {REFERENCE} and {TUTORIAL_CPU} was not counted")
+        return
+    times = tokens[REFERENCE] / tokens[tutorial]
+    yield Ruling(
+        "C1",
+        "",
+        SUPPORTED if times >= TWICE else REFUTED,
+        f"{times:.1f} times the tokens, {tokens[REFERENCE]} against {tokens[tutorial]}",
+        "functions that compute the baseline under L1, counted by Python's tokenizer; exact",
+        f"{REFERENCE} has {lines[REFERENCE]} lines and {tutorial.partition('@')[0]} {lines[tutorial]}; "
+        "the rule asks for at least twice the tokens.",
+    )
+
+
+def _thousands(record: Record) -> Iterator[Ruling]:
+    yield from _times_faster(record, "C2", TUTORIAL_CPU, THOUSANDS, (("baseline", ""),))
+
+
+def _millions(record: Record) -> Iterator[Ruling]:
+    scopes = (("baseline", "digits resident on the GPU"), ("end_to_end", "digits from host memory"))
+    yield from _times_faster(record, "C3", TUTORIAL_GPU, MILLIONS, scopes)
+
+
+def _times_faster(
+    record: Record, claim: str, kernel: str, claimed: int, scopes: Sequence[tuple[str, str]]
+) -> Iterator[Ruling]:
+    """Judge "kernel is so many times faster" against every pure-Python baseline of the record, in every scope."""
+    if not record.of(kernel):
+        why = next((f"{each.status}, {each.reason}" for each in record.absent if each.kernel == kernel), "not recorded")
+        gpu = "no GPU recorded yet; " if kernel == TUTORIAL_GPU else ""
+        yield _missing(claim, f"{gpu}{kernel} is {_one_line(why)}")
+        return
+    for scope, about in scopes:
+        for base in baselines(record):
+            said = ", ".join(filter(None, (f"against {base}", about)))
+            if not record.of(base, scope) or not record.of(kernel, scope):
+                yield _missing(claim, f"{scope} was not recorded", said)
+                continue
+            if failing := [each.found for each in checklist.judge(record, scope, "l1", base) if each.level == "FAIL"]:
+                yield _missing(claim, f"the checklist fails: {'; '.join(failing)}", said)
+                continue
+            ratio = standing.paired(record.of(base, scope), record.of(kernel, scope))
+            if ratio is None:
+                yield _missing(claim, "no round holds both", said)
+                continue
+            yield _by_interval(record, claim, said, scope, ratio, claimed, _bound(record, scope, base, kernel))
+
+
+def _by_interval(record: Record, claim: str, about: str, scope: str, ratio: Ratio, claimed: int, bound: str) -> Ruling:
+    number = f"{units.either(ratio.modes, units.ratio)} as fast"
+    condition = f"{scope} under L1, {record.condition}, {record.label}"
+    if ratio.low is None or ratio.high is None or ratio.level is None:
+        return Ruling(claim, about, UNDETERMINED, number, condition, f"There is no interval: {record.label}.{bound}")
+    number += f" ({units.ratio(ratio.low)} to {units.ratio(ratio.high)}, level {ratio.level:.1%})"
+    if ratio.low >= claimed:
+        return Ruling(claim, about, SUPPORTED, number, condition, f"The whole interval is above {claimed:,}×.{bound}")
+    if ratio.high < claimed:
+        return Ruling(claim, about, REFUTED, number, condition, f"The whole interval is below {claimed:,}×.{bound}")
+    return Ruling(claim, about, UNDETERMINED, number, condition, f"The interval holds {claimed:,}×.{bound}")
+
+
+def _bound(record: Record, scope: str, base: str, kernel: str) -> str:
+    """Return a sentence on how much faster than a baseline the device of a kernel could be at all."""
+    if record.kernel_facts.get(kernel, {}).get("device") != "cpu":
+        return " The limit of that device was not measured."
+    found = standing.standings(record, scope, "l1", [base])[0].share
+    if found is None:
+        return " The machine's limit was not measured."
+    return f" The machine's limit, every byte read once, is at {units.ratio(1 / found.value)}."
+
+
+def _no_memory(record: Record) -> Iterator[Ruling]:
+    examined = {
+        name: facts
+        for name, facts in record.kernel_facts.items()
+        if "expansion_strides" in facts and not name.endswith(AGAIN)
+    }
+    for name in sorted(examined, key=lambda name: (name != TUTORIAL_CPU, name))[
+        :1
+    ]:  # the picture of memory has them all
+        facts = examined[name]
+        if "expansion_bytes" not in facts:
+            yield _missing("C4", "this system does not tell what a call allocates", name)
+            continue
+        taken, full = int(facts["expansion_bytes"]), int(facts["expansion_full_bytes"])
+        expression = facts.get("expression_bytes_l1")
+        yield Ruling(
+            "C4",
+            name,
+            SUPPORTED if taken < VIEW * full else REFUTED,
+            f"{units.size(taken)} allocated where a copy takes {units.size(full)}",
+            f"anonymous memory at its highest point; a mean image against {_valid(record):,} images",
+            f"The expanded view has strides ({facts['expansion_strides']}): the one mean image is read again for "
+            f"every image."
+            + (
+                f" But the expression of L1 allocates {units.size(int(expression))} for its temporaries."
+                if expression is not None
+                else ""
+            ),
+        )
+    if not examined:
+        yield _missing("C4", "no kernel that broadcasts was examined")
+
+
+def _accuracy(record: Record) -> Iterator[Ruling]:
+    score = record.facts.get("exact_l1")
+    if score is None:
+        yield _missing("C5", "the exact answer was not recorded")
+        return
+    average = f"{_average(score):.4f}"
+    why = "Every kernel gives exactly these labels, image by image, as integer arithmetic does."
+    yield _of_the_documents(record, "C5", "", f"{average} ({score})", average == PRINTED, why)
+
+
+def _stronger(record: Record) -> Iterator[Ruling]:
+    facts = record.facts
+    if "only_l1_right" not in facts:
+        yield _missing("C6", "the distances were not compared")
+        return
+    l1, l2 = int(facts["only_l1_right"]), int(facts["only_l2_right"])
+    p = evidence.sign_test(l2, l1)
+    number = f"{l2} images are right under L2 alone, {l1} under L1 alone (p = {p:.1g})"
+    why = f"An exact sign test on the images where only one is right; average {_average(facts['exact_l2']):.4f} against"
+    why += f" {_average(facts['exact_l1']):.4f}."
+    verdict = UNDETERMINED if p > SURE else SUPPORTED if l2 > l1 else REFUTED
+    yield _of_the_documents(record, "C6", "accuracy", number, verdict, why)
+    number = f"median relative margin {facts['margin_l2']:.3f} under L2, {facts['margin_l1']:.3f} under L1"
+    verdict = UNDETERMINED
+    if "margin_change_low" in facts:
+        low, high = facts["margin_change_low"], facts["margin_change_high"]
+        number += f" (change {low:+.4f} to {high:+.4f}, level {facts['margin_change_level']:.1%})"
+        verdict = SUPPORTED if low > 0 else REFUTED if high < 0 else UNDETERMINED
+    why = "The margin is the difference of both distances over their sum; a stronger signal would make it larger."
+    yield _of_the_documents(record, "C6", "signal", number, verdict, why)
+
+
+def _devices(record: Record) -> Iterator[Ruling]:
+    on_gpu = [name for name in record.kernels() if record.kernel_facts[name].get("device") == "cuda"]
+    if not on_gpu:
+        yield _missing("C7", "no GPU recorded yet")
+        return
+    numpy_alike = [name for name in on_gpu if name.startswith(("cupy_", "jax_"))]
+    yield Ruling(
+        "C7",
+        "",
+        REFUTED if numpy_alike else SUPPORTED if TUTORIAL_GPU in on_gpu else UNDETERMINED,
+        f"{', '.join(on_gpu)} ran on a GPU",
+        f"{record.condition}, {record.facts.get('gpu', 'unknown GPU')}",
+        "NumPy itself runs on the CPU; its expressions run on a GPU where the import names a library that has its "
+        "interface."
+        if numpy_alike
+        else "No kernel with NumPy's interface was recorded on a GPU.",
+    )
+
+
+def _ranks(record: Record) -> Iterator[Ruling]:
+    asked = {
+        name: {key.removeprefix("ranks_").upper(): str(facts[key]) for key in ("ranks_l1", "ranks_l2") if key in facts}
+        for name, facts in sorted(record.kernel_facts.items())
+        if "ranks_l1" in facts and not name.endswith(AGAIN)
+    }
+    if not asked:
+        yield _missing("C8", "no function was called with one image and with the stack")
+        return
+    serve = {name for name, found in asked.items() if not any("fails" in each for each in found.values())}
+    exact = {name for name in serve if all(len(set(each.split("/"))) == 1 for each in asked[name].values())}
+    said = [f"{name} {', '.join(f'{key} {each}' for key, each in found.items())}" for name, found in asked.items()]
+    why = "No such function takes both ranks."
+    if serve:
+        why = (
+            f"The same function takes both ranks{', and to the last bit' if exact == serve else ', but for last bits'}."
+        )
+    condition = "results of one call on the stack that equal, to the last bit, those of one call per image"
+    yield Ruling("C8", "", SUPPORTED if serve else REFUTED, "; ".join(said), condition, why)
+
+
+def _cancel(record: Record) -> Iterator[Ruling]:
+    if "exact_signed" not in record.facts:
+        yield _missing("C9", "the signed difference was not tried")
+        return
+    signed, right = record.facts["exact_signed"], record.facts["exact_l1"]
+    number = f"{_average(signed):.4f} ({signed}) without abs"
+    why = f"Nearest by the absolute signed mean difference; with abs it is {_average(right):.4f}."
+    yield _of_the_documents(record, "C9", "", number, _average(signed) < _average(right), why)
+
+
+def _of_the_documents(record: Record, claim: str, about: str, number: str, held: bool | str, why: str) -> Ruling:
+    """Return a ruling on what is exact in the digits; on other digits than the documents' it stays undetermined."""
+    verdict = held if isinstance(held, str) else SUPPORTED if held else REFUTED
+    name = record.facts.get("dataset", "unknown digits")
+    if record.facts.get("dataset_digest") != MNIST_SAMPLE:
+        verdict, why = UNDETERMINED, f"The digits are {name}, not the documents' MNIST_SAMPLE. {why}"
+    return Ruling(claim, about, verdict, number, f"{name}, all {_valid(record):,} validation images; exact", why)
+
+
+def _missing(claim: str, why: str, about: str = "") -> Ruling:
+    return Ruling(claim, about, UNDETERMINED, "", "", f"{why[:1].upper()}{why[1:]}.")
+
+
+def _average(score: str) -> float:
+    """Return the mean of the per-class accuracies of a score such as "926/1010, 1013/1028"."""
+    parts = [tuple(map(int, each.split("/"))) for each in score.split(", ")]
+    return sum(right / n for right, n in parts) / len(parts)
+
+
+def _valid(record: Record) -> int:
+    return sum(map(int, str(record.facts["valid_counts"]).split()))
+
+
+def _one_line(text: str) -> str:
+    return text.strip().splitlines()[-1].rstrip(".")
