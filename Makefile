@@ -1,5 +1,6 @@
 # `make bench` and `make test` are the two commands; both set up first, which is not repeated when nothing changed.
 # Either hands arguments on: make bench ARGS="--kernel mine.py", make test ARGS="-k oracle".
+# `make bench-all` does the same as `make bench` with every rung of the ladder, and installs what these need.
 #
 # The set-up asks pip's own index for torch, which on Linux may bring CUDA. Other choices:
 #   make setup TORCH=installed        the torch that $(PYTHON) already has
@@ -13,11 +14,15 @@
 PYTHON ?= $(or $(KEPT_PYTHON),python3)
 torch := $(or $(TORCH),$(TORCH_INDEX),$(KEPT_TORCH),default)
 
-.PHONY: bench test setup lint clean
+.PHONY: bench bench-all test setup setup-all lint clean
 
 # The main job: check every kernel, time them, draw the chart, print the table.
 bench: setup
 	.venv/bin/python -m bench run $(ARGS)
+
+# The same with every rung of kernels/ladder/.
+bench-all: setup-all
+	.venv/bin/python -m bench run --ladder $(ARGS)
 
 # The whole test suite; with the real digits where MNIST_SAMPLE names them.
 test: setup
@@ -25,6 +30,9 @@ test: setup
 
 # An environment in .venv that holds what constraints.txt names.
 setup: .venv/done
+
+# That, and the libraries that the ladder's kernels stand on.
+setup-all: .venv/ladder
 
 # The linters and the type checker.
 lint: setup
@@ -96,7 +104,7 @@ torch_size := and for torch 0.2 GB (CPU-only build) to 2.7 GB (with CUDA, as the
 endif
 
 define announce
-echo "Setting up .venv with $(PYTHON). To download, unless pip has it cached: 75 MB, $(torch_size)."; \
+echo "Setting up .venv with $(PYTHON). To download, unless pip has it cached: 130 MB, $(torch_size)."; \
 echo "Another choice? TORCH=none (without torch), TORCH=installed (the torch that $(PYTHON) has), or"; \
 echo "TORCH_INDEX=ADDRESS (another index, such as the CPU-only one on PyTorch's install page)."
 endef
@@ -126,3 +134,10 @@ $(pip_install) --no-deps -c constraints.txt --index-url '$(torch)' torch
 $(pip_install) -c constraints.txt -e ".[torch,dev]"
 endef
 endif
+
+
+# ---- The libraries of the ladder.
+
+.venv/ladder: .venv/done
+	$(pip_install) -c $(if $(filter installed,$(torch)),.venv/constraints.txt,constraints.txt) -e ".[ladder]"
+	@touch $@

@@ -16,6 +16,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("the benchmark")
     group.addoption("--data", default="auto", help="auto, mnist_sample, drawn, or a folder or archive of PNG files")
     group.addoption("--kernels", default="", help="A,B: only these kernels; NAME alone means all of its devices")
+    group.addoption("--ladder", action="store_true", help="also every rung of kernels/ladder/")
     group.addoption("--kernel", action="append", default=[], type=Path, help="also the kernel in this file")
 
 
@@ -27,6 +28,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         contestants = kernels.discover(option.kernel)
         if names := [name.strip() for name in option.kernels.split(",") if name.strip()]:
             contestants = kernels.select(contestants, [*names, *(path.stem for path in option.kernel)])
+        elif not option.ladder:
+            contestants = [each for each in contestants if not each.rung]
     except kernels.UnknownKernel as error:
         raise pytest.UsageError(str(error)) from error
     metafunc.parametrize(

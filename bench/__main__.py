@@ -1,4 +1,4 @@
-"""The verbs: python -m bench kernels | check | run | plot | compare | publish."""
+"""The verbs: python -m bench kernels | check | run | plot | report | compare | publish."""
 
 import dataclasses
 import re
@@ -84,6 +84,7 @@ KERNEL = click.option(
     metavar="FILE",
     help="Also this kernel; to run it is to run its code.",
 )
+DIGITS = click.option("--data", "source", metavar="SOURCE", help="Where the recorded digits are, for their pictures.")
 CHOICE = [  # one line each, so that the help of `run` fits a screen
     click.option("--data", "source", default="auto", metavar="SOURCE", help="auto, mnist_sample, drawn, or a path."),
     click.option("--kernels", callback=_names, metavar="A,B", help="Only these; NAME alone is all its devices."),
@@ -104,6 +105,7 @@ RECORDED = [
     click.option("--quick", "processes", flag_value=1, type=int, default=6, help="One process set, so no interval."),
     click.option("--rigorous", "processes", flag_value=15, type=int, help="Fifteen process sets instead of six."),
     click.option("--full", is_flag=True, help="All scopes, not the baseline alone."),
+    click.option("--ladder", is_flag=True, help="Also every rung of kernels/ladder/."),
     click.option("--sizes", callback=_sizes, metavar="N,N", help="Time against numbers of validation images."),
     click.option("--memory", is_flag=True, help="Peak memory and temporaries instead of times."),
     click.option("--threads", type=click.Choice(["1", "all"]), default="all", help="Of every library; all."),
@@ -180,11 +182,23 @@ def run(**options: Any) -> None:
 
 @cli.command()
 @click.argument("record", type=FILE, required=False)
-def plot(record: Path | None) -> None:
+@DIGITS
+def plot(record: Path | None, source: str | None) -> None:
     """Draw RECORD, by default the newest; also a file of pytest --benchmark-json."""
     from bench import verbs
 
-    verbs.plot(record)
+    verbs.plot(record, source)
+
+
+@cli.command()
+@click.argument("records", type=FILE, nargs=-1)
+@click.option("--readme", is_flag=True, help="Also rewrite the README's results from the published records.")
+@DIGITS
+def report(records: tuple[Path, ...], source: str | None, readme: bool) -> None:
+    """Write the page of every published machine and of the newest local record; or one page of RECORDS."""
+    from bench import verbs
+
+    verbs.report(records, source, readme)
 
 
 @cli.command()

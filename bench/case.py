@@ -70,30 +70,49 @@ def published() -> Iterator[Case]:
         BadRecord: a record cannot be read, or a folder holds records of several machines or data sets.
     """
     for folder in sorted(records.LOCAL.parent.iterdir()) if records.LOCAL.parent.exists() else ():
-        paths = sorted(folder.glob("*.json.gz"), reverse=True) if folder != records.LOCAL else []
-        if paths:
-            yield of([reading.read(path) for path in paths], folder / PUBLISHED_PAGE)
+        found = [reading.read(path) for path in folder.glob("*.json.gz")] if folder != records.LOCAL else []
+        if found:  # by the time of recording; what they are called says no more than the day
+            found.sort(key=lambda each: (str(each.facts.get("date", "")), each.path.name), reverse=True)
+            yield of(found, folder / PUBLISHED_PAGE)
 
 
 def local() -> Case | None:
-    """Return the case of the newest local record of speed, with what else belongs to it; None without one."""
+    """Return the case of the newest local record of speed, with what else belongs to it; None without one.
+
+    Raises:
+        BadRecord: neither it nor another condition of its run has the reference.
+    """
     newest = next(iter(reading.of_speed()), None)
     if newest is None or newest.path.parent != records.LOCAL:
         return None
-    found, kinds = [newest], {"speed", "sizes", "memory"}
+    found, kinds, earlier_run = [newest], {"sizes", "memory"}, False
     for path in reading.local_paths():
+        if earlier_run and not kinds:
+            break
         with suppress(BadRecord):  # an older file that is no record is no hindrance
             each = reading.read(path)
-            same_run = each.facts.get("order_seed") == newest.facts.get("order_seed")
-            if each.path != newest.path and each.kind in kinds and each.paired and not differences(newest, each):
-                if each.kind != "speed":
-                    kinds.discard(each.kind)
-                elif not same_run:  # other conditions belong to it only where they took turns with it
-                    continue
+            if each.path == newest.path or not each.paired or differences(newest, each):
+                continue
+            if each.kind in kinds:
+                kinds.discard(each.kind)
                 found.append(each)
-        if kinds == {"speed"}:
-            break
+            elif each.kind == "speed":  # other conditions belong to it only where they took turns with it
+                same_run = each.facts.get("order_seed") == newest.facts.get("order_seed")
+                found += [each] if same_run else []
+                earlier_run = earlier_run or not same_run
     return of(found, reading.stem(newest.path).with_suffix(".html"))
+
+
+def alone(record: Record) -> Case:
+    """Return the case of one record of any kind, by itself."""
+    page = reading.stem(record.path).with_suffix(".html")
+    return Case(
+        page,
+        record,
+        (record,),
+        sizes=record if record.kind == "sizes" else None,
+        memory=record if record.kind == "memory" else None,
+    )
 
 
 def of(found: Sequence[Record], page: Path) -> Case:

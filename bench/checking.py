@@ -26,6 +26,7 @@ class Verdict:
         reason: why it does not agree; None where it does.
         correct: per distance, right labels per class; a distance that the kernel does not offer is absent.
         mean_error: largest deviation of its mean images from the exact ones, of full scale; None where unknown.
+        images: it was verified on the first so many images of each class; 0 is all.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Verdict:
     reason: str | None = None
     correct: dict[str, list[int]] = field(default_factory=dict)
     mean_error: float | None = None
+    images: int = 0
 
 
 @contextmanager
@@ -54,7 +56,7 @@ def judge(contestant: Contestant, folder: str, seed: int, timeout_s: float) -> V
             found = worker.ask("verify", timeout_s, seed=seed + 1)
         except Failure as failure:
             return failed(contestant.name, failure)
-    return Verdict(contestant.name, "agrees", None, found["correct"], found["mean_error"])
+    return Verdict(contestant.name, "agrees", None, found["correct"], found["mean_error"], contestant.images)
 
 
 def failed(name: str, failure: Failure) -> Verdict:
@@ -71,8 +73,8 @@ def as_json(contestant: Contestant) -> dict[str, Any]:
 def report(problem: Problem, verdicts: Iterable[Verdict]) -> dict[str, Any]:
     """Return the check as `--json` writes it."""
 
-    def score(correct: list[int] | None) -> dict[str, Any] | None:
-        return None if correct is None else {"correct": correct, "accuracy": problem.accuracy(correct)}
+    def score(correct: list[int] | None, images: int = 0) -> dict[str, Any] | None:
+        return None if correct is None else {"correct": correct, "accuracy": problem.part(images).accuracy(correct)}
 
     truth = {}
     for distance, answer in problem.answers.items():
@@ -91,7 +93,8 @@ def report(problem: Problem, verdicts: Iterable[Verdict]) -> dict[str, Any]:
                 "name": verdict.name,
                 "status": verdict.status,
                 "reason": verdict.reason,
-                **{distance: score(verdict.correct.get(distance)) for distance in DISTANCES},
+                **({"images_of_class": verdict.images} if verdict.images else {}),
+                **{distance: score(verdict.correct.get(distance), verdict.images) for distance in DISTANCES},
             }
             for verdict in verdicts
         ],

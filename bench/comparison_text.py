@@ -5,6 +5,7 @@ from typing import Any
 
 from bench import units
 from bench.comparing import Comparison, Side
+from bench.grid import Grid
 from bench.speedup import Mode
 from bench.standing import Standing
 
@@ -47,7 +48,7 @@ def _side(row: Standing) -> str:
 
 def markdown(found: Comparison) -> str:
     """Return a comparison as a Markdown table."""
-    return "\n".join(["| | |", "|---|---|", *(f"| {what} | {value} |" for what, value in lines(found))])
+    return Grid(("", ""), lines(found)).markdown()
 
 
 def as_json(found: Comparison) -> dict[str, Any]:

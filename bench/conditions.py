@@ -11,10 +11,12 @@ from bench.facts import cores
 THREADS = ("1", "all")
 ALLOCATORS = ("default", "keep")
 
-# Who else reads the number of threads from the environment: OpenMP, BLAS libraries, Numba.
+# Who reads the number of threads from the environment: OpenMP, BLAS libraries, Numba, Dask, XLA (NPROC).
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS",
+    "DASK_NUM_WORKERS", "NPROC",
 )  # fmt: skip
+FRESH = {"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}  # or a first call would find what an earlier process compiled
 # glibc keeps freed memory instead of giving it back and page-faulting it in again at the next temporary.
 KEEP = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 # All that a worker gets of the environment it was started from: where things are, and which devices to use.
@@ -60,6 +62,7 @@ def environment(condition: Condition, rng: random.Random) -> dict[str, str]:
     return {
         **{name: os.environ[name] for name in INHERITED if name in os.environ},
         **dict.fromkeys(THREAD_VARIABLES, count),
+        **FRESH,
         **(KEEP if condition.allocator == "keep" else {}),
         "PYTHONHASHSEED": str(rng.randrange(2**32)),
         "BENCH_PADDING": "x" * rng.randrange(4096),

@@ -1,13 +1,11 @@
 """What a person sees while something runs, and the shape of a table. Progress goes to standard error."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 PIPED_WIDTH = 160  # a pipe has no width of its own, and nothing should be cut in it
 
@@ -15,16 +13,6 @@ PIPED_WIDTH = 160  # a pipe has no width of its own, and nothing should be cut i
 def out() -> Console:
     """Return the console of standard output. Text is printed as it is: a traceback's brackets are no markup."""
     return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
-
-
-def table(rows: Sequence[Sequence[str]], *columns: str, right: Sequence[str] = ()) -> Table:
-    """Return a table of text; the columns named in `right` hold numbers."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*row)
-    return made
 
 
 def shown(path: Path) -> str:

@@ -5,8 +5,10 @@ from typing import Any
 
 from bench.checking import Verdict, as_json, failed
 from bench.kernel import Contestant, why_unavailable
+from bench.problem import Problem
 from bench.process import Failure, Reply, Worker
 from bench.sample import AGAIN, Sample
+from bench.workload import images_read
 
 SHORTEST_SAMPLE_S = 1e-3  # a faster call is repeated within one sample
 MARGIN = 1.5  # planned above that, or of a call that takes a millisecond only the slower half would be kept
@@ -41,7 +43,7 @@ class Entrant:
         return self.worker is not None and (distance == "-" or distance in self.distances)
 
     def enter(
-        self, environment: dict[str, str], memory_limit: int, folder: str, order: int, position: int, images: int
+        self, environment: dict[str, str], memory_limit: int, folder: str, order: int, position: int, problem: Problem
     ) -> None:
         """Start the worker, take its first call, verified like every timed call, and prepare its stacks.
 
@@ -58,7 +60,9 @@ class Entrant:
         if started and first:
             self._once_s["baseline", "l1"] = first["seconds"]
             first["seconds"] += started["start_s"]
-            self._keep("first_call", "l1", first, loops=1, images=images, round=0, position=position)
+            images = images_read(problem.part(self.contestant.images), "first_call")
+            place = {"round": 0, "position": position, "first": self.contestant.images}
+            self._keep("first_call", "l1", first, loops=1, images=images, **place)
 
     def verify(self, seed: int) -> None:
         """Have it verified on inputs drawn from `seed`, which it has not seen."""
@@ -66,7 +70,13 @@ class Entrant:
         found = self.ask("verify", seed=seed)
         self.timeout_s = timeout_s
         if found:
-            self.verdict = Verdict(self.name, "agrees", None, found["correct"], found["mean_error"])
+            images = self.contestant.images
+            self.verdict = Verdict(self.name, "agrees", None, found["correct"], found["mean_error"], images)
+
+    def restrict(self, first: int) -> None:
+        """Prepare the first so many images of each class alone."""
+        self._once_s.clear()
+        self.ask("prepare", first=first)
 
     def resize(self, size: int) -> None:
         """Prepare `size` validation images; sit this size out where one call would take over LONGEST_S."""

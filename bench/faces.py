@@ -50,7 +50,8 @@ def verified_in_process(contestant: Contestant, problem: Problem) -> Verified:
     """
     if reason := why_unavailable(contestant):
         raise Unavailable(reason)
-    work = workload.prepare(load(contestant), contestant.device, problem.shuffled(secrets.randbits(32)))
+    posed = problem.part(contestant.images).shuffled(secrets.randbits(32))
+    work = workload.prepare(load(contestant), contestant.device, posed)
     findings = Findings()
     verify(work, secrets.randbits(32), findings)
     return Verified(contestant, work, findings)

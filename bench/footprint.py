@@ -20,17 +20,16 @@ def measure(plan: Plan, folder: str, problem: Problem, progress: Progress) -> tu
     for position, contestant in enumerate(plan.contestants):
         progress("memory", contestant.name, position, len(plan.contestants))
         entrant = Entrant(contestant.name, contestant, 0, plan.timeout_s)
+        part = problem.part(contestant.images)
         environment = conditions.environment(plan.conditions[0], rng)
         try:
-            entrant.enter(
-                environment, plan.memory_limit, folder, plan.seed, position, images_read(problem, "first_call")
-            )
+            entrant.enter(environment, plan.memory_limit, folder, plan.seed, position, problem)
             entrant.verify(plan.seed + 1)
             uses = []
             for scope, distance in FULL:
                 if entrant.offers(distance) and (reply := entrant.ask("memory", scope=scope, distance=distance)):
                     sizes = {key: reply[key] for key in ("anonymous_before_bytes", "temporaries_bytes")}
-                    uses.append(Footprint(contestant.name, scope, distance, images_read(problem, scope), **sizes))
+                    uses.append(Footprint(contestant.name, scope, distance, images_read(part, scope), **sizes))
         finally:
             entrant.end()
         found += uses if entrant.verdict.status == "agrees" else []

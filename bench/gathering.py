@@ -68,6 +68,7 @@ def gather(plan: Plan, condition: Condition, problem: Problem, sets: dict[int, P
 
 def shared_facts(plan: Plan, condition: Condition, problem: Problem) -> dict[str, Any]:
     """Return what all samples of a recording have in common, under the keys that `results/README.md` explains."""
+    parts = sorted({contestant.images for contestant in plan.contestants} - {0})
     return {
         **facts.machine(),
         "kind": "sizes" if plan.sizes else "speed",
@@ -79,6 +80,7 @@ def shared_facts(plan: Plan, condition: Condition, problem: Problem) -> dict[str
         "valid_counts": " ".join(map(str, problem.valid_counts)),
         **{f"too_close_{distance}": answer.too_close for distance, answer in problem.answers.items()},
         **evidence.facts(problem),
+        **{f"exact_l1_first_{n}": evidence.exact(problem.part(n), "l1") for n in parts},
         "order_seed": plan.seed,
         "threads": condition.threads,
         "allocator": condition.allocator,
@@ -89,13 +91,15 @@ def shared_facts(plan: Plan, condition: Condition, problem: Problem) -> dict[str
 
 def facts_by_kernel(plan: Plan, problem: Problem, verdicts: Sequence[Verdict]) -> dict[str, dict[str, Any]]:
     """Return what the samples of one kernel have in common, by contestant name."""
+    parts = {contestant.images: problem.part(contestant.images) for contestant in plan.contestants}
     return {
         contestant.name: {
             "device": contestant.device,
+            **({"images_of_class": contestant.images} if contestant.images else {}),
             "source_hash": source.source_hash(contestant.path),
             **_code(contestant),
             **({} if verdict.mean_error is None else {"mean_error": verdict.mean_error}),
-            **{f"correct_{key}": problem.score(correct) for key, correct in verdict.correct.items()},
+            **{f"correct_{key}": parts[contestant.images].score(right) for key, right in verdict.correct.items()},
         }
         for contestant, verdict in zip(plan.contestants, verdicts, strict=True)
     }

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, Protocol, cast
 
 ROOT = Path(__file__).resolve().parent.parent
+LADDER = ROOT / "kernels" / "ladder"
 REFERENCE = "python_loops"  # the kernel that every speedup is measured against
 
 
@@ -50,6 +51,8 @@ class Contestant:
         device: one of the kernel's DEVICES.
         caption: the first line of its docstring.
         packages: top-level packages that its first-level imports name.
+        images: the kernel's IMAGES: it is checked and timed on the first so many images of each class; 0 is all.
+        rung: whether it belongs to the ladder, `kernels/ladder/`, which is timed on request.
     """
 
     name: str
@@ -57,6 +60,8 @@ class Contestant:
     device: str
     caption: str
     packages: tuple[str, ...]
+    images: int = 0
+    rung: bool = False
 
     @property
     def kernel(self) -> str:
@@ -64,12 +69,13 @@ class Contestant:
 
 
 def discover(extra: Iterable[Path] = ()) -> list[Contestant]:
-    """Return every contestant of `kernels/`, by name, then those of the extra files. Imports nothing.
+    """Return every contestant of `kernels/`, then of its ladder, by name, then of the extra files. Imports nothing.
 
     Raises:
         UnknownKernel: an extra file is missing, has an unusable name, or that of another kernel.
     """
-    paths = sorted(path for path in (ROOT / "kernels").glob("*.py") if not path.name.startswith("_"))
+    folders = (ROOT / "kernels", LADDER)
+    paths = [path for folder in folders for path in sorted(folder.glob("*.py")) if not path.name.startswith("_")]
     for path in extra:
         if path.suffix != ".py" or not path.is_file():
             what = "is not a Python file" if path.exists() else "does not exist"
@@ -101,7 +107,7 @@ def select(contestants: Sequence[Contestant], names: Iterable[str]) -> list[Cont
 def _read(path: Path) -> list[Contestant]:
     """Read docstring, DEVICES and imports with `ast`; what does not parse is found broken when it is loaded."""
     devices: tuple[str, ...] = ("cpu",)
-    caption, packages = "(does not parse)", []
+    caption, packages, images = "(does not parse)", [], 0
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
@@ -117,10 +123,12 @@ def _read(path: Path) -> list[Contestant]:
             case ast.Assign([ast.Name("DEVICES")], value) | ast.AnnAssign(ast.Name("DEVICES"), _, value):
                 named = [each.value for each in getattr(value, "elts", []) if isinstance(each, ast.Constant)]
                 devices = tuple(each for each in named if isinstance(each, str)) or devices
-    plain = devices == ("cpu",)
+            case ast.Assign([ast.Name("IMAGES")], ast.Constant(int(value))):
+                images = value
+    called = [path.stem if devices == ("cpu",) else f"{path.stem}@{device}" for device in devices]
     return [
-        Contestant(path.stem if plain else f"{path.stem}@{device}", path, device, caption, tuple(packages))
-        for device in devices
+        Contestant(name, path, device, caption, tuple(packages), images, path.parent == LADDER)
+        for name, device in zip(called, devices, strict=True)
     ]
 
 
@@ -163,9 +171,12 @@ def _keep_contract(module: ModuleType, contestant: Contestant) -> None:
     for function in ("prepare", "mean_images", "predict_l1"):
         if not callable(getattr(module, function, None)):
             raise BrokenKernel(f"{contestant.path.name} has no function {function}, which the contract requires")
-    read = [each.device for each in _read(contestant.path)]
-    if read != [*getattr(module, "DEVICES", read)]:  # or a device would be missing without a word
+    read = _read(contestant.path)
+    devices = [each.device for each in read]
+    if devices != [*getattr(module, "DEVICES", devices)]:  # or a device would be missing without a word
         raise BrokenKernel(f"{contestant.path.name}: DEVICES must be a literal tuple, such as ('cpu', 'cuda')")
+    if getattr(module, "IMAGES", 0) != read[0].images or read[0].images < 0:
+        raise BrokenKernel(f"{contestant.path.name}: IMAGES must be a literal number from 1, such as 20")
 
 
 def _why_missing(package: str) -> str | None:
@@ -176,6 +187,7 @@ def _why_missing(package: str) -> str | None:
         return None
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     if package in project["optional-dependencies"]:  # an extra is named as its package is imported
-        requirement = re.split(r"[<>=\[; ]", project["optional-dependencies"][package][0])[0]
-        return f"{package} is not installed: python -m pip install -c constraints.txt {requirement}"
+        requirement = re.split(r"[<>=; ]", project["optional-dependencies"][package][0])[0]
+        quoted = f'"{requirement}"' if "[" in requirement else requirement
+        return f"{package} is not installed: python -m pip install -c constraints.txt {quoted}"
     return f"{package} is not installed, and this project does not know it: install it, or correct its name"

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench import console
+from bench.grid import Grid
 from bench.kernel import discover, why_unavailable
 
 
@@ -13,4 +14,4 @@ def show(files: Iterable[Path]) -> None:
     for each in discover(files):
         reason = why_unavailable(each)
         rows.append((each.name, each.device, f"unavailable: {reason}" if reason else "available", each.caption))
-    console.out().print(console.table(rows, "kernel", "device", "here", "the one idea"))
+    console.out().print(Grid(("kernel", "device", "here", "the one idea"), rows))

@@ -68,6 +68,17 @@ class Problem:
         """Return the same problem with its validation images in another order."""
         return self._taking(np.random.default_rng(seed).permutation(len(self.valid)))
 
+    def part(self, n: int) -> "Problem":
+        """Return the problem of the first n images of each class, solved anew; itself where n is 0.
+
+        Of a problem whose validation images are in their own order.
+        """
+        if not n:
+            return self
+        keep = np.concatenate([np.flatnonzero(self.actual == c)[:n] for c in range(len(self.classes))])
+        part = replace(self._taking(keep), train=tuple(stack[:n] for stack in self.train))
+        return replace(part, answers=oracle.solve(part.train, part.valid))
+
     def tiled(self, n: int) -> "Problem":
         """Return the same problem with n validation images: the first n, or all of them repeated as often as needed."""
         return self._taking(np.arange(n) % len(self.valid))

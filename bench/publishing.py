@@ -5,14 +5,13 @@ import re
 from pathlib import Path
 
 from bench import checklist, reading, records, writing
-from bench.charts import speedup as chart
 from bench.records import BadRecord, Record
 
 LARGEST = 2**20  # bytes of one published record
 
 
-def publish(path: Path, slug: str) -> list[Path]:
-    """Copy a record to results/<machine>/<utc date>-<slug>.json.gz, with its picture if it has one; return the paths.
+def publish(path: Path, slug: str) -> Path:
+    """Copy a record to results/<machine>/<utc date>-<slug>.json.gz; return that path.
 
     Raises:
         BadRecord: the checklist fails it, it is too large, it was never paired, or the name is taken.
@@ -35,7 +34,7 @@ def publish(path: Path, slug: str) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     with writing.whole(target) as partial:
         partial.write_bytes(packed)
-    return [target, *(chart.draw(reading.read(target), reading.stem(target)) if record.kind == "speed" else [])]
+    return target
 
 
 def machine(record: Record) -> str:

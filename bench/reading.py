@@ -3,6 +3,7 @@
 import gzip
 import json
 import zlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -85,7 +86,9 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> Record:
         raise BadRecord(
             f"{path}: has schema {schema}, expected {SCHEMA}; record anew, or use the version that wrote it"
         )
-    samples, footprints = [], []
+    samples: list[Sample] = []
+    parts: dict[int, list[Sample]] = defaultdict(list)
+    footprints = []
     kernel_facts = {}
     for benchmark in content["benchmarks"]:
         for run in benchmark["runs"]:
@@ -93,11 +96,12 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> Record:
             if shared.get("kind") == "memory":
                 footprints.append(Footprint(**{key: metadata[key] for key in Footprint.__dataclass_fields__}))
             else:
-                keys = {key: metadata[key] for key in Sample.__dataclass_fields__ if key != "seconds"}
-                samples += [Sample(seconds=seconds, **keys) for seconds in run["values"]]
+                keys = {key: metadata[key] for key in Sample.__dataclass_fields__ if key in metadata}
+                taken = [Sample(seconds=seconds, **keys) for seconds in run["values"]]
+                (parts[taken[0].first] if taken[0].first else samples).extend(taken)
             kernel_facts[metadata["kernel"]] = {key: metadata[key] for key in PER_KERNEL if key in metadata}
     absent = [Absent(**each) for each in json.loads(shared["absent"])]
-    return Record(path, shared, kernel_facts, samples, absent, paired=True, footprints=footprints)
+    return Record(path, shared, kernel_facts, samples, absent, True, footprints, dict(parts))
 
 
 def _read_pytest_benchmark(path: Path, content: dict[str, Any]) -> Record:

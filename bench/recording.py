@@ -56,9 +56,35 @@ class Plan:
     sizes: tuple[int, ...] = ()
 
     @property
+    def stages(self) -> list["Stage"]:
+        """What is timed one after the other: sizes; or all images, then the parts that slow kernels are timed on."""
+        if self.sizes:
+            return [Stage(self.cells, size=size) for size in self.sizes]
+        parts = sorted({each.images for each in self.contestants} - {0})
+        return [Stage(self.cells), *(Stage(BASELINE, first=n) for n in parts)]
+
+    @property
     def steps(self) -> int:
         """How many steps of progress one process set takes."""
-        return len(self.contestants) + 1 + self.rounds * len(self.cells) * max(1, len(self.sizes))
+        return len(self.contestants) + 1 + self.rounds * sum(len(stage.cells) for stage in self.stages)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What every kernel has prepared while some cells are timed.
+
+    Attributes:
+        size: so many validation images; 0 is as many as there are.
+        first: the first so many images of each class alone; 0 is all.
+    """
+
+    cells: tuple[tuple[str, str], ...]
+    size: int = 0
+    first: int = 0
+
+    def __str__(self) -> str:
+        """Return what there is to say of it after the name of a scope."""
+        return f" of {self.size:,} images" if self.size else f" of the first {self.first}" if self.first else ""
 
 
 @dataclass(frozen=True)
@@ -105,12 +131,11 @@ def record_set(
     say = _Said(f"{condition.name}, process set {process + 1} of {plan.processes}", plan, condition, process, progress)
     samples: list[Sample] = []
     load_average = facts.load_average()
-    reads = images_read(problem, "first_call")
     with ExitStack() as stack:
         for position, entrant in enumerate(entrants):
             say("start", entrant.name)
             stack.callback(entrant.end)
-            entrant.enter(environment, plan.memory_limit, folder, order, position, reads)
+            entrant.enter(environment, plan.memory_limit, folder, order, position, problem)
             if process == 0:
                 entrant.verify(rng.randrange(2**32))
         null = earlier[0].null if earlier else _fastest(entrants)
@@ -118,28 +143,14 @@ def record_set(
             again = Entrant(base.name + AGAIN, base, process, plan.timeout_s, bool(plan.sizes))
             say("start", again.name)
             stack.callback(again.end)
-            again.enter(environment, plan.memory_limit, folder, order, len(entrants), reads)
+            again.enter(environment, plan.memory_limit, folder, order, len(entrants), problem)
             entrants.append(again)
         gauge = stack.enter_context(Worker(environment, plan.memory_limit))
         overhead_s = gauge.ask("overhead", plan.timeout_s, folder=folder)["seconds"]
-        for size in plan.sizes or (None,):
-            if size:
-                for entrant in entrants:
-                    entrant.resize(size)
-            for scope in dict(plan.cells):
-                samples += _limits(gauge, plan.timeout_s, scope, size or images_read(problem, scope), problem, process)
-            for turn in range(plan.rounds):
-                for scope, distance in plan.cells:
-                    say.step()
-                    ready = [each for each in entrants if each.offers(distance) and size not in each.skipped]
-                    for position, entrant in enumerate(bracketed(ready, scope, distance, rng)):
-                        say(f"{scope}, round {turn + 1} of {plan.rounds}", entrant.name)
-                        if condition.threads != "1":
-                            time.sleep(SETTLE_S)
-                        images = size or images_read(problem, scope)
-                        entrant.time(scope, distance, images, round=turn, position=position)
+        for stage in plan.stages:
+            samples += _timed(stage, entrants, gauge, plan, condition, problem, process, rng, say)
     asked = [each for each in entrants if each.broadcasts and not each.again and process == 0 and not plan.sizes]
-    found = {each.name: _broadcast(plan, each.contestant, environment, folder, order) for each in asked}
+    found = {each.name: _broadcast(plan, each.contestant, environment, folder, order, problem) for each in asked}
     samples += [sample for entrant in entrants for sample in entrant.samples]
     contestants = [entrant for entrant in entrants if not entrant.again]
     return ProcessSet(
@@ -171,8 +182,41 @@ class _Said:
         self._done += 1
 
 
+def _timed(
+    stage: Stage,
+    entrants: Sequence[Entrant],
+    gauge: Worker,
+    plan: Plan,
+    condition: Condition,
+    problem: Problem,
+    process: int,
+    rng: random.Random,
+    say: "_Said",
+) -> list[Sample]:
+    """Let the kernels that are meant for a stage take turns in its cells; return the samples of the limit."""
+    ready = [each for each in entrants if each.contestant.images in ({0, stage.first} if stage.first else {0})]
+    for entrant in ready:
+        if stage.size:
+            entrant.resize(stage.size)
+        elif stage.first:
+            entrant.restrict(stage.first)
+    part = problem.part(stage.first)
+    reads = {scope: stage.size or images_read(part, scope) for scope, _ in stage.cells}
+    limits = [each for scope in reads for each in _limits(gauge, plan, scope, reads[scope], problem, process, stage)]
+    for turn in range(plan.rounds):
+        for scope, distance in stage.cells:
+            say.step()
+            running = [each for each in ready if each.offers(distance) and stage.size not in each.skipped]
+            for position, entrant in enumerate(bracketed(running, scope, distance, rng)):
+                say(f"{scope}{stage}, round {turn + 1} of {plan.rounds}", entrant.name)
+                if condition.threads != "1":
+                    time.sleep(SETTLE_S)
+                entrant.time(scope, distance, reads[scope], round=turn, position=position, first=stage.first)
+    return limits
+
+
 def _broadcast(
-    plan: Plan, contestant: Contestant, environment: dict[str, str], folder: str, order: int
+    plan: Plan, contestant: Contestant, environment: dict[str, str], folder: str, order: int, problem: Problem
 ) -> dict[str, Any]:
     """Ask a kernel how it broadcasts, in a worker of its own: what is asked there would disturb the clock of another.
 
@@ -180,7 +224,7 @@ def _broadcast(
     """
     asked = Entrant(contestant.name, contestant, 0, plan.timeout_s)
     try:
-        asked.enter(environment, plan.memory_limit, folder, order, 0, 0)
+        asked.enter(environment, plan.memory_limit, folder, order, 0, problem)
         found = asked.ask("broadcast")
     finally:
         asked.end()
@@ -190,18 +234,20 @@ def _broadcast(
 
 
 def _fastest(entrants: Sequence[Entrant]) -> str | None:
-    """Return the contestant still in whose first call was the fastest; None if none is."""
-    seconds = {each.name: each.samples[0].seconds for each in entrants if each.worker}
+    """Return the contestant still in, on all images, whose first call was the fastest; None if none is."""
+    seconds = {each.name: each.samples[0].seconds for each in entrants if each.worker and not each.contestant.images}
     return min(seconds, key=lambda name: seconds[name], default=None)
 
 
-def _limits(gauge: Worker, timeout_s: float, scope: str, images: int, problem: Problem, process: int) -> list[Sample]:
+def _limits(
+    gauge: Worker, plan: Plan, scope: str, images: int, problem: Problem, process: int, stage: Stage
+) -> list[Sample]:
     """Read as many bytes as the scope must touch, one per pixel, on one core and on all; once per process set."""
     size = images * problem.valid[0].size
     taken = []
     for position, (name, threads) in enumerate(((ONE_CORE, 1), (ALL_CORES, facts.cores()))):
-        seconds = gauge.ask("read", timeout_s, size=size, threads=threads)["seconds"]
-        taken.append(Sample(name, scope, "-", images, seconds, 1, process, 0, position))
+        seconds = gauge.ask("read", plan.timeout_s, size=size, threads=threads)["seconds"]
+        taken.append(Sample(name, scope, "-", images, seconds, 1, process, 0, position, first=stage.first))
     return taken
 
 

@@ -3,8 +3,8 @@
 A record is a pyperf JSON file, so that `pyperf show` reads it too; `results/README.md` explains every metadata key.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ from bench.sample import AGAIN, LIMIT, Footprint, Sample
 SCHEMA = 1
 LOCAL = ROOT / "results" / "local"
 PER_KERNEL = (
-    "device", "source_hash", "mean_error", "correct_l1", "correct_l2", "threads_in_force", "code_lines", "code_tokens",
-    "ranks_l1", "ranks_l2", "expansion_strides", "expansion_full_bytes", "expansion_bytes", "expression_bytes_l1",
-    "expression_bytes_l2",
+    "device", "images_of_class", "source_hash", "mean_error", "correct_l1", "correct_l2", "threads_in_force",
+    "code_lines", "code_tokens", "ranks_l1", "ranks_l2", "expansion_strides", "expansion_full_bytes",
+    "expansion_bytes", "expression_bytes_l1", "expression_bytes_l2",
 )  # fmt: skip
 
 
@@ -44,6 +44,7 @@ class Record:
         absent: the kernels without samples.
         paired: whether kernels took turns, so that the samples of one round may be compared.
         footprints: of a record of memory, which has no samples.
+        parts: by n, the samples of the first n images of each class; none of them are in `samples`.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class Record:
     absent: Sequence[Absent]
     paired: bool
     footprints: Sequence[Footprint] = ()
+    parts: Mapping[int, Sequence[Sample]] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -67,6 +69,18 @@ class Record:
     def at(self, size: int) -> "Record":
         """Return the part of a record of sizes that was timed at one of them."""
         return replace(self, samples=[each for each in self.samples if each.images == size])
+
+    def part(self, n: int) -> "Record":
+        """Return the part that was timed on the first n images of each class: what is in it compares like with like.
+
+        Every answer timed there was verified on those images, so what a kernel scores there is the exact score.
+        """
+        exact = {"correct_l1": self.facts[f"exact_l1_first_{n}"]}
+        scores = {
+            name: known if known.get("images_of_class") == n else {**known, **exact}
+            for name, known in self.kernel_facts.items()
+        }
+        return replace(self, samples=self.parts[n], kernel_facts=scores, parts={})
 
     @property
     def processes(self) -> int:
@@ -89,6 +103,11 @@ class Record:
     def of(self, kernel: str, scope: str = "baseline", distance: str = "l1") -> list[Sample]:
         """Return the samples of one kernel in one scope and distance."""
         return [each for each in self.samples if (each.kernel, each.scope, each.distance) == (kernel, scope, distance)]
+
+    @property
+    def views(self) -> list[tuple[str, "Record"]]:
+        """What to show one after the other, each with what to add to a scope's name: all images, then every part."""
+        return [("", self), *((f" on the first {n} images of each class", self.part(n)) for n in sorted(self.parts))]
 
     def kernels(self, scope: str = "baseline", distance: str = "l1") -> list[str]:
         """Return the kernels with samples there, by name, without the null and the limit."""

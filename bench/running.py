@@ -1,6 +1,8 @@
 """The verb `run`: record, save, draw, and say what a person wants to know."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import data
 from bench import checking, checklist, console, gathering, reading, tables, writing
@@ -21,6 +23,7 @@ class Recorded:
 
     processes: int
     full: bool
+    ladder: bool
     sizes: tuple[int, ...]
     memory: bool
     threads: str
@@ -52,7 +55,7 @@ def run(choice: Choice, options: Recorded) -> int:
         problem = pose(data.load(begun.source))
         unfinished.must_be_same(begun, problem)
     else:
-        contestants = tuple(choice.contestants(always=[REFERENCE]))
+        contestants = tuple(choice.contestants([REFERENCE], options.ladder))
         problem = pose(data.load(choice.source))
         plan = options.plan(contestants, choice.seed, choice.timeout_s)
         if options.memory:
@@ -68,9 +71,10 @@ def run(choice: Choice, options: Recorded) -> int:
             console.out().print("python -m bench run --resume takes up from the finished process sets.")
         raise
     out = console.out()
-    status, told = 0, []
+    status, told, loading = 0, [], _loading(begun.source)
     for condition in begun.plan.conditions:
         recorded = unfinished.recording(begun, condition, problem)
+        recorded.facts.update(loading)
         out.print(tables.dataset(problem))
         out.print(next(iter(tables.agreement(problem, recorded.verdicts))))
         status |= choice.status(recorded.verdicts)
@@ -86,27 +90,56 @@ def run(choice: Choice, options: Recorded) -> int:
     if len(told) > 1:
         out.print(tables.by_condition(told))
     unfinished.remove(begun)
-    out.print("Next    python -m bench run --kernel mine.py")
+    if told and not begun.plan.sizes:
+        _tell_verdicts(problem, tuple(each.path for each in begun.plan.contestants))
     return status
 
 
-def _tell_speed(record: Record) -> int:
+def _tell_verdicts(problem: Problem, files: tuple[Path, ...]) -> None:
+    """Print the verdict on every claim, write the page of what was just recorded, and say where it is."""
+    from bench import case, claims, report
+
+    newest = case.local()
+    if newest is None:  # its checklist FAILs for want of the reference
+        return
+    out = console.out()
+    for ruling in claims.rulings(newest.speed):
+        out.print(claims.line(ruling))
+    page, *_ = report.write(replace(newest.answering(problem), extra=files))
+    out.print("Next    python -m bench run --kernel mine.py")
+    out.print(f"Page    {console.shown(page)}")
+
+
+def _loading(source: str) -> dict[str, float]:
+    """Return the seconds of loading the digits once more, from their file to arrays; nothing of what is no file."""
+    source = (data.at_hand() or "drawn") if source in ("auto", "mnist_sample") else source
+    if source == "drawn":
+        return {}
+    started = time.perf_counter()
+    data.load(source)
+    return {"loading_s": time.perf_counter() - started}
+
+
+def _tell_speed(whole: Record) -> int:
     """Print the tables and checklists of a record, draw it if the checklist allows; return 1 where it does not."""
-    from bench.charts import speedup as chart
+    from bench import case, charts
+    from bench.charts import files
 
     out, status = console.out(), 0
-    for scope, distance in record.cells:
-        lines = checklist.judge(record, scope, distance)
-        believable = not checklist.failed(lines)
-        status |= not believable
-        out.print(f"{scope} {distance}, condition {record.condition}, {record.label}")
-        out.print(tables.timed(standings(record, scope, distance), ratios=believable))
-        out.print(tables.limit(record, scope))
-        for line in tables.answers_for(lines):
-            out.print(line)
-        if believable and (scope, distance) == ("baseline", "l1"):
-            for picture in chart.draw(record, reading.stem(record.path)):
-                out.print(f"Chart   {console.shown(picture)}")
+    for where, record in whole.views:
+        for scope, distance in record.cells:
+            lines = checklist.judge(record, scope, distance)
+            believable = not checklist.failed(lines)
+            status |= not believable
+            out.print(f"{scope} {distance}{where}, condition {record.condition}, {record.label}")
+            out.print(tables.timed(standings(record, scope, distance), ratios=believable))
+            out.print(tables.limit(record, scope))
+            for line in tables.answers_for(lines):
+                out.print(line)
+            if believable and (scope, distance, where) == ("baseline", "l1", ""):
+                alone = case.alone(record)
+                for picture in files.save(charts.draw("speedup", alone), alone.picture("speedup")):
+                    out.print(f"Chart   {console.shown(picture)}")
     return status
 
 

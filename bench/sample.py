@@ -21,6 +21,7 @@ class Sample:
         position: the kernel's place in that turn, from 0.
         minor_faults, context_switches: page faults served from memory, and switches away from the process, per call.
         peak_rss_bytes: the process's largest resident size so far. All three are 0 where the system does not tell.
+        first: only the first so many images of each class were there; 0 is all.
     """
 
     kernel: str
@@ -35,6 +36,7 @@ class Sample:
     minor_faults: float = 0.0
     context_switches: float = 0.0
     peak_rss_bytes: int = 0
+    first: int = 0
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ tokenizer. `prepare` and `to_host` convert and do not compute, and are not count
 import ast
 import hashlib
 import io
+import symtable
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,11 +21,13 @@ LAYOUT = {
     tokenize.ENCODING, tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
     tokenize.ENDMARKER,
 }  # fmt: skip
+DOCUMENTED = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)  # what may have a docstring
+Span = tuple[tuple[int, int], tuple[int, int]]  # (row, column) of the first character, and of the one after the last
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the computation: its name, and its source lines, with those of the functions that it alone needs."""
+    """One step of the computation: its name, and its source lines, with those that it is the first to need."""
 
     name: str
     lines: tuple[str, ...]
@@ -42,23 +45,28 @@ class Code:
 def code(path: Path) -> Code | None:
     """Return the computing functions of a kernel's file; None where it is missing, does not parse or lacks them."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with tokenize.open(path) as file:  # as Python itself reads it
+            text = file.read()
         tree = ast.parse(text)
+        symtable.symtable(text, str(path), "exec")  # there is more that does not compile than what does not parse
     except (OSError, SyntaxError, ValueError):
         return None
     defined = {name: node for node in tree.body for name in _names(node)}
     if not {"mean_images", "predict_l1"} <= defined.keys():
         return None
-    taken: set[ast.stmt] = set()
-    steps = []
-    for name in (step for step in STEPS if step in defined):
-        others = {defined[step] for step in STEPS if step in defined and step != name}
-        nodes = [node for node in _needed(name, defined) if node not in taken | others]
-        taken.update(nodes)
-        if name != "distance_l1" or _uses(defined, "distance_l1"):
-            steps.append(Step(name, tuple(line for node in nodes for line in _lines(text, node))))
-    lines = [line for step in steps for line in step.lines]
-    return Code(tuple(steps), len(lines), sum(1 for _ in _tokens("\n".join(lines))))
+    needed = {name: _needed(name, defined) for name in STEPS if name in defined}
+    if "distance_l1" in defined and defined["distance_l1"] not in needed["mean_images"] + needed["predict_l1"]:
+        del needed["distance_l1"]
+    layout = _Layout(text)
+    steps, taken, tokens = [], set[ast.stmt](), 0
+    for name, nodes in needed.items():
+        others = {defined[step] for step in needed} - {defined[name]}
+        own = [node for node in nodes if node not in taken | others]
+        taken.update(own)
+        counted = [layout.tokens(node) for node in own]
+        tokens += sum(map(len, counted))
+        steps.append(Step(name, tuple(layout.lines(span for spans in counted for span in spans))))
+    return Code(tuple(steps), sum(len(step.lines) for step in steps), tokens)
 
 
 def source_hash(path: Path) -> str:
@@ -73,15 +81,17 @@ def source_hash(path: Path) -> str:
     except (SyntaxError, ValueError):  # it does not parse, and is broken for that
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None:
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
             node.body = node.body[1:]
+        if isinstance(node, ast.JoinedStr):  # Python 3.12 ends some of them with an empty piece
+            node.values = [each for each in node.values if not (isinstance(each, ast.Constant) and each.value == "")]
     return hashlib.sha256(_dump(tree).encode()).hexdigest()[:16]
 
 
 def find(kernel: str) -> Path | None:
     """Return the file of a contestant of this checkout; None for a kernel that lives elsewhere."""
-    name = f"{kernel.partition('@')[0]}.py"
-    return next(iter(sorted((ROOT / "kernels").rglob(name))), None)
+    stem = kernel.partition("@")[0]
+    return next((path for path in sorted((ROOT / "kernels").rglob("*.py")) if path.stem == stem), None)
 
 
 def _dump(value: object) -> str:
@@ -91,54 +101,92 @@ def _dump(value: object) -> str:
         return f"{type(value).__name__}({said})"
     if isinstance(value, list):
         return f"[{', '.join(map(_dump, value))}]"
-    return repr(value)
+    return ascii(value)  # what repr escapes hangs on the version of Unicode
 
 
-def _names(node: ast.stmt) -> list[str]:
+def _names(node: ast.AST) -> Iterator[str]:
+    """Yield what a statement defines for its file: functions, classes and constants, also under an `if` or `try`."""
     match node:
-        case ast.FunctionDef(name):
-            return [name]
-        case ast.Assign(targets):
-            return [target.id for target in targets if isinstance(target, ast.Name)]
-    return []
+        case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
+            yield name
+        case ast.Name(name):
+            yield name
+        case ast.AugAssign() | ast.AnnAssign(value=None):  # changes or announces what is defined elsewhere
+            pass
+        case _:
+            for child in ast.iter_child_nodes(node):
+                if not isinstance(child, ast.expr) or isinstance(getattr(child, "ctx", None), ast.Store):
+                    yield from _names(child)
 
 
 def _needed(name: str, defined: dict[str, ast.stmt]) -> list[ast.stmt]:
     """Return what a function needs of its file, itself included, in the order of the file."""
-    found: dict[str, ast.stmt] = {}
+    found: set[ast.stmt] = set()
     wanted = [name]
     while wanted:
-        if (each := wanted.pop()) not in found:
-            found[each] = defined[each]
-            wanted += [node.id for node in ast.walk(found[each]) if isinstance(node, ast.Name) and node.id in defined]
-    return sorted(set(found.values()), key=lambda node: node.lineno)
+        if (node := defined[wanted.pop()]) not in found:
+            found.add(node)
+            wanted += [each for each in _read(symtable.symtable(ast.unparse(node), "", "exec")) if each in defined]
+    return sorted(found, key=lambda node: (node.lineno, node.col_offset))
 
 
-def _uses(defined: dict[str, ast.stmt], name: str) -> bool:
-    """Return whether the computation under L1 comes to use a function."""
-    return any(defined[name] in _needed(root, defined) for root in ("mean_images", "predict_l1"))
+def _read(table: symtable.SymbolTable) -> Iterator[str]:
+    """Yield the names that code takes from its file or from Python; a local one of the same name is another."""
+    for symbol in table.get_symbols():
+        if symbol.is_referenced() if table.get_type() == "module" else symbol.is_global():
+            yield symbol.get_name()
+    for inner in table.get_children():
+        yield from _read(inner)
 
 
-def _lines(text: str, node: ast.stmt) -> Iterator[str]:
-    """Yield the source lines of a definition, decorators included, without docstring, comments and blank lines."""
-    whole = text.splitlines()
-    skipped: set[int] = set()
-    decorators = getattr(node, "decorator_list", [])
-    first = min([node.lineno, *(each.lineno for each in decorators)])
-    if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:
-        skipped.update(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
-    comments = {
-        token.start[0]: token.start[1]
-        for token in tokenize.generate_tokens(io.StringIO(text).readline)
-        if token.type == tokenize.COMMENT
-    }
-    for number in range(first, (node.end_lineno or node.lineno) + 1):
-        line = whole[number - 1][: comments.get(number)].rstrip()
-        if line and number not in skipped:
-            yield line
+class _Layout:
+    """Where in a text its tokens and comments are, by Python's own tokenizer."""
 
+    def __init__(self, text: str) -> None:
+        self._rows = text.split("\n")
+        self._comments: dict[int, int] = {}
+        self._tokens: list[Span] = []
+        self._shown: set[int] = set()
+        strings = 0  # since Python 3.12 an f-string comes in pieces; here it is one token, as before
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            kind = tokenize.tok_name[token.type]
+            if token.type == tokenize.COMMENT:
+                self._comments[token.start[0]] = token.start[1]
+            strings -= kind.endswith("STRING_END")
+            if not strings and kind.endswith("STRING_END"):
+                self._tokens[-1] = (self._tokens[-1][0], token.end)
+            elif not strings and token.type not in LAYOUT:
+                self._tokens.append((token.start, token.end))
+            strings += kind.endswith("STRING_START")
 
-def _tokens(text: str) -> Iterator[str]:
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type not in LAYOUT:
-            yield token.string
+    def tokens(self, node: ast.stmt) -> list[Span]:
+        """Return the tokens of a definition, decorators included, without docstrings."""
+        start, end = self._span(node)
+        start = min([start, *((each.lineno, 0) for each in getattr(node, "decorator_list", []))])
+        docstrings = [
+            self._span(each.body[0])
+            for each in ast.walk(node)
+            if isinstance(each, DOCUMENTED) and ast.get_docstring(each) is not None
+        ]
+        return [
+            (first, last)
+            for first, last in self._tokens
+            if start <= first and last <= end and not any(a <= first and last <= b for a, b in docstrings)
+        ]
+
+    def lines(self, tokens: Iterator[Span]) -> Iterator[str]:
+        """Yield the lines that tokens stand on, each once, without comments; blank ones in a string are out too."""
+        for first, last in tokens:
+            for number in range(first[0], last[0] + 1):
+                line = self._rows[number - 1][: self._comments.get(number)].rstrip()
+                if line and number not in self._shown:
+                    self._shown.add(number)
+                    yield line
+
+    def _span(self, node: ast.stmt) -> Span:
+        last = node.end_lineno or node.lineno
+        return self._place(node.lineno, node.col_offset), self._place(last, node.end_col_offset or 0)
+
+    def _place(self, row: int, column: int) -> tuple[int, int]:
+        """Return a place as the tokenizer counts it, in characters; the parser counts bytes."""
+        return row, len(self._rows[row - 1].encode()[:column].decode())

@@ -3,12 +3,10 @@
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from rich.table import Table
-
 from bench import standing, units
 from bench.checking import Verdict
 from bench.checklist import Line
-from bench.console import table
+from bench.grid import Grid
 from bench.limit import cache_level
 from bench.problem import Problem
 from bench.records import Record
@@ -50,26 +48,26 @@ def failures(verdicts: Iterable[Verdict]) -> Iterable[str]:
             yield f"{verdict.name} {'is ' if verdict.status != 'disagrees' else ''}{verdict.status}: {verdict.reason}"
 
 
-def checked(problem: Problem, verdicts: Sequence[Verdict]) -> Table:
+def checked(problem: Problem, verdicts: Sequence[Verdict]) -> Grid:
     """Return the table of `check`."""
     rows = []
     for verdict in verdicts:
         error = "" if verdict.mean_error is None else f"{verdict.mean_error:.1e}"
         scores = [_score(problem, verdict, distance) for distance in problem.answers]
         rows.append((verdict.name, *scores, error, verdict.status))
-    return table(
-        rows, "kernel", "L1 accuracy", "L2 accuracy", "mean-image error", "agreement", right=["mean-image error"]
-    )
+    columns = ("kernel", "L1 accuracy", "L2 accuracy", "mean-image error", "agreement")
+    return Grid(columns, rows, right=["mean-image error"])
 
 
 def _score(problem: Problem, verdict: Verdict, distance: str) -> str:
     if distance in verdict.correct:
-        correct = verdict.correct[distance]
-        return f"{problem.accuracy(correct):.4f}  {problem.score(correct)}"
+        correct, part = verdict.correct[distance], problem.part(verdict.images)
+        of = f" (first {verdict.images} of each class)" if verdict.images else ""
+        return f"{part.accuracy(correct):.4f}  {part.score(correct)}{of}"
     return "not offered" if verdict.status == "agrees" else ""
 
 
-def timed(standings: Sequence[Standing], ratios: bool = True) -> Table:
+def timed(standings: Sequence[Standing], ratios: bool = True) -> Grid:
     """Return the table of `run`, fastest last; without the ratios where the checklist forbids them."""
     rows = []
     for each in standings:
@@ -87,7 +85,7 @@ def timed(standings: Sequence[Standing], ratios: bool = True) -> Table:
         seconds = units.either(each.modes, units.time)
         rows.append((each.kernel, seconds, units.time(each.smallest), ratio, interval, per_image, share, first))
     columns = ("kernel", "median", "smallest", "speedup", "interval", "ns per image", "of limit", "first call")
-    return table(rows, *columns, right=columns[1:])
+    return Grid(columns, rows, right=columns[1:])
 
 
 def limit(record: Record, scope: str) -> str:
@@ -116,7 +114,7 @@ def answers_for(lines: Sequence[Line]) -> Iterable[str]:
         yield from (f"{level}  {line.found}: {line.remedy}" for line in lines if line.level == level)
 
 
-def by_condition(told: Sequence[Record]) -> Table:
+def by_condition(told: Sequence[Record]) -> Grid:
     """Return the medians of several conditions side by side, in the scope `baseline` under L1."""
     found = [{each.kernel: each for each in standings(record)} for record in told]
     names = sorted({name for each in found for name in each})
@@ -125,10 +123,10 @@ def by_condition(told: Sequence[Record]) -> Table:
         for name in names
     ]
     columns = [record.condition for record in told]
-    return table(rows, "kernel", *columns, right=columns)
+    return Grid(("kernel", *columns), rows, right=columns)
 
 
-def memory(footprints: Sequence[Footprint]) -> Table:
+def memory(footprints: Sequence[Footprint]) -> Grid:
     """Return the table of the memory pass, in megabytes (10^6 bytes)."""
 
     def megabytes(size: int | None) -> str:
@@ -143,4 +141,5 @@ def memory(footprints: Sequence[Footprint]) -> Table:
         )
         for each in footprints
     ]
-    return table(rows, "kernel", "scope", "held, MB", "temporaries, MB", right=("held, MB", "temporaries, MB"))
+    columns = ("kernel", "scope", "held, MB", "temporaries, MB")
+    return Grid(columns, rows, right=columns[2:])

@@ -4,14 +4,18 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import data
+from bench import case as cases
 from bench import checking, comparing, comparison_text, console, reading, tables, writing
+from bench.case import Case
 from bench.checking import Verdict
 from bench.comparing import Side
+from bench.grid import Grid
 from bench.kernel import Contestant, UnknownKernel, discover, select
-from bench.problem import pose
+from bench.problem import Problem, pose
 
 
 @dataclass(frozen=True)
@@ -26,14 +30,18 @@ class Choice:
     timeout_s: float
     quiet: bool
 
-    def contestants(self, always: Iterable[str] = ()) -> list[Contestant]:
-        """Return the contestants: those named, else those of the files, else all; `always` and `require` join them."""
+    def contestants(self, always: Iterable[str] = (), ladder: bool = False) -> list[Contestant]:
+        """Return the contestants: those named, else those of the files, else those of `kernels/`.
+
+        `always` and `require` join them, and every rung of the ladder where `ladder` says so.
+        """
         everyone = discover(self.files)
         extra = [*(path.stem for path in self.files), *self.require]
-        if self.kernels or self.files:
-            return select(everyone, [*self.kernels, *extra, *always])
-        select(everyone, extra)  # an unknown name in `require` is bad input here too
-        return everyone
+        named = [*self.kernels, *extra, *always] if self.kernels or self.files else []
+        chosen = {each.name for each in select(everyone, named or extra)}
+        if not named:
+            chosen |= {each.name for each in everyone if not each.rung}
+        return [each for each in everyone if each.name in chosen or (ladder and each.rung)]
 
     def status(self, verdicts: Sequence[Verdict]) -> int:
         """Return the exit status: 1 if a kernel is wrong or broken, a required one unavailable, or none agrees."""
@@ -46,7 +54,7 @@ class Choice:
 
 def check(choice: Choice, json_file: Path | None) -> int:
     """Verify the chosen kernels, print the table, write the JSON; return the exit status."""
-    contestants = choice.contestants()
+    contestants = choice.contestants(ladder=not choice.kernels and not choice.files)
     if json_file and not os.access(json_file if json_file.exists() else json_file.parent, os.W_OK):
         raise UnknownKernel(f"{json_file}: cannot be written; name a file in a folder that exists and is yours")
     problem = pose(data.load(choice.source))
@@ -78,7 +86,7 @@ def compare(sides: tuple[Side, Side], force: bool, shape: str, fail_slower: floa
     elif shape == "markdown":
         print(comparison_text.markdown(found))
     else:
-        console.out().print(console.table(comparison_text.lines(found), "", ""))
+        console.out().print(Grid(("", ""), comparison_text.lines(found)))
     return int(fail_slower is not None and found.slower_by(fail_slower))
 
 
@@ -86,14 +94,66 @@ def publish(path: Path | None, slug: str) -> None:
     """Publish a record, by default the newest local one, and print what was written."""
     from bench import publishing
 
-    for written in publishing.publish(path or reading.newest(), slug):
-        print(console.shown(written))
+    console_out = console.out()
+    console_out.print(console.shown(publishing.publish(path or reading.newest(), slug)))
+    console_out.print("Next    python -m bench report --readme writes the machine's page and pictures, and the README")
 
 
-def plot(path: Path | None) -> None:
-    """Draw a record, by default the newest, and print where the pictures are."""
-    from bench.charts import speedup as chart
+def plot(path: Path | None, source: str | None) -> None:
+    """Draw what a record, by default the newest local one with what belongs to it, has to show; print the paths."""
+    from bench import charts
+    from bench.charts import files
 
-    path = path or reading.newest()
-    for picture in chart.draw(reading.read(path), reading.stem(path)):
-        print(console.shown(picture))
+    drawn = cases.alone(reading.read(path)) if path else cases.local() or cases.alone(reading.read(reading.newest()))
+    drawn = _with_digits([drawn], source)[0]
+    only = {"sizes": ("scaling",), "memory": ("memory",)}.get(drawn.speed.kind, charts.PICTURES)
+    for name in only if drawn.speed.paired else ("speedup",):
+        try:
+            pictures = files.save(charts.draw(name, drawn), drawn.picture(name))
+        except charts.NotDrawn as missing:
+            print(f"{name} is not drawn: {missing}")
+        else:
+            for picture in pictures:
+                print(console.shown(picture))
+
+
+def report(paths: Sequence[Path], source: str | None, readme: bool) -> None:
+    """Write the pages of every published machine and of the newest local record, or of the records named.
+
+    Raises:
+        BadRecord: there is no record, one cannot be read, or they do not belong on one page.
+    """
+    from bench import readme as readmes
+    from bench import report as reports
+
+    published = [] if paths and not readme else list(cases.published())
+    if paths:
+        found = [cases.of([reading.read(path) for path in paths], reading.stem(paths[0]).with_suffix(".html"))]
+    else:
+        found = [*published, *filter(None, [cases.local()])]
+    if not found:
+        reading.newest()  # says what is wrong, or that there is no record
+    for case in _with_digits([*found, *(published if paths else [])], source):
+        for written in reports.write(case):
+            print(console.shown(written))
+        if case.published and case.problem is None:
+            print("The gallery is left as it is: the digits that were recorded are not at hand; --data names them.")
+    if readme:
+        text = readmes.rewritten(readmes.README.read_text(encoding="utf-8"), published)
+        with writing.whole(readmes.README) as partial:
+            partial.write_text(text, encoding="utf-8")
+        print(console.shown(readmes.README))
+
+
+def _with_digits(found: Sequence[Case], source: str | None) -> list[Case]:
+    """Return the cases with the recorded digits, where these are at hand; nothing is fetched for a picture."""
+
+    @cache
+    def problem(name: str | None) -> Problem | None:
+        return pose(data.load(name)) if name else None
+
+    drawn = (each.speed.facts.get("dataset") == "drawn" for each in found)
+    return [
+        each.answering(problem(source or ("drawn" if own else data.at_hand())))
+        for each, own in zip(found, drawn, strict=True)
+    ]

@@ -41,21 +41,27 @@ class Session:
         """
         from bench import problem  # with NumPy, before the clock starts: every kernel gets an array
 
-        self.problem = problem.read(Path(folder)).shuffled(order)
+        self.whole, self.order = problem.read(Path(folder)), order
+        self.problem = self.whole.part(contestant["images"]).shuffled(order)
         self.device = contestant["device"]
         started = perf_counter()
         self.kernel = load(Contestant(**{**contestant, "path": Path(contestant["path"])}))
         self.kernel.prepare(self.problem.valid[:1], self.device)
         return {"start_s": perf_counter() - started}
 
-    def prepare(self, valid_images: int | None = None) -> Reply:
-        """Prepare every stack, untimed; with `valid_images`, so many validation images, repeated as often as needed."""
+    def prepare(self, valid_images: int = 0, first: int = 0) -> Reply:
+        """Prepare every stack, untimed.
+
+        With `valid_images`, so many validation images, repeated as often as needed; with `first`, the first so many
+        images of each class.
+        """
         from bench import broadcast, workload
 
         self.__dict__.pop("work", None)  # the former stacks make room first
         self.calls: dict[tuple[str, str], tuple[Callable[[], Any], Callable[[Any], Any]]] = {}
         self.kept: list[Any] = []
-        posed = self.problem if valid_images is None else self.problem.tiled(valid_images)
+        posed = self.whole.part(first).shuffled(self.order) if first else self.problem
+        posed = posed.tiled(valid_images) if valid_images else posed
         self.work = workload.prepare(self.kernel, self.device, posed)
         asked = broadcast.concerns(self.kernel, self.work.valid)
         return {"distances": workload.offered(self.kernel), "broadcasts": asked}

@@ -36,6 +36,8 @@ def write(
         name = f"{sample.scope}/{sample.distance}/{sample.kernel}"
         if facts.get("kind") == "sizes":
             name += f"/{sample.images}"
+        if sample.first:
+            name += f"/first-{sample.first}"
         metadata = {**kernel_facts.get(sample.kernel, {}), **asdict(sample)}
         entries.append((name, metadata.pop("seconds"), metadata))
     return _dump(entries, {**facts, "unit": "second"}, absent, folder or records.LOCAL)

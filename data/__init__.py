@@ -7,6 +7,6 @@ This package imports nothing of `bench` or `kernels`.
 """
 
 from data.digits import DataError, Digits
-from data.sources import load
+from data.sources import at_hand, load
 
-__all__ = ["DataError", "Digits", "load"]
+__all__ = ["DataError", "Digits", "at_hand", "load"]

@@ -45,23 +45,28 @@ def load(source: str | os.PathLike[str] = "auto", notify: Callable[[str], None] 
         return load("drawn")
 
 
+def at_hand() -> str | None:
+    """Return what `auto` would load without asking the network; None where it would have to."""
+    if os.environ.get(VARIABLE):
+        return os.environ[VARIABLE]
+    return str(_cached()) if _cached().exists() else None
+
+
 def fetch(notify: Callable[[str], None]) -> Path:
     """Return the path of the published archive, downloaded into the user's cache folder unless it is there.
 
     Raises:
         DataError: it cannot be reached, or what came has another checksum.
     """
-    import platformdirs  # these two cost 0.1 s, and most sources need neither
-    import pooch
+    import pooch  # these two cost 0.1 s, and most sources need neither
     import requests
 
     pooch.get_logger().setLevel("WARNING")
-    cache = Path(platformdirs.user_cache_dir("loops-vs-broadcasting"))
-    known = (cache / "mnist_sample.tgz").exists()
+    cache, known = _cached().parent, _cached().exists()
     timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=timeout)
     try:
-        archive = Path(pooch.retrieve(URL, f"md5:{MD5}", "mnist_sample.tgz", cache, downloader=downloader))
+        archive = Path(pooch.retrieve(URL, f"md5:{MD5}", _cached().name, cache, downloader=downloader))
     except requests.RequestException as error:
         raise DataError(f"{URL} cannot be reached ({type(error).__name__})") from error
     except (ValueError, OSError) as error:  # pooch: another checksum, or a cache folder that cannot be written
@@ -69,6 +74,12 @@ def fetch(notify: Callable[[str], None]) -> Path:
     if not known:
         notify(f"Downloaded {URL} to {cache}")
     return archive
+
+
+def _cached() -> Path:
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("loops-vs-broadcasting")) / "mnist_sample.tgz"
 
 
 def _from_path(path: Path) -> Digits:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from bench.case import Case
 
-PICTURES = ("exhibits", "speedup", "scaling", "scopes", "code", "memory", "gallery", "broadcasting")
+PICTURES = ("exhibits", "speedup", "scaling", "scopes", "code_size", "memory", "gallery", "broadcasting")
 
 
 class NotDrawn(Exception):

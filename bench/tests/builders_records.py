@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from bench import reading, writing
+from bench.claims import MNIST_SAMPLE
 from bench.kernel import REFERENCE
 from bench.records import Absent, Record
-from bench.sample import AGAIN, ALL_CORES, ONE_CORE, Sample
+from bench.sample import AGAIN, ALL_CORES, ONE_CORE, Footprint, Sample
 
 FACTS: dict[str, Any] = {
     "kind": "speed",
@@ -35,6 +36,22 @@ FACTS: dict[str, Any] = {
     "memory_limit_bytes": 2**33,
     "load_average": 0.5,
     "overhead_s": 3e-7,
+}
+DOCUMENTS: dict[str, Any] = {  # what is exact in the documents' own digits
+    "dataset": "mnist_sample",
+    "dataset_digest": MNIST_SAMPLE,
+    "train_counts": "6131 6265",
+    "valid_counts": "1010 1028",
+    "exact_l1": "926/1010, 1013/1028",
+    "exact_l2": "968/1010, 1001/1028",
+    "exact_signed": "626/1010, 717/1028",
+    "only_l1_right": 12,
+    "only_l2_right": 42,
+    "margin_l1": 0.1514,
+    "margin_l2": 0.1407,
+    "margin_change_low": -0.0322,
+    "margin_change_high": -0.0145,
+    "margin_change_level": 0.951,
 }
 KERNEL_FACTS = {
     "device": "cpu",
@@ -94,6 +111,12 @@ def write(
     names = {each.kernel for each in taken if not each.kernel.startswith("limit@")}
     by_kernel = {name: KERNEL_FACTS | (kernel_facts or {}).get(name, {}) for name in names}
     return writing.write(taken, absent, FACTS | facts, by_kernel, folder)
+
+
+def write_memory(folder: Path, **facts: Any) -> Path:
+    """Write a record of memory with one footprint; `facts` replace what would stand there."""
+    footprints = [Footprint("quick", "mean", "-", 1, 1, 1)]
+    return writing.write_memory(footprints, (), FACTS | facts, {"quick": KERNEL_FACTS}, folder)
 
 
 def record(folder: Path, *arguments: Any, **options: Any) -> Record:

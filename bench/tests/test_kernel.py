@@ -14,8 +14,10 @@ def from_file(path: Path) -> list[Contestant]:
 
 
 def test_every_file_of_the_folder_is_found_and_its_name_is_its_file_name() -> None:
-    files = {path.stem for path in (kernels.ROOT / "kernels").glob("[!_]*.py")}
-    assert {each.kernel for each in discover()} == files
+    folders = (kernels.ROOT / "kernels", kernels.LADDER)
+    files = [{path.stem for path in folder.glob("[!_]*.py")} for folder in folders]
+    assert not set.intersection(*files)
+    assert [{each.kernel for each in discover() if each.rung == rung} for rung in (False, True)] == files
     names = [each.name for each in discover()]
     assert len(set(names)) == len(names)
     assert kernels.REFERENCE in names

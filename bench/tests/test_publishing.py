@@ -10,7 +10,6 @@ import pytest
 from click.testing import CliRunner
 
 from bench import __main__, publishing, reading, records
-from bench.charts import speedup as chart
 from bench.kernel import REFERENCE
 from bench.records import BadRecord
 from bench.tests.builders_records import FACTS, pytest_benchmark, samples, write
@@ -26,27 +25,27 @@ def left(folder):
     return sorted(path.name for path in folder.parent.glob("*/*") if path.parent != folder)
 
 
-def test_folder_file_and_pictures_are_named_for_a_person(local):
+def test_folder_and_file_are_named_for_a_person(local):
     path = write(local)
     done = CliRunner().invoke(__main__.cli, ["publish", str(path), "--slug", "first-light"])
     assert done.exit_code == 0, done.output
     folder = local.parent / "a-fine-cpu-2-cores"
     date = reading.read(path).facts["date"][:10]
     assert re.fullmatch(r"20\d\d-\d\d-\d\d", date)
-    assert left(local) == [f"{date}-first-light{suffix}" for suffix in (".json.gz", ".png", ".svg")]
+    assert left(local) == [f"{date}-first-light.json.gz"]
     assert f"{date}-first-light.json.gz" in done.output
+    assert "python -m bench report" in done.output  # which draws it
     assert path.exists()  # copied, not moved
     assert {each.name for each in local.parent.iterdir()} == {"local", folder.name}
 
 
 def test_a_published_record_is_read_like_any_other(local):
     path = write(local)
-    published = publishing.publish(path, "x")[0]
+    published = publishing.publish(path, "x")
     one, other = reading.read(path), reading.read(published)
     assert (list(one.samples), one.facts, one.kernel_facts) == (list(other.samples), other.facts, other.kernel_facts)
     path.unlink()
     assert reading.newest() == published  # where there is no local one
-    assert chart.draw(other, reading.stem(published))[0].name == published.name.replace(".json.gz", ".svg")
     done = CliRunner().invoke(__main__.cli, ["compare", REFERENCE, "quick"])
     assert published.name in done.output
     assert "100×" in done.output
@@ -58,16 +57,16 @@ def test_a_published_record_is_read_like_any_other(local):
 
 def test_the_same_record_is_the_same_bytes_wherever_it_is_published_from(local, tmp_path, monkeypatch):
     path = write(local)
-    first = publishing.publish(path, "x")[0]
+    first = publishing.publish(path, "x")
     monkeypatch.setattr("time.time", lambda: 1.0)
-    again = publishing.publish(first, "y")[0]
+    again = publishing.publish(first, "y")
     assert first.read_bytes() == again.read_bytes()
     assert gzip.decompress(first.read_bytes()) == path.read_bytes()
 
 
 def test_a_record_is_never_overwritten(local):
     path = write(local)
-    published = publishing.publish(path, "x")[0]
+    published = publishing.publish(path, "x")
     before = published.read_bytes()
     with pytest.raises(BadRecord, match=r"never overwritten; choose another --slug"):
         publishing.publish(write(local, samples(quick=0.005)), "x")
@@ -115,14 +114,14 @@ def test_unpaired_files_are_refused(local):
         publishing.publish(pytest_benchmark(local, python_loops=[1.0], quick=[0.1]), "x")
 
 
-def test_sizes_and_memory_are_published_without_a_picture(local):
+def test_sizes_and_memory_are_published_too(local):
     taken = [
         replace(each, scope="predict", images=size, seconds=each.seconds * size)
         for size in (1, 10)
         for each in samples()
         if each.scope == "baseline" and (each.kernel, size) != (REFERENCE, 10)
     ]
-    assert len(publishing.publish(write(local, taken, kind="sizes"), "sizes")) == 1
+    assert publishing.publish(write(local, taken, kind="sizes"), "sizes").name.endswith("-sizes.json.gz")
     failing = [replace(each, seconds=1e-9) if (each.kernel, each.images) == ("quick", 10) else each for each in taken]
     with pytest.raises(BadRecord, match="of the limit"):
         publishing.publish(write(local, failing, kind="sizes"), "wrong")

@@ -1,6 +1,7 @@
 """`run` and `plot` as a person meets them: what they print, what they leave behind, how they end."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -40,9 +41,12 @@ def test_run_ends_with_what_a_person_wants_to_see(place):
     assert "absent is unavailable: no_such_package is not installed" in said
     assert "indicative: 1 process set, no interval" in said
     assert "resolution ±" in said
-    assert said.rstrip().endswith("python -m bench run --kernel mine.py")
+    tail = said.splitlines()[-20:]
+    for claim in range(1, 10):
+        assert any(line.startswith(f"C{claim} ") for line in tail), claim
     left = sorted(path.suffix for path in (place / "local").iterdir())
-    assert left == [".json", ".png", ".svg"]
+    assert left == [".html", ".json", ".png", ".svg"]
+    assert re.fullmatch(r"Page +\S+\.html", tail[-1])
     svg = next((place / "local").glob("*.svg"))
     before = svg.read_bytes()
     assert invoke("plot").exit_code == 0
@@ -116,7 +120,7 @@ def test_ctrl_c_leaves_nothing_and_ends_with_130(place):
 
 
 def test_help_fits_a_screen():
-    for verb in ("kernels", "check", "run", "plot", "compare", "publish"):
+    for verb in ("kernels", "check", "run", "plot", "report", "compare", "publish"):
         lines = invoke(verb, "--help").output.splitlines()
-        assert len(lines) <= 24
+        assert len(lines) <= 27
         assert max(map(len, lines)) <= 80

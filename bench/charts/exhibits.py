@@ -1,0 +1,184 @@
+"""The same computation in loops and in broadcasting: the lines that compute, side by side, and what they cost."""
+
+import builtins
+import keyword
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch, Rectangle
+
+from bench import checklist, source, units
+from bench.case import Case
+from bench.charts import Drawing, NotDrawn, style
+from bench.claims import TUTORIAL_CPU, TUTORIAL_GPU
+from bench.kernel import REFERENCE
+from bench.standing import Standing, standings
+
+RIVALS = (TUTORIAL_CPU, TUTORIAL_GPU, "numpy_broadcast")  # the first that was recorded stands beside the reference
+TITLES = {
+    "mean_images": "Average the training images of each class into a mean image",
+    "distance_l1": "Measure how far an image is from a mean image",
+    "predict_l1": "Call every image by its nearest mean image",
+}
+WIDTH, COLUMNS, SPAN = 576, (16, 292), 268  # points: of the picture, of its two columns
+SIZE, LEADING, LONGEST = 7.9, 11.4, 54  # of code: its type, its lines, and the characters that one of them can hold
+WORD = re.compile(r"""(?P<literal>"[^"]*"|'[^']*'|\b\d[\w.]*)|(?<![.\w])(?P<word>[^\W\d]\w*)""")
+COLOURS = {"loop": style.WRONG, "keyword": "#0b4f9e", "builtin": "#0b4f9e", "literal": "#7a4b00", "plain": style.INK}
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A kernel: the lines of each step, how much code they are as recorded (else as counted now), and where it stands.
+
+    `stale` says that the lines are not those that were timed.
+    """
+
+    steps: dict[str, list[str]]
+    tokens: int
+    lines: int
+    standing: Standing
+    stale: bool
+
+    @property
+    def seconds(self) -> str:
+        return units.either(self.standing.modes, units.time)
+
+    @property
+    def per_image(self) -> str:
+        each = self.standing
+        if len(each.modes) < 2:
+            return f"{each.seconds / each.images * 1e9:,.0f} ns"
+        return units.either(each.modes, lambda seconds: f"{seconds / each.images * 1e9:,.0f} ns")
+
+
+def draw(case: Case) -> Drawing:
+    """Draw the reference beside the tutorial's own expressions, step by step.
+
+    Raises:
+        NotDrawn: no kernel that broadcasts was recorded, or a file of the two is not here.
+        BadRecord: the record's checklist FAILs.
+    """
+    checklist.must_not_fail(case.speed)
+    found = {each.kernel: each for each in standings(case.speed)}
+    rival = next((name for name in RIVALS if name in found), None)
+    if rival is None:
+        raise NotDrawn(f"none of {', '.join(RIVALS)} was recorded; python -m bench run records them")
+    pair = [_exhibit(case, found[name]) for name in (REFERENCE, rival)]
+    instead = "" if rival == TUTORIAL_CPU else f"; {TUTORIAL_CPU} was not recorded, so {rival} stands in for it"
+    with style.drawing():
+        rows = [max(len(each.steps[step]) for each in pair) for step in TITLES]
+        figure, axes = style.sheet(WIDTH, 232 + sum(LEADING * lines + 37 for lines in rows))
+        axes.text(16, 30, "The same computation, twice", fontsize=16, weight="bold")
+        axes.text(16, 46, f"Proven to give the same label to every image{instead}", color=style.FAINT, fontsize=8.5)
+        y = 105.0
+        for number, (step, lines) in enumerate(zip(TITLES, rows, strict=True), 1):
+            axes.text(16, y, f"{number}   {TITLES[step]}", weight="bold", fontsize=9)
+            for x, each in zip(COLUMNS, pair, strict=True):
+                _card(axes, x, y + 7, each.steps[step], LEADING * lines + 10)
+            y += LEADING * lines + 37
+        for x, each in zip(COLUMNS, pair, strict=True):
+            axes.text(x, 73, each.standing.kernel, family=style.MONO, fontsize=12, weight="bold")
+            axes.add_patch(Rectangle((x, 79), SPAN, 3, color=style.colour(each.standing.kernel)))
+            _costs(axes, x, y + 10, each)
+        axes.text(WIDTH / 2, y + 75, _comparison(pair), fontsize=12, weight="bold", ha="center")
+        axes.text(16, y + 110, style.small_print(case.speed), fontsize=7.5, color=style.FAINT, linespacing=1.4)
+    facts = case.speed.facts
+    caption = f"Loops and broadcasting side by side, step by step, on {facts['dataset']}, timed on {_machine(facts)}"
+    alt = " ".join(f"{each.standing.kernel}: {_said(each)}." for each in pair)
+    return Drawing(figure, f"{caption}{instead}.", f"{alt} {pair[1].standing.kernel} is {_comparison(pair)}.")
+
+
+def _exhibit(case: Case, standing: Standing) -> Exhibit:
+    path = case.file(standing.kernel)
+    code = source.code(path) if path else None
+    if code is None:
+        raise NotDrawn(f"the file of {standing.kernel} is not in this checkout; name it with --kernel FILE")
+    lines = {each.name: _set(each.lines) for each in code.steps}
+    facts = case.speed.kernel_facts.get(standing.kernel, {})
+    counts = int(facts.get("code_tokens", code.tokens)), int(facts.get("code_lines", code.lines))
+    return Exhibit({step: lines.get(step, []) for step in TITLES}, *counts, standing, case.stale(standing.kernel))
+
+
+def _set(lines: Sequence[str]) -> list[str]:
+    """Return lines as they are set: a blank one between functions, and what is too long broken."""
+    found: list[str] = []
+    for line in lines:
+        if found and line.startswith("def ") and not found[-1].startswith("@"):
+            found.append("")
+        found += _broken(line)
+    return found
+
+
+def _broken(line: str) -> Iterator[str]:
+    """Yield a line of code, or its parts where it is too long for its column."""
+    indent = len(line) - len(line.lstrip())
+    for mark in (" for ", " "):
+        if len(line) > LONGEST and (cut := line.rfind(mark, indent + 8, LONGEST + 1)) > 0:
+            yield line[:cut]
+            yield from _broken(f"{line[:indent]}    {line[cut + 1 :]}")
+            return
+    yield line
+
+
+def _layers(line: str) -> dict[str, str]:
+    """Return a line once per kind of word, with blanks in place of the others: drawn over each other, they align."""
+    layers = {"plain": list(line)}
+    for found in WORD.finditer(line):
+        kind = "literal" if found["literal"] else _kind(found["word"])
+        place = slice(*found.span())
+        layers["plain"][place] = " " * len(found[0])
+        layers.setdefault(kind, [" "] * len(line))[place] = found[0]
+    return {kind: "".join(letters).rstrip() for kind, letters in layers.items()}
+
+
+def _kind(word: str) -> str:
+    if keyword.iskeyword(word):
+        return "loop" if word in {"for", "while"} else "keyword"
+    return "builtin" if hasattr(builtins, word) else "plain"
+
+
+def _card(axes: Axes, x: float, y: float, lines: list[str], height: float) -> None:
+    """A step's lines on a card, in the colours of their words."""
+    shape = FancyBboxPatch((x, y), SPAN, height, "round,pad=0,rounding_size=4", fc="white", ec="#dedad0", lw=0.7)
+    axes.add_patch(shape)
+    for place, line in enumerate(lines):
+        for kind, text in _layers(line).items():
+            written = axes.text(x + 6, y + 13 + LEADING * place, text, family=style.MONO, fontsize=SIZE)
+            written.set(color=COLOURS[kind], weight="bold" if kind in {"loop", "keyword"} else "normal")
+
+
+def _costs(axes: Axes, x: float, y: float, exhibit: Exhibit) -> None:
+    """What a kernel costs, in three numbers, each with what it is."""
+    costs = (
+        (f"{exhibit.tokens}", f"tokens, in {exhibit.lines} lines"),
+        (exhibit.seconds, f"for {exhibit.standing.images:,} images"),
+        (exhibit.per_image, "per image"),
+    )
+    for left, (value, meaning) in zip((x, x + 90, x + 182), costs, strict=True):
+        size = 14 if " or " not in value else 6.5  # two modes
+        axes.text(left, y + 8, value.replace(" or ", "\nor "), fontsize=size, weight="bold")
+        axes.text(left, y + 21, meaning, fontsize=7.5, color=style.FAINT)
+    if exhibit.stale:
+        axes.text(x, y + 36, "stale: its source has changed since", fontsize=8, color=style.WRONG, weight="bold")
+
+
+def _comparison(pair: list[Exhibit]) -> str:
+    """Return how the second compares with the first, with the interval where there is one."""
+    second = pair[1].standing
+    ratio, interval = second.ratio, ""
+    if ratio and ratio.low is not None and ratio.high is not None and len(second.speedups) == 1:
+        interval = f" ({units.ratio(ratio.low)} to {units.ratio(ratio.high)})"
+    share = pair[1].tokens / pair[0].tokens
+    return f"{units.either(second.speedups, units.ratio)} as fast{interval}, in {share:.0%} of the tokens"
+
+
+def _said(exhibit: Exhibit) -> str:
+    stale = ", stale: its source has changed since" if exhibit.stale else ""
+    size = f"{exhibit.tokens} tokens in {exhibit.lines} lines"
+    return f"{size}, {exhibit.seconds} for {exhibit.standing.images:,} images, {exhibit.per_image} per image{stale}"
+
+
+def _machine(facts: dict[str, object]) -> str:
+    return f"{facts.get('cpu_model_name', 'unknown CPU')}, {facts.get('cpu_count', '?')} cores"

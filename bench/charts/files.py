@@ -1,0 +1,57 @@
+"""Pictures as files, the same byte for byte, and as part of a page. A file says in words what it shows."""
+
+import io
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import unescape
+from pathlib import Path
+
+from bench.charts import Drawing, style
+
+NOTHING = {"Date": None, "Creator": None, "Format": None, "Type": None}  # nothing of the moment or of matplotlib
+
+
+def svg(drawing: Drawing) -> str:
+    """Return a picture as SVG; its title is the caption, its description the text in words and numbers."""
+    text = io.StringIO()
+    with style.drawing():
+        metadata = {**NOTHING, "Title": drawing.caption, "Description": drawing.alt}
+        drawing.figure.savefig(text, format="svg", metadata=metadata)
+    return text.getvalue()
+
+
+def save(drawing: Drawing, stem: Path) -> list[Path]:
+    """Write `stem`.svg and `stem`.png, each whole or not at all, and return their paths."""
+    paths = [stem.with_name(f"{stem.name}{suffix}") for suffix in (".svg", ".png")]
+    with _whole(paths[0]) as partial:
+        partial.write_text(svg(drawing), encoding="utf-8")
+    with _whole(paths[1]) as partial, style.drawing():
+        drawing.figure.savefig(partial, format="png", metadata={"Software": None}, dpi=style.DPI)
+    return paths
+
+
+def described(svg: str) -> tuple[str, str]:
+    """Return the caption and the words of a picture that `svg` made."""
+    found = (re.search(f"<dc:{tag}>(.*?)</dc:{tag}>", svg, flags=re.DOTALL) for tag in ("title", "description"))
+    caption, alt = (unescape(each[1]) if each else "" for each in found)
+    return caption, alt
+
+
+def inline(name: str, svg: str) -> str:
+    """Return the <svg> element for a page: without prolog and metadata, and with ids of its own."""
+    element = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], count=1, flags=re.DOTALL)
+    element = re.sub(r'(<image [^>]*?) id="[^"]*"', r"\1", element)  # the same image twice has the same id, never used
+    element = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", element)
+    return element.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1).strip()
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    partial = path.with_name(f".{path.name}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,67 @@
+"""The README's results, written from the published records between two markers, so that they cannot differ."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import claims, gpu, report, tables
+from bench.case import Case
+from bench.charts import files
+from bench.grid import Grid
+from bench.kernel import ROOT
+from bench.records import BadRecord
+from bench.standing import standings
+
+README = ROOT / "README.md"
+BEGIN = "<!-- results: written by python -m bench report --readme -->"
+END = "<!-- end of results -->"
+
+
+def rewritten(text: str, cases: Sequence[Case]) -> str:
+    """Return a README with what stands between its markers made anew from published cases and their pictures.
+
+    Raises:
+        BadRecord: nothing is published, or the text has not exactly one pair of markers.
+    """
+    if not cases:
+        raise BadRecord("no record is published, so there is nothing to write in the README; python -m bench publish")
+    if len(re.findall(re.escape(BEGIN), text)) != 1 or text.partition(BEGIN)[2].count(END) != 1:
+        raise BadRecord(f"{README.name}: expected one line {BEGIN} and after it one line {END}; put them back")
+    before, rest = text.split(BEGIN)
+    results = report.render("readme.md.j2", machines=[_machine(case) for case in cases]).strip()
+    return f"{before}{BEGIN}\n\n{results}\n\n{END}{rest.split(END)[1]}"
+
+
+def _machine(case: Case) -> dict[str, Any]:
+    record = case.speed
+    rulings = claims.rulings(record)
+    verdicts = Grid(
+        ("claim", "verdict", "found"),
+        [
+            (
+                f"{each.claim} {claims.CLAIMS[each.claim]}{f' ({each.about})' if each.about else ''}",
+                f"**{each.verdict}**",
+                each.number or each.why,
+            )
+            for each in rulings
+        ],
+    )
+    facts = record.facts
+    return {
+        "title": f"{facts['cpu_model_name']}, {facts['cpu_count']} cores",
+        "folder": case.page.parent.relative_to(ROOT).as_posix(),
+        "exhibits": {"alt": _alt(case.picture("exhibits"))},
+        "speedup": {"alt": _alt(case.picture("speedup"))},
+        "verdicts": verdicts.markdown(),
+        "timed_caption": f"The scope `baseline` under L1 on {facts['cpu_model_name']}, {facts['cpu_count']} cores "
+        f"({facts['caches']}). {report.subtitle(record)} {tables.limit(record, 'baseline')}",
+        "timed": tables.timed(standings(record)).markdown(),
+        "notes": gpu.absence(record) or "",
+    }
+
+
+def _alt(stem: Path) -> str:
+    """Return a picture's words as they may stand in Markdown's brackets."""
+    _, alt = files.described(stem.with_name(f"{stem.name}.svg").read_text(encoding="utf-8"))
+    return re.sub(r"[\[\]\s]+", " ", alt).strip()

@@ -1,0 +1,67 @@
+"""A case that has everything a page can show, with planted times: a GPU, sizes that cross, memory, digits."""
+
+from pathlib import Path
+
+import numpy as np
+
+from bench import case as cases
+from bench import evidence, reading, writing
+from bench.case import Case
+from bench.problem import Problem, pose
+from bench.records import Absent
+from bench.sample import Footprint, Sample
+from bench.tests.builders_records import FACTS, KERNEL_FACTS, samples, write
+from data.digits import Digits
+
+CELLS = (("mean", "-"), ("predict", "l1"), ("predict", "l2"), ("baseline", "l1"), ("end_to_end", "l1"))
+KERNELS = {"numpy_broadcast": 0.004, "torch_broadcast@cpu": 0.003, "torch_broadcast@cuda": 0.00002}
+BROADCAST = {
+    "code_lines": 9, "code_tokens": 100, "ranks_l1": "40/40", "ranks_l2": "39/40", "expansion_strides": "0, 28, 1",
+    "expansion_full_bytes": 10**6, "expansion_bytes": 0, "expression_bytes_l1": 2 * 10**6, "expression_bytes_l2": 10**6,
+}  # fmt: skip
+BY_KERNEL = {
+    "python_loops": {"code_lines": 27, "code_tokens": 224},
+    "numpy_broadcast": BROADCAST,
+    "torch_broadcast@cpu": BROADCAST,
+    "torch_broadcast@cuda": {**BROADCAST, "device": "cuda"},
+}
+
+
+def problem(classes: str = "37", n: int = 20, height: int = 28, width: int = 28) -> Problem:
+    """Return random digits, solved: as many training as validation images of each class."""
+    rng = np.random.default_rng(7)
+
+    def stacks() -> tuple[np.ndarray, ...]:
+        found = tuple(rng.integers(0, 256, (n, height, width), dtype=np.uint8) for _ in classes)
+        for stack in found:
+            stack.setflags(write=False)
+        return found
+
+    names = tuple(tuple(f"{number}.png" for number in range(n)) for _ in classes)
+    return pose(Digits("random", tuple(classes), stacks(), stacks(), names, names))
+
+
+def full_case(folder: Path) -> Case:
+    """Write records of speed, sizes and memory to a folder, and return their case; its page lies beside them."""
+    posed = problem()
+    facts = {
+        **FACTS, **evidence.facts(posed), "dataset": posed.name, "dataset_digest": posed.digest, "loading_s": 0.5,
+        "image_pixels": 784, "valid_counts": "20 20", "train_counts": "20 20", "gpu": "A Fine GPU, 1.0",
+    }  # fmt: skip
+    absent = (Absent("jax_broadcast@cuda", "unavailable", "jax is not installed"),)
+    speed = write(folder, samples(cells=CELLS, quick=0, **KERNELS), absent, BY_KERNEL, **facts)
+    by_size = [
+        Sample(name, "predict", "l1", size, fixed + each * size, 3, process, turn, place)
+        for size in (1, 100, 10_000)
+        for process in range(6)
+        for turn in range(3)
+        for place, (name, (fixed, each)) in enumerate(
+            {"python_loops": (0, 1e-4), "numpy_broadcast": (5e-6, 1e-6), "torch_broadcast@cuda": (5e-5, 1e-9)}.items()
+        )
+    ]
+    sizes = write(folder, by_size, (), BY_KERNEL, **{**facts, "kind": "sizes"})
+    footprints = [Footprint(name, *cell, 40, 10**7, 10**6) for name in ("python_loops", *KERNELS) for cell in CELLS]
+    by_kernel = {name: {**KERNEL_FACTS, **more} for name, more in BY_KERNEL.items()}
+    memory = writing.write_memory(footprints, (), facts, by_kernel, folder)
+    found = [reading.read(path) for path in (speed, sizes, memory)]
+    return cases.of(found, folder / "report.html").answering(posed)

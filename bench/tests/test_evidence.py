@@ -1,0 +1,181 @@
+"""What the digits say, exactly: each number found in another way too, and on the real digits the documents'."""
+
+import json
+from fractions import Fraction
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench import claims, evidence
+from bench.problem import pose
+from bench.tests.builders import digits, problem
+
+DISTANCES = st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=1, max_size=5).map(np.array)
+
+
+# The sign test.
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "p"),
+    [
+        (0, 0, 1),
+        (1, 0, 1),
+        (1, 1, 1),
+        (5, 5, 1),
+        (5, 0, 2 / 32),
+        (6, 0, 2 / 64),
+        (7, 1, 2 * 9 / 256),
+        (6, 5, 1),
+    ],
+)
+def test_the_sign_test_by_hand(ours, theirs, p):
+    assert evidence.sign_test(ours, theirs) == evidence.sign_test(theirs, ours) == pytest.approx(p, abs=1e-15)
+
+
+@given(st.integers(0, 9), st.integers(0, 9))
+def test_the_sign_test_is_the_part_of_all_tosses_that_are_as_uneven(ours, theirs):
+    n = ours + theirs
+    heads = np.array([bin(toss).count("1") for toss in range(2 ** min(n, 12))])
+    if n <= 12:
+        uneven = abs(2 * heads - n) >= abs(ours - theirs)
+        assert evidence.sign_test(ours, theirs) == pytest.approx(float(uneven.mean()))
+
+
+def test_the_sign_test_of_many_images_neither_overflows_nor_is_nothing():
+    assert evidence.sign_test(6000, 4000) < 1e-80
+    assert evidence.sign_test(5000, 5001) == 1
+    assert 0 < evidence.sign_test(600, 400) < evidence.sign_test(560, 440) < 0.001
+
+
+# Margins.
+
+
+@pytest.mark.parametrize(
+    ("distances", "margin"),
+    [
+        ([1, 3], 2 / 4),
+        ([3, 1], 2 / 4),
+        ([0, 0], 0),
+        ([0, 2], 1),
+        ([0.3, 0.3], 0),
+        ([5, 1, 3], 2 / 4),  # of the nearest two alone
+        ([2, 2, 9], 0),
+        ([0, 0, 9], 0),
+    ],
+)
+def test_the_margin_is_the_difference_over_the_sum_of_both_distances(distances, margin):
+    assert evidence.relative_margins(np.array([distances], float)).tolist() == pytest.approx([margin])
+
+
+@given(DISTANCES, st.permutations(range(3)), st.sampled_from([0.25, 2.0, 1024.0]))
+def test_the_margin_knows_neither_the_order_of_classes_nor_the_unit(distances, order, unit):
+    before = distances.copy()
+    margins = evidence.relative_margins(distances)
+    assert ((margins >= 0) & (margins <= 1)).all()
+    assert (evidence.relative_margins(distances[:, order]) == margins).all()
+    big = (distances == 0) | (distances > 1e-300)  # smaller ones lose bits when they are scaled
+    assert (evidence.relative_margins(distances * unit) == margins)[big.all(axis=1)].all()
+    assert (distances == before).all()
+
+
+# The signed difference.
+
+
+def flat(*levels):
+    """Return a stack of images, each of one grey level: of 2 × 2 pixels, the first of which differs by what is over."""
+    return np.array([np.full((2, 2), level) for level in levels])
+
+
+def signed(train, valid):
+    return evidence.signed_labels(pose(digits(train, valid))).tolist()
+
+
+def test_without_abs_only_the_sum_of_an_image_counts():
+    cross, frame = np.array([[[200, 0], [0, 200]]]), np.array([[[0, 100], [100, 0]]])
+    mirrored = np.array([[[0, 200], [200, 0]]])  # like the frame in every pixel, like the cross in its sum
+    posed = pose(digits([cross, frame], [mirrored, frame]))
+    assert evidence.signed_labels(posed).tolist() == [0, 1]
+    assert posed.answers["l1"].labels.tolist() == [1, 1]
+
+
+def test_signed_ties_go_to_the_lowest_class_exactly():
+    # Means 20/3 and 10/3 are equally far from 5; in floating point the second is nearer by one unit in the last place.
+    assert abs(5 - 20 / 3) > abs(5 - 10 / 3)
+    assert signed([flat(6, 7, 7), flat(3, 3, 4)], [flat(5), flat(5, 7, 3)]) == [0, 0, 0, 1]
+    assert signed([flat(3, 3, 4), flat(6, 7, 7)], [flat(5), flat(5, 7, 3)]) == [0, 0, 1, 0]
+    assert signed([flat(9), flat(9), flat(9)], [flat(0), flat(9), flat(255)]) == [0, 0, 0]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 4))
+def test_the_signed_answer_is_the_nearest_fraction(seed, classes):
+    rng = np.random.default_rng(seed)
+    train = [rng.integers(0, 256, (int(rng.integers(1, 5)), 3, 2)) for _ in range(classes)]
+    valid = [rng.integers(0, 256, (2, 3, 2)) for _ in range(classes)]
+    means = [Fraction(int(stack.sum()), len(stack)) for stack in train]
+    expected = []
+    for image in np.concatenate(valid):
+        apart = [abs(int(image.sum()) - mean) for mean in means]
+        expected.append(apart.index(min(apart)))
+    assert signed(train, valid) == expected
+
+
+# All of it.
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_what_a_record_keeps(classes):
+    posed = problem(classes=classes)
+    found = evidence.facts(posed)
+    right = {key: posed.answers[key].labels == posed.actual for key in ("l1", "l2")}
+    for key in ("l1", "l2"):
+        parts = [f"{right[key][posed.actual == c].sum()}/{n}" for c, n in enumerate(posed.valid_counts)]
+        assert found[f"exact_{key}"] == ", ".join(parts)
+        nearest = np.sort(posed.answers[key].distances, axis=1)
+        margins = (nearest[:, 1] - nearest[:, 0]) / (nearest[:, 1] + nearest[:, 0])
+        assert found[f"margin_{key}"] == pytest.approx(np.median(margins))
+    tried = evidence.signed_labels(posed)
+    assert found["exact_signed"] == posed.score(posed.correct(tried))
+    only = {(a, b): int(((right["l1"] == a) & (right["l2"] == b)).sum()) for a, b in product((True, False), repeat=2)}
+    assert (found["only_l1_right"], found["only_l2_right"]) == (only[True, False], only[False, True])
+    assert only[True, False] + only[False, True] > 0  # or nothing was tested
+    assert found["margin_change_low"] < found["margin_change_high"]
+    assert 0.95 <= found["margin_change_level"] < 0.96
+    assert {type(each) for each in found.values()} == {int, float, str}
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_the_change_of_the_margin_is_under_l2_less_under_l1():
+    # On images of two pixels L2 sees the one large difference that L1 sees only in the sum of both.
+    train = [np.array([[[0, 0]]]), np.array([[[100, 100]]])]
+    valid = [np.array([[[0, 90]]] * 4), np.array([[[100, 10]]] * 4)]
+    found = evidence.facts(pose(digits(train, valid)))
+    l1 = (110 - 90) / (110 + 90)  # of [0, 90]: 90 from the first mean, 110 from the second
+    l2 = ((100**2 + 10**2) ** 0.5 - 90) / ((100**2 + 10**2) ** 0.5 + 90)
+    assert (found["margin_l1"], found["margin_l2"]) == (pytest.approx(l1), pytest.approx(l2))
+    assert found["margin_change_low"] == pytest.approx(l2 - l1) == found["margin_change_high"]
+
+
+def test_five_images_are_too_few_for_an_interval():
+    few = evidence.facts(pose(digits([flat(1), flat(9)], [flat(1, 2, 3), flat(9, 8)])))
+    assert not [key for key in few if key.startswith("margin_change")]
+    enough = evidence.facts(pose(digits([flat(1), flat(9)], [flat(1, 2, 3), flat(9, 8, 7)])))
+    assert enough["margin_change_level"] == pytest.approx(1 - 2 / 64)
+
+
+@pytest.mark.real_digits
+def test_the_documents_digits(real_digits):
+    found = evidence.facts(pose(real_digits))
+    assert real_digits.digest == claims.MNIST_SAMPLE
+    assert {key: found[key] for key in found if key.startswith(("exact", "only"))} == {
+        "exact_l1": "926/1010, 1013/1028",
+        "exact_l2": "968/1010, 1001/1028",
+        "exact_signed": "626/1010, 717/1028",
+        "only_l1_right": 12,
+        "only_l2_right": 42,
+    }
+    assert (round(found["margin_l1"], 3), round(found["margin_l2"], 3)) == (0.151, 0.141)
+    assert found["margin_change_low"] < found["margin_change_high"] < 0

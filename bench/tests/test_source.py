@@ -1,0 +1,373 @@
+"""A kernel's code is counted one way whatever it looks like, and its hash changes with the code and nothing else."""
+
+import ast
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tokenize
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from bench import source
+from bench.kernel import ROOT
+
+KERNELS = [path for path in sorted((ROOT / "kernels").glob("*.py")) if path.name != "__init__.py"]
+TEXTS = [path.read_text(encoding="utf-8") for path in KERNELS]
+WHOLE = '''"""A caption, # and no comment."""
+
+import numpy as np
+
+UNUSED = 3
+
+
+def prepare(images, device):
+    return images / 255
+
+
+def mean_images(stacks):
+    """Say it
+
+    in three lines."""
+    return [stack.mean(0) for stack in stacks]  # 6 tokens above, 13 here
+
+
+def distance_l1(a, b):
+
+    # nothing
+    return abs(a - b)
+
+
+def predict_l1(images, means):
+    return nearest(images, means)
+
+
+def nearest(a, b):
+    'Compare.'
+    return distance_l1(a, b)
+
+
+def predict_l2(images, means):
+    return UNUSED
+
+
+def to_host(means):
+    return means
+'''
+PREDICT = ("def predict_l1(images, means):", "    return nearest(images, means)")
+
+
+@pytest.fixture
+def write(tmp_path):
+    def written(text):
+        path = tmp_path / "mine.py"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return written
+
+
+# Counting.
+
+
+def test_what_computes_is_counted_step_by_step_and_nothing_else(write):
+    code = source.code(write(WHOLE))
+    assert [(step.name, step.lines) for step in code.steps] == [
+        ("mean_images", ("def mean_images(stacks):", "    return [stack.mean(0) for stack in stacks]")),
+        ("distance_l1", ("def distance_l1(a, b):", "    return abs(a - b)")),
+        ("predict_l1", (*PREDICT, "def nearest(a, b):", "    return distance_l1(a, b)")),
+    ]
+    assert (code.lines, code.tokens) == (8, (6 + 13) + (8 + 7) + (8 + 7) + (8 + 7))
+
+
+UNIT = [  # a definition of UNIT: its lines and tokens, by hand
+    ("UNIT = 255  # grey levels", 1, 3),
+    ("UNIT: int = 255", 1, 5),
+    ("UNIT = 255\nUNIT: int", 1, 3),
+    ("A, UNIT = 1, 255", 1, 7),
+    ("[A, (B, *UNIT)] = 1, (2, 3)", 1, 18),
+    ("A = UNIT = 255", 1, 5),
+    ("UNIT = lambda x: x", 1, 6),
+    ("class UNIT:\n    '''What it is,\n    in two lines.'''\n\n    x = 1", 2, 6),
+    ("async def UNIT():\n    'Say it.'\n    return 1", 2, 8),
+    ("@cache\n@other(\n    1)\ndef UNIT():\n    return 1", 5, 14),
+    ("def UNIT(): return 1", 1, 7),
+    ("def UNIT(): 'Say it.'; return 1", 1, 8),
+    ("def UNIT():\n    '''Say it.'''", 1, 5),
+    ("def UNIT():\n\tdef inner():\n\t\t'Say it.'\n\t\treturn 1\n\treturn inner", 4, 14),
+    ("UNIT = 'no # comment'  # a comment, 'no string'", 1, 3),
+    ('UNIT = """a\n\n# no comment\n"""', 3, 3),
+    ("UNIT = (1 +\n\n    # why\n    2)", 2, 7),
+    ("UNIT = 1 + \\\n    2", 2, 5),
+    ("OTHER = 1; UNIT = 2", 1, 3),
+    ("é = 'é'; UNIT = 2", 1, 3),
+    ("UNIT = 'a\u2028b\x0cc'", 1, 3),  # str.splitlines would break it
+    ("if True:\n    UNIT = 1\nelse:\n    UNIT = 2", 4, 11),
+    ("try:\n    import fast\n    UNIT = fast\nexcept ImportError:\n    UNIT = 2", 5, 13),
+    ("if True:\n    def UNIT():\n        'Say it.'\n        return 1", 3, 10),
+    ("def UNIT():\n    return DEEP\nDEEP = 7", 3, 10),
+    ("def UNIT():\n    return UNIT()", 2, 9),
+    ('UNIT = f"{1 + 1} and {2!r:>{3}}" f"{UNIT}"', 1, 4),
+    ("UNIT = 1\nUNIT = 2", 1, 3),  # what is defined anew is used as it is last
+]
+BARE = "def mean_images(stacks): return UNIT\ndef predict_l1(images, means): return 1\n"
+
+
+@pytest.mark.parametrize(("definition", "lines", "tokens"), UNIT)
+def test_what_is_needed_counts_however_it_is_written(write, definition, lines, tokens):
+    bare = source.code(write(BARE))
+    code = source.code(write(f"{definition}\n{BARE}"))
+    assert (bare.lines, bare.tokens) == (2, 18)
+    assert (code.lines - bare.lines, code.tokens - bare.tokens) == (lines, tokens)
+    assert sum(len(step.lines) for step in code.steps) == code.lines
+    after = source.code(write(f"{BARE}{definition}"))
+    assert (after.lines, after.tokens) == (code.lines, code.tokens)
+
+
+ELSEWHERE = [  # there is a UNIT in it, but not the file's
+    "def mean_images(stacks): return 1",
+    "def mean_images(UNIT): return UNIT",
+    "def mean_images(stacks):\n    UNIT = 1\n    return UNIT",
+    "def mean_images(stacks): return stacks.UNIT",
+    "def mean_images(stacks): return stacks(UNIT=1)",
+    "def mean_images(stacks): return [UNIT for UNIT in stacks]",
+    "def mean_images(stacks): return 'UNIT'",
+]
+
+
+@pytest.mark.parametrize("definition", [definition for definition, *_ in UNIT])
+def test_what_is_not_needed_does_not_count(write, definition):
+    for use in ELSEWHERE:
+        text = f"{use}\ndef predict_l1(images, means): return 1\n"
+        without = source.code(write(text))
+        assert source.code(write(f"{definition}\n{text}")) == without
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "def mean_images(stacks):\n    def inner():\n        return UNIT\n    return inner()",
+        "def mean_images(stacks):\n    global UNIT\n    UNIT = 1",
+        "def mean_images(stacks, unit=UNIT): pass",
+        "@UNIT\ndef mean_images(stacks): pass",
+        "mean_images = UNIT",
+        "def mean_images(stacks): return [x for x in stacks if x < UNIT]",
+        "def mean_images(stacks): return lambda: UNIT",
+        "class mean_images:\n    def __new__(cls, stacks): return UNIT",
+    ],
+)
+def test_a_need_is_seen_wherever_it_is(write, use):
+    rest = "def predict_l1(images, means): return 1\n"
+    assert source.code(write(f"UNIT = 3\n{use}\n{rest}")).tokens == source.code(write(f"{use}\n{rest}")).tokens + 3
+
+
+def test_a_helper_of_two_steps_counts_once_and_stands_with_the_first(write):
+    once = source.code(write("def help(): return 1\ndef mean_images(s): return help()\ndef predict_l1(i, m): return 1"))
+    both = "def help(): return 1\ndef mean_images(s): return help()\ndef predict_l1(i, m): return help()"
+    code = source.code(write(both))
+    assert [len(step.lines) for step in code.steps] == [2, 1]
+    assert code.tokens == once.tokens + 2  # the parentheses of its call
+    assert code.lines == 3
+
+
+def test_a_distance_that_l1_does_not_use_is_no_step_and_takes_no_helper_away(write):
+    used = "def mean_images(s): return 1\ndef pairs(): return 1\ndef predict_l1(i, m): return pairs()\n"
+    expected = source.code(write(used))
+    assert [(step.name, len(step.lines)) for step in expected.steps] == [("mean_images", 1), ("predict_l1", 2)]
+    assert source.code(write(f"{used}def distance_l1(a, b): return pairs()\n")) == expected
+
+
+def test_one_statement_may_define_two_steps(write):
+    code = source.code(write("def make(): return 1, 2\nmean_images, predict_l1 = make()\n"))
+    assert [(step.name, len(step.lines)) for step in code.steps] == [("mean_images", 2), ("predict_l1", 0)]
+    assert (code.lines, code.tokens) == (2, 9 + 7)
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        WHOLE.encode("utf-8-sig"),
+        WHOLE.replace("\n", "\r\n").encode(),
+        WHOLE.replace("\n", "\r").encode(),
+        ("# -*- coding: latin-1 -*-\n" + WHOLE.replace("Say it", "Dis-lé")).encode("latin-1"),
+    ],
+)
+def test_files_are_read_as_python_reads_them(write, encoded):
+    expected = source.code(write(WHOLE))
+    compile(encoded, "mine.py", "exec")
+    assert source.code(write(encoded)) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def mean_images(stacks:\n",
+        "def mean_images(s): pass\n  def predict_l1(i, m): pass",
+        "def mean_images(s): pass",
+        "def predict_l1(i, m): pass",
+        "from other import mean_images, predict_l1",
+        "",
+        b"x = 0\0\n",
+        b"# -*- coding: nonsense -*-\n",
+        "def mean_images(s): pass\ndef predict_l1(i, m): '\xe9'".encode("latin-1"),
+        "def mean_images(s, s): pass\ndef predict_l1(i, m): pass",  # parses, does not compile
+    ],
+)
+def test_what_has_no_computing_functions_has_no_code(write, text):
+    assert source.code(write(text)) is None
+
+
+def test_a_file_that_is_missing_has_no_code_and_no_hash(tmp_path):
+    assert source.code(tmp_path / "none.py") is None
+    assert source.code(tmp_path) is None
+    assert source.source_hash(tmp_path / "none.py") == "absent"
+
+
+@pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.stem)
+def test_every_kernel_has_its_code(path):
+    code = source.code(path)
+    defined = {node.name for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.FunctionDef)}
+    shown = [line for step in code.steps for line in step.lines]
+    heads = {line.partition("(")[0].removeprefix("def ") for line in shown if line.startswith("def ")}
+    assert {"mean_images", "predict_l1"} <= heads <= defined - {"prepare", "to_host", "predict_l2", "distance_l2"}
+    compile("\n".join(shown), path.name, "exec")  # whole statements, that is
+    assert source.find(f"{path.stem}@anywhere") == path
+
+
+@pytest.mark.parametrize("name", ["ghost", "", "*", "../bench/source", "/etc/passwd", "kernels"])
+def test_a_kernel_that_lives_elsewhere_is_not_found(name):
+    assert source.find(name) is None
+
+
+# Hashing.
+
+
+@pytest.fixture(scope="module")
+def hashed(tmp_path_factory):
+    path = tmp_path_factory.mktemp("hashed") / "mine.py"
+
+    def hashed(text):
+        path.write_text(text, encoding="utf-8")
+        return source.source_hash(path)
+
+    return hashed
+
+
+@given(st.sampled_from([*TEXTS, WHOLE]), st.data())
+def test_comments_blank_lines_and_spaces_change_no_hash(hashed, text, data):
+    lines = text.split("\n")
+    free = set(range(len(lines)))  # rows that no string goes on in, so that what is appended there is layout
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        free -= set(range(token.start[0] - 1, token.end[0] - 1)) if token.type == tokenize.STRING else set()
+    noise = st.sampled_from(["  # so it is", "   ", "\n", "\n# a line", "\n\n\n   # far in", "\t"])
+    for row in data.draw(st.sets(st.sampled_from(sorted(free)), max_size=8)):
+        lines[row] += data.draw(noise)
+    changed = "\n".join(lines)
+    assert ast.dump(ast.parse(changed)) == ast.dump(ast.parse(text))
+    assert hashed(changed) == hashed(text)
+
+
+@given(st.sampled_from([*TEXTS, WHOLE]), st.data())
+def test_docstrings_change_no_hash(hashed, text, data):
+    said = data.draw(st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=20))
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.FunctionDef)) and data.draw(st.booleans()):
+            bare = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            node.body = [ast.Expr(ast.Constant(said)), *bare]
+    assert hashed(ast.unparse(ast.fix_missing_locations(tree))) == hashed(text)
+
+
+@pytest.mark.parametrize("head", ["", "class A:", "def f():", "async def f():", "async def f():\n  def g():"])
+def test_docstrings_are_out_wherever_they_stand(hashed, head):
+    indent = "   " if head else ""
+    without, one, other = (
+        hashed("\n".join([head, *(f"{indent}{each}" for each in (*said, "x = 1"))])) for said in ([], ["'a'"], ["'b'"])
+    )
+    assert one == other == without
+    assert hashed("\n".join([head, f"{indent}'a'", f"{indent}'b'", f"{indent}x = 1"])) != without
+
+
+@given(st.sampled_from([*TEXTS, WHOLE]), st.data())
+def test_any_other_change_is_another_hash(hashed, text, data):
+    """Put another token of the same file in the place of one: the syntax tree is the judge of whether code changed."""
+    tokens = [
+        each
+        for each in tokenize.generate_tokens(io.StringIO(text).readline)
+        if each.type in (tokenize.NAME, tokenize.NUMBER, tokenize.OP)
+    ]
+    old, new = data.draw(st.sampled_from(tokens)), data.draw(st.sampled_from(tokens))
+    lines = text.split("\n")
+    row, line = old.start[0] - 1, lines[old.start[0] - 1]
+    lines[row] = f"{line[: old.start[1]]}{new.string}{line[old.end[1] :]}"
+    changed = "\n".join(lines)
+    try:
+        after = ast.dump(ast.parse(changed))
+    except SyntaxError:
+        assume(False)
+    assert (hashed(changed) == hashed(text)) == (after == ast.dump(ast.parse(text)))
+
+
+DIFFERENT = [
+    "x = 0", "x = False", "x = ''", "x = b''", "x = 0.0", "x = f''",
+    "x = 1", "x = 1.0", "x = True", "x = None", "x = '1'", "x = b'1'", "x = 1j", "x = -1", "x: int = 1", "x: int",
+    "x = [None]", "x = []", "x = ()", "x = {}", "x = {**y}", "x = {None: y}", "x = ...", "x += 1", "x = (1,)",
+    "def x(): return", "def x(): return None", "def x(): pass", "def x(y): pass", "def x(y=None): pass",
+    "def x(*, y): pass", "def x(*, y=None): pass", "def x(y, /): pass", "async def x(): pass", "@y\ndef x(): pass",
+    "def x() -> None: pass", "def x(): 1", "x = lambda: 1", "x = f'{y}'", "x = f'{y!r}'", "x = f'{y:1}'", "x = 'y'",
+    "x = [y for y in z]", "x = (y for y in z)", "x = {y for y in z}", "x = [y async for y in z]", "import x",
+    "import x as y", "from x import y", "from .x import y", "class x: pass", "class x(y): pass", "x = 'é'",
+]  # fmt: skip
+
+
+def test_code_that_differs_in_little_differs_in_its_hash(hashed):
+    assert len({hashed(text) for text in DIFFERENT}) == len(DIFFERENT)
+
+
+def test_what_does_not_parse_is_told_apart_by_its_bytes(hashed):
+    assert hashed("x = (") == hashed("x = (")
+    assert hashed("x = (") != hashed("x = ( ")
+
+
+def other_pythons():
+    """Return other versions of Python that start here: on the path, or kept by pyenv."""
+    found = {}
+    for minor in range(11, 16):
+        kept = sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python3"))
+        for command in filter(None, (shutil.which(f"python3.{minor}"), *map(str, kept))):
+            said = subprocess.run([command, "-c", "print(1)"], capture_output=True, text=True, check=False)
+            if said.stdout == "1\n" and minor != sys.version_info.minor:
+                found[minor] = command
+    return found
+
+
+SAID = """
+import json, sys
+from pathlib import Path
+from bench import source
+def told(path):
+    code = source.code(path)
+    return source.source_hash(path), code and [code.lines, code.tokens]
+print(json.dumps([told(Path(path)) for path in json.load(sys.stdin)]))
+"""
+
+
+def test_hashes_and_counts_are_the_same_under_every_python(tmp_path):
+    found = other_pythons()
+    if not found:
+        pytest.skip("there is no other Python here")
+    texts = [*DIFFERENT, *(f"{definition}\n{BARE}" for definition, *_ in UNIT), "x = '\U0001fae9'", "x = f'{y=}' 'z'"]
+    for number, text in enumerate(texts):
+        (tmp_path / f"{number}.py").write_text(text, encoding="utf-8")
+    paths = json.dumps([str(path) for path in (*sorted(tmp_path.glob("*.py")), *KERNELS)])
+    told = {
+        command: subprocess.run(
+            [command, "-c", SAID], input=paths, cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+        for command in (sys.executable, *found.values())
+    }
+    assert len(set(told.values())) == 1, told

@@ -1,0 +1,38 @@
+"""The classes broadcast too, `abs(images[:, None] - means)`: no loop is left, and nothing is gained.
+
+Temporaries: the difference and its absolute value or square, (n, classes, height, width) float32 each: as many times
+those of `numpy_broadcast` as there are classes, written to memory and read again. All that is saved is a Python loop
+of as many turns: a little slower, not faster. Source: NumPy's documentation, "Broadcasting", with one axis more.
+"""
+
+import numpy as np
+
+
+def prepare(images, device):
+    return images.astype(np.float32) / 255
+
+
+def mean_image(stack):
+    # In blocks: a single float32 sum is 2e-3 off at a million images.
+    blocks = np.array_split(stack, len(stack) // 256 + 1)
+    return np.sum([block.sum(0) for block in blocks], axis=0, dtype=np.float64) / len(stack)
+
+
+def mean_images(stacks):
+    return np.stack([mean_image(stack) for stack in stacks]).astype(np.float32)
+
+
+def distance_l1(a, b):
+    return np.abs(a - b).mean((-1, -2))
+
+
+def distance_l2(a, b):
+    return np.sqrt(((a - b) ** 2).mean((-1, -2)))
+
+
+def predict_l1(images, means):
+    return distance_l1(images[:, None], means).argmin(1)
+
+
+def predict_l2(images, means):
+    return distance_l2(images[:, None], means).argmin(1)
