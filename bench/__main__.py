@@ -107,6 +107,7 @@ RECORDED = [
     click.option("--full", is_flag=True, help="All scopes, not the baseline alone."),
     click.option("--ladder", is_flag=True, help="Also every rung of kernels/ladder/."),
     click.option("--sizes", callback=_sizes, metavar="N,N", help="Time against numbers of validation images."),
+    click.option("--images", type=click.IntRange(1), metavar="N", help="Label N images, tiled, mapped from a file."),
     click.option("--memory", is_flag=True, help="Peak memory and temporaries instead of times."),
     click.option("--threads", type=click.Choice(["1", "all"]), default="all", help="Of every library; all."),
     click.option("--allocator", type=click.Choice(["default", "keep"]), default="default", help="keep: freed is kept."),
@@ -119,7 +120,8 @@ RECORDED = [
 
 EXCLUSIVE = {
     "memory": ("sizes", "full", "processes", "conditions"),
-    "sizes": ("full",),
+    "sizes": ("full", "images"),
+    "images": ("full",),
     "conditions": ("threads", "allocator"),
 }
 

@@ -15,6 +15,8 @@ from bench.oracle import DISTANCES
 from bench.problem import Problem
 from bench.process import MEMORY_LIMIT, Failure, Worker
 
+OUT_OF_MEMORY = "out of memory"  # how the reason of such a kernel begins
+
 
 @dataclass(frozen=True)
 class Verdict:

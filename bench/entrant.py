@@ -78,15 +78,15 @@ class Entrant:
         self._once_s.clear()
         self.ask("prepare", first=first)
 
-    def resize(self, size: int) -> None:
-        """Prepare `size` validation images; sit this size out where one call would take over LONGEST_S."""
+    def resize(self, size: int, seed: int, longest_s: float) -> None:
+        """Prepare `size` validation images; sit this size out where one call would take over `longest_s`."""
         for cell, once in self._once_s.items():
-            if cell[0] == "predict" and once * size / self._size > LONGEST_S:
+            if cell[0] == "predict" and once * size / self._size > longest_s:
                 self.skipped[size] = once * size / self._size
         if size not in self.skipped:
             self._once_s.clear()
             self._size = size
-            self.ask("prepare", valid_images=size)
+            self.ask("prepare", valid_images=size, seed=seed)
 
     def slow(self, scope: str, distance: str) -> bool:
         """Return whether one call takes so long that it is bracketed; a first call finds out."""

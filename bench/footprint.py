@@ -13,7 +13,7 @@ from bench.workload import images_read
 
 
 def measure(plan: Plan, folder: str, problem: Problem, progress: Progress) -> tuple[list[Footprint], list[Verdict]]:
-    """Verify every contestant, then measure one call of every scope, one kernel at a time."""
+    """Verify every contestant, then measure one call of every scope, or of `plan.cells` at its one size."""
     found: list[Footprint] = []
     verdicts = []
     rng = random.Random(plan.seed)
@@ -26,10 +26,13 @@ def measure(plan: Plan, folder: str, problem: Problem, progress: Progress) -> tu
             entrant.enter(environment, plan.memory_limit, folder, plan.seed, position, problem)
             entrant.verify(plan.seed + 1)
             uses = []
-            for scope, distance in FULL:
+            for size in plan.sizes:
+                entrant.resize(size, plan.seed, plan.longest_s)
+            for scope, distance in plan.cells if plan.sizes else FULL:
                 if entrant.offers(distance) and (reply := entrant.ask("memory", scope=scope, distance=distance)):
                     sizes = {key: reply[key] for key in ("anonymous_before_bytes", "temporaries_bytes")}
-                    uses.append(Footprint(contestant.name, scope, distance, images_read(part, scope), **sizes))
+                    images = plan.sizes[0] if plan.sizes else images_read(part, scope)
+                    uses.append(Footprint(contestant.name, scope, distance, images, **sizes))
         finally:
             entrant.end()
         found += uses if entrant.verdict.status == "agrees" else []

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import conditions, evidence, facts, source
-from bench.checking import Verdict
+from bench.checking import OUT_OF_MEMORY, Verdict
 from bench.conditions import Condition
-from bench.entrant import LONGEST_S
 from bench.kernel import Contestant
 from bench.problem import Problem
 from bench.recording import Plan, ProcessSet
@@ -53,7 +52,7 @@ def gather(plan: Plan, condition: Condition, problem: Problem, sets: dict[int, P
         "load_average": max(finished.load_average for finished in sets.values()),
         "overhead_s": max(finished.overhead_s for finished in sets.values()),
     }
-    absent = [Absent(each.name, each.status, each.reason or "") for each in ordered if each.status != "agrees"]
+    missing = [absent(each) for each in ordered if each.status != "agrees"]
     sat_out = {
         (name, int(size)): seconds  # a size is text where the set was read back from its file
         for each in sets.values()
@@ -61,9 +60,15 @@ def gather(plan: Plan, condition: Condition, problem: Problem, sets: dict[int, P
         for size, seconds in sizes.items()
     }
     for (name, size), seconds in sorted(sat_out.items()):
-        reason = f"one call would take about {seconds:.0f} s, over the {LONGEST_S:g} s allowed"
-        absent.append(Absent(f"{name} at {size:,} images", "not measured", reason))
-    return Recording(samples, ordered, absent, shared, found)
+        reason = f"one call would take about {seconds:.0f} s, over the {plan.longest_s:g} s allowed"
+        missing.append(Absent(f"{name} at {size:,} images", "not measured", reason))
+    return Recording(samples, ordered, missing, shared, found)
+
+
+def absent(verdict: Verdict) -> Absent:
+    """Return what a record says of a kernel that does not agree; running out of memory is a status of its own."""
+    reason = verdict.reason or ""
+    return Absent(verdict.name, OUT_OF_MEMORY if reason.startswith(OUT_OF_MEMORY) else verdict.status, reason)
 
 
 def shared_facts(plan: Plan, condition: Condition, problem: Problem) -> dict[str, Any]:

@@ -79,13 +79,17 @@ class Problem:
         part = replace(self._taking(keep), train=tuple(stack[:n] for stack in self.train))
         return replace(part, answers=oracle.solve(part.train, part.valid))
 
-    def tiled(self, n: int) -> "Problem":
-        """Return the same problem with n validation images: the first n, or all of them repeated as often as needed."""
-        return self._taking(np.arange(n) % len(self.valid))
+    def tiled(self, n: int, valid: np.ndarray | None = None) -> "Problem":
+        """Return the same problem with n validation images: the first n, or all of them repeated as often as needed.
 
-    def _taking(self, order: np.ndarray) -> "Problem":
-        valid = self.valid[order]
-        valid.setflags(write=False)
+        `valid` is those images where they lie in a file already.
+        """
+        return self._taking(np.arange(n) % len(self.valid), valid)
+
+    def _taking(self, order: np.ndarray, valid: np.ndarray | None = None) -> "Problem":
+        if valid is None:
+            valid = self.valid[order]
+            valid.setflags(write=False)
         return replace(
             self,
             valid=valid,
@@ -152,3 +156,25 @@ def read(folder: Path) -> Problem:
     rest["answers"] = {distance: Answer(**rest["answers"][distance]) for distance in DISTANCES}
     train = tuple(mapped(f"train{index}.npy") for index in range(len(rest["classes"])))
     return Problem(train=train, valid=mapped("valid.npy"), **rest)
+
+
+def tile(problem: Problem, folder: Path, sizes: Sequence[int], seed: int) -> None:
+    """Write for each size n above their number n validation images, all of them repeated, in an order of `seed`.
+
+    They are never in memory all at once. Raises OSError where the folder's disk is full.
+    """
+    valid = problem.shuffled(seed).valid
+    for n in (size for size in sizes if size > len(valid)):
+        target = np.lib.format.open_memmap(_tiled(folder, n), "w+", np.uint8, (n, *valid.shape[1:]))
+        for start in range(0, n, len(valid)):
+            target[start : start + len(valid)] = valid[: n - start]
+        target.flush()
+
+
+def read_tiled(problem: Problem, folder: Path, n: int, seed: int) -> Problem:
+    """Return the problem with the n validation images that `tile` wrote, mapped from their file."""
+    return problem.shuffled(seed).tiled(n, np.asarray(np.load(_tiled(folder, n), mmap_mode="r")))
+
+
+def _tiled(folder: Path, n: int) -> Path:
+    return folder / f"valid-{n}.npy"

@@ -17,7 +17,7 @@ from bench import conditions, facts
 from bench.checking import Verdict
 from bench.conditions import Condition
 from bench.console import Progress
-from bench.entrant import Entrant
+from bench.entrant import LONGEST_S, Entrant
 from bench.kernel import Contestant
 from bench.problem import Problem
 from bench.process import MEMORY_LIMIT, Worker
@@ -25,6 +25,7 @@ from bench.sample import AGAIN, ALL_CORES, ONE_CORE, Sample
 from bench.workload import images_read
 
 BASELINE = (("baseline", "l1"),)
+PREDICT = (("predict", "l1"),)
 FULL = (("mean", "-"), ("predict", "l1"), ("predict", "l2"), ("baseline", "l1"), ("end_to_end", "l1"))
 SETTLE_S = 0.02  # OpenMP threads spin for some milliseconds after a parallel loop and would steal the next one's core
 
@@ -43,6 +44,7 @@ class Plan:
         timeout_s: the longest that one request to a kernel may take, in seconds.
         memory_limit: of one worker, in bytes of anonymous memory.
         sizes: where there are any, `cells` are timed at each of these numbers of validation images instead.
+        longest_s: a kernel whose call would take longer at some size sits that size out.
     """
 
     contestants: tuple[Contestant, ...]
@@ -54,6 +56,7 @@ class Plan:
     timeout_s: float = 120.0
     memory_limit: int = MEMORY_LIMIT
     sizes: tuple[int, ...] = ()
+    longest_s: float = LONGEST_S
 
     @property
     def stages(self) -> list["Stage"]:
@@ -149,7 +152,10 @@ def record_set(
         overhead_s = gauge.ask("overhead", plan.timeout_s, folder=folder)["seconds"]
         for stage in plan.stages:
             samples += _timed(stage, entrants, gauge, plan, condition, problem, process, rng, say)
-    asked = [each for each in entrants if each.broadcasts and not each.again and process == 0 and not plan.sizes]
+    first = process == 0 and not plan.sizes
+    asked = [
+        each for each in entrants if first and each.broadcasts and each.verdict.status == "agrees" and not each.again
+    ]
     found = {each.name: _broadcast(plan, each.contestant, environment, folder, order, problem) for each in asked}
     samples += [sample for entrant in entrants for sample in entrant.samples]
     contestants = [entrant for entrant in entrants if not entrant.again]
@@ -197,7 +203,7 @@ def _timed(
     ready = [each for each in entrants if each.contestant.images in ({0, stage.first} if stage.first else {0})]
     for entrant in ready:
         if stage.size:
-            entrant.resize(stage.size)
+            entrant.resize(stage.size, plan.seed, plan.longest_s)
         elif stage.first:
             entrant.restrict(stage.first)
     part = problem.part(stage.first)
@@ -229,7 +235,7 @@ def _broadcast(
     finally:
         asked.end()
     if found is None:
-        return {"ranks_l1": f"fails: {(asked.verdict.reason or '').strip().splitlines()[-1]}"}
+        return {"ranks_l1": "fails: its process gave no answer"}
     return {key: value for key, value in found.items() if key != "status"}
 
 

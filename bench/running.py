@@ -7,11 +7,12 @@ from pathlib import Path
 import data
 from bench import checking, checklist, console, gathering, reading, tables, writing
 from bench.conditions import Condition
+from bench.entrant import LONGEST_S
 from bench.kernel import REFERENCE, Contestant
-from bench.problem import Problem, pose
+from bench.problem import Problem, pose, tile
 from bench.process import MEMORY_LIMIT
-from bench.recording import BASELINE, FULL, Plan
-from bench.records import Absent, Record
+from bench.recording import BASELINE, FULL, PREDICT, Plan
+from bench.records import Record
 from bench.sample import LIMIT
 from bench.standing import standings
 from bench.verbs import Choice
@@ -25,6 +26,7 @@ class Recorded:
     full: bool
     ladder: bool
     sizes: tuple[int, ...]
+    images: int | None
     memory: bool
     threads: str
     allocator: str
@@ -36,13 +38,14 @@ class Recorded:
         """Return the plan that these options make."""
         return Plan(
             contestants,
-            cells=(("predict", "l1"),) if self.sizes else FULL if self.full else BASELINE,
+            cells=PREDICT if self.sizes or self.images else FULL if self.full else BASELINE,
             conditions=self.conditions or (Condition(self.threads, self.allocator),),
             processes=self.processes,
             seed=seed,
             timeout_s=timeout_s,
             memory_limit=int(self.memory_limit_gb * 1e9) if self.memory_limit_gb else MEMORY_LIMIT,
-            sizes=self.sizes,
+            sizes=(self.images,) if self.images else self.sizes,
+            longest_s=timeout_s if self.images else LONGEST_S,
         )
 
 
@@ -77,7 +80,7 @@ def run(choice: Choice, options: Recorded) -> int:
         recorded.facts.update(loading)
         out.print(tables.dataset(problem))
         out.print(next(iter(tables.agreement(problem, recorded.verdicts))))
-        status |= choice.status(recorded.verdicts)
+        status |= choice.status(recorded.verdicts, bool(begun.plan.sizes))
         if any(not each.kernel.startswith(LIMIT) for each in recorded.samples):
             path = writing.write(recorded.samples, recorded.absent, recorded.facts, recorded.kernel_facts)
             told.append(reading.read(path))
@@ -166,6 +169,7 @@ def _memory(choice: Choice, plan: Plan, problem: Problem) -> int:
     from bench import footprint
 
     with console.progress(choice.quiet) as progress, checking.handed_over(problem) as folder:
+        tile(problem, Path(folder), plan.sizes, plan.seed)
         footprints, verdicts = footprint.measure(plan, folder, problem, progress)
     out = console.out()
     out.print(tables.dataset(problem))
@@ -176,7 +180,7 @@ def _memory(choice: Choice, plan: Plan, problem: Problem) -> int:
         out.print("Not applicable: this system does not tell a process its anonymous memory, so there is no record.")
     elif footprints:
         facts = gathering.shared_facts(plan, plan.conditions[0], problem)
-        absent = [Absent(each.name, each.status, each.reason or "") for each in verdicts if each.status != "agrees"]
+        absent = [gathering.absent(each) for each in verdicts if each.status != "agrees"]
         path = writing.write_memory(footprints, absent, facts, gathering.facts_by_kernel(plan, problem, verdicts))
         out.print(f"Record  {console.shown(path)}")
-    return choice.status(verdicts)
+    return choice.status(verdicts, bool(plan.sizes))

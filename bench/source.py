@@ -43,7 +43,10 @@ class Code:
 
 
 def code(path: Path) -> Code | None:
-    """Return the computing functions of a kernel's file; None where it is missing, does not parse or lacks them."""
+    """Return the computing functions of a kernel's file; None where it is missing, does not parse or lacks them.
+
+    None as well where they need source in another language, a constant of many lines: Python cannot count its tokens.
+    """
     try:
         with tokenize.open(path) as file:  # as Python itself reads it
             text = file.read()
@@ -57,6 +60,8 @@ def code(path: Path) -> Code | None:
     needed = {name: _needed(name, defined) for name in STEPS if name in defined}
     if "distance_l1" in defined and defined["distance_l1"] not in needed["mean_images"] + needed["predict_l1"]:
         del needed["distance_l1"]
+    if any(_foreign(node) for nodes in needed.values() for node in nodes if isinstance(node, ast.Assign)):
+        return None
     layout = _Layout(text)
     steps, taken, tokens = [], set[ast.stmt](), 0
     for name, nodes in needed.items():
@@ -69,10 +74,15 @@ def code(path: Path) -> Code | None:
     return Code(tuple(steps), sum(len(step.lines) for step in steps), tokens)
 
 
+def _foreign(node: ast.stmt) -> bool:
+    texts = (each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str))
+    return any(text.count("\n") > 1 for text in texts)
+
+
 def source_hash(path: Path) -> str:
     """Return a hash of a kernel's syntax tree without docstrings: comments and captions do not make it another one.
 
-    The same under every version of Python that knows the same syntax: empty fields, of which each adds some, are out.
+    The same under every version of Python that knows the same syntax.
     """
     try:
         tree = ast.parse(path.read_bytes())
@@ -95,10 +105,15 @@ def find(kernel: str) -> Path | None:
 
 
 def _dump(value: object) -> str:
+    """Return what `ast.dump` of Python 3.11 does, which records hold the hash of, under every version."""
     if isinstance(value, ast.AST):
-        fields = ((name, getattr(value, name, None)) for name in value._fields)
-        said = ", ".join(f"{name}={_dump(field)}" for name, field in fields if field is not None and field != [])
-        return f"{type(value).__name__}({said})"
+        said = [
+            f"{name}={_dump(field)}"
+            for name, field in ((name, getattr(value, name, None)) for name in value._fields)
+            if not (field is None and getattr(type(value), name, ...) is None)
+            and (name, field) != ("type_params", [])  # since 3.12
+        ]
+        return f"{type(value).__name__}({', '.join(said)})"
     if isinstance(value, list):
         return f"[{', '.join(map(_dump, value))}]"
     return ascii(value)  # what repr escapes hangs on the version of Unicode

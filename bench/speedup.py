@@ -118,9 +118,11 @@ def interval(values: Iterable[float], least_level: float = 0.95) -> tuple[float,
     if not 0 < least_level < 1:
         raise ValueError(f"a level lies between 0 and 1, not at {least_level}")
     ordered = sorted(values)
-    k, level, outside = 0, 1.0, 0  # `outside` of 2^n equally likely patterns leave the median beyond one given end
+    k, level, binomial = 0, 1.0, 1
+    outside = 0  # so many of 2^n equally likely patterns leave the median beyond one given end
     while True:
-        outside += math.comb(len(ordered), k)
+        outside += binomial
+        binomial = binomial * (len(ordered) - k) // (k + 1)  # C(n, k) to C(n, k + 1)
         wider, level = level, 1 - 2 * outside / 2 ** len(ordered)
         if level < least_level:
             return (ordered[k - 1], ordered[-k], wider) if k else None

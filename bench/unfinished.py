@@ -116,6 +116,7 @@ def finish(unfinished: Unfinished, problem: Problem, progress: Progress) -> None
     plan, digits = unfinished.plan, unfinished.folder / "digits"
     digits.mkdir(exist_ok=True)
     problems.write(problem, digits)
+    problems.tile(problem, digits, plan.sizes, plan.seed)
     for process in range(plan.processes):
         for condition in plan.conditions:
             earlier = _sets(unfinished, condition)

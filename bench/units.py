@@ -15,7 +15,7 @@ def time(seconds: float) -> str:
 
 def ratio(times: float) -> str:
     """Return a ratio: 0.62×, 8.4×, 107×, 12,300×."""
-    return f"{_three_digits(times)}×" if times < 1000 else f"{times:,.0f}×"
+    return f"{_three_digits(times)}×" if times < 999.5 else f"{times:,.0f}×"
 
 
 def size(count: int) -> str:

@@ -43,13 +43,18 @@ class Choice:
             chosen |= {each.name for each in everyone if not each.rung}
         return [each for each in everyone if each.name in chosen or (ladder and each.rung)]
 
-    def status(self, verdicts: Sequence[Verdict]) -> int:
-        """Return the exit status: 1 if a kernel is wrong or broken, a required one unavailable, or none agrees."""
+    def status(self, verdicts: Sequence[Verdict], sized: bool = False) -> int:
+        """Return the exit status: 1 if a kernel is wrong or broken, a required one unavailable, or none agrees.
+
+        Where sizes were recorded it is no failure to run out of memory at one of them, but a result.
+        """
         for verdict in verdicts:
+            if sized and (verdict.reason or "").startswith(checking.OUT_OF_MEMORY):
+                continue
             required = {verdict.name, verdict.name.partition("@")[0]} & set(self.require)
             if verdict.status in ("disagrees", "broken") or (verdict.status == "unavailable" and required):
                 return 1
-        return int(all(verdict.status != "agrees" for verdict in verdicts))  # nothing was proven
+        return int(not sized and all(verdict.status != "agrees" for verdict in verdicts))  # nothing was proven
 
 
 def check(choice: Choice, json_file: Path | None) -> int:

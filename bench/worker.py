@@ -41,7 +41,8 @@ class Session:
         """
         from bench import problem  # with NumPy, before the clock starts: every kernel gets an array
 
-        self.whole, self.order = problem.read(Path(folder)), order
+        self.folder, self.order = Path(folder), order
+        self.whole = problem.read(self.folder)
         self.problem = self.whole.part(contestant["images"]).shuffled(order)
         self.device = contestant["device"]
         started = perf_counter()
@@ -49,19 +50,23 @@ class Session:
         self.kernel.prepare(self.problem.valid[:1], self.device)
         return {"start_s": perf_counter() - started}
 
-    def prepare(self, valid_images: int = 0, first: int = 0) -> Reply:
+    def prepare(self, valid_images: int = 0, first: int = 0, seed: int = 0) -> Reply:
         """Prepare every stack, untimed.
 
-        With `valid_images`, so many validation images, repeated as often as needed; with `first`, the first so many
-        images of each class.
+        With `valid_images`, so many validation images: of few the first, of many those that lie in a file, tiled in the
+        order of `seed`. With `first`, the first so many images of each class.
         """
         from bench import broadcast, workload
+        from bench import problem as problems
 
         self.__dict__.pop("work", None)  # the former stacks make room first
         self.calls: dict[tuple[str, str], tuple[Callable[[], Any], Callable[[Any], Any]]] = {}
         self.kept: list[Any] = []
         posed = self.whole.part(first).shuffled(self.order) if first else self.problem
-        posed = posed.tiled(valid_images) if valid_images else posed
+        if valid_images > len(posed.valid):
+            posed = problems.read_tiled(self.whole, self.folder, valid_images, seed)
+        elif valid_images:
+            posed = posed.tiled(valid_images)
         self.work = workload.prepare(self.kernel, self.device, posed)
         asked = broadcast.concerns(self.kernel, self.work.valid)
         return {"distances": workload.offered(self.kernel), "broadcasts": asked}
@@ -201,8 +206,8 @@ def _serve(session: Session, request: Reply, printed: Any) -> Reply:
     except Unavailable as error:
         return {"status": "unavailable", "reason": str(error)}
     except BaseException as error:  # noqa: BLE001  a kernel may raise anything, SystemExit too; the parent is told
-        cause = "out of memory\n" if _out_of_memory(error) else ""
-        return {"status": "broken", "reason": cause + traceback.format_exc()}
+        said = traceback.format_exc()
+        return {"status": "broken", "reason": f"out of memory: {error}" if _out_of_memory(error) else said}
     sys.stdout.flush()
     if os.fstat(printed.fileno()).st_size:
         printed.seek(0)

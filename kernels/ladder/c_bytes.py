@@ -173,8 +173,11 @@ def build():
                 os.replace(mine, library)  # in one step: other processes may be at it too
             return FFI.dlopen(str(library)), None
     except OSError as error:
-        return None, f"the compiled library cannot be kept or loaded ({error}): free {cache}"
-    return None, f"{compiler} does not compile it; install gcc or clang with its headers: {made.stderr.decode()[:300]}"
+        return None, f"cannot keep or load its library ({error}): make {cache} a folder that is yours"
+    return (
+        None,
+        f"{compiler} does not compile it; install gcc or clang with its headers: {made.stderr.decode().strip()[:300]}",
+    )
 
 
 LIBRARY, WHY_NOT = build()
