@@ -23,6 +23,7 @@ class Case:
         page: where its page goes.
         speed: the record that the verdicts are about: the newest under the default condition that has the reference.
         conditions: the newest record of speed under each condition, that of `speed` first.
+        scopes: the newest record of all scopes under the default condition; often `speed` itself; None without one.
         sizes, memory: the newest record of each kind; None where there is none.
         problem: the digits, solved; None where they are not at hand, or are others than the records'.
         extra: files of kernels that do not live in this checkout.
@@ -31,6 +32,7 @@ class Case:
     page: Path
     speed: Record
     conditions: tuple[Record, ...]
+    scopes: Record | None = None
     sizes: Record | None = None
     memory: Record | None = None
     problem: Problem | None = None
@@ -110,6 +112,7 @@ def alone(record: Record) -> Case:
         page,
         record,
         (record,),
+        scopes=record if ("end_to_end", "l1") in record.cells else None,
         sizes=record if record.kind == "sizes" else None,
         memory=record if record.kind == "memory" else None,
     )
@@ -134,9 +137,16 @@ def of(found: Sequence[Record], page: Path) -> Case:
     if not speed:
         raise BadRecord(f"{found[0].path.parent}: no record of speed with {REFERENCE}; python -m bench run makes one")
     chosen = speed.get(DEFAULT) or next(iter(speed.values()))
-    rest = [each for each in speed.values() if each is not chosen]
+    rest = [each for each in speed.values() if each is not chosen and _together(each, chosen)]
     sizes, memory = (next((each for each in found if each.kind == kind), None) for kind in ("sizes", "memory"))
-    return Case(page, chosen, (chosen, *rest), sizes, memory)
+    default = [each for each in found if each.kind == "speed" and each.condition == DEFAULT and each.of(REFERENCE)]
+    scopes = next((each for each in (chosen, *default) if ("end_to_end", "l1") in each.cells), None)
+    return Case(page, chosen, (chosen, *rest), scopes, sizes, memory)
+
+
+def _together(one: Record, other: Record) -> bool:
+    """Return whether two conditions took turns in one run: only then they stand side by side."""
+    return one.facts.get("order_seed") == other.facts.get("order_seed")
 
 
 def differences(one: Record, other: Record) -> list[str]:

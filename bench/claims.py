@@ -21,6 +21,7 @@ TWICE = 2
 MNIST_SAMPLE = "d17cacbb445fe991b92e01e6c38fe65b12126650ee4a4d9e16f8f17be9e428d5"  # the digest of the documents' digits
 PRINTED = "0.9511"  # the accuracy that the documents print
 SURE = 0.05
+FEW = 4  # kernels of which each is told what it does; of more, how many do it, and which do not
 NOT_ASKED = "fails:"  # and why: the process that should have asked both ranks ended without an answer to either
 VIEW = 0.01  # an expansion that allocates less than this part of a copy is none
 SEEN = 10**6  # bytes that a copy must have for that to be told: what a call allocates is known in pages alone
@@ -94,8 +95,19 @@ def _less_code(record: Record) -> Iterator[Ruling]:
         f"{times:.2f} times the tokens, {tokens[REFERENCE]} against {tokens[tutorial]}",
         "functions that compute the baseline under L1, counted by Python's tokenizer; exact",
         f"{REFERENCE} has {lines[REFERENCE]} lines and {tutorial.partition('@')[0]} {lines[tutorial]}; "
-        "the rule asks for at least twice the tokens.",
+        f"the rule asks for at least twice the tokens.{_other_pairs(tokens, tutorial)}",
     )
+
+
+def _other_pairs(tokens: dict[str, int], tutorial: str) -> str:
+    """Return what other loops and other libraries would make of C1, so that nobody takes one pair for all."""
+    loops = {name: tokens[name] / tokens[tutorial] for name in tokens if name.startswith(PURE_PYTHON)}
+    said = [
+        f"{name} {times:.2f}" for name, times in sorted(loops.items(), key=lambda each: each[1]) if name != REFERENCE
+    ]
+    others = [f"against {NUMPY} it is {tokens[REFERENCE] / tokens[NUMPY]:.2f}"] if NUMPY in tokens else []
+    others += [f"of other loops: {', '.join(said)}"] if said else []
+    return f" {'; '.join(others).capitalize()}." if others else ""
 
 
 def _thousands(record: Record) -> Iterator[Ruling]:
@@ -128,22 +140,28 @@ def _times_faster(
 def _against(record: Record, claim: str, base: str, kernel: str, claimed: int, scope: str, about: str) -> Ruling:
     """Judge "kernel is so many times faster" against one baseline in one scope."""
     said = ", ".join(filter(None, (f"against {base}", about)))
-    ours, theirs = record.of(base, scope), record.of(kernel, scope)
-    if not record.of(base):
-        return _missing(claim, f"the kernel {_absence(record, base)}", said)
-    if not ours or not theirs:
-        return _missing(claim, f"the scope {scope} was not recorded", said)
-    if not record.paired:
-        return _missing(claim, f"the kernels did not take turns: {record.label}", said)
-    read = sorted({each.images for each in (*ours, *theirs)})
-    if len(read) > 1:
-        return _missing(claim, f"they read {' and '.join(f'{each:,}' for each in read)} images", said)
-    if failing := [each.found for each in checklist.judge(record, scope, "l1", base) if each.level == "FAIL"]:
-        return _missing(claim, f"the checklist fails: {'; '.join(failing)}", said)
-    ratio = standing.paired(ours, theirs)
+    if obstacle := _obstacle(record, base, kernel, scope):
+        return _missing(claim, obstacle, said)
+    ratio = standing.paired(record.of(base, scope), record.of(kernel, scope))
     if ratio is None:
         return _missing(claim, "no round holds both", said)
     return _by_interval(record, claim, said, scope, ratio, claimed, _bound(record, scope, base, kernel))
+
+
+def _obstacle(record: Record, base: str, kernel: str, scope: str) -> str | None:
+    """Return why a record allows no ratio of two kernels in a scope; None where nothing is in its way."""
+    ours, theirs = record.of(base, scope), record.of(kernel, scope)
+    if not record.of(base):
+        return f"the kernel {_absence(record, base)}"
+    if not ours or not theirs:
+        return f"the scope {scope} was not recorded"
+    if not record.paired:
+        return f"the kernels did not take turns: {record.label}"
+    read = sorted({each.images for each in (*ours, *theirs)})
+    if len(read) > 1:
+        return f"they read {' and '.join(f'{each:,}' for each in read)} images"
+    failing = [each.found for each in checklist.judge(record, scope, "l1", base) if each.level == "FAIL"]
+    return f"the checklist fails: {'; '.join(failing)}" if failing else None
 
 
 def _by_interval(record: Record, claim: str, about: str, scope: str, ratio: Ratio, claimed: int, bound: str) -> Ruling:
@@ -229,9 +247,13 @@ def _stronger(record: Record) -> Iterator[Ruling]:
     verdict = UNDETERMINED
     if "margin_change_low" in facts:
         low, high = facts["margin_change_low"], facts["margin_change_high"]
-        number += f" (change {low:+.4f} to {high:+.4f}, level {facts['margin_change_level']:.1%})"
+        number += f"; the median change of an image is {facts.get('margin_change', (low + high) / 2):+.4f}"
+        number += f" ({low:+.4f} to {high:+.4f}, level {facts['margin_change_level']:.1%})"
         verdict = SUPPORTED if low > 0 else REFUTED if high < 0 else UNDETERMINED
     why = "The margin is the difference of both distances over their sum; a stronger signal would make it larger."
+    if changes := str(facts.get("margin_change_by_class", "")).split():
+        classes = zip(str(facts["classes"]).split(), changes, strict=True)
+        why += f" By class its median changes by {', '.join(f'{change} ({name})' for name, change in classes)}."
     yield _of_the_documents(record, "C6", "signal", number, verdict, why)
 
 
@@ -244,22 +266,27 @@ def _devices(record: Record) -> Iterator[Ruling]:
     yield Ruling(
         "C7",
         "",
-        REFUTED if numpy_alike else SUPPORTED if TUTORIAL_GPU in on_gpu else UNDETERMINED,
+        REFUTED if numpy_alike else UNDETERMINED,
         f"{', '.join(on_gpu)} ran on a GPU",
         f"{record.condition}, {record.facts.get('gpu', 'unknown GPU')}",
         "NumPy itself runs on the CPU; its expressions run on a GPU where the import names a library that has its "
         "interface."
         if numpy_alike
-        else "No kernel with NumPy's interface was recorded on a GPU.",
+        else "PyTorch can; whether NumPy's expressions can was not tried: no kernel with its interface ran there.",
     )
 
 
 def _ranks(record: Record) -> Iterator[Ruling]:
     asked = {
-        name: {key.removeprefix("ranks_").upper(): str(facts[key]) for key in ("ranks_l1", "ranks_l2") if key in facts}
+        name: {
+            key.removeprefix("ranks_").upper(): str(facts[key])
+            for key in ("ranks_l1", "ranks_l2")
+            if key in facts and not str(facts[key]).startswith(NOT_ASKED)
+        }
         for name, facts in sorted(record.kernel_facts.items())
-        if "ranks_l1" in facts and not name.endswith(AGAIN) and not str(facts["ranks_l1"]).startswith(NOT_ASKED)
+        if not name.endswith(AGAIN) and not name.startswith(PURE_PYTHON)  # a loop never meant to take a stack
     }
+    asked = {name: found for name, found in asked.items() if found}
     if not asked:
         yield _missing("C8", "no function was called with one image and with the stack")
         return
@@ -270,6 +297,10 @@ def _ranks(record: Record) -> Iterator[Ruling]:
     if serve:
         bits = "with the same results to the last bit" if exact == serve else "though last bits of results may differ"
         why = f"The same function takes both ranks, {bits}."
+    if len(asked) > FEW:
+        said = [f"{len(serve)} of {len(asked)} functions take both ranks, {len(exact)} of them with equal bits"]
+        for what, others in (("last bits differ", serve - exact), ("one rank alone", asked.keys() - serve)):
+            said += [f"{what}: {', '.join(sorted(others))}"] if others else []
     condition = "results of one call on the stack that equal, to the last bit, those of one call per image"
     yield Ruling("C8", "", SUPPORTED if serve else REFUTED, "; ".join(said), condition, why)
 
@@ -316,5 +347,4 @@ def _absence(record: Record, kernel: str) -> str:
     found = next((each for each in record.absent if each.kernel == kernel), None)
     if found is None:
         return f"{kernel} was not recorded"
-    reason = found.reason.strip().splitlines()[-1:]  # of a traceback, what was raised
-    return f"{kernel} is {', '.join((found.status, *reason)).rstrip('.')}"
+    return f"{kernel} is {found.status}, {found.in_short.rstrip('.')}"

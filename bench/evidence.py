@@ -22,7 +22,11 @@ def facts(problem: Problem) -> dict[str, Any]:
         "margin_l1": float(np.median(margins["l1"])),
         "margin_l2": float(np.median(margins["l2"])),
     }
-    if ends := interval((margins["l2"] - margins["l1"]).tolist()):
+    changes = margins["l2"] - margins["l1"]
+    found["margin_change"] = float(np.median(changes))
+    by_class = [np.median(changes[problem.actual == index]) for index in range(len(problem.classes))]
+    found["margin_change_by_class"] = " ".join(f"{change:+.4f}" for change in by_class)
+    if ends := interval(changes.tolist()):
         found |= dict(zip(("margin_change_low", "margin_change_high", "margin_change_level"), ends, strict=True))
     return found
 

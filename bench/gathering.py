@@ -9,6 +9,7 @@ from bench import conditions, evidence, facts, source
 from bench.checking import OUT_OF_MEMORY, Verdict
 from bench.conditions import Condition
 from bench.kernel import Contestant
+from bench.oracle import DISTANCES
 from bench.problem import Problem
 from bench.recording import Plan, ProcessSet
 from bench.records import Absent
@@ -85,7 +86,11 @@ def shared_facts(plan: Plan, condition: Condition, problem: Problem) -> dict[str
         "valid_counts": " ".join(map(str, problem.valid_counts)),
         **{f"too_close_{distance}": answer.too_close for distance, answer in problem.answers.items()},
         **evidence.facts(problem),
-        **{f"exact_l1_first_{n}": evidence.exact(problem.part(n), "l1") for n in parts},
+        **{
+            f"exact_{distance}_first_{n}": evidence.exact(problem.part(n), distance)
+            for n in parts
+            for distance in DISTANCES
+        },
         "order_seed": plan.seed,
         "threads": condition.threads,
         "allocator": condition.allocator,

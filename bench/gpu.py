@@ -20,8 +20,8 @@ def absence(record: Record) -> str | None:
     """Return why there is no GPU in a record, as a sentence; None where there is one."""
     if any(record.kernel_facts[name].get("device") == "cuda" for name in record.kernels()):
         return None
-    reasons = [f"{each.kernel} is {each.status}, {each.reason}" for each in record.absent if "@cuda" in each.kernel]
-    return f"No GPU recorded yet{': ' if reasons else ''}{'; '.join(reasons)}."
+    reasons = dict.fromkeys(f"{each.status}, {each.in_short}" for each in record.absent if "@cuda" in each.kernel)
+    return f"No GPU recorded yet{': kernels for it are ' if reasons else ''}{'; '.join(reasons)}."
 
 
 def against_cpu(record: Record) -> Grid:

@@ -53,6 +53,9 @@ class Contestant:
         packages: top-level packages that its first-level imports name.
         images: the kernel's IMAGES: it is checked and timed on the first so many images of each class; 0 is all.
         rung: whether it belongs to the ladder, `kernels/ladder/`, which is timed on request.
+        after, why: the kernel that it climbs from and what makes the difference, where its docstring has a sentence
+            "After NAME: why."; "" where it has none.
+        peer: whose own solution it is, where its docstring has a sentence "Peer: whose."
     """
 
     name: str
@@ -62,6 +65,9 @@ class Contestant:
     packages: tuple[str, ...]
     images: int = 0
     rung: bool = False
+    after: str = ""
+    why: str = ""
+    peer: str = ""
 
     @property
     def kernel(self) -> str:
@@ -107,13 +113,15 @@ def select(contestants: Sequence[Contestant], names: Iterable[str]) -> list[Cont
 def _read(path: Path) -> list[Contestant]:
     """Read docstring, DEVICES and imports with `ast`; what does not parse is found broken when it is loaded."""
     devices: tuple[str, ...] = ("cpu",)
-    caption, packages, images = "(does not parse)", [], 0
+    docstring, packages, images = "(does not parse)", [], 0
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
         tree = ast.Module([], [])
     else:
-        caption = (ast.get_docstring(tree) or "(no docstring)").partition("\n")[0]
+        docstring = ast.get_docstring(tree) or "(no docstring)"
+    after, why = _sentence(r"After (\w+): ", docstring)
+    _, peer = _sentence(r"Peer(): ", docstring)
     for node in tree.body:
         match node:
             case ast.Import(names):
@@ -127,9 +135,18 @@ def _read(path: Path) -> list[Contestant]:
                 images = value
     called = [path.stem if devices == ("cpu",) else f"{path.stem}@{device}" for device in devices]
     return [
-        Contestant(name, path, device, caption, tuple(packages), images, path.parent == LADDER)
+        Contestant(
+            name, path, device, docstring.partition("\n")[0], tuple(packages), images, path.parent == LADDER,
+            after=after, why=why, peer=peer,
+        )
         for name, device in zip(called, devices, strict=True)
-    ]
+    ]  # fmt: skip
+
+
+def _sentence(beginning: str, docstring: str) -> tuple[str, str]:
+    """Return what a line's beginning names and the rest of its sentence, however many lines that has; or "" twice."""
+    found = re.search(rf"^{beginning}(.+?\.)(?=\s|$)", docstring, flags=re.MULTILINE | re.DOTALL)
+    return (found[1], " ".join(found[2].split())) if found else ("", "")
 
 
 def why_unavailable(contestant: Contestant) -> str | None:

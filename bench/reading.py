@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,13 @@ from typing import Any
 from bench import records
 from bench.records import PER_KERNEL, SCHEMA, Absent, BadRecord, Record
 from bench.sample import Footprint, Sample
+
+SCOPES = ("mean", "predict", "baseline", "end_to_end", "first_call")
+NEEDED = (
+    "dataset", "dataset_digest", "image_pixels", "train_counts", "valid_counts", "cpu_model_name", "cpu_count",
+    "caches",
+)  # fmt: skip
+OF_SAMPLES = {*Sample.__dataclass_fields__, *PER_KERNEL, "name"}  # what all samples share stands at the top
 
 
 def newest() -> Path:
@@ -67,7 +75,7 @@ def read(path: Path) -> Record:
         raise BadRecord(f"{path}: no gzip file, or cut short ({error}); copy or record it anew") from error
     except OSError as error:
         raise BadRecord(f"{path}: cannot be read ({error.strerror}); python -m bench run makes a record") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRecord(f"{path}: not JSON, or cut short ({error}); record anew") from error
     try:
         if isinstance(content, dict) and "machine_info" in content:
@@ -86,6 +94,8 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> Record:
         raise BadRecord(
             f"{path}: has schema {schema}, expected {SCHEMA}; record anew, or use the version that wrote it"
         )
+    if missing := [key for key in NEEDED if key not in shared]:
+        raise BadRecord(f"{path}: lacks {', '.join(missing)}, so it was not written by this project; record anew")
     samples: list[Sample] = []
     parts: dict[int, list[Sample]] = defaultdict(list)
     footprints = []
@@ -100,8 +110,15 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> Record:
                 taken = [Sample(seconds=seconds, **keys) for seconds in run["values"]]
                 (parts[taken[0].first] if taken[0].first else samples).extend(taken)
             kernel_facts[metadata["kernel"]] = {key: metadata[key] for key in PER_KERNEL if key in metadata}
-    absent = [Absent(**each) for each in json.loads(shared["absent"])]
+    absent = [Absent(**{key: _printable(text) for key, text in each.items()}) for each in json.loads(shared["absent"])]
+    if wrong := [each for each in samples if not 0 < each.seconds < math.inf or each.scope not in SCOPES]:
+        raise BadRecord(f"{path}: {wrong[0].seconds} seconds in scope {wrong[0].scope} are no sample; record anew")
+    shared = {key: value for key, value in shared.items() if key not in OF_SAMPLES}
     return Record(path, shared, kernel_facts, samples, absent, True, footprints, dict(parts))
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
 
 
 def _read_pytest_benchmark(path: Path, content: dict[str, Any]) -> Record:

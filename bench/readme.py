@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import claims, gpu, report, tables
+from bench import claims, gpu, kernel, report, tables
 from bench.case import Case
 from bench.charts import files
 from bench.grid import Grid
 from bench.kernel import ROOT
-from bench.records import BadRecord
-from bench.standing import standings
+from bench.records import BadRecord, Record
+from bench.standing import Standing, standings
 
 README = ROOT / "README.md"
 BEGIN = "<!-- results: written by python -m bench report --readme -->"
@@ -24,13 +24,23 @@ def rewritten(text: str, cases: Sequence[Case]) -> str:
     Raises:
         BadRecord: nothing is published, or the text has not exactly one pair of markers.
     """
+    before, after = around(text, cases)
+    results = report.render("readme.md.j2", machines=[_machine(case) for case in cases]).strip()
+    return f"{before}{BEGIN}\n\n{results}\n\n{END}{after}"
+
+
+def around(text: str, cases: Sequence[Case]) -> tuple[str, str]:
+    """Return what stands before and after the markers, which is left as it is.
+
+    Raises:
+        BadRecord: as `rewritten`.
+    """
     if not cases:
         raise BadRecord("no record is published, so there is nothing to write in the README; python -m bench publish")
-    if len(re.findall(re.escape(BEGIN), text)) != 1 or text.partition(BEGIN)[2].count(END) != 1:
+    if not (text.count(BEGIN) == text.count(END) == text.partition(BEGIN)[2].count(END) == 1):
         raise BadRecord(f"{README.name}: expected one line {BEGIN} and after it one line {END}; put them back")
     before, rest = text.split(BEGIN)
-    results = report.render("readme.md.j2", machines=[_machine(case) for case in cases]).strip()
-    return f"{before}{BEGIN}\n\n{results}\n\n{END}{rest.split(END)[1]}"
+    return before, rest.split(END)[1]
 
 
 def _machine(case: Case) -> dict[str, Any]:
@@ -56,12 +66,32 @@ def _machine(case: Case) -> dict[str, Any]:
         "verdicts": verdicts.markdown(),
         "timed_caption": f"The scope `baseline` under L1 on {facts['cpu_model_name']}, {facts['cpu_count']} cores "
         f"({facts['caches']}). {report.subtitle(record)} {tables.limit(record, 'baseline')}",
-        "timed": tables.timed(standings(record)).markdown(),
+        "timed": tables.timed(_shown(standings(record))).markdown(),
+        "left_out": _left_out(record),
         "notes": gpu.absence(record) or "",
     }
 
 
+def _shown(rows: Sequence[Standing]) -> list[Standing]:
+    """Return the kernels of kernels/ itself, and the fastest rung of the ladder; what is no rung here is shown."""
+    rungs = {each.name for each in kernel.discover() if each.rung}
+    fastest = next((each for each in reversed(rows) if each.kernel in rungs), None)
+    return [each for each in rows if each.kernel not in rungs or each is fastest]
+
+
+def _left_out(record: Record) -> str:
+    """Return which kernels of a record the table does without, as a sentence; "" where it has all of them."""
+    rows = standings(record)
+    shown = {each.kernel for each in _shown(rows)}
+    parts = {name for _, part in record.views[1:] for name in part.kernels()} - {each.kernel for each in rows}
+    count = len(rows) - len(shown) + len(parts)
+    if not count:
+        return ""
+    return f"Of the ladder, kernels/ladder/, this table has the fastest rung alone; {count} more are on the page."
+
+
 def _alt(stem: Path) -> str:
-    """Return a picture's words as they may stand in Markdown's brackets."""
-    _, alt = files.described(stem.with_name(f"{stem.name}.svg").read_text(encoding="utf-8"))
+    """Return a picture's words as they may stand in Markdown's brackets; "" where it could not be drawn."""
+    path = stem.with_name(f"{stem.name}.svg")
+    _, alt = files.described(path.read_text(encoding="utf-8")) if path.exists() else ("", "")
     return re.sub(r"[\[\]\s]+", " ", alt).strip()

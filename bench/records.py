@@ -32,6 +32,11 @@ class Absent:
     status: str
     reason: str
 
+    @property
+    def in_short(self) -> str:
+        """The last line of the reason, which is the one that says what happened."""
+        return next((line.strip() for line in reversed(self.reason.splitlines()) if line.strip()), "no reason given")
+
 
 @dataclass(frozen=True)
 class Record:
@@ -75,7 +80,7 @@ class Record:
 
         Every answer timed there was verified on those images, so what a kernel scores there is the exact score.
         """
-        exact = {"correct_l1": self.facts[f"exact_l1_first_{n}"]}
+        exact = {f"correct_{distance}": self.facts[f"exact_{distance}_first_{n}"] for distance in ("l1", "l2")}
         scores = {
             name: known if known.get("images_of_class") == n else {**known, **exact}
             for name, known in self.kernel_facts.items()

@@ -1,13 +1,15 @@
 """The page: one self-contained HTML file per case, the verdicts first. Nothing is measured here."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import charts, checklist, claims, crossover, gpu, tables, writing
+from bench import charts, checklist, claims, crossover, gpu, kernel, ladder, tables, units, writing
 from bench.case import Case
 from bench.charts import NotDrawn, files
+from bench.comparing import DEFAULT
 from bench.grid import Grid
 from bench.records import Record
 from bench.standing import standings
@@ -62,17 +64,19 @@ def render(template: str, **contents: Any) -> str:
 
 
 def _picture(name: str, case: Case) -> tuple[Shown, list[Path]]:
-    """Draw a picture, to files too where the case is published; what cannot be drawn there is left as it is."""
+    """Draw a picture, to files too where the case is published; without the digits, theirs is left as it is."""
     stem = case.picture(name)
     paths: list[Path] = []
-    try:
-        drawing = charts.draw(name, case)
-    except NotDrawn as missing:
-        earlier = stem.with_name(f"{stem.name}.svg")
-        if not (case.published and earlier.exists()):
-            return Shown(str(missing)), paths
+    earlier = stem.with_name(f"{stem.name}.svg")
+    if name in charts.OF_DIGITS and case.published and case.problem is None and earlier.exists():
         svg = earlier.read_text(encoding="utf-8")
     else:
+        try:
+            drawing = charts.draw(name, case)
+        except NotDrawn as missing:
+            for suffix in (".svg", ".png") if case.published else ():
+                stem.with_name(f"{stem.name}{suffix}").unlink(missing_ok=True)  # it was of another record
+            return Shown(str(missing)), paths
         if case.published:
             paths = files.save(drawing, stem)
         svg = files.svg(drawing) if not paths else paths[0].read_text(encoding="utf-8")
@@ -87,17 +91,18 @@ def _contents(case: Case) -> dict[str, Any]:
         "title": f"{facts.get('cpu_model_name', 'unknown CPU')}, {facts.get('cpu_count', '?')} cores",
         "subtitle": subtitle(record),
         "rulings": list(_rulings(record)),
-        "cells": [_cell(view, *cell, where) for where, view in record.views for cell in _headline_first(view)],
+        "cells": list(_cells(case)),
+        "ladder": _ladder(case),
         "conditions": tables.by_condition(case.conditions) if len(case.conditions) > 1 else None,
         "no_gpu": gpu.absence(record),
-        "gpu": gpu.against_cpu(record),
-        "from_files": gpu.from_files(record),
+        "gpu": gpu.against_cpu(case.scopes or record),
+        "from_files": gpu.from_files(case.scopes or record),
         "crossings": _crossings(case.sizes),
         "facts": Grid(("fact", "value"), [(key, str(facts[key])) for key in sorted(facts) if key != "absent"]),
         "absent": Grid(
             ("kernel", "status", "reason"), [(each.kernel, each.status, each.reason) for each in record.absent]
         ),
-        "commands": list(_commands(case)),
+        "commands": list(dict.fromkeys(_commands(case))),
     }
 
 
@@ -119,8 +124,20 @@ def _rulings(record: Record) -> Iterator[dict[str, Any]]:
         seen.add(each.claim)
 
 
+def _cells(case: Case) -> Iterator[dict[str, Any]]:
+    """Yield every scope and distance of the record, the headline first, then what another one has of further scopes."""
+    for where, view in case.speed.views:
+        yield from (_cell(view, *cell, where) for cell in _headline_first(view))
+    if case.scopes and case.scopes is not case.speed:
+        further = [cell for cell in _headline_first(case.scopes) if cell not in case.speed.cells]
+        yield from (
+            _cell(case.scopes, *cell, f", recorded with {len(case.scopes.kernels())} kernels") for cell in further
+        )
+
+
 def _headline_first(record: Record) -> list[tuple[str, str]]:
-    return sorted(record.cells, key=lambda cell: (cell != ("baseline", "l1"), list(CELL).index(cell[0]), cell[1]))
+    order = list(CELL)
+    return sorted(record.cells, key=lambda cell: (cell != ("baseline", "l1"), order.index(cell[0]), cell[1]))
 
 
 def _cell(record: Record, scope: str, distance: str, where: str) -> dict[str, Any]:
@@ -135,6 +152,54 @@ def _cell(record: Record, scope: str, distance: str, where: str) -> dict[str, An
     }
 
 
+def _ladder(case: Case) -> dict[str, Any] | None:
+    """Return the story of the ladder; None where it was not recorded."""
+    record, contestants = case.speed, kernel.discover(case.extra)
+    steps = ladder.steps(record, contestants)
+    if len(steps) < ladder.FEWEST:
+        return None
+    several = len(case.conditions) > 1
+    return {
+        "condition": f"Scope baseline under L1, {record.condition}, {record.label}.",
+        "steps": [_step(each, case.stale(each.name)) for each in steps],
+        "missing": ladder.missing(record, contestants),
+        "survivors": ladder.survivors(record),
+        "bound": ladder.bound(record),
+        "peers": [(name, _code(said)) for name, said in ladder.peers(steps)],
+        "ratios": ladder.by_condition(case.conditions, contestants, "ratio") if several else None,
+        "faults": ladder.by_condition(case.conditions, contestants, "faults") if several else None,
+    }
+
+
+def _step(step: ladder.Step, stale: bool) -> dict[str, Any]:
+    own, before = step.standing, step.before
+    faults = f"{step.faults:,.0f}"
+    if step.faults_before is not None and f"{step.faults_before:,.0f}" != faults:
+        faults = f"{step.faults_before:,.0f} → {faults}"
+    return {
+        "name": step.name,
+        "depth": step.depth,
+        "notes": ", ".join(filter(None, (step.part, "stale" if stale else ""))),
+        "idea": _code(step.contestant.caption),
+        "why": _code(step.contestant.why),
+        "after": before.kernel if before else step.contestant.after,
+        "times": step.times or step.without,
+        "interval": step.interval,
+        "median": units.either(own.modes, units.time),
+        "median_before": units.either(before.modes, units.time) if before else "",
+        "faults": faults,
+        "speedup": units.either(own.speedups, units.ratio),
+        "share": units.either(own.share.modes, units.share) if own.share else "",
+    }
+
+
+def _code(text: str) -> str:
+    """Return a docstring's text as markup: escaped, and what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", str(escape(text))))
+
+
 def _crossings(record: Record | None) -> Grid | None:
     if record is None:
         return None
@@ -144,15 +209,37 @@ def _crossings(record: Record | None) -> Grid | None:
 
 
 def _commands(case: Case) -> Iterator[str]:
-    commit = str(case.speed.facts.get("commit", "unknown"))
-    if commit != "unknown":
-        yield f"git checkout {commit.removesuffix('-modified')}"
-    yield "make setup"
-    full = " --full" if len(case.speed.cells) > 1 else ""
-    conditions = ",".join(each.condition for each in case.conditions)
-    yield f"python -m bench run{full}" + (f" --conditions {conditions}" if len(case.conditions) > 1 else "")
-    if case.sizes:
-        yield f"python -m bench run --sizes {','.join(map(str, case.sizes.sizes))}"
-    if case.memory:
-        yield "python -m bench run --memory"
+    """Yield the commands that record the same again and draw it."""
+    rungs = {each.name for each in kernel.discover() if each.rung}
+    parts = [each for each in (case.speed, case.scopes, case.sizes, case.memory) if each]
+    commits = list(dict.fromkeys(str(each.facts.get("commit", "unknown")) for each in parts))
+    yield "# from commit " + ", ".join(commits)
+    if any(commit.endswith("-modified") for commit in commits):
+        yield "# which had uncommitted changes, so it cannot be repeated exactly"
+    everyone = {each.kernel for record in parts for each in record.samples}
+    yield "make setup-all" if everyone & rungs else "make setup"
+    yield ". .venv/bin/activate"
+    for record in parts:
+        yield _command(record, case, rungs)
     yield "python -m bench report"
+
+
+def _command(record: Record, case: Case, rungs: set[str]) -> str:
+    """Return the command that records the like of a record."""
+    words = ["python -m bench run"]
+    if record.kind == "memory":
+        words.append("--memory")
+    elif record.kind == "sizes":
+        words.append(f"--sizes {','.join(map(str, record.sizes))}")
+    elif len(record.cells) > 1:
+        words.append("--full")
+    kernels = {each.kernel for each in record.samples} | {each.kernel for each in record.footprints}
+    if kernels & rungs:
+        words.append("--ladder")
+    if record is case.speed and len(case.conditions) > 1:
+        words.append(f"--conditions {','.join(each.condition for each in case.conditions)}")
+    elif record.condition != DEFAULT:
+        words.append(f"--conditions {record.condition}")
+    if record.kind != "memory" and record.processes in (1, 15):
+        words.append("--quick" if record.processes == 1 else "--rigorous")
+    return " ".join(words)

@@ -12,7 +12,7 @@ from bench.kernel import REFERENCE, Contestant
 from bench.problem import Problem, pose, tile
 from bench.process import MEMORY_LIMIT
 from bench.recording import BASELINE, FULL, PREDICT, Plan
-from bench.records import Record
+from bench.records import BadRecord, Record
 from bench.sample import LIMIT
 from bench.standing import standings
 from bench.verbs import Choice
@@ -99,16 +99,19 @@ def run(choice: Choice, options: Recorded) -> int:
 
 
 def _tell_verdicts(problem: Problem, files: tuple[Path, ...]) -> None:
-    """Print the verdict on every claim, write the page of what was just recorded, and say where it is."""
+    """Print the verdict on every claim, write the page of what was just recorded, and say where it is, or why not."""
     from bench import case, claims, report
 
-    newest = case.local()
-    if newest is None:  # its checklist FAILs for want of the reference
-        return
     out = console.out()
-    for ruling in claims.rulings(newest.speed):
-        out.print(claims.line(ruling))
-    page, *_ = report.write(replace(newest.answering(problem), extra=files))
+    try:
+        newest = case.local()
+        assert newest is not None  # it was just written
+        for ruling in claims.rulings(newest.speed):
+            out.print(claims.line(ruling))
+        page, *_ = report.write(replace(newest.answering(problem), extra=files))
+    except BadRecord as reason:  # the reference failed, or the checklist of what a picture shows
+        out.print(f"There is no page: {reason}")
+        return
     out.print("Next    python -m bench run --kernel mine.py")
     out.print(f"Page    {console.shown(page)}")
 

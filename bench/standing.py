@@ -18,7 +18,8 @@ class Standing:
     """One kernel in one scope and distance of a record.
 
     Attributes:
-        seconds, smallest: median and smallest seconds per call, of all samples.
+        seconds: its one mode's; of two modes the median of all samples, to sort by.
+        smallest: seconds per call of its fastest sample.
         images: how many images a call reads.
         modes: of its seconds: one, or two where its processes fall apart; then no single number stands for it.
         ratio: reference seconds / its seconds; None where no round holds both, or the record is unpaired.
@@ -80,15 +81,16 @@ def resolution(record: Record, scope: str = "baseline", distance: str = "l1") ->
 
 def _standing(record: Record, name: str, reference: Sequence[Sample], scope: str, distance: str) -> Standing:
     samples = record.of(name, scope, distance)
-    seconds, smallest = speedup.seconds(samples)
+    middle, smallest = speedup.seconds(samples)
+    modes = speedup.modes(samples)
     bound = limit(record, scope) if record.kernel_facts.get(name, {}).get("device") == "cpu" else []
     first = record.of(name, "first_call")
     return Standing(
         kernel=name,
-        seconds=seconds,
+        seconds=modes[0].value if len(modes) == 1 else middle,
         smallest=smallest,
         images=samples[0].images,
-        modes=speedup.modes(samples),
+        modes=modes,
         ratio=paired(reference, samples) if record.paired else None,
         unpaired=speedup.unpaired(reference, samples) if reference and not record.paired else None,
         share=paired(_best_in_every_round(bound, samples), samples),

@@ -7,6 +7,7 @@ from bench import standing, units
 from bench.checking import Verdict
 from bench.checklist import Line
 from bench.grid import Grid
+from bench.kernel import REFERENCE
 from bench.limit import cache_level
 from bench.problem import Problem
 from bench.records import Record
@@ -72,7 +73,7 @@ def timed(standings: Sequence[Standing], ratios: bool = True) -> Grid:
     rows = []
     for each in standings:
         interval = ""
-        if each.ratio and each.ratio.low is not None and each.ratio.high is not None:
+        if each.ratio and each.ratio.low is not None and each.ratio.high is not None and each.kernel != REFERENCE:
             interval = f"{units.ratio(each.ratio.low)} to {units.ratio(each.ratio.high)}"
         ratio = units.either(each.speedups, units.ratio) if each.speedups else "no reference"
         if not ratios:
@@ -80,11 +81,13 @@ def timed(standings: Sequence[Standing], ratios: bool = True) -> Grid:
         elif len(each.speedups) > 1:
             interval = ""  # it spans both modes, and would pass for doubt about one number
         per_image = f"{each.seconds / each.images * 1e9:,.0f}" if len(each.modes) == 1 else ""
-        share = units.either(each.share.modes, "{:.1%}".format) if each.share else ""
+        share = units.either(each.share.modes, units.share) if each.share else ""
         first = units.time(each.first_call) if each.first_call else ""
         seconds = units.either(each.modes, units.time)
         rows.append((each.kernel, seconds, units.time(each.smallest), ratio, interval, per_image, share, first))
-    columns = ("kernel", "median", "smallest", "speedup", "interval", "ns per image", "of limit", "first call")
+    levels = {f"{each.ratio.level:.1%}" for each in standings if each.ratio and each.ratio.level}
+    ends = " ".join(("interval", *levels)) if len(levels) == 1 else "interval"  # which belongs beside every interval
+    columns = ("kernel", "median", "smallest", "speedup", ends, "ns per image", "of limit", "first call")
     return Grid(columns, rows, right=columns[1:])
 
 

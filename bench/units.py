@@ -15,7 +15,14 @@ def time(seconds: float) -> str:
 
 def ratio(times: float) -> str:
     """Return a ratio: 0.62×, 8.4×, 107×, 12,300×."""
+    if times < 0.095:
+        return f"{times:.2g}×"
     return f"{_three_digits(times)}×" if times < 999.5 else f"{times:,.0f}×"
+
+
+def share(part: float) -> str:
+    """Return a part of the limit: 0.01%, 2.9%, 81.4%."""
+    return f"{100 * part:.{1 if part >= 0.001 else 2}f}%"
 
 
 def size(count: int) -> str:

@@ -128,6 +128,7 @@ def report(paths: Sequence[Path], source: str | None, readme: bool) -> None:
     Raises:
         BadRecord: there is no record, one cannot be read, or they do not belong on one page.
     """
+    from bench import charts
     from bench import readme as readmes
     from bench import report as reports
 
@@ -138,15 +139,18 @@ def report(paths: Sequence[Path], source: str | None, readme: bool) -> None:
         found = [*published, *filter(None, [cases.local()])]
     if not found:
         reading.newest()  # says what is wrong, or that there is no record
+    text = readmes.README.read_bytes().decode() if readme else ""  # with its own ends of lines
+    if readme:
+        readmes.around(text, published)  # refuses before anything is written
     for case in _with_digits([*found, *(published if paths else [])], source):
         for written in reports.write(case):
             print(console.shown(written))
         if case.published and case.problem is None:
-            print("The gallery is left as it is: the digits that were recorded are not at hand; --data names them.")
+            left = " and ".join(charts.OF_DIGITS)
+            print(f"Left as they are: {left}, for the digits that were recorded are not at hand; --data names them.")
     if readme:
-        text = readmes.rewritten(readmes.README.read_text(encoding="utf-8"), published)
         with writing.whole(readmes.README) as partial:
-            partial.write_text(text, encoding="utf-8")
+            partial.write_bytes(readmes.rewritten(text, published).encode())
         print(console.shown(readmes.README))
 
 
@@ -154,11 +158,19 @@ def _with_digits(found: Sequence[Case], source: str | None) -> list[Case]:
     """Return the cases with the recorded digits, where these are at hand; nothing is fetched for a picture."""
 
     @cache
-    def problem(name: str | None) -> Problem | None:
-        return pose(data.load(name)) if name else None
+    def digits(name: str) -> data.Digits:
+        return data.load(name)
+
+    @cache
+    def solved(name: str) -> Problem:
+        return pose(digits(name))
+
+    def with_digits(case: Case, name: str | None) -> Case:
+        same = name and digits(name).digest == case.speed.facts.get("dataset_digest")
+        return case.answering(solved(name) if name and same else None)
 
     drawn = (each.speed.facts.get("dataset") == "drawn" for each in found)
     return [
-        each.answering(problem(source or ("drawn" if own else data.at_hand())))
+        with_digits(each, source or ("drawn" if own else data.at_hand()))
         for each, own in zip(found, drawn, strict=True)
     ]

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from bench.case import Case
 
-PICTURES = ("exhibits", "speedup", "scaling", "scopes", "code_size", "memory", "gallery", "broadcasting")
+PICTURES = ("exhibits", "speedup", "ladder", "scaling", "scopes", "code_size", "memory", "gallery", "broadcasting")
+OF_DIGITS = ("gallery", "broadcasting")  # these show pixels, which no record holds
 
 
 class NotDrawn(Exception):

@@ -1,6 +1,7 @@
 """How much code each kernel is, against how fast it is: short and fast is at the top left."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,11 @@ from bench.case import Case
 from bench.charts import Drawing, NotDrawn, style
 from bench.claims import TWICE
 from bench.kernel import REFERENCE
+from bench.records import Record
 from bench.standing import Standing, standings
 
 SIZE, HEIGHT, MORE = 7.5, 400, 5  # points: of a label's type; of the picture, and for each kernel
+DECADE, USUAL = 60, 3.3  # points of height for each power of ten between slowest and fastest beyond the usual number
 STEP, RINGS = 7, 24  # points between the places that a label may take, and how many there are in each direction
 CLEAR, FAR = 4.5, 11  # points around a mark that labels keep off; beyond which a line leads to the mark
 TOKENS = (25, 50, 70, 100, 150, 200, 300, 500, 1000, 2000)  # where the axis has its numbers
@@ -24,16 +27,25 @@ Numbers = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Point:
-    """A kernel in the picture: its code, and its speed; whether its source is another one than was timed."""
+    """A kernel in the picture.
+
+    Attributes:
+        standing: where it stands among all that read the same images.
+        tokens, lines: its code.
+        stale: whether its source is another one than was timed.
+        images: on how many images of each class it, and the reference that it is compared with, were timed; 0 is all.
+    """
 
     standing: Standing
     tokens: int
     lines: int
     stale: bool
+    images: int = 0
 
     @property
     def label(self) -> str:
-        return f"{self.standing.kernel}, {self.lines} lines{', stale' if self.stale else ''}"
+        part = f", first {self.images} images" if self.images else ""
+        return f"{self.standing.kernel}, {self.lines} lines{part}{', stale' if self.stale else ''}"
 
     @property
     def reach(self) -> list[float]:
@@ -50,19 +62,25 @@ def draw(case: Case) -> Drawing:
         BadRecord: the record's checklist FAILs.
     """
     checklist.must_not_fail(case.speed)
-    points = [found for each in standings(case.speed) if (found := _point(case, each)) is not None]
+    points = [*_points(case, case.speed), *(found for n in sorted(case.speed.parts) for found in _of_part(case, n))]
     reference = next((each for each in points if each.standing.kernel == REFERENCE), None)
     if reference is None:
         raise NotDrawn(f"the record does not say how much code {REFERENCE} is; python -m bench run counts it")
     missing = sorted({*case.speed.kernels()} - {each.standing.kernel for each in points})
     border = reference.tokens / TWICE
     legend = f"Shaded: {REFERENCE} takes at least twice the tokens. Line: interval; dotted: between two modes. "
+    if any(each.images for each in points):
+        legend = (
+            f"Shaded: {REFERENCE} takes at least twice the tokens. Square: timed, like its reference, on the first "
+        )
+        legend += "images of each class. "
     legend += "Hollow: stale, its source has changed since." if any(each.stale for each in points) else ""
     with style.drawing():
-        height = HEIGHT + MORE * len(points)
+        ends = [end for each in points for end in each.reach]
+        decades = math.log10(max(ends) / min(ends))
+        height = HEIGHT + MORE * len(points) + DECADE * max(0, decades - USUAL)
         figure = style.card("How much code, how fast", legend, case.speed, height)
         axes = style.area(figure, 70, style.HEAD + 14, 14, style.FOOT + (52 if missing else 40))
-        ends = [end for each in points for end in each.reach]
         axes.set(xscale="log", yscale="log", ylim=(min(ends) / 2, max(ends) * 2.5), xlim=_ends(points))
         axes.axvspan(axes.get_xlim()[0], border, color=style.INK, alpha=0.05, linewidth=0)
         axes.axvline(border, color=style.FAINT, linewidth=1, linestyle="--")
@@ -89,11 +107,20 @@ def draw(case: Case) -> Drawing:
     return Drawing(figure, caption, alt)
 
 
-def _point(case: Case, each: Standing) -> Point | None:
-    facts = case.speed.kernel_facts.get(each.kernel, {})
-    if "code_tokens" not in facts or not each.speedups:
-        return None
-    return Point(each, int(facts["code_tokens"]), int(facts["code_lines"]), case.stale(each.kernel))
+def _points(case: Case, record: Record, images: int = 0) -> Iterator[Point]:
+    """Yield the points of a record, or of the part of it that is the first so many images of each class."""
+    for each in standings(record):
+        facts = record.kernel_facts.get(each.kernel, {})
+        if "code_tokens" in facts and each.speedups and int(facts.get("images_of_class", 0)) == images:
+            tokens, lines = int(facts["code_tokens"]), int(facts["code_lines"])
+            yield Point(each, tokens, lines, case.stale(each.kernel), images)
+
+
+def _of_part(case: Case, n: int) -> Iterator[Point]:
+    """Yield the points of the kernels that were timed on a part alone, at equal images; none where its checks FAIL."""
+    part = case.speed.part(n)
+    if not checklist.failed(checklist.judge(part)):
+        yield from _points(case, part, n)
 
 
 def _ends(points: list[Point]) -> tuple[float, float]:
@@ -105,7 +132,8 @@ def _speed(point: Point) -> str:
     ratio, interval = point.standing.ratio, ""
     if ratio and ratio.low is not None and ratio.high is not None and len(point.standing.speedups) == 1:
         interval = f" ({units.ratio(ratio.low)} to {units.ratio(ratio.high)})"
-    return f"{units.either(point.standing.speedups, units.ratio)}{interval}{', stale' if point.stale else ''}"
+    part = f", on the first {point.images} images of each class" if point.images else ""
+    return f"{units.either(point.standing.speedups, units.ratio)}{interval}{part}{', stale' if point.stale else ''}"
 
 
 def _mark(axes: Axes, point: Point) -> None:
@@ -115,7 +143,8 @@ def _mark(axes: Axes, point: Point) -> None:
     ends = [min(point.reach), max(point.reach)]
     axes.plot([point.tokens] * 2, ends, color=colour, linewidth=1.6, linestyle=dotted, solid_capstyle="butt")
     filling = style.PAPER if point.stale else colour
-    axes.plot([point.tokens] * len(places), places, "o", color=colour, markerfacecolor=filling, markersize=6.5)
+    mark = "s" if point.images else "o"
+    axes.plot([point.tokens] * len(places), places, mark, color=colour, markerfacecolor=filling, markersize=6.5)
 
 
 def _label(axes: Axes, points: list[Point], border: float) -> None:
@@ -125,7 +154,9 @@ def _label(axes: Axes, points: list[Point], border: float) -> None:
     edge = axes.get_window_extent()
     inside = np.array([edge.x0, edge.y0, edge.x1, edge.y1]) * scale
     border = float(axes.transData.transform((border, 1))[0]) * scale
-    taken, drawn = [_box(place, CLEAR) for place in marks], [np.zeros(4)]  # marks and labels; lines to labels
+    second = [(each.tokens, mode.value) for each in points for mode in each.standing.speedups[1:]]
+    taken = [_box(place, CLEAR) for place in (*marks, *(axes.transData.transform(each) * scale for each in second))]
+    drawn = [np.zeros(4)]  # lines to labels; the others are marks, and then labels too
     for own, (each, mark) in enumerate(zip(points, marks, strict=True)):
         boxes, ends = _around(mark, style.text_width(each.label, SIZE))
         others = np.array(taken[:own] + taken[own + 1 :])

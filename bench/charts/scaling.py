@@ -99,7 +99,7 @@ def _words(record: Record, lines: Mapping[str, Sequence[Point]], labels: Mapping
         out = [f"{size:,}" for size in record.sizes if size not in {point.size for point in points}]
         sat = f"; not timed at {', '.join(out)}" if out else ""
         said.append(f"{labels[name]}: {', '.join(at)}{sat}.")
-    return said + [f"{each.kernel}: {each.status}, {each.reason.strip().splitlines()[-1]}." for each in record.absent]
+    return said + [f"{each.kernel}: {each.status}, {each.in_short}." for each in record.absent]
 
 
 def _crossed(crossings: Sequence[Crossover]) -> list[str]:

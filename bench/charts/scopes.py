@@ -29,7 +29,7 @@ def draw(case: Case) -> Drawing:
         NotDrawn: it has neither first calls nor more than one scope.
         BadRecord: its checklist FAILs.
     """
-    record = case.speed
+    record = case.scopes or case.speed
     columns = _columns(record)
     if len(columns) < 2:
         raise NotDrawn("where the time goes was not recorded; python -m bench run --full")

@@ -1,7 +1,9 @@
 """Speedup over the reference kernel, one bar per kernel on a log axis, seconds on each bar."""
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -20,6 +22,25 @@ MANY, SMALL = 12, 7.5
 RIGHT = 20  # points beside the axis: half a label of it
 
 
+@dataclass(frozen=True)
+class Row:
+    """A kernel in the picture.
+
+    Attributes:
+        standing: where it stands among all that read the same images.
+        images: on how many images of each class it, and the reference that it is compared with, were timed; 0 is all.
+        stale: whether its source is another one than was timed.
+    """
+
+    standing: Standing
+    images: int
+    stale: bool
+
+    @property
+    def name(self) -> str:
+        return self.standing.kernel
+
+
 def draw(case: Case) -> Drawing:
     """Draw the scope `baseline` under L1.
 
@@ -32,24 +53,28 @@ def draw(case: Case) -> Drawing:
     if not record.of(REFERENCE):
         raise BadRecord(f"{record.path}: holds no baseline/l1/{REFERENCE} to compare with; record it too")
     checklist.must_not_fail(record)
-    rows = sorted(standings(record), key=lambda each: each.times_faster or 0, reverse=True)
-    stale = {each.kernel for each in rows if case.stale(each.kernel)}
+    rows = sorted(_rows(case), key=lambda each: each.standing.times_faster or 0, reverse=True)
+    absent = _absent(record)
     bounds = _limits(rows)
     with style.drawing():
-        labels = [each.kernel for each in reversed(record.absent)] + [each.kernel for each in rows]
+        labels = [name for name, _ in absent] + [each.name for each in rows]
         height = len(labels) * (ROW if len(labels) <= MANY else ROW_OF_MANY)
         title = f"Mean images and L1 labels of {record.facts.get('dataset', 'unknown digits')}"
         legend = "Bar: median. Black: interval. Two rings: two modes. Hatched: stale, its source has changed since."
+        if any(each.images for each in rows):
+            legend = (
+                f"{legend.replace(', its source has changed since', '')} Hollow: on fewer images, as is its reference."
+            )
         figure = style.card(title, legend, record, height + style.HEAD + style.FOOT + 54)
         left = max(map(style.text_width, labels)) + 16
         axes = style.area(figure, left, style.HEAD + 14, RIGHT, style.FOOT + 40)
         width = style.WIDTH - left - RIGHT
-        for y, absent in enumerate(reversed(record.absent)):
-            _beside(axes, 1, y, _reason(absent), size=9, color=style.FAINT)
-        for y, each in enumerate(rows, start=len(record.absent)):
-            _bar(axes, y, each, each.kernel in stale)
+        for y, (_, reason) in enumerate(absent):
+            _beside(axes, 1, y, reason, size=9, color=style.FAINT)
+        for y, each in enumerate(rows, start=len(absent)):
+            _bar(axes, y, each)
         axes.axvline(1, color=style.INK, linewidth=1.2)
-        low, high = _ends(rows, bounds, stale, width)
+        low, high = _ends(rows, bounds, width)
         axes.set(xscale="log", xlim=(low, high), ylim=(-0.6, len(labels) - 0.4))
         _mark_limits(axes, bounds, right=math.log(max(bounds, default=1) / low) > math.log(high / low) / 2)
         axes.set_yticks(range(len(labels)), labels)
@@ -62,21 +87,50 @@ def draw(case: Case) -> Drawing:
     caption = (
         f"How many times faster than {REFERENCE} each kernel is at mean images and labels, with its interval, if any."
     )
-    return Drawing(figure, caption, " ".join(_words(record, rows, bounds, stale)))
+    return Drawing(figure, caption, " ".join(_words(record, rows, bounds)))
 
 
-def _bar(axes: Axes, y: int, row: Standing, stale: bool) -> None:
+def _rows(case: Case) -> list[Row]:
+    """Return every kernel that was timed on all images, and on a part those that were timed there alone.
+
+    A part whose checklist FAILs shows none.
+    """
+    record = case.speed
+    rows = [Row(each, 0, case.stale(each.kernel)) for each in standings(record)]
+    for n in sorted(record.parts):
+        part = record.part(n)
+        own = [name for name in part.kernels() if part.kernel_facts[name].get("images_of_class") == n]
+        if own and not checklist.failed(checklist.judge(part)):
+            rows += [Row(each, n, case.stale(each.kernel)) for each in standings(part, kernels=own)]
+    return rows
+
+
+def _absent(record: Record) -> list[tuple[str, str]]:
+    """Return (label, reason) of what was not timed, the last first; of many, those of one reason are one row."""
+    if len(record.absent) + len(record.kernels()) <= MANY:
+        return [(each.kernel, _reason(each)) for each in reversed(record.absent)]
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for each in reversed(record.absent):
+        by_reason[_reason(each)].append(each.kernel)
+    return [(names[0] if len(names) == 1 else f"{len(names)} others", reason) for reason, names in by_reason.items()]
+
+
+def _bar(axes: Axes, y: int, row: Row) -> None:
     """One kernel: a bar with its interval, or where it has two modes a mark for each and no bar."""
-    places, colour = [mode.value for mode in row.speedups], style.colour(row.kernel)
+    places, colour = [mode.value for mode in row.standing.speedups], style.colour(row.name)
     if len(places) > 1:
         axes.plot(places, [y] * len(places), "o:", color=colour, markerfacecolor=style.PAPER)
     elif places:
-        axes.barh(y, places[0] - 1, left=1, height=0.62, color=colour, hatch=style.STALE if stale else None)
-        if row.ratio and row.ratio.low is not None and row.ratio.high is not None:
-            ends = [row.ratio.low, row.ratio.high]
+        filling = style.PAPER if row.images else colour
+        rim: dict[str, Any] = {"edgecolor": colour, "linewidth": 1.4} if row.images else {}
+        hatch = style.STALE if row.stale else None
+        axes.barh(y, places[0] - 1, left=1, height=0.62, color=filling, hatch=hatch, **rim)
+        found = row.standing.ratio
+        if found and found.low is not None and found.high is not None:
+            ends = [found.low, found.high]
             axes.plot(ends, [y, y], color=style.PAPER, linewidth=4.4, solid_capstyle="butt")  # a rim on a dark bar
             axes.plot(ends, [y, y], color=style.INK, linewidth=2.4, solid_capstyle="butt")
-    text = _text(row, stale)
+    text = _text(row)
     _beside(axes, max(_reach(row)), y, text, size=SMALL if "\n" in text else 10)
 
 
@@ -85,33 +139,36 @@ def _beside(axes: Axes, x: float, y: int, text: str, **options: Any) -> None:
     said.set_bbox({"facecolor": style.PAPER, "edgecolor": "none", "pad": 1})  # the limit's line does not cross it
 
 
-def _text(row: Standing, stale: bool) -> str:
+def _text(row: Row) -> str:
     """Return what stands beside a bar: ratio and seconds, one below the other where either has two modes."""
-    times = "1×, the reference" if row.kernel == REFERENCE else either(row.speedups, ratio)
-    between = "\n" if max(len(row.speedups), len(row.modes)) > 1 else " · "
-    return f"{times}{between}{either(row.modes, time)}{' · stale' if stale else ''}"
+    own = row.standing
+    times = "1×, the reference" if row.name == REFERENCE else either(own.speedups, ratio)
+    between = "\n" if max(len(own.speedups), len(own.modes)) > 1 else " · "
+    notes = (f"first {row.images} images of each class" if row.images else "", "stale" if row.stale else "")
+    return " · ".join(filter(None, (f"{times}{between}{either(own.modes, time)}", *notes)))
 
 
-def _reach(row: Standing) -> list[float]:
+def _reach(row: Row) -> list[float]:
     """Return every place on the axis where something of the kernel is drawn, and the ends of its interval."""
-    ends = [row.ratio.low, row.ratio.high] if row.ratio else []
-    return [1.0, *(mode.value for mode in row.speedups), *(end for end in ends if end is not None)]
+    found = row.standing.ratio
+    ends = [found.low, found.high] if found else []
+    return [1.0, *(mode.value for mode in row.standing.speedups), *(end for end in ends if end is not None)]
 
 
-def _ends(rows: Sequence[Standing], bounds: Sequence[float], stale: set[str], width: float) -> tuple[float, float]:
+def _ends(rows: Sequence[Row], bounds: Sequence[float], width: float) -> tuple[float, float]:
     """Return the ends of the axis: wide enough for every text, beside its bar, to end within the picture."""
     low = min(end for each in rows for end in _reach(each)) / 1.15
     decades = [math.log10(max(*bounds, 10) * 1.3 / low) if bounds else math.log10(20 / low)]
     for each in rows:
-        text = _text(each, each.kernel in stale)
+        text = _text(each)
         free = width - 8 - style.text_width(max(text.split("\n"), key=len), SMALL if "\n" in text else 10)
         decades.append(math.log10(max(_reach(each)) / low) * width / max(free, 20))
     return low, float(low * 10 ** max(decades))
 
 
-def _limits(rows: Sequence[Standing]) -> list[float]:
+def _limits(rows: Sequence[Row]) -> list[float]:
     """Return how many times faster than the reference the machine's limit is: twice where the reference has modes."""
-    reference = next(each for each in rows if each.kernel == REFERENCE)
+    reference = next(each.standing for each in rows if each.name == REFERENCE)
     return [1 / mode.value for mode in reference.share.modes] if reference.share else []
 
 
@@ -125,18 +182,18 @@ def _mark_limits(axes: Axes, bounds: Sequence[float], right: bool) -> None:
 
 
 def _reason(absent: Absent) -> str:
-    line = absent.reason.strip().splitlines()[-1]
+    line = absent.in_short
     return f"{absent.status}: {line if len(line) <= 60 else f'{line[:59]}…'}"
 
 
-def _words(record: Record, rows: Sequence[Standing], bounds: Sequence[float], stale: set[str]) -> list[str]:
+def _words(record: Record, rows: Sequence[Row], bounds: Sequence[float]) -> list[str]:
     """Return the picture in sentences, slowest kernel first."""
     said = [f"Scope baseline under L1, {record.label}."]
     for each in reversed(rows):
-        said.append(f"{each.kernel}: {_text(each, each.kernel in stale).replace(chr(10), ' · ')}")
-        if each.ratio and each.ratio.low is not None and each.ratio.high is not None and each.kernel != REFERENCE:
-            level = f"level {each.ratio.level:.1%}"
-            said[-1] += f", interval {ratio(each.ratio.low)} to {ratio(each.ratio.high)}, {level}"
+        said.append(f"{each.name}: {_text(each).replace(chr(10), ' · ')}")
+        found = each.standing.ratio
+        if found and found.low is not None and found.high is not None and each.name != REFERENCE:
+            said[-1] += f", interval {ratio(found.low)} to {ratio(found.high)}, level {found.level:.1%}"
         said[-1] += "."
     if bounds:
         said.append(f"The limit of this machine is at {' or '.join(map(ratio, bounds))}.")

@@ -14,13 +14,16 @@ from bench.tests.builders_records import FACTS, KERNEL_FACTS, samples, write
 from data.digits import Digits
 
 CELLS = (("mean", "-"), ("predict", "l1"), ("predict", "l2"), ("baseline", "l1"), ("end_to_end", "l1"))
-KERNELS = {"numpy_broadcast": 0.004, "torch_broadcast@cpu": 0.003, "torch_broadcast@cuda": 0.00002}
+KERNELS = {
+    "numpy_per_image": 0.05, "numpy_broadcast": 0.004, "torch_broadcast@cpu": 0.003, "torch_broadcast@cuda": 0.00002,
+}  # fmt: skip
 BROADCAST = {
     "code_lines": 9, "code_tokens": 100, "ranks_l1": "40/40", "ranks_l2": "39/40", "expansion_strides": "0, 28, 1",
     "expansion_full_bytes": 10**6, "expansion_bytes": 0, "expression_bytes_l1": 2 * 10**6, "expression_bytes_l2": 10**6,
 }  # fmt: skip
 BY_KERNEL = {
     "python_loops": {"code_lines": 27, "code_tokens": 224},
+    "numpy_per_image": {},
     "numpy_broadcast": BROADCAST,
     "torch_broadcast@cpu": BROADCAST,
     "torch_broadcast@cuda": {**BROADCAST, "device": "cuda"},

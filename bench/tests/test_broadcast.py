@@ -19,7 +19,7 @@ FULL = IMAGES * SIDE * SIDE * 4  # bytes of the stack in float32
 
 linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="not applicable outside Linux")
 
-HUGE = 3e6  # memory may come in pages of 2 MiB, and the rest of one is not the call's
+HUGE = 4.5e6  # memory may come in pages of 2 MiB, and the rest of the first and the last is not the call's
 
 
 def arrays(n, taken):

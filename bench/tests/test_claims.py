@@ -485,9 +485,7 @@ def test_every_published_record_is_judged_without_a_crash(path):
     found = reading.read(path)
     rulings = sound(claims.rulings(found))
     if "exact_l1" not in found.facts:  # from before there was such
-        assert {each.verdict for each in rulings if each.claim in ("C1", "C4", "C5", "C6", "C8", "C9")} == {
-            UNDETERMINED
-        }
+        assert {each.verdict for each in rulings if each.claim in ("C1", "C4", "C6", "C8", "C9")} == {UNDETERMINED}
     if found.facts["dataset_digest"] == MNIST_SAMPLE and "exact_l1" in found.facts:
         assert [each.verdict for each in rulings if each.claim in ("C5", "C6", "C9")] == [
             SUPPORTED, SUPPORTED, REFUTED, SUPPORTED,

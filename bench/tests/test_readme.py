@@ -6,7 +6,8 @@ import shlex
 import pytest
 from click.testing import CliRunner
 
-from bench import __main__, records
+from bench import __main__, case, kernel, records
+from bench import readme as readmes
 from bench.kernel import ROOT
 from data.tests.builders import small_set, write
 
@@ -28,7 +29,13 @@ def place(tmp_path_factory):
         folder = tmp_path_factory.mktemp("reader")
         patch.setenv("MNIST_SAMPLE", str(write(folder / "small", small_set())))
         patch.setattr(records, "LOCAL", folder / "results" / "local")
+        patch.setattr(readmes, "README", folder / "README.md")
+        patch.setattr(readmes, "ROOT", folder)
+        (folder / "README.md").write_text(README, encoding="utf-8")
         patch.chdir(folder)
+        (folder / "ladder").mkdir()
+        (folder / "ladder" / "rung.py").write_text((ROOT / "kernels" / "numpy_broadcast.py").read_text())
+        patch.setattr(kernel, "LADDER", folder / "ladder")  # of one rung: .ci/run times the others
         (folder / "mine.py").write_text((ROOT / "kernels" / "numpy_broadcast.py").read_text())
         first = CliRunner().invoke(__main__.cli, ["run", "--quick", "--quiet"])
         assert first.exit_code == 0, first.output
@@ -74,6 +81,15 @@ def test_there_are_commands_to_run():
     assert len(BENCH) > 10
 
 
-def test_the_picture_is_there():
-    for picture in re.findall(r"!\[.+?\]\((.+?)\)", README):
+def test_the_results_are_what_the_published_records_say(monkeypatch):
+    monkeypatch.setattr(records, "LOCAL", ROOT / "results" / "local")  # the checkout's own, not the reader's
+    monkeypatch.setattr(readmes, "README", ROOT / "README.md")
+    monkeypatch.setattr(readmes, "ROOT", ROOT)
+    text = readmes.README.read_bytes().decode()
+    same = text == readmes.rewritten(text, list(case.published()))
+    assert same, "README.md is not what results/ gives: python -m bench report --readme writes it, after publishing"
+
+
+def test_the_pictures_are_there():
+    for picture in re.findall(r"\]\((results/.+?)\)", README):
         assert (ROOT / picture).is_file(), picture

@@ -80,12 +80,19 @@ def test_a_wrong_kernel_is_not_timed_and_the_exit_status_says_so(place):
     ],
 )
 def test_bad_input_is_one_message_and_nothing_written(place, arguments, says):
-    command = [sys.executable, "-c", PATCHED, str(place / "local"), *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
+    done = invoke(*arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
     assert says in done.stderr
-    assert "Traceback" not in done.stderr + done.stdout
+    assert isinstance(done.exception, SystemExit)
     assert not (place / "local").exists()
+
+
+def test_bad_input_ends_a_process_without_a_traceback(place):
+    command = [sys.executable, "-c", PATCHED, str(place / "local"), "run", "--data", "no/such/place"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no/such/place: cannot be read" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 PATCHED = """

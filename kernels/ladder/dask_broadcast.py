@@ -1,9 +1,11 @@
 """Dask: the same expressions over chunks of the stack, on this machine's threads or on a cluster.
 
+After numpy_broadcast: a task per step and chunk is planned and handed to a thread, which costs more than its
+arithmetic, and each chunk becomes float32 within the call.
 Streaming: a stack is a plan; each chunk becomes float32 when its turn comes, in the timed call. On the cluster that
 DASK_SCHEDULER_ADDRESS names, the bytes travel once, in `prepare`; a worker that dies takes nothing with it, as the
-plan is run again elsewhere. A task per step and chunk costs more than its arithmetic: several times slower than NumPy
-here; what it buys is memory and machines. Temporaries: those of `numpy_broadcast`, for one chunk per thread.
+plan is run again elsewhere. Several times slower than NumPy here; what it buys is memory and machines. Temporaries:
+those of `numpy_broadcast`, for one chunk per thread.
 Source: Dask's documentation, "Array".
 """
 

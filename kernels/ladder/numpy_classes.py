@@ -1,8 +1,10 @@
 """The classes broadcast too, `abs(images[:, None] - means)`: no loop is left, and nothing is gained.
 
+After numpy_broadcast: each temporary is as many times larger as there are classes, so more of it falls out of the
+cache, and all that is saved is a Python loop of as many turns.
 Temporaries: the difference and its absolute value or square, (n, classes, height, width) float32 each: as many times
-those of `numpy_broadcast` as there are classes, written to memory and read again. All that is saved is a Python loop
-of as many turns: a little slower, not faster. Source: NumPy's documentation, "Broadcasting", with one axis more.
+those of `numpy_broadcast` as there are classes, written to memory and read again: a little slower, not faster.
+Source: NumPy's documentation, "Broadcasting", with one axis more.
 """
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Double precision: the same expressions in float64, where a plain `mean(0)` is exact enough.
 
+After numpy_broadcast: a dtype twice as wide: twice the bytes through every cache, half as many numbers in a register,
+and temporaries so large that their pages may go back to the system and be faulted in again, call by call.
 Temporaries: the difference and its absolute value or square, (n, height, width) float64 each: twice the bytes of
 `numpy_broadcast`, and at least twice its time. Source: what `images / 255` gives when nobody asks for float32.
 """

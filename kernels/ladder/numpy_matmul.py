@@ -1,5 +1,7 @@
 """L2 as a matrix product, |x|² − 2x·m + |m|²: BLAS does the work. (L1 has no such form.)
 
+After numpy_float64: the sums of the mean are a matrix product with ones, which BLAS blocks for cache and registers; L1
+has no such form, so its float64 temporaries stay.
 Such a difference of large numbers is where float32 goes wrong, so the numbers are whole: grey levels x, and means m in
 units of 1/8192. Up to 1,024 pixels every product and sum is a whole number of units below 2^53, and so exact in float64
 in whatever order BLAS adds. What rounds is m alone, by 2.4e-7 of full scale. The sums of the training images are a

@@ -1,5 +1,8 @@
 """`scipy.spatial.distance.cdist`: compiled loops from a library, in double precision, on one core.
 
+After numpy_float64: one compiled loop adds up each distance as it goes, so no difference is written and no
+temporary is mapped; the mean stays.
+Peer: SciPy's own distance of every row to every other, in double precision alone.
 It gives the sum over pixels where the others give the mean: the same order. Temporaries: (n, classes) float64, so L1
 takes a third of the time of `numpy_broadcast`; the mean is that of `numpy_float64`.
 Source: SciPy's documentation, "Distance computations".

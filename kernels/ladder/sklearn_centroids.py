@@ -1,9 +1,12 @@
 """scikit-learn's `NearestCentroid`: the whole baseline is one estimator, `fit` and `predict`.
 
-The means are the fitted estimator. Its own Manhattan metric takes medians for centroids, another question; so L1 is
-scikit-learn's nearest row under "manhattan" among the same centroids, the means. `fit` also computes what nobody asks
-for here, the spread within classes, and takes nearly all the time. Temporaries: in `fit` all stacks in one,
-(n, height * width) float64, several times. Source: scikit-learn's user guide, "Nearest Centroid Classifier".
+After scipy_cdist: `fit` copies all stacks into one and computes the spread within classes too, in temporaries of that
+size, mapped and faulted in page by page.
+Peer: scikit-learn's own estimator; under metric="manhattan" its centroids are medians, which answers another question
+and is not ranked, so L1 here is scikit-learn's nearest row under "manhattan" among the means.
+The means are the fitted estimator; nobody asks for the spread here, but `fit` takes nearly all the time. Temporaries:
+in `fit` all stacks in one, (n, height * width) float64, several times.
+Source: scikit-learn's user guide, "Nearest Centroid Classifier".
 """
 
 import warnings

@@ -1,5 +1,8 @@
 """`torch.cdist`: the library's own distance of every row to every other, without a difference in memory.
 
+After torch_broadcast: each distance is added up as it is computed, in wide registers and on all threads, so there is no
+temporary to write, to read again or to map.
+Peer: PyTorch's own distance of every row to every other.
 It gives the sum over pixels where the others give the mean: the same order. Temporaries: (n, classes) float32. Faster
 than broadcasting, slower than what the compiler makes of it. Under L2 it would turn to a matrix product in float32
 beyond 25 rows, where large numbers cancel: that is switched off.
