@@ -27,7 +27,7 @@ FACTS: dict[str, Any] = {
     "dataset": "drawn",
     "dataset_digest": "ab" * 32,
     "classes": "3 7",
-    "image_pixels": 20,
+    "image_pixels": 784,
     "train_counts": "12 15",
     "valid_counts": "40 41",
     "order_seed": 7,

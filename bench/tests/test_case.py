@@ -110,9 +110,12 @@ def test_records_of_two_machines_or_data_sets_are_refused_by_name(tmp_path, key,
         assert "\n" not in said
 
 
-@pytest.mark.parametrize(
-    "facts", [{"python_version": "3.13.0 (CPython)"}, {"commit": "beef"}, {"memory_bytes": 1}, {"order_seed": 8}]
-)
+def test_conditions_that_did_not_take_turns_do_not_stand_side_by_side(tmp_path):
+    found = [record(tmp_path, order_seed=8, threads="1"), record(tmp_path), record(tmp_path, allocator="keep")]
+    assert list(cases.of(found, tmp_path / "report.html").conditions) == found[1:]
+
+
+@pytest.mark.parametrize("facts", [{"python_version": "3.13.0 (CPython)"}, {"commit": "beef"}, {"memory_bytes": 1}])
 def test_what_else_may_change_between_recordings_does(tmp_path, facts):
     found = [record(tmp_path, **facts), record(tmp_path, threads="1")]
     assert len(cases.of(found, tmp_path / "report.html").conditions) == 2

@@ -157,11 +157,14 @@ def test_the_change_of_the_margin_is_under_l2_less_under_l1():
     l2 = ((100**2 + 10**2) ** 0.5 - 90) / ((100**2 + 10**2) ** 0.5 + 90)
     assert (found["margin_l1"], found["margin_l2"]) == (pytest.approx(l1), pytest.approx(l2))
     assert found["margin_change_low"] == pytest.approx(l2 - l1) == found["margin_change_high"]
+    assert found["margin_change"] == pytest.approx(l2 - l1)
+    assert found["margin_change_by_class"] == f"{l2 - l1:+.4f} {l2 - l1:+.4f}"
 
 
 def test_five_images_are_too_few_for_an_interval():
     few = evidence.facts(pose(digits([flat(1), flat(9)], [flat(1, 2, 3), flat(9, 8)])))
-    assert not [key for key in few if key.startswith("margin_change")]
+    assert not {"margin_change_low", "margin_change_high", "margin_change_level"} & few.keys()
+    assert "margin_change" in few
     enough = evidence.facts(pose(digits([flat(1), flat(9)], [flat(1, 2, 3), flat(9, 8, 7)])))
     assert enough["margin_change_level"] == pytest.approx(1 - 2 / 64)
 

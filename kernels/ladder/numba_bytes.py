@@ -1,8 +1,10 @@
 """Bytes in Numba: the loops of `numba_parallel` in whole numbers that are no larger than they must be.
 
-After c_bytes: its bound. With r near the mean S / n, the sum of |x - r| is off from that of |x - S/n| by at most
-`slack`, the sum of |r - S/n|; close calls compare sum |x n - S| / n. In 32 bits a byte distance is one instruction of the
-processor's (psadbw); Numba counts in 64 where it is not told. No L2: its squares are no bytes.
+After numba_parallel: pixels stay bytes, sums are the smallest whole numbers that hold them, so that a register takes
+several times as many, and as whole numbers have no order, they are added side by side.
+Its bound is that of `c_bytes`: with r near the mean S / n, the sum of |x - r| is off from that of |x - S/n| by at most
+`slack`, the sum of |r - S/n|; close calls compare sum |x n - S| / n. In 32 bits, for which Numba must be told, a byte
+distance is one instruction of the processor's (psadbw). L2 counts in double precision.
 Temporaries: per thread 10 bytes a pixel; r. Source: Numba's documentation, "Automatic parallelization with @jit".
 """
 
@@ -52,7 +54,7 @@ def nearest_exactly(x, counts, sums):
 
 
 @njit(parallel=True)
-def nearest(images, counts, sums):
+def nearest_l1(images, counts, sums):
     labels, r, slack = np.empty(len(images), np.int64), np.empty(sums.shape, np.uint8), 0
     for c in range(len(counts)):
         for j in range(r.shape[1]):
@@ -69,14 +71,38 @@ def nearest(images, counts, sums):
     return labels
 
 
+@njit(fastmath=True)
+def square_distance(x, n, s):
+    total = 0.0
+    for j in range(x.size):
+        total += (x[j] * float(n) - s[j]) ** 2
+    return total / n**2
+
+
+@njit(parallel=True)
+def nearest_l2(images, counts, sums):
+    labels = np.empty(len(images), np.int64)
+    for i in prange(len(images)):
+        x = images[i]
+        labels[i] = np.argmin(np.array([square_distance(x, counts[c], sums[c]) for c in range(len(counts))]))
+    return labels
+
+
+def flat(images):
+    return images.reshape(len(images), -1)
+
+
 def mean_images(stacks):
-    sums = [add(stack.reshape(len(stack), -1)).reshape(stack.shape[1:]) for stack in stacks]
+    sums = [add(flat(stack)).reshape(stack.shape[1:]) for stack in stacks]
     return np.array([len(stack) for stack in stacks]), np.stack(sums)
 
 
 def predict_l1(images, means):
-    counts, sums = means
-    return nearest(images.reshape(len(images), -1), counts, sums.reshape(len(sums), -1))
+    return nearest_l1(flat(images), means[0], flat(means[1]))
+
+
+def predict_l2(images, means):
+    return nearest_l2(flat(images), means[0], flat(means[1]))
 
 
 def to_host(means):

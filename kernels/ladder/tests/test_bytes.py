@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+NO_COMPILER = "no C compiler that works as cc: install gcc or clang"
 RELAXED = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -154,19 +155,19 @@ def test_hundreds_of_classes(kernel: ModuleType) -> None:
 def test_without_a_compiler_c_bytes_says_what_to_do(tmp_path: Path) -> None:
     pytest.importorskip("cffi")
     code = "from kernels.ladder import c_bytes; print(c_bytes.unavailable('cpu'))"
-    nowhere = {**os.environ, "PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    nowhere = {**os.environ, "PATH": str(tmp_path)}
     said = subprocess.run([sys.executable, "-c", code], env=nowhere, capture_output=True, text=True, check=True).stdout
-    assert said == "no C compiler (cc, gcc or clang): install one\n"
+    assert said.startswith(NO_COMPILER)
 
 
 def test_processes_that_compile_at_once(tmp_path: Path) -> None:
     pytest.importorskip("cffi")
     code = "from kernels.ladder import c_bytes; print(c_bytes.unavailable('cpu'))"
-    place = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}  # macOS knows the latter
+    place = {**os.environ, "TMPDIR": str(tmp_path)}
     run = [sys.executable, "-c", code]
     started = [subprocess.Popen(run, env=place, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     said = {each.communicate()[0] for each in started}
-    if said == {"no C compiler (cc, gcc or clang): install one\n"}:
+    if all(each.startswith(NO_COMPILER) for each in said):
         pytest.skip("no C compiler")
     assert said == {"None\n"}
-    assert [path.suffix for path in tmp_path.rglob("c_bytes*")] == [".so"]
+    assert not list(tmp_path.iterdir())
