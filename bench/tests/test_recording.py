@@ -95,10 +95,10 @@ def turns(recorded, scope="baseline"):
 
 
 def test_every_round_times_every_kernel_and_the_null_in_an_order_that_changes(problem, tmp_path):
-    recorded, stages = record(problem, tmp_path, {"a": RIGHT, "b": RIGHT, "c": RIGHT}, rounds=5, processes=2)
+    recorded, stages = record(problem, tmp_path, {"a": RIGHT, "b": RIGHT, "c": RIGHT}, rounds=4, processes=2)
     assert [verdict.status for verdict in recorded.verdicts] == ["agrees"] * 3
     orders = turns(recorded)
-    assert sorted(orders) == [(process, turn) for process in range(2) for turn in range(5)]
+    assert sorted(orders) == [(process, turn) for process in range(2) for turn in range(4)]
     null = {name for order in orders.values() for name in order if name.endswith(AGAIN)}
     assert len(null) == 1
     assert all(sorted(order) == sorted(["a", "b", "c", *null]) for order in orders.values())
@@ -135,36 +135,56 @@ def test_a_sample_lasts_about_a_millisecond_and_counts_its_calls_and_faults(prob
     assert 0 < recorded.facts["overhead_s"] < 1e-4
 
 
-@pytest.mark.parametrize(
-    ("source", "status", "reason"),
-    [
-        (WRONG_LATER, "disagrees", "in a timed call: "),
-        (DIES_LATER, "broken", "exited with status 7"),
-        ("import no_such_package\n", "unavailable", "no_such_package is not installed"),
-        (RIGHT.replace("/ 255", "/ 254"), "disagrees", "mean images are up to"),
-        (RIGHT.replace("images / 255", "imgs / 255"), "broken", "NameError"),
-        (RIGHT + "print('hello')\n", "broken", "wrote to standard output: 'hello"),
-        (RIGHT + "def predict_l1(images, means):\n    while True: pass\n", "broken", "no answer within 3 s"),
-        (RIGHT + "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", "broken", "SIGSEGV"),
-        pytest.param(GREEDY, "broken", "out of memory", marks=pytest.mark.skipif("sys.platform != 'linux'")),
-    ],
-)
-def test_a_failure_costs_its_own_row_and_leaves_no_sample(problem, tmp_path, source, status, reason):
-    options = {"timeout_s": 3} if "no answer" in reason else {}
-    recorded, _ = record(problem, tmp_path, {"a": RIGHT, "bad": source}, memory_limit=2 * 10**9, **options)
-    good, bad = recorded.verdicts
+BAD = {  # a kernel, and what becomes of it
+    "wrong_later": (WRONG_LATER, "disagrees", "in a timed call: "),
+    "dies_later": (DIES_LATER, "broken", "exited with status 7"),
+    "absent": ("import no_such_package\n", "unavailable", "no_such_package is not installed"),
+    "imprecise": (RIGHT.replace("/ 255", "/ 254"), "disagrees", "mean images are up to"),
+    "typo": (RIGHT.replace("images / 255", "imgs / 255"), "broken", "NameError"),
+    "prints": (RIGHT + "print('hello')\n", "broken", "wrote to standard output: 'hello"),
+    "crashes": (RIGHT + "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", "broken", "SIGSEGV"),
+    "greedy": (GREEDY, "broken", "out of memory"),
+}
+HANGS = RIGHT + "def predict_l1(images, means):\n    while True: pass\n"
+
+
+def only_a_is_left(recorded, bad):
+    """Whether the good kernel has kept its row, and the bad ones left no sample."""
+    good, *verdicts = recorded.verdicts
     assert good.status == "agrees"
-    assert bad.status == status
-    assert reason in bad.reason
-    assert {each.kernel.removesuffix(AGAIN) for each in recorded.samples if not each.kernel.startswith(LIMIT)} == {"a"}
-    assert [each.kernel for each in recorded.absent] == ["bad"]
+    kernels = {each.kernel.removesuffix(AGAIN) for each in recorded.samples if not each.kernel.startswith(LIMIT)}
+    assert kernels == {"a"}
+    assert [each.kernel for each in recorded.absent] == bad
+    return dict(zip(bad, verdicts, strict=True))
+
+
+@pytest.fixture(scope="module")
+def among_bad_ones(problem, tmp_path_factory):
+    sources = {"a": RIGHT, **{name: source for name, (source, *_) in BAD.items()}}
+    recorded, _ = record(problem, tmp_path_factory.mktemp("bad"), sources, memory_limit=2 * 10**9, rounds=2)
+    return only_a_is_left(recorded, list(BAD))
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_failure_costs_its_own_row_and_leaves_no_sample(among_bad_ones, name):
+    if name == "greedy" and sys.platform != "linux":
+        pytest.skip("only Linux limits the memory of a process")
+    _, status, reason = BAD[name]
+    assert among_bad_ones[name].status == status
+    assert reason in among_bad_ones[name].reason
+
+
+def test_a_kernel_that_never_answers_costs_its_own_row(problem, tmp_path):
+    recorded, _ = record(problem, tmp_path, {"a": RIGHT, "hangs": HANGS}, timeout_s=3, rounds=1)
+    verdict = only_a_is_left(recorded, ["hangs"])["hangs"]
+    assert (verdict.status, verdict.reason) == ("broken", "gave no answer within 3 s and was ended")
 
 
 def test_what_fails_in_one_process_set_is_in_none_of_the_record(problem, tmp_path):
     marker = tmp_path / "seen"
     source = RIGHT + f"import os\nif os.path.exists({str(marker)!r}): raise OSError('second start')\n"
     source += f"open({str(marker)!r}, 'w')\n"
-    recorded, _ = record(problem, tmp_path, {"a": RIGHT, "b": source}, processes=3)
+    recorded, _ = record(problem, tmp_path, {"a": RIGHT, "b": source}, processes=3, rounds=1)
     assert [each.status for each in recorded.verdicts] == ["agrees", "broken"]
     assert {each.process for each in recorded.samples if each.kernel == "a"} == {0, 1, 2}
     assert not [each for each in recorded.samples if each.kernel == "b"]
@@ -220,7 +240,7 @@ def test_orders_and_environments_are_drawn_from_the_seed(problem, tmp_path):
 
 
 def test_facts_name_no_person_and_no_place(problem, tmp_path):
-    recorded, _ = record(problem, tmp_path, {"a": RIGHT})
+    recorded, _ = record(problem, tmp_path, {"a": RIGHT}, rounds=1)
     text = str({**recorded.facts, **recorded.kernel_facts})
     for secret in (platform.node(), getpass.getuser(), str(kernel.ROOT), str(tmp_path), os.path.expanduser("~")):
         assert f"'{secret}'" not in text

@@ -90,7 +90,6 @@ void nearest_l1(uint8_t *x, size_t images, size_t pixels, int64_t *n, int64_t *s
         const uint8_t *y = x + i * pixels;
         int64_t least = INT64_MAX, second = INT64_MAX;
         size_t best = 0;
-        for (size_t j = 0; j < pixels; j += 64) __builtin_prefetch(y + 2 * pixels + j);  // the image after the next
         for (size_t c = 0; c < classes; c++) {  // conditional values, no jumps: which class is nearer is a toss-up
             int64_t distance = byte_distance(y, r + c * pixels, pixels), other = distance < least ? least : distance;
             second = other < second ? other : second;
