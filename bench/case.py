@@ -1,6 +1,6 @@
 """What one page, and one set of pictures, is made of: records of one machine and one data set."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,17 +65,18 @@ class Case:
         return replace(self, problem=problem if same else None)
 
 
-def published() -> Iterator[Case]:
-    """Yield the case of every published machine, by name.
+def published() -> list[Case]:
+    """Return the case of every published machine, the one recorded last first.
 
     Raises:
         BadRecord: a record cannot be read, or a folder holds records of several machines or data sets.
     """
-    for folder in sorted(records.LOCAL.parent.iterdir()) if records.LOCAL.parent.exists() else ():
-        found = [reading.read(path) for path in folder.glob("*.json.gz")] if folder != records.LOCAL else []
-        if found:  # by the time of recording; what they are called says no more than the day
-            found.sort(key=lambda each: (str(each.facts.get("date", "")), each.path.name), reverse=True)
-            yield of(found, folder / PUBLISHED_PAGE)
+    cases = []
+    for folder in sorted({path.parent for path in records.LOCAL.parent.glob("*/*.json.gz")} - {records.LOCAL}):
+        found = [reading.read(path) for path in folder.glob("*.json.gz")]
+        found.sort(key=lambda each: (str(each.facts.get("date", "")), each.path.name), reverse=True)
+        cases.append(of(found, folder / PUBLISHED_PAGE))
+    return sorted(cases, key=lambda each: str(each.speed.facts.get("date", "")), reverse=True)
 
 
 def local() -> Case | None:
