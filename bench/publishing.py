@@ -4,7 +4,7 @@ import gzip
 import re
 from pathlib import Path
 
-from bench import checklist, reading, records, writing
+from bench import case, checklist, reading, records, writing
 from bench.records import BadRecord, Record
 
 LARGEST = 2**20  # bytes of one published record
@@ -14,7 +14,8 @@ def publish(path: Path, slug: str) -> Path:
     """Copy a record to results/<machine>/<utc date>-<slug>.json.gz; return that path.
 
     Raises:
-        BadRecord: the checklist fails it, it is too large, it was never paired, or the name is taken.
+        BadRecord: the checklist fails it, it is too large, it was never paired, the name is taken, or no page could be
+            made of it and what is there: they are of different digits, or none is of speed.
     """
     record = reading.read(path)
     if not record.paired:
@@ -31,6 +32,8 @@ def publish(path: Path, slug: str) -> Path:
     target = folder / f"{str(record.facts['date'])[:10]}-{slug}.json.gz"
     if target.exists():
         raise BadRecord(f"{target} is there already, and a record is never overwritten; choose another --slug")
+    there = [reading.read(each) for each in folder.glob("*.json.gz")]
+    case.of([record, *there], folder / case.PUBLISHED_PAGE)  # or no page could be made of what lies there
     folder.mkdir(parents=True, exist_ok=True)
     with writing.whole(target) as partial:
         partial.write_bytes(packed)

@@ -121,7 +121,12 @@ def test_sizes_and_memory_are_published_too(local):
         for each in samples()
         if each.scope == "baseline" and (each.kernel, size) != (REFERENCE, 10)
     ]
+    with pytest.raises(BadRecord, match="no record of speed"):
+        publishing.publish(write(local, taken, kind="sizes"), "sizes")
+    publishing.publish(write(local), "speed-sizes")
     assert publishing.publish(write(local, taken, kind="sizes"), "sizes").name.endswith("-sizes.json.gz")
+    with pytest.raises(BadRecord, match="dataset_digest"):
+        publishing.publish(write(local, dataset_digest="cd" * 32), "others")
     failing = [replace(each, seconds=1e-9) if (each.kernel, each.images) == ("quick", 10) else each for each in taken]
     with pytest.raises(BadRecord, match="of the limit"):
         publishing.publish(write(local, failing, kind="sizes"), "wrong")
