@@ -27,6 +27,7 @@ class Crossover:
         first_faster: the smallest from which on it is faster at every larger resolved one; None where there is none.
         always: whether it is faster at each of them.
         determined: whether any of them has an interval.
+        unresolved: those at which it is not resolved which one is faster.
     """
 
     base: str
@@ -36,6 +37,7 @@ class Crossover:
     first_faster: int | None = None
     always: bool = False
     determined: bool = False
+    unresolved: tuple[int, ...] = ()
 
     @property
     def crosses(self) -> bool:
@@ -51,10 +53,13 @@ class Crossover:
             return f"{self.new} is faster at every size, {_span(self.sizes)}"
         if self.first_faster is None:
             return f"{self.new} never overtakes {self.base} in the range, {_span(self.sizes)}"
+        beyond = [size for size in self.unresolved if self.last_slower is None or size > self.first_faster]
+        open_at = f"; not resolved at {_listed(beyond)}" if beyond else ""
         if self.last_slower is None:
-            return f"{self.new} is faster from {self.first_faster:,} images on; below, it is not resolved which one is"
+            faster = [size for size in self.sizes if size not in self.unresolved]
+            return f"{self.new} is faster at {_listed(faster)}, and slower at none{open_at}"
         between = f"{self.last_slower:,} and {self.first_faster:,} images"
-        return f"{self.new} overtakes {self.base} between {between}"
+        return f"{self.new} overtakes {self.base} between {between}{open_at}"
 
 
 def crossover(record: Record, base: str, new: str) -> Crossover:
@@ -102,6 +107,7 @@ def _between(base: str, new: str, base_timed: Timed, new_timed: Timed) -> Crosso
         first_faster=min(faster, default=None),
         always=bool(faster) and len(faster) == len(sides),
         determined=any(each.low is not None for each in ratios.values() if each),
+        unresolved=tuple(size for size, side in sides.items() if not side),
     )
 
 
@@ -110,6 +116,10 @@ def _side(low: float | None, high: float | None) -> int:
     if low is None or high is None:
         return 0
     return 1 if low > 1 else -1 if high < 1 else 0
+
+
+def _listed(sizes: Sequence[int]) -> str:
+    return f"{', '.join(f'{size:,}' for size in sizes)} image{'s' if sizes[-1] > 1 else ''}"
 
 
 def _span(sizes: Sequence[int]) -> str:

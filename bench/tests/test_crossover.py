@@ -31,11 +31,14 @@ def record(sides, processes=6, **more):
     [
         (["slower", "slower", "faster", "faster"], "new overtakes base between 10 and 100 images"),
         (["slower", "either", "same", "faster"], "new overtakes base between 1 and 1,000 images"),
-        (["faster", "slower", "faster", "either", "faster"], "new overtakes base between 10 and 100 images"),
+        (
+            ["faster", "slower", "faster", "either", "faster"],
+            "new overtakes base between 10 and 100 images; not resolved at 1,000 images",
+        ),
         (["slower", None, "faster"], "new overtakes base between 1 and 100 images"),
         (["faster", "faster"], "new is faster at every size, 1 to 10 images"),
         (["faster"], "new is faster at every size, 1 image"),
-        (["either", "faster"], "new is faster from 10 images on; below, it is not resolved which one is"),
+        (["either", "faster"], "new is faster at 10 images, and slower at none; not resolved at 1 image"),
         (["faster", "slower"], "new never overtakes base in the range, 1 to 10 images"),
         (["either", "same"], "new never overtakes base in the range, 1 to 10 images"),
         ([], "undetermined: no number of images was timed with both"),
