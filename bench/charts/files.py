@@ -1,14 +1,12 @@
 """Pictures as files, the same byte for byte, and as part of a page. A file says in words what it shows."""
 
 import io
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
 
 from bench.charts import Drawing, style
+from bench.writing import whole
 
 NOTHING = {"Date": None, "Creator": None, "Format": None, "Type": None}  # nothing of the moment or of matplotlib
 
@@ -25,9 +23,9 @@ def svg(drawing: Drawing) -> str:
 def save(drawing: Drawing, stem: Path) -> list[Path]:
     """Write `stem`.svg and `stem`.png, each whole or not at all, and return their paths."""
     paths = [stem.with_name(f"{stem.name}{suffix}") for suffix in (".svg", ".png")]
-    with _whole(paths[0]) as partial:
+    with whole(paths[0]) as partial:
         partial.write_text(svg(drawing), encoding="utf-8")
-    with _whole(paths[1]) as partial, style.drawing():
+    with whole(paths[1]) as partial, style.drawing():
         drawing.figure.savefig(partial, format="png", metadata={"Software": None}, dpi=style.DPI)
     return paths
 
@@ -45,13 +43,3 @@ def inline(name: str, svg: str) -> str:
     element = re.sub(r'(<image [^>]*?) id="[^"]*"', r"\1", element)  # the same image twice has the same id, never used
     element = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", element)
     return element.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1).strip()
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    partial = path.with_name(f".{path.name}")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
