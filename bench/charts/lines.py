@@ -96,7 +96,7 @@ def names(
         place = (1 + 14 / wide, y / high)
         axes.annotate(
             labels[name], ends[name], place, textcoords="axes fraction", va="center_baseline", size=SMALL,
-            color=colour, arrowprops=arrow,
+            color=style.INK, arrowprops=arrow,
         )  # fmt: skip
 
 
