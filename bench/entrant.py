@@ -108,6 +108,16 @@ class Entrant:
                 break
             loops = math.ceil(MARGIN * SHORTEST_SAMPLE_S / reply["seconds"])  # it was much faster than before
 
+    def examine(self) -> dict[str, Any]:
+        """Return the findings of `bench.broadcast` on all images; no failure to give any costs the kernel its row."""
+        assert self.worker
+        try:
+            self.worker.ask("prepare", self.timeout_s)
+            found = self.worker.ask("broadcast", self.timeout_s)
+        except Failure as failure:
+            return {"ranks_l1": f"fails: {failure.status}"}
+        return {key: value for key, value in found.items() if key != "status"}
+
     def ask(self, do: str, **arguments: Any) -> Reply | None:
         """Ask its worker; None where it is out, or is out from now on, because the answer was a failure."""
         if self.worker is None:

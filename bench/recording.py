@@ -152,11 +152,11 @@ def record_set(
         overhead_s = gauge.ask("overhead", plan.timeout_s, folder=folder)["seconds"]
         for stage in plan.stages:
             samples += _timed(stage, entrants, gauge, plan, condition, problem, process, rng, say)
-    first = process == 0 and not plan.sizes
-    asked = [
-        each for each in entrants if first and each.broadcasts and each.verdict.status == "agrees" and not each.again
-    ]
-    found = {each.name: _broadcast(plan, each.contestant, environment, folder, order, problem) for each in asked}
+        found = {}
+        if process == 0 and not plan.sizes:  # last of all, for it would disturb the clock
+            found = {
+                each.name: each.examine() for each in entrants if each.broadcasts and each.worker and not each.again
+            }
     samples += [sample for entrant in entrants for sample in entrant.samples]
     contestants = [entrant for entrant in entrants if not entrant.again]
     return ProcessSet(
@@ -219,24 +219,6 @@ def _timed(
                     time.sleep(SETTLE_S)
                 entrant.time(scope, distance, reads[scope], round=turn, position=position, first=stage.first)
     return limits
-
-
-def _broadcast(
-    plan: Plan, contestant: Contestant, environment: dict[str, str], folder: str, order: int, problem: Problem
-) -> dict[str, Any]:
-    """Ask a kernel how it broadcasts, in a worker of its own: what is asked there would disturb the clock of another.
-
-    A failure is a finding too.
-    """
-    asked = Entrant(contestant.name, contestant, 0, plan.timeout_s)
-    try:
-        asked.enter(environment, plan.memory_limit, folder, order, 0, problem)
-        found = asked.ask("broadcast")
-    finally:
-        asked.end()
-    if found is None:
-        return {"ranks_l1": "fails: its process gave no answer"}
-    return {key: value for key, value in found.items() if key != "status"}
 
 
 def _fastest(entrants: Sequence[Entrant]) -> str | None:

@@ -1,6 +1,7 @@
 """The verb `run`: record, save, draw, and say what a person wants to know."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import data
 from bench import checking, checklist, console, gathering, reading, tables, writing
 from bench.conditions import Condition
 from bench.entrant import LONGEST_S
+from bench.gathering import Recording
 from bench.kernel import REFERENCE, Contestant
 from bench.problem import Problem, pose, tile
 from bench.process import MEMORY_LIMIT
@@ -73,16 +75,16 @@ def run(choice: Choice, options: Recorded) -> int:
         else:
             console.out().print("python -m bench run --resume takes up from the finished process sets.")
         raise
+    recordings = [unfinished.recording(begun, condition, problem) for condition in begun.plan.conditions]
+    paths = _write(recordings, _loading(begun.source))
+    unfinished.remove(begun)  # before anything is drawn: what is written is not to be recorded again
     out = console.out()
-    status, told, loading = 0, [], _loading(begun.source)
-    for condition in begun.plan.conditions:
-        recorded = unfinished.recording(begun, condition, problem)
-        recorded.facts.update(loading)
+    status, told = 0, []
+    for recorded, path in zip(recordings, paths, strict=True):
         out.print(tables.dataset(problem))
         out.print(next(iter(tables.agreement(problem, recorded.verdicts))))
         status |= choice.status(recorded.verdicts, bool(begun.plan.sizes))
-        if any(not each.kernel.startswith(LIMIT) for each in recorded.samples):
-            path = writing.write(recorded.samples, recorded.absent, recorded.facts, recorded.kernel_facts)
+        if path:
             told.append(reading.read(path))
             status |= _tell_sizes(told[-1]) if begun.plan.sizes else _tell_speed(told[-1])
             out.print(f"Record  {console.shown(path)}")
@@ -92,7 +94,6 @@ def run(choice: Choice, options: Recorded) -> int:
             out.print(line)
     if len(told) > 1:
         out.print(tables.by_condition(told))
-    unfinished.remove(begun)
     if told and not begun.plan.sizes:
         _tell_verdicts(problem, tuple(each.path for each in begun.plan.contestants))
     return status
@@ -114,6 +115,16 @@ def _tell_verdicts(problem: Problem, files: tuple[Path, ...]) -> None:
         return
     out.print("Next    python -m bench run --kernel mine.py")
     out.print(f"Page    {console.shown(page)}")
+
+
+def _write(recordings: Sequence[Recording], loading: dict[str, float]) -> list[Path | None]:
+    """Write a record of each condition; None stands for one in which nothing was timed."""
+    return [
+        writing.write(each.samples, each.absent, {**each.facts, **loading}, each.kernel_facts)
+        if any(not sample.kernel.startswith(LIMIT) for sample in each.samples)
+        else None
+        for each in recordings
+    ]
 
 
 def _loading(source: str) -> dict[str, float]:

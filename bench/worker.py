@@ -4,6 +4,7 @@ Whatever a kernel raises ends here, as a reply that says so: it costs this proce
 """
 
 import ctypes
+import gc
 import json
 import os
 import queue
@@ -67,7 +68,10 @@ class Session:
             posed = problems.read_tiled(self.whole, self.folder, valid_images, seed)
         elif valid_images:
             posed = posed.tiled(valid_images)
+        gc.disable()  # it went through ten million new objects again and again: half of what python_loops took here
         self.work = workload.prepare(self.kernel, self.device, posed)
+        gc.enable()
+        gc.collect()  # or the first timed call would have to
         asked = broadcast.concerns(self.kernel, self.work.valid)
         return {"distances": workload.offered(self.kernel), "broadcasts": asked}
 
