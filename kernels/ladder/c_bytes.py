@@ -1,13 +1,14 @@
 """Bytes in C: differences of bytes tell which mean image is nearest, and exact fractions decide the close calls.
 
-After numba_bytes: images are summed several in one pass, two pixels to a number.
+After numba_bytes: the processor is told 2,048 bytes ahead what it will read, so no addition waits for memory.
 The exact mean is S / n; let r be that, rounded to a byte. The sum of |x - r| is off from that of |x - S/n| by at most
-`slack`, the sum of |r - S/n|. Classes less than two slacks apart (23 of 2,038 images on MNIST_SAMPLE) are compared by
-the fractions sum |x n - S| / n. The slack is exact for every r, so the rounding decides nothing. L2 counts in
-double precision. Temporaries: r, a byte a class and pixel; per thread 8 bytes a class and pixel, and 8 a pixel.
+`slack`, the sum of |r - S/n|. Classes no more than two slacks apart (23 of 2,038 images on MNIST_SAMPLE) are compared
+by the fractions sum |x n - S| / n. The slack is exact for every r, so the rounding decides nothing. L2 counts in
+double precision. Temporaries: r, a byte a class and pixel; per thread 8 bytes a class and pixel, and 2 a pixel.
 Source: C11 with OpenMP, compiled for this CPU when imported (a quarter of a second); cffi's documentation, "ABI mode".
 """
 
+import platform
 import subprocess
 import tempfile
 
@@ -17,127 +18,99 @@ import numpy as np
 SOURCE = r"""
 #include <stdint.h>
 #include <stdlib.h>
-typedef uint16_t __attribute__((aligned(1), may_alias)) pair;  // two pixels, wherever they lie
+#include <string.h>
 
-// Adds up to 480 images, two pixels at a time: both = low + 256 high, modulo 2^16. Two images side by side make a row;
-// four rows are added at a time, and the images left over one by one. No sum has more bytes than the 257 that fit.
-static void add_block(const uint8_t *x, size_t images, size_t pixels, int64_t *sums) {
-    uint16_t *both = calloc(4 * pixels, sizeof *both), *high = both + pixels, *row = high + pixels;
-    size_t i = 0;
-    for (; i + 8 <= images; i += 8)
-        for (size_t j = 0; j < pixels; j++) {
-            const pair *y = (const pair *)(x + i * pixels) + j;
-            uint16_t a = y[0], b = y[pixels], c = y[2 * pixels], d = y[3 * pixels];
-            both[j] += a + b + c + d;
-            high[j] += (a >> 8) + (b >> 8) + (c >> 8) + (d >> 8);
-        }
-    for (size_t j = 0; j < pixels; j++) {
-        row[2 * j] = both[j] - (high[j] << 8);
-        row[2 * j + 1] = high[j];
-    }
-    for (; i < images; i++)
-        for (size_t j = 0; j < pixels; j++) row[j] += x[i * pixels + j];
-    for (size_t j = 0; j < pixels; j++) sums[j] += row[j] + row[pixels + j];
-    free(both);
-}
-
-void add(uint8_t **x, int64_t *n, size_t classes, size_t pixels, int64_t *sums) {
+void add(uint8_t **x, int64_t *n, int64_t classes, int64_t pixels, int64_t *sums) {
     #pragma omp parallel
     {
         int64_t *mine = calloc(classes * pixels, sizeof *mine);
-        for (size_t c = 0; c < classes; c++)
+        uint16_t *block = malloc(pixels * sizeof *block);
+        for (int64_t c = 0; c < classes; c++)
             #pragma omp for schedule(dynamic) nowait
-            for (int64_t i = 0; i < n[c]; i += 480)
-                add_block(x[c] + i * pixels, n[c] - i < 480 ? n[c] - i : 480, pixels, mine + c * pixels);
+            for (int64_t start = 0; start < n[c]; start += 257) {  // images: so many white pixels fit 16 bits
+                memset(block, 0, pixels * sizeof *block);
+                for (int64_t i = start; i < start + 257 && i < n[c]; i++) {
+                    const uint8_t *y = x[c] + i * pixels;
+                    for (int64_t j = 0; j < pixels; j += 64) __builtin_prefetch(y + j + 2048);  // or additions wait
+                    for (int64_t j = 0; j < pixels; j++) block[j] += y[j];
+                }
+                for (int64_t j = 0; j < pixels; j++) mine[c * pixels + j] += block[j];
+            }
         #pragma omp critical
-        for (size_t j = 0; j < classes * pixels; j++) sums[j] += mine[j];
+        for (int64_t j = 0; j < classes * pixels; j++) sums[j] += mine[j];
+        free(block);
         free(mine);
     }
 }
 
-static uint32_t byte_distance(const uint8_t *x, const uint8_t *r, size_t pixels) {
-    uint32_t sum = 0;  // 32 bits, for which compilers take the processor's own instruction (psadbw)
-    for (size_t j = 0; j < pixels; j++) sum += abs(x[j] - r[j]);
-    return sum;
-}
-
-static int64_t exact_distance(const uint8_t *x, int64_t n, const int64_t *s, size_t pixels) {
+static int64_t exact_distance(const uint8_t *x, int64_t n, const int64_t *s, int64_t pixels) {
     int64_t sum = 0;
-    for (size_t j = 0; j < pixels; j++) sum += llabs(x[j] * n - s[j]);
+    for (int64_t j = 0; j < pixels; j++) sum += llabs(x[j] * n - s[j]);
+    return sum;  // n times the distance from s / n
+}
+
+static int64_t byte_distance(const uint8_t *x, const uint8_t *r, int64_t pixels) {
+    uint32_t sum = 0;  // 32 bits, for which compilers take the processor's own instruction (psadbw)
+    for (int64_t j = 0; j < pixels; j++) sum += abs(x[j] - r[j]);
     return sum;
 }
 
-static size_t nearest_exactly(const uint8_t *x, size_t pixels, int64_t *n, int64_t *sums, size_t classes) {
-    size_t best = 0;
-    __int128 least = exact_distance(x, n[0], sums, pixels);
-    for (size_t c = 1; c < classes; c++) {
-        __int128 distance = exact_distance(x, n[c], sums + c * pixels, pixels);
-        if (distance * n[best] < least * n[c]) best = c, least = distance;
-    }
-    return best;
-}
-
-void nearest_l1(uint8_t *x, size_t images, size_t pixels, int64_t *n, int64_t *sums, size_t classes, int64_t *labels) {
+void nearest_l1(uint8_t *x, int64_t images, int64_t *n, int64_t *sums, int64_t classes, int64_t pixels, int64_t *out) {
     uint8_t *r = malloc(classes * pixels);
-    int64_t slack = 0;
-    for (size_t c = 0; c < classes; c++) {
-        for (size_t j = c * pixels; j < (c + 1) * pixels; j++) r[j] = (double)sums[j] / n[c] + 0.5;
+    int64_t slack = pixels >> 24 ? INT64_MAX / 8 : 0;  // where 32 bits may not do, every call is close
+    for (int64_t c = 0; c < classes; c++) {
+        for (int64_t j = c * pixels; j < (c + 1) * pixels; j++) r[j] = (double)sums[j] / n[c] + 0.5;
         int64_t own = exact_distance(r + c * pixels, n[c], sums + c * pixels, pixels) / n[c] + 1;
         slack = own > slack ? own : slack;
     }
     #pragma omp parallel for
-    for (size_t i = 0; i < images; i++) {
+    for (int64_t i = 0; i < images; i++) {
         const uint8_t *y = x + i * pixels;
-        int64_t least = INT64_MAX, second = INT64_MAX;
-        size_t best = 0;
-        for (size_t c = 0; c < classes; c++) {  // conditional values, no jumps: which class is nearer is a toss-up
-            int64_t distance = byte_distance(y, r + c * pixels, pixels), other = distance < least ? least : distance;
-            second = other < second ? other : second;
-            best = distance < least ? c : best;
-            least = distance < least ? distance : least;
+        int64_t best = 0, least = byte_distance(y, r, pixels);
+        for (int64_t c = 1; c < classes; c++) {
+            int64_t distance = byte_distance(y, r + c * pixels, pixels), nearer = distance < least;
+            if (llabs(distance - least) <= 2 * slack)
+                nearer = (__int128)exact_distance(y, n[c], sums + c * pixels, pixels) * n[best]
+                       < (__int128)exact_distance(y, n[best], sums + best * pixels, pixels) * n[c];
+            if (nearer) best = c, least = distance;
         }
-        int close = second - least <= 2 * slack || pixels >> 24;  // from 2^24 pixels on, 32 bits may not do
-        labels[i] = close ? nearest_exactly(y, pixels, n, sums, classes) : best;
+        out[i] = best;
     }
     free(r);
 }
 
-void nearest_l2(uint8_t *x, size_t images, size_t pixels, int64_t *n, int64_t *sums, size_t classes, int64_t *labels) {
+void nearest_l2(uint8_t *x, int64_t images, int64_t *n, int64_t *sums, int64_t classes, int64_t pixels, int64_t *out) {
     #pragma omp parallel for
-    for (size_t i = 0; i < images; i++) {
+    for (int64_t i = 0; i < images; i++) {
         double least = 0;
-        for (size_t c = 0; c < classes; c++) {
+        for (int64_t c = 0; c < classes; c++) {
             double sum = 0, count = n[c];
-            #pragma omp simd reduction(+:sum)
-            for (size_t j = 0; j < pixels; j++) {
+            #pragma omp simd reduction(+ : sum)
+            for (int64_t j = 0; j < pixels; j++) {
                 double d = x[i * pixels + j] * count - sums[c * pixels + j];
                 sum += d * d;
             }
             sum /= count * count;
-            if (c == 0 || sum < least) labels[i] = c, least = sum;
+            if (c == 0 || sum < least) out[i] = c, least = sum;
         }
     }
 }
 """
-FLAGS = (  # the first that work; 512 bits at a time would leave 16 of 784 bytes to be done one by one
-    "-O3 -march=native -funroll-loops -fopenmp -mprefer-vector-width=256",
-    "-O3 -march=native -fopenmp",
-    "-O3",
-)
+# 512 bits at a time would leave 16 of 784 bytes to be done one by one.
+WIDTH = "-mprefer-vector-width=256" if platform.machine() == "x86_64" else ""
+COMMAND = f"cc -O3 -march=native {WIDTH} -funroll-loops -fopenmp -shared -fPIC -xc - -o"
 FFI = cffi.FFI()
 FFI.cdef("".join(line.replace(" {", ";") for line in SOURCE.splitlines() if line.startswith("void ")))
 
 
 def build():
     with tempfile.TemporaryDirectory() as folder:  # its own, so processes may build at once; what is loaded stays
-        for flags in FLAGS:
-            command = ["cc", *flags.split(), "-shared", "-fPIC", "-xc", "-", "-o", f"{folder}/c_bytes.so"]
-            try:
-                subprocess.run(command, input=SOURCE.encode(), capture_output=True, check=True)
-                return FFI.dlopen(command[-1]), None
-            except (OSError, subprocess.CalledProcessError) as error:
-                why_not = f"no C compiler that works as cc: install gcc or clang ({error})"
-    return None, why_not
+        command = [*COMMAND.split(), f"{folder}/c_bytes.so"]
+        try:
+            subprocess.run(command, input=SOURCE.encode(), capture_output=True, check=True)
+            return FFI.dlopen(command[-1]), None
+        except (OSError, subprocess.CalledProcessError) as error:
+            return None, f"no C compiler that works as cc, with OpenMP: install gcc or clang ({error})"
 
 
 LIBRARY, WHY_NOT = build()
@@ -156,18 +129,18 @@ def pointer(kind, array):
 
 
 def mean_images(stacks):
-    counts = np.array([len(stack) for stack in stacks], np.int64)
+    counts = FFI.new("int64_t[]", [len(stack) for stack in stacks])
     sums = np.zeros((len(stacks), *stacks[0].shape[1:]), np.int64)
     pixels = [pointer("uint8_t[]", stack) for stack in stacks]
-    totals = len(sums), sums[0].size, pointer("int64_t[]", sums)
-    LIBRARY.add(FFI.new("uint8_t*[]", pixels), pointer("int64_t[]", counts), *totals)
+    LIBRARY.add(FFI.new("uint8_t*[]", pixels), counts, len(pixels), sums[0].size, pointer("int64_t[]", sums))
     return counts, sums
 
 
 def predict(nearest, images, means):
+    counts, sums = means
     labels = np.empty(len(images), np.int64)
-    counts, sums, answer = (pointer("int64_t[]", array) for array in (*means, labels))
-    nearest(pointer("uint8_t[]", images), len(images), means[1][0].size, counts, sums, len(means[0]), answer)
+    totals = counts, pointer("int64_t[]", sums), len(sums), sums[0].size
+    nearest(pointer("uint8_t[]", images), len(images), *totals, pointer("int64_t[]", labels))
     return labels
 
 
@@ -181,4 +154,4 @@ def predict_l2(images, means):
 
 def to_host(means):
     counts, sums = means
-    return sums / (255 * counts[:, None, None])
+    return sums / (255 * np.array(list(counts))[:, None, None])

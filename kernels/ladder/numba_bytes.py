@@ -44,13 +44,10 @@ def exact_distance(x, n, s):
 
 
 @njit
-def nearest_exactly(x, counts, sums):
-    best, whole, rest = 0, *exact_distance(x, counts[0], sums[0])
-    for c in range(1, len(counts)):
-        its_whole, its_rest = exact_distance(x, counts[c], sums[c])
-        if its_whole < whole or (its_whole == whole and its_rest * counts[best] < rest * counts[c]):
-            best, whole, rest = c, its_whole, its_rest
-    return best
+def nearer(x, c, best, counts, sums):
+    whole, rest = exact_distance(x, counts[c], sums[c])
+    least, its_rest = exact_distance(x, counts[best], sums[best])
+    return whole < least or (whole == least and rest * counts[best] < its_rest * counts[c])
 
 
 @njit(parallel=True)
@@ -61,13 +58,13 @@ def nearest_l1(images, counts, sums):
             r[c, j] = np.uint8(sums[c, j] / counts[c] + 0.5)
         slack = max(slack, exact_distance(r[c], counts[c], sums[c])[0] + 1)
     for i in prange(len(images)):
-        best, least, second = 0, 2**62, 2**62
-        for c in range(len(counts)):
+        best, least = 0, byte_distance(images[i], r[0])
+        for c in range(1, len(counts)):
             distance = byte_distance(images[i], r[c])
-            second = min(second, max(distance, least))
-            best = c if distance < least else best
-            least = min(least, distance)
-        labels[i] = best if second - least > 2 * slack else nearest_exactly(images[i], counts, sums)
+            close = abs(distance - least) <= 2 * slack
+            if nearer(images[i], c, best, counts, sums) if close else distance < least:
+                best, least = c, distance
+        labels[i] = best
     return labels
 
 

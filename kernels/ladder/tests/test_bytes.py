@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-NO_COMPILER = "no C compiler that works as cc: install gcc or clang"
+NO_COMPILER = "no C compiler that works as cc, with OpenMP: install gcc or clang"
 RELAXED = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
