@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench import standing, units
+from bench import nvml, standing, units
 from bench.kernel import REFERENCE
 from bench.records import BadRecord, Record
 
@@ -106,9 +106,13 @@ def _limits(record: Record, scope: str, distance: str) -> Iterator[Line]:
             yield Line("FAIL", found, "faster than the machine can read: work is missing, or the limit is wrong")
         else:
             yield Line("WARN", found, "the limit is underestimated or work is missing")
-    if not standing.limit(record, scope):
-        yield Line("WARN", "the limit was not measured for it", "record baseline or predict: python -m bench run")
-    elif not faster:
+    devices = sorted({str(record.kernel_facts[name].get("device", "cpu")) for name in record.kernels(scope, distance)})
+    measurable = [each for each in devices if each == "cpu" or scope != "end_to_end"]  # where a GPU's bytes travel
+    unmeasured = [each for each in measurable if not standing.limit(record, scope, each)]
+    for device in unmeasured:
+        of = "" if device == "cpu" else f" on {device}"
+        yield Line("WARN", f"the limit was not measured for it{of}", "record baseline or predict: python -m bench run")
+    if not faster and len(unmeasured) < len(measurable):
         yield Line("PASS", "no kernel is faster than this machine can read its bytes")
 
 
@@ -141,6 +145,8 @@ def _circumstances(record: Record) -> Iterator[Line]:
             yield Line("WARN", f"{name} was asked for {cores} threads and has {in_force}", "do not limit it")
     if facts.get("allocator_in_force", facts.get("allocator")) != facts.get("allocator"):
         yield Line("WARN", f"the allocator setting is {facts['allocator_in_force']} here", "use the default")
+    if "gpu_throttled" in facts:
+        yield _throttled(str(facts["gpu_throttled"]))
     load, overhead_s = float(facts.get("load_average", 0)), float(facts.get("overhead_s", 0))
     if load > cores / 2:
         yield Line("WARN", f"load average {load:.1f} on {cores} cores at the start", "close what else runs")
@@ -152,6 +158,15 @@ def _circumstances(record: Record) -> Iterator[Line]:
         yield Line("WARN", f"the harness itself takes {overhead_s * 1e6:.1f} µs per call", "close what else runs")
     elif overhead_s:
         yield Line("PASS", f"the harness itself takes {overhead_s * 1e6:.2f} µs per call")
+
+
+def _throttled(reasons: str) -> Line:
+    if reasons.startswith(nvml.NOT_MEASURED):
+        why = reasons.removeprefix(nvml.NOT_MEASURED)
+        return Line("WARN", f"whether the GPU was throttled was not measured: {why}", "its times may be too long")
+    if reasons != nvml.NO:
+        return Line("WARN", f"the GPU was throttled: {reasons}", "let it cool, or raise its power limit; record anew")
+    return Line("PASS", "the GPU was not throttled")
 
 
 def _times(record: Record, scope: str, distance: str) -> Iterator[Line]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bench import checklist, evidence, standing, units
 from bench.kernel import REFERENCE
 from bench.records import Record
-from bench.sample import AGAIN
+from bench.sample import AGAIN, GPU_LAUNCH
 from bench.speedup import Ratio
 
 SUPPORTED, REFUTED, UNDETERMINED = "supported", "refuted", "undetermined"
@@ -179,12 +179,17 @@ def _by_interval(record: Record, claim: str, about: str, scope: str, ratio: Rati
 
 def _bound(record: Record, scope: str, base: str, kernel: str) -> str:
     """Return a sentence on how much faster than a baseline the device of a kernel could be at all."""
-    if record.kernel_facts.get(kernel, {}).get("device") != "cpu":
-        return " The limit of that device was not measured."
-    found = standing.standings(record, scope, "l1", [base])[0].share
+    device = str(record.kernel_facts.get(kernel, {}).get("device", ""))
+    whose = "machine" if device == "cpu" else "GPU"
+    found = standing.share(record, base, scope, "l1", device)
     if found is None:
-        return " The machine's limit was not measured."
-    return f" The machine's limit, every byte read once, is at {units.ratio(1 / found.value)}."
+        return f" The {whose}'s limit was not measured."
+    what = (
+        "launching one kernel"
+        if standing.limit(record, scope, device)[0].kernel == GPU_LAUNCH
+        else "every byte read once"
+    )
+    return f" The {whose}'s limit, {what}, is at {units.ratio(1 / found.value)}."
 
 
 def _no_memory(record: Record) -> Iterator[Ruling]:

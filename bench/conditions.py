@@ -16,13 +16,17 @@ THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS",
     "DASK_NUM_WORKERS", "NPROC",
 )  # fmt: skip
-FRESH = {"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}  # or a first call would find what an earlier process compiled
+# Or a first call would find what an earlier process compiled: torch.compile, Triton, CuPy.
+FRESH = {"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1", "TRITON_ALWAYS_COMPILE": "1", "CUPY_CACHE_IN_MEMORY": "1"}
+# JAX would take three quarters of a GPU's memory when it starts, and all processes of a set hold theirs at once.
+SHARED = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 # glibc keeps freed memory instead of giving it back and page-faulting it in again at the next temporary.
 KEEP = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 # All that a worker gets of the environment it was started from: where things are, and which devices to use.
 INHERITED = (
     "PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "VIRTUAL_ENV", "XDG_CACHE_HOME",
-    "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "DASK_SCHEDULER_ADDRESS", "SYSTEMROOT", "TEMP", "TMP", "USERPROFILE",
+    "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_HOME", "DASK_SCHEDULER_ADDRESS", "SYSTEMROOT", "TEMP", "TMP",
+    "USERPROFILE",
 )  # fmt: skip
 
 
@@ -63,6 +67,7 @@ def environment(condition: Condition, rng: random.Random) -> dict[str, str]:
         **{name: os.environ[name] for name in INHERITED if name in os.environ},
         **dict.fromkeys(THREAD_VARIABLES, count),
         **FRESH,
+        **SHARED,
         **(KEEP if condition.allocator == "keep" else {}),
         "PYTHONHASHSEED": str(rng.randrange(2**32)),
         "BENCH_PADDING": "x" * rng.randrange(4096),

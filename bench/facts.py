@@ -6,6 +6,8 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+from bench import nvml
+from bench.elsewhere import packed
 from bench.kernel import ROOT
 
 NVIDIA = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
@@ -21,7 +23,7 @@ def machine() -> dict[str, str | int]:
         "memory_bytes": memory_bytes(),
         "caches": caches(),
         "governor": _governor(),
-        "gpu": "; ".join(_output(*NVIDIA).splitlines()) or "none",
+        **_gpu(),
         "commit": _commit(),
     }
     for package in ("numpy", "torch", "pyperf", "threadpoolctl"):
@@ -74,16 +76,28 @@ def _cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
+def _gpu() -> dict[str, str | int]:
+    """Return what is known of NVIDIA GPUs; without the binding of their driver, what nvidia-smi tells."""
+    try:
+        return nvml.facts()
+    except nvml.Unreadable as error:
+        why = f"{nvml.NOT_MEASURED}{error}"
+    if not (gpus := _output(*NVIDIA).splitlines()):
+        return {"gpu": "none"}
+    told = {"gpu": "; ".join(gpus), "gpu_driver": gpus[0].rpartition(", ")[2]}
+    return {**dict.fromkeys(nvml.FACTS, why), **told}
+
+
 def _governor() -> str:
     path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     return path.read_text().strip() if path.exists() else "unknown"
 
 
 def _commit() -> str:
-    """Return the checkout's commit, marked where tracked files differ from it; "unknown" without git."""
+    """Return the checkout's commit, or a packed one's, marked where files differ from it; "unknown" without either."""
     commit = _output("git", "rev-parse", "--short=12", "HEAD")
     if not commit or _output("git", "rev-parse", "--show-toplevel") != str(ROOT):
-        return "unknown"
+        return packed.commit(ROOT) or "unknown"
     return f"{commit}-modified" if _output("git", "status", "--porcelain", "--untracked-files=no") else commit
 
 

@@ -1,4 +1,4 @@
-"""The memory pass: what each kernel holds and what one call needs on top. Nothing is timed in it."""
+"""The untimed pass: what each kernel holds, what one call needs on top, on host and GPU, and what energy calls take."""
 
 import random
 
@@ -10,6 +10,8 @@ from bench.problem import Problem
 from bench.recording import FULL, Plan
 from bench.sample import Footprint
 from bench.workload import images_read
+
+MEASURED = {*Footprint.__dataclass_fields__} - {"kernel", "scope", "distance", "images"}
 
 
 def measure(plan: Plan, folder: str, problem: Problem, progress: Progress) -> tuple[list[Footprint], list[Verdict]]:
@@ -30,9 +32,12 @@ def measure(plan: Plan, folder: str, problem: Problem, progress: Progress) -> tu
                 entrant.resize(size, plan.seed, plan.longest_s)
             for scope, distance in plan.cells if plan.sizes else FULL:
                 if entrant.offers(distance) and (reply := entrant.ask("memory", scope=scope, distance=distance)):
-                    sizes = {key: reply[key] for key in ("anonymous_before_bytes", "temporaries_bytes")}
+                    energy = entrant.ask("energy", scope=scope, distance=distance) or {}
+                    missing = [each["not_measured"] for each in (reply, energy) if each.get("not_measured")]
+                    told = {**reply, **energy, "not_measured": "; ".join(missing)}
                     images = plan.sizes[0] if plan.sizes else images_read(part, scope)
-                    uses.append(Footprint(contestant.name, scope, distance, images, **sizes))
+                    taken = {key: told[key] for key in MEASURED if key in told}
+                    uses.append(Footprint(contestant.name, scope, distance, images, **taken))
         finally:
             entrant.end()
         found += uses if entrant.verdict.status == "agrees" else []

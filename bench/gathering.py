@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench import conditions, evidence, facts, source
+from bench import conditions, evidence, facts, nvml, source
 from bench.checking import OUT_OF_MEMORY, Verdict
 from bench.conditions import Condition
 from bench.kernel import Contestant
@@ -13,7 +13,9 @@ from bench.oracle import DISTANCES
 from bench.problem import Problem
 from bench.recording import Plan, ProcessSet
 from bench.records import Absent
-from bench.sample import AGAIN, LIMIT, Sample
+from bench.sample import AGAIN, LIMIT, PINNED, Sample
+
+OF_PINNED = ("device", "source_hash", "threads_in_force", "correct_l1", "correct_l2")  # what holds of it as well
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def gather(plan: Plan, condition: Condition, problem: Problem, sets: dict[int, P
     kept = {"agrees", "broken"} if plan.sizes else {"agrees"}  # what breaks at one size has held at smaller ones
     alive = {name for name, verdict in verdicts.items() if verdict.status in kept}
     taken = [each for number in sorted(sets) for each in sets[number].samples]
-    samples = [each for each in taken if each.kernel.startswith(LIMIT) or each.kernel.removesuffix(AGAIN) in alive]
+    samples = [each for each in taken if each.kernel.startswith(LIMIT) or each.kernel.partition("~")[0] in alive]
     in_force = {
         contestant.name: " or ".join(sorted({each.threads.get(contestant.name, "") for each in sets.values()} - {""}))
         for contestant in plan.contestants
@@ -46,14 +48,20 @@ def gather(plan: Plan, condition: Condition, problem: Problem, sets: dict[int, P
         found[name]["threads_in_force"] = threads
     for name, findings in sets[0].broadcast.items():
         found[name] |= findings
+    for name in {each.kernel for each in samples if each.kernel.endswith(PINNED)}:
+        known = found[name.removesuffix(PINNED)]
+        found[name] = {key: known[key] for key in OF_PINNED if key in known}
     if null := sets[0].null:
         found[null + AGAIN] = found[null]
     shared = {
         **shared_facts(plan, condition, problem),
         "load_average": max(finished.load_average for finished in sets.values()),
         "overhead_s": max(finished.overhead_s for finished in sets.values()),
+        **nvml.worst(finished.gpu for finished in sets.values()),
     }
     missing = [absent(each) for each in ordered if each.status != "agrees"]
+    if failed := next((each.gpu_limit_failed for each in sets.values() if each.gpu_limit_failed), ""):
+        missing.append(Absent(f"{LIMIT}gpu", *failed.split(": ", 1)))
     sat_out = {
         (name, int(size)): seconds  # a size is text where the set was read back from its file
         for each in sets.values()
@@ -61,7 +69,9 @@ def gather(plan: Plan, condition: Condition, problem: Problem, sets: dict[int, P
         for size, seconds in sizes.items()
     }
     for (name, size), seconds in sorted(sat_out.items()):
-        reason = f"one call would take about {seconds:.0f} s, over the {plan.longest_s:g} s allowed"
+        reason = f"{name} needs them in a file, which would fill over half of the disk's free space"
+        if seconds is not None:
+            reason = f"one call would take about {seconds:.0f} s, over the {plan.longest_s:g} s allowed"
         missing.append(Absent(f"{name} at {size:,} images", "not measured", reason))
     return Recording(samples, ordered, missing, shared, found)
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from bench import checklist, speedup, standing, units
+from bench import checklist, claims, crossover, speedup, standing, units
 from bench.grid import Grid
 from bench.kernel import REFERENCE
 from bench.records import Record
+from bench.sample import GPU_LAUNCH, GPU_READ, PINNED
 from bench.standing import Standing, standings
 
 SCOPES = (
@@ -18,7 +19,7 @@ FILES = "from files: PNG archive to accuracy"
 
 def absence(record: Record) -> str | None:
     """Return why there is no GPU in a record, as a sentence; None where there is one."""
-    if any(record.kernel_facts[name].get("device") == "cuda" for name in record.kernels()):
+    if any(_on_gpu(record, name) for name in record.kernels()):
         return None
     reasons = dict.fromkeys(f"{each.status}, {each.in_short}" for each in record.absent if "@cuda" in each.kernel)
     return f"No GPU recorded yet{': kernels for it are ' if reasons else ''}{'; '.join(reasons)}."
@@ -54,12 +55,63 @@ def from_files(record: Record) -> Grid | None:
     return Grid(("kernel", "end_to_end", "from files", "speedup"), rows, right=("end_to_end", "from files", "speedup"))
 
 
+def allowed(record: Record, sizes: Record | None) -> Grid | None:
+    """Return how many times faster than each pure-Python kernel the GPU could be, and how many times it is.
+
+    Could be = the loops' seconds / the GPU's limit for the same images: by its read bandwidth alone, and with a launch.
+    Every row compares equal images: those of `baseline`, whole and in parts, and of `predict` at the largest size that
+    the loops were timed at. None where no limit of a GPU was measured.
+    """
+    rows = [row for where, part in record.views for row in _allowed(part, "baseline", where)]
+    for size in reversed(sizes.sizes if sizes else []):
+        assert sizes
+        seen = {row[0] for row in rows if row[1].startswith("predict")}
+        rows += [row for row in _allowed(sizes.at(size), "predict", "") if row[0] not in seen]
+    columns = ("loops", "scope", "images", "its bandwidth allows", "with a launch", "measured", "by")
+    return Grid(columns, rows, right=columns[2:6]) if rows else None
+
+
+def _allowed(record: Record, scope: str, where: str) -> Iterator[tuple[str, ...]]:
+    reading, launching = (record.of(name, scope, "-") for name in (GPU_READ, GPU_LAUNCH))
+    rows = standings(record, scope)
+    fastest = next((each.kernel for each in reversed(rows) if _on_gpu(record, each.kernel)), None)
+    if not reading or fastest is None or checklist.failed(checklist.judge(record, scope)):
+        return
+    least = min(each.seconds for each in reading)
+    both = max(least, min(each.seconds for each in launching))
+    for base in (each for each in rows if each.kernel.startswith(claims.PURE_PYTHON)):
+        ratio = standing.paired(record.of(base.kernel, scope), record.of(fastest, scope))
+        yield (
+            base.kernel, f"{scope}{where}", f"{base.images:,}", units.ratio(base.seconds / least),
+            units.ratio(base.seconds / both), units.either(ratio.modes, units.ratio) if ratio else "", fastest,
+        )  # fmt: skip
+
+
+def crossings(sizes: Record | None) -> Grid | None:
+    """Return from how many images on each GPU kernel overtakes the fastest CPU kernel, as intervals of images."""
+    if sizes is None:
+        return None
+    rows = []
+    for size in reversed(sizes.sizes):  # the fastest where there are most images
+        timed = standings(sizes.at(size), "predict")
+        on_cpu = [each.kernel for each in timed if not _on_gpu(sizes, each.kernel)]
+        on_gpu = sorted({each for each in sizes.kernels("predict") if _on_gpu(sizes, each)})
+        if on_cpu:
+            rows = [(each, on_cpu[-1], str(crossover.crossover(sizes, on_cpu[-1], each))) for each in on_gpu]
+            break
+    return Grid(("GPU kernel", "fastest CPU kernel", "crossover"), rows) if rows else None
+
+
+def _on_gpu(record: Record, name: str) -> bool:
+    return bool(record.kernel_facts[name].get("device") == "cuda")
+
+
 def _sides(record: Record, scope: str) -> tuple[Standing | None, list[Standing]]:
     """Return the fastest CPU kernel of a scope and every GPU kernel, fastest last."""
     if scope != "first_call" and checklist.failed(checklist.judge(record, scope)):
         return None, []
     rows = standings(record, scope)
-    on_gpu = [each for each in rows if record.kernel_facts[each.kernel].get("device") == "cuda"]
+    on_gpu = [each for each in rows if _on_gpu(record, each.kernel)]
     return next((each for each in reversed(rows) if each not in on_gpu), None), on_gpu
 
 
@@ -69,14 +121,14 @@ def _rows(record: Record, scope: str, what: str) -> Iterator[tuple[str, ...]]:
         return
     for each in on_gpu:
         ratio = standing.paired(record.of(fastest.kernel, scope), record.of(each.kernel, scope))
-        interval = ""
+        interval, page_locked = "", each.kernel.endswith(PINNED)
         if ratio and ratio.low is not None and ratio.high is not None and len(ratio.modes) == 1:
             interval = f"{units.ratio(ratio.low)} to {units.ratio(ratio.high)}"
         yield (
-            what,
+            f"{what}, page-locked" if page_locked else what,
             fastest.kernel,
             units.either(fastest.modes, units.time),
-            each.kernel,
+            each.kernel.removesuffix(PINNED),
             units.either(each.modes, units.time),
             units.either(ratio.modes, units.ratio) if ratio else "",
             interval,
@@ -88,7 +140,7 @@ def _from_files(record: Record) -> Iterator[tuple[str, ...]]:
     if fastest is None or "loading_s" not in record.facts:
         return
     loading = float(record.facts["loading_s"])
-    for each in on_gpu:
+    for each in (each for each in on_gpu if not each.kernel.endswith(PINNED)):
         ours, theirs = loading + fastest.seconds, loading + each.seconds
         most = f"at most {units.ratio(ours / loading)} (Amdahl)"
         yield FILES, fastest.kernel, units.time(ours), each.kernel, units.time(theirs), units.ratio(ours / theirs), most

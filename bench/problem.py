@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -24,6 +25,8 @@ class Problem:
         actual: int64 (n,), the class index that each validation image belongs to.
         files: n names, `valid/<class>/<file>`.
         answers: the oracle's, per distance, in the order of `valid`.
+        repeated: how many validation images there are where all of `actual` are repeated; 0 is once. The answer to
+            image i is then the one to image i modulo len(actual).
     """
 
     name: str
@@ -34,6 +37,12 @@ class Problem:
     actual: np.ndarray
     files: tuple[str, ...]
     answers: dict[str, Answer]
+    repeated: int = 0
+
+    @property
+    def count(self) -> int:
+        """Validation images."""
+        return self.repeated or len(self.actual)
 
     @property
     def train_counts(self) -> list[int]:
@@ -82,14 +91,18 @@ class Problem:
     def tiled(self, n: int, valid: np.ndarray | None = None) -> "Problem":
         """Return the same problem with n validation images: the first n, or all of them repeated as often as needed.
 
-        `valid` is those images where they lie in a file already.
+        `valid` is those images where they lie in a file already, or `self.valid` where a device repeats them.
         """
-        return self._taking(np.arange(n) % len(self.valid), valid)
-
-    def _taking(self, order: np.ndarray, valid: np.ndarray | None = None) -> "Problem":
+        if n <= len(self.actual):
+            return self._taking(np.arange(n))
         if valid is None:
-            valid = self.valid[order]
+            valid = self.valid[np.arange(n) % len(self.valid)]
             valid.setflags(write=False)
+        return replace(self, valid=valid, repeated=n)
+
+    def _taking(self, order: np.ndarray) -> "Problem":
+        valid = self.valid[order]
+        valid.setflags(write=False)
         return replace(
             self,
             valid=valid,
@@ -174,6 +187,17 @@ def tile(problem: Problem, folder: Path, sizes: Sequence[int], seed: int) -> Non
 def read_tiled(problem: Problem, folder: Path, n: int, seed: int) -> Problem:
     """Return the problem with the n validation images that `tile` wrote, mapped from their file."""
     return problem.shuffled(seed).tiled(n, np.asarray(np.load(_tiled(folder, n), mmap_mode="r")))
+
+
+def fitting(problem: Problem, folder: Path, sizes: Sequence[int]) -> tuple[int, ...]:
+    """Return the sizes whose images would fill no more than half of what the folder's disk has free."""
+    room = shutil.disk_usage(folder).free // 2
+    return tuple(n for n in sizes if n <= len(problem.valid) or n * problem.valid[0].size <= room)
+
+
+def in_reach(problem: Problem, folder: Path, n: int) -> bool:
+    """Return whether n validation images can be had on the host: there are so many, or `tile` wrote them."""
+    return n <= len(problem.valid) or _tiled(folder, n).exists()
 
 
 def _tiled(folder: Path, n: int) -> Path:

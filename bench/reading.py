@@ -19,7 +19,8 @@ NEEDED = (
     "dataset", "dataset_digest", "image_pixels", "train_counts", "valid_counts", "cpu_model_name", "cpu_count",
     "caches",
 )  # fmt: skip
-OF_SAMPLES = {*Sample.__dataclass_fields__, *PER_KERNEL, "name"}  # what all samples share stands at the top
+# What all samples share stands at the top.
+OF_SAMPLES = {*Sample.__dataclass_fields__, *Footprint.__dataclass_fields__, *PER_KERNEL, "name"}
 
 
 def newest() -> Path:
@@ -104,7 +105,8 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> Record:
         for run in benchmark["runs"]:
             metadata = {**shared, **benchmark.get("metadata", {}), **run.get("metadata", {})}
             if shared.get("kind") == "memory":
-                footprints.append(Footprint(**{key: metadata[key] for key in Footprint.__dataclass_fields__}))
+                measured = {key: metadata[key] for key in Footprint.__dataclass_fields__ if key in metadata}
+                footprints.append(Footprint(**measured))
             else:
                 keys = {key: metadata[key] for key in Sample.__dataclass_fields__ if key in metadata}
                 taken = [Sample(seconds=seconds, **keys) for seconds in run["values"]]

@@ -11,17 +11,18 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from bench import conditions, facts
+from bench import conditions, facts, nvml
 from bench.checking import Verdict
 from bench.conditions import Condition
 from bench.console import Progress
 from bench.entrant import LONGEST_S, Entrant
 from bench.kernel import Contestant
-from bench.problem import Problem
-from bench.process import MEMORY_LIMIT, Worker
-from bench.sample import AGAIN, ALL_CORES, ONE_CORE, Sample
+from bench.problem import Problem, in_reach
+from bench.process import MEMORY_LIMIT, Failure, Worker
+from bench.sample import AGAIN, ALL_CORES, GPU_LAUNCH, GPU_READ, ONE_CORE, Sample
 from bench.workload import images_read
 
 BASELINE = (("baseline", "l1"),)
@@ -97,19 +98,23 @@ class ProcessSet:
     Attributes:
         null: the contestant that also ran against itself: the one of the fastest first call; None if all failed.
         threads: by contestant, how many each library used.
-        skipped: by contestant and size, the seconds that one call would have taken there.
+        skipped: by contestant and size, the seconds that one call would have taken there; None without images for it.
         broadcast: by contestant, the findings of `bench.broadcast`; of the first set alone.
         overhead_s: what the harness adds to a call; load_average: at the start.
+        gpu_limit_failed: why the limit of the GPU is missing, or ""; the kernels lose nothing by it.
+        gpu: whether the GPU was throttled right after a sample, and its lowest clocks there (see `bench.nvml`).
     """
 
     samples: tuple[Sample, ...]
     verdicts: tuple[Verdict, ...]
     null: str | None
     threads: dict[str, str]
-    skipped: dict[str, dict[int, float]]
+    skipped: dict[str, dict[int, float | None]]
     overhead_s: float
     load_average: float
     broadcast: dict[str, dict[str, Any]] = field(default_factory=dict)
+    gpu: dict[str, Any] = field(default_factory=dict)
+    gpu_limit_failed: str = ""
 
 
 def record_set(
@@ -150,8 +155,11 @@ def record_set(
             entrants.append(again)
         gauge = stack.enter_context(Worker(environment, plan.memory_limit))
         overhead_s = gauge.ask("overhead", plan.timeout_s, folder=folder)["seconds"]
+        gauges = _Gauges(gauge)
+        if any(each.worker and each.contestant.device == "cuda" for each in entrants):
+            gauges.gpu = stack.enter_context(Worker(environment, 0))
         for stage in plan.stages:
-            samples += _timed(stage, entrants, gauge, plan, condition, problem, process, rng, say)
+            samples += _timed(stage, entrants, gauges, plan, condition, problem, folder, process, rng, say)
         found = {}
         if process == 0 and not plan.sizes:  # last of all, for it would disturb the clock
             found = {
@@ -168,6 +176,8 @@ def record_set(
         overhead_s=overhead_s,
         load_average=load_average,
         broadcast=found,
+        gpu=nvml.worst(each.gpu for each in entrants),
+        gpu_limit_failed=gauges.gpu_failed,
     )
 
 
@@ -188,13 +198,23 @@ class _Said:
         self._done += 1
 
 
+@dataclass
+class _Gauges:
+    """The workers that measure limits; that of the GPU is dropped when it fails, and why is recorded."""
+
+    cpu: Worker
+    gpu: Worker | None = None
+    gpu_failed: str = ""
+
+
 def _timed(
     stage: Stage,
     entrants: Sequence[Entrant],
-    gauge: Worker,
+    gauges: "_Gauges",
     plan: Plan,
     condition: Condition,
     problem: Problem,
+    folder: str,
     process: int,
     rng: random.Random,
     say: "_Said",
@@ -203,12 +223,12 @@ def _timed(
     ready = [each for each in entrants if each.contestant.images in ({0, stage.first} if stage.first else {0})]
     for entrant in ready:
         if stage.size:
-            entrant.resize(stage.size, plan.seed, plan.longest_s)
+            entrant.resize(stage.size, plan.seed, plan.longest_s, in_reach(problem, Path(folder), stage.size))
         elif stage.first:
             entrant.restrict(stage.first)
     part = problem.part(stage.first)
     reads = {scope: stage.size or images_read(part, scope) for scope, _ in stage.cells}
-    limits = [each for scope in reads for each in _limits(gauge, plan, scope, reads[scope], problem, process, stage)]
+    limits = [each for scope in reads for each in _limits(gauges, plan, scope, reads[scope], problem, process, stage)]
     for turn in range(plan.rounds):
         for scope, distance in stage.cells:
             say.step()
@@ -228,15 +248,29 @@ def _fastest(entrants: Sequence[Entrant]) -> str | None:
 
 
 def _limits(
-    gauge: Worker, plan: Plan, scope: str, images: int, problem: Problem, process: int, stage: Stage
+    gauges: "_Gauges", plan: Plan, scope: str, images: int, problem: Problem, process: int, stage: Stage
 ) -> list[Sample]:
-    """Read as many bytes as the scope must touch, one per pixel, on one core and on all; once per process set."""
-    size = images * problem.valid[0].size
-    taken = []
-    for position, (name, threads) in enumerate(((ONE_CORE, 1), (ALL_CORES, facts.cores()))):
-        seconds = gauge.ask("read", plan.timeout_s, size=size, threads=threads)["seconds"]
-        taken.append(Sample(name, scope, "-", images, seconds, 1, process, 0, position, first=stage.first))
-    return taken
+    """Read as many bytes as the scope must touch, one per pixel, on one core and on all; once per process set.
+
+    Where there is a gauge for the GPU, on that one too, and launch the least that gives an answer: a byte per label, or
+    the mean images. Not `end_to_end`, whose bytes come from the host. Without that limit the kernels keep their rows.
+    """
+    pixels = problem.valid[0].size
+    size, found = images * pixels, {}
+    for name, threads in ((ONE_CORE, 1), (ALL_CORES, facts.cores())):
+        found[name] = gauges.cpu.ask("read", plan.timeout_s, size=size, threads=threads)["seconds"]
+    if gauges.gpu and scope != "end_to_end":
+        labels = stage.size or problem.part(stage.first).count
+        answer = len(problem.classes) * pixels if scope == "mean" else labels
+        try:
+            reply = gauges.gpu.ask("gpu_limit", plan.timeout_s, size=size, answer=answer)
+            found |= {GPU_READ: reply["read"], GPU_LAUNCH: reply["launch"]}
+        except Failure as failure:
+            gauges.gpu, gauges.gpu_failed = None, f"{failure.status}: {failure.reason}"
+    return [
+        Sample(name, scope, "-", images, seconds, 1, process, 0, position, first=stage.first)
+        for position, (name, seconds) in enumerate(found.items())
+    ]
 
 
 def bracketed(entrants: Sequence[Entrant], scope: str, distance: str, rng: random.Random) -> list[Entrant]:

@@ -96,6 +96,8 @@ def _contents(case: Case) -> dict[str, Any]:
         "conditions": tables.by_condition(case.conditions) if len(case.conditions) > 1 else None,
         "no_gpu": gpu.absence(record),
         "gpu": gpu.against_cpu(case.scopes or record),
+        "allowed": gpu.allowed(record, case.sizes),
+        "gpu_crossings": gpu.crossings(case.sizes),
         "from_files": gpu.from_files(case.scopes or record),
         "crossings": _crossings(case.sizes),
         "facts": Grid(("fact", "value"), [(key, str(facts[key])) for key in sorted(facts) if key != "absent"]),

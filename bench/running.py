@@ -188,13 +188,15 @@ def _memory(choice: Choice, plan: Plan, problem: Problem) -> int:
     out = console.out()
     out.print(tables.dataset(problem))
     out.print(tables.memory(footprints))
-    for line in tables.failures(verdicts):
+    for line in (*tables.not_measured(footprints), *tables.failures(verdicts)):
         out.print(line)
-    if any(each.temporaries_bytes is None for each in footprints):
-        out.print("Not applicable: this system does not tell a process its anonymous memory, so there is no record.")
-    elif footprints:
+    told = [each for each in footprints if each.peak_bytes is not None]
+    if len(told) < len(footprints):
+        without = ", ".join(dict.fromkeys(each.kernel for each in footprints if each.peak_bytes is None))
+        out.print(f"Not in a record: {without}; this system does not tell a process its anonymous memory.")
+    if told:
         facts = gathering.shared_facts(plan, plan.conditions[0], problem)
         absent = [gathering.absent(each) for each in verdicts if each.status != "agrees"]
-        path = writing.write_memory(footprints, absent, facts, gathering.facts_by_kernel(plan, problem, verdicts))
+        path = writing.write_memory(told, absent, facts, gathering.facts_by_kernel(plan, problem, verdicts))
         out.print(f"Record  {console.shown(path)}")
     return choice.status(verdicts, bool(plan.sizes))

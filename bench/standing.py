@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from bench import speedup
 from bench.kernel import REFERENCE
 from bench.records import Record
-from bench.sample import AGAIN, ALL_CORES, ONE_CORE, Sample
+from bench.sample import AGAIN, ALL_CORES, GPU_LAUNCH, GPU_READ, ONE_CORE, PINNED, Sample
 from bench.speedup import Mode, Ratio
 
 
@@ -24,7 +24,7 @@ class Standing:
         modes: of its seconds: one, or two where its processes fall apart; then no single number stands for it.
         ratio: reference seconds / its seconds; None where no round holds both, or the record is unpaired.
         unpaired: the ratio of medians, where that is all there is.
-        share: limit seconds / its seconds, 1.0 is the machine's limit; None for a device the limit was not measured on.
+        share: its device's limit / its seconds, 1.0 is the limit; None where that was not measured.
         first_call: seconds of the first call; None if not recorded.
     """
 
@@ -61,13 +61,26 @@ def standings(
     return sorted(found, key=lambda each: -each.seconds)
 
 
-def limit(record: Record, scope: str) -> list[Sample]:
-    """Return the samples of the limit under the record's condition: one core's, or the faster of one's and all's."""
+def limit(record: Record, scope: str, device: str = "cpu") -> list[Sample]:
+    """Return the samples of a device's limit; none where it was not measured.
+
+    Of the CPU under the record's condition: one core's reading, or the faster of one's and all's. Of the GPU: what
+    binds, the slower of reading and launching.
+    """
+    if device != "cpu":
+        bounds = [samples for each in (GPU_READ, GPU_LAUNCH) if (samples := record.of(each, scope, "-"))]
+        return max(bounds, key=lambda samples: speedup.seconds(samples)[0], default=[])
     candidates = [record.of(ONE_CORE, scope, "-")]
     if record.facts.get("threads") != "1":
         candidates.append(record.of(ALL_CORES, scope, "-"))
     measured = [samples for samples in candidates if samples]
     return min(measured, key=lambda samples: speedup.seconds(samples)[0], default=[])
+
+
+def share(record: Record, name: str, scope: str, distance: str, device: str) -> Ratio | None:
+    """Return a device's limit over a kernel's seconds: its own one's, 1.0 is the limit; or another's, to compare."""
+    samples = record.of(name, scope, distance)
+    return paired(_best_in_every_round(limit(record, scope, device), samples), samples)
 
 
 def resolution(record: Record, scope: str = "baseline", distance: str = "l1") -> float | None:
@@ -83,8 +96,7 @@ def _standing(record: Record, name: str, reference: Sequence[Sample], scope: str
     samples = record.of(name, scope, distance)
     middle, smallest = speedup.seconds(samples)
     modes = speedup.modes(samples)
-    bound = limit(record, scope) if record.kernel_facts.get(name, {}).get("device") == "cpu" else []
-    first = record.of(name, "first_call")
+    first = record.of(name.removesuffix(PINNED), "first_call")
     return Standing(
         kernel=name,
         seconds=modes[0].value if len(modes) == 1 else middle,
@@ -93,7 +105,7 @@ def _standing(record: Record, name: str, reference: Sequence[Sample], scope: str
         modes=modes,
         ratio=paired(reference, samples) if record.paired else None,
         unpaired=speedup.unpaired(reference, samples) if reference and not record.paired else None,
-        share=paired(_best_in_every_round(bound, samples), samples),
+        share=share(record, name, scope, distance, record.kernel_facts.get(name, {}).get("device", "")),
         first_call=speedup.seconds(first)[0] if first else None,
     )
 

@@ -11,7 +11,7 @@ from bench.kernel import REFERENCE
 from bench.limit import cache_level
 from bench.problem import Problem
 from bench.records import Record
-from bench.sample import ONE_CORE, Footprint
+from bench.sample import GPU_LAUNCH, GPU_READ, ONE_CORE, Footprint
 from bench.speedup import interval
 from bench.standing import Standing, standings
 
@@ -92,10 +92,10 @@ def timed(standings: Sequence[Standing], ratios: bool = True) -> Grid:
 
 
 def limit(record: Record, scope: str) -> str:
-    """Return the line that says what the machine's limit was taken from."""
-    readings = standing.limit(record, scope)
+    """Return the sentences that say what the limits of the machine, and of its GPU, were taken from."""
+    readings, gpu = standing.limit(record, scope), _gpu_limit(record, scope)
     if not readings:
-        return "The limit was not measured."
+        return f"The limit was not measured.{gpu}"
     size = readings[0].images * int(record.facts["image_pixels"])
     threads = 1 if readings[0].kernel == ONE_CORE else int(record.facts["cpu_count"])
     rates = [size / each.seconds / 1e9 for each in readings]
@@ -105,7 +105,21 @@ def limit(record: Record, scope: str) -> str:
     )
     level = cache_level(size, threads, str(record.facts["caches"]))
     cores = f"{threads} core{'s' if threads > 1 else ''}"
-    return f"The limit: {size / 1e6:.1f} MB read from {level} by {cores} at {max(rates):.0f} GB/s{spread}."
+    return f"The limit: {size / 1e6:.1f} MB read from {level} by {cores} at {max(rates):.0f} GB/s{spread}.{gpu}"
+
+
+def _gpu_limit(record: Record, scope: str) -> str:
+    """Return the sentence on the GPU's limit, "" where none was measured: both bounds, and which one binds."""
+    reading, launching = (record.of(name, scope, "-") for name in (GPU_READ, GPU_LAUNCH))
+    if not reading:
+        return ""
+    size = reading[0].images * int(record.facts["image_pixels"])
+    read_s, launch_s = (min(each.seconds for each in samples) for samples in (reading, launching))
+    binds = "launching" if standing.limit(record, scope, "cuda")[0].kernel == GPU_LAUNCH else "reading"
+    return (
+        f" The GPU's limit, {binds}: {size / 1e6:.1f} MB read in {units.time(read_s)}, at "
+        f"{size / read_s / 1e9:,.0f} GB/s; one launch and the arrival of the least answer take {units.time(launch_s)}."
+    )
 
 
 def answers_for(lines: Sequence[Line]) -> Iterable[str]:
@@ -130,19 +144,38 @@ def by_condition(told: Sequence[Record]) -> Grid:
 
 
 def memory(footprints: Sequence[Footprint]) -> Grid:
-    """Return the table of the memory pass, in megabytes (10^6 bytes)."""
+    """Return the table of the memory pass, in megabytes (10^6 bytes) and joules per million images.
 
-    def megabytes(size: int | None) -> str:
-        return "not applicable" if size is None else f"{size / 1e6:,.1f}"
+    What no kernel has, of the GPU and of energy, has no column.
+    """
+    columns = {
+        "held, MB": [_megabytes(each.anonymous_before_bytes) or "not applicable" for each in footprints],
+        "temporaries, MB": [_megabytes(each.temporaries_bytes) or "not applicable" for each in footprints],
+    }
+    optional = {
+        "on GPU, MB": [_megabytes(each.device_before_bytes) for each in footprints],
+        "temporaries on GPU, MB": [_megabytes(each.device_temporaries_bytes) for each in footprints],
+        "CPU, J per 10⁶ images": [_joules(each.per_million(each.cpu_joules)) for each in footprints],
+        "GPU, J per 10⁶ images": [_joules(each.per_million(each.gpu_joules)) for each in footprints],
+    }
+    columns |= {title: cells for title, cells in optional.items() if any(cells)}
+    cells = zip(*columns.values(), strict=True)
+    rows = [(each.kernel, f"{each.scope} {each.distance}", *row) for each, row in zip(footprints, cells, strict=True)]
+    return Grid(("kernel", "scope", *columns), rows, right=[*columns])
 
-    rows = [
-        (
-            each.kernel,
-            f"{each.scope} {each.distance}",
-            megabytes(each.anonymous_before_bytes),
-            megabytes(each.temporaries_bytes),
-        )
-        for each in footprints
-    ]
-    columns = ("kernel", "scope", "held, MB", "temporaries, MB")
-    return Grid(columns, rows, right=columns[2:])
+
+def not_measured(footprints: Sequence[Footprint]) -> Iterable[str]:
+    """Yield the line that says what the memory pass did not measure and why; none where nothing is missing."""
+    why = dict.fromkeys(reason for each in footprints for reason in each.not_measured.split("; ") if reason)
+    if why:
+        yield f"Not measured: {'; '.join(why)}."
+    if any(each.energy_calls for each in footprints):
+        yield "Energy is by the counters of the whole processor and GPU; idle power is not subtracted."
+
+
+def _megabytes(size: int | None) -> str:
+    return "" if size is None else f"{size / 1e6:,.1f}"
+
+
+def _joules(taken: float | None) -> str:
+    return "" if taken is None else f"{taken:,.3g}" if taken < 100 else f"{taken:,.0f}"

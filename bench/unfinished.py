@@ -116,7 +116,9 @@ def finish(unfinished: Unfinished, problem: Problem, progress: Progress) -> None
     plan, digits = unfinished.plan, unfinished.folder / "digits"
     digits.mkdir(exist_ok=True)
     problems.write(problem, digits)
-    problems.tile(problem, digits, plan.sizes, plan.seed)
+    repeats = any(each.device != "cpu" for each in plan.contestants)  # by itself, what the disk need not hold
+    sizes = problems.fitting(problem, digits, plan.sizes) if repeats else plan.sizes
+    problems.tile(problem, digits, sizes, plan.seed)
     for process in range(plan.processes):
         for condition in plan.conditions:
             earlier = _sets(unfinished, condition)

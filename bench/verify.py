@@ -111,7 +111,7 @@ def check_labels(labels: Any, problem: Problem, distance: str, context: str = ""
     """
     context = f"{distance}: {context}"
     host = as_labels(labels, problem, context)
-    wrong = np.flatnonzero(~problem.answers[distance].acceptable[np.arange(len(host)), host])
+    wrong = np.flatnonzero(~problem.answers[distance].acceptable[np.arange(len(host)) % len(problem.actual), host])
     if len(wrong):
         raise WrongAnswer(f"{context}{_mismatch(host, wrong, problem, distance)}")
 
@@ -124,7 +124,7 @@ def as_labels(labels: Any, problem: Problem, context: str) -> np.ndarray:
         raise WrongAnswer(f"{context}{error}") from None
     except ValueError as error:  # how NumPy reports a ragged list
         raise WrongAnswer(f"{context}labels are no flat list of integers ({error})") from None
-    n, classes = len(problem.valid), len(problem.classes)
+    n, classes = problem.count, len(problem.classes)
     if isinstance(labels, list) and not all(isinstance(label, (int, np.integer, np.bool_)) for label in labels):
         kinds = sorted({type(label).__name__ for label in labels})
         raise WrongAnswer(f"{context}labels are a list of {', '.join(kinds)}, expected integers or bools")
@@ -138,8 +138,8 @@ def as_labels(labels: Any, problem: Problem, context: str) -> np.ndarray:
 
 def _mismatch(labels: np.ndarray, wrong: np.ndarray, problem: Problem, distance: str) -> str:
     answer = problem.answers[distance]
-    image = wrong[0]
-    called, nearest = labels[image], answer.labels[image]
+    image = wrong[0] % len(problem.actual)
+    called, nearest = labels[wrong[0]], answer.labels[image]
     far, near = answer.distances[image, called], answer.distances[image, nearest]
     return (
         f"{len(wrong)} of {len(labels)} images differ from the exact answer; {problem.files[image]} was called "

@@ -20,7 +20,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from bench import conditions
+from bench import conditions, nvml
 from bench.kernel import Contestant, Unavailable, load
 
 try:
@@ -55,23 +55,26 @@ class Session:
         """Prepare every stack, untimed.
 
         With `valid_images`, so many validation images: of few the first, of many those that lie in a file, tiled in the
-        order of `seed`. With `first`, the first so many images of each class.
+        order of `seed`; another device than the CPU repeats them itself. With `first`, the first so many images of each
+        class.
         """
-        from bench import broadcast, workload
+        from bench import broadcast, device_memory, workload
         from bench import problem as problems
 
         self.__dict__.pop("work", None)  # the former stacks make room first
         self.calls: dict[tuple[str, str], tuple[Callable[[], Any], Callable[[Any], Any]]] = {}
         self.kept: list[Any] = []
         posed = self.whole.part(first).shuffled(self.order) if first else self.problem
-        if valid_images > len(posed.valid):
+        device_memory.release()
+        repeated = valid_images > len(posed.valid)
+        if repeated and self.device == "cpu":
             posed = problems.read_tiled(self.whole, self.folder, valid_images, seed)
-        elif valid_images:
+        elif valid_images and not repeated:
             posed = posed.tiled(valid_images)
         gc.disable()  # it went through ten million new objects again and again: half of what python_loops took here
         self.work = workload.prepare(self.kernel, self.device, posed)
-        gc.enable()
-        gc.collect()  # or the first timed call would have to
+        if repeated and self.device != "cpu":
+            self.work = workload.repeated(self.work, valid_images)
         asked = broadcast.concerns(self.kernel, self.work.valid)
         return {"distances": workload.offered(self.kernel), "broadcasts": asked}
 
@@ -90,8 +93,9 @@ class Session:
     def time(self, scope: str, distance: str, loops: int, warm: bool) -> Reply:
         """Time one sample and verify the very array that its last call returned.
 
-        Gives `seconds`, `minor_faults` and `context_switches` per call, and `peak_rss_bytes` of the process. `warm`
-        makes untimed calls for WARM_S first: the others ran since this kernel did, and caches and clocks went cold.
+        Gives `seconds`, `minor_faults` and `context_switches` per call, `peak_rss_bytes` of the process, and of a GPU
+        that was used the state right after, `gpu` (see `bench.nvml`). `warm` makes untimed calls for WARM_S first: the
+        others ran since this kernel did, and caches and clocks went cold.
         """
         from bench import oracle, verify, workload
 
@@ -103,6 +107,7 @@ class Session:
         before = _usage()
         seconds, answer = clock(call, given)
         faults, switches, peak = _usage()
+        gpu = nvml.state() if self.device == "cuda" else {}  # at once: it is about to be idle
         try:
             if scope == "mean":
                 verify.check_means(answer, oracle.mean_images(self.work.problem.train), "in a timed call: ")
@@ -116,16 +121,31 @@ class Session:
             "minor_faults": (faults - before[0]) / loops,
             "context_switches": (switches - before[1]) / loops,
             "peak_rss_bytes": peak,
+            "gpu": gpu,
         }
 
     def memory(self, scope: str, distance: str) -> Reply:
-        """Give the anonymous memory before one call of the scope, and how much more it needed at its peak, in bytes."""
-        from bench import memory
+        """Give the anonymous memory before one call of the scope, and how much more it needed at its peak, in bytes.
+
+        Where the kernel uses a GPU, the same of its memory, by another call.
+        """
+        from bench import device_memory, memory
 
         views, call = self._call(scope, distance)
         call(views())
         given = views()
-        return asdict(memory.peak(lambda: call(given)))
+        found = asdict(memory.peak(lambda: call(given)))
+        if self.device == "cuda":
+            given = views()
+            found |= asdict(device_memory.peak(lambda: call(given)))
+        return found
+
+    def energy(self, scope: str, distance: str) -> Reply:
+        """Give what calls of the scope take, one after the other, in joules (see `bench.energy`)."""
+        from bench import energy
+
+        views, call = self._call(scope, distance)
+        return asdict(energy.joules(lambda: call(views()), on_gpu=self.device == "cuda"))
 
     def broadcast(self) -> Reply:
         """Give what broadcasting does in the kernel's library (see `bench.broadcast`)."""
@@ -138,6 +158,12 @@ class Session:
         from bench import limit
 
         return {"seconds": size / limit.measure(size, threads, repetitions=6).bytes_per_s}
+
+    def gpu_limit(self, size: int, answer: int) -> Reply:
+        """Give the seconds of `read`, `size` bytes by the GPU, and of `launch`, an empty answer of so many bytes."""
+        from bench import gpu_limit
+
+        return {"read": size / gpu_limit.bandwidth(size), "launch": gpu_limit.launch(answer)}
 
     def overhead(self, folder: str) -> Reply:
         """Give the `seconds` that the harness adds to a call: those of a kernel that does nothing, called alike."""
@@ -199,9 +225,9 @@ def _obey(memory_limit: int) -> None:
 
 
 def _out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that memory ran out; torch raises a plain RuntimeError with one of these texts."""
-    texts = ("can't allocate memory", "not enough memory", "out of memory")
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(t in str(error) for t in texts))
+    """Return whether an error says that memory ran out; torch and JAX raise a RuntimeError with one of these texts."""
+    texts, said = ("can't allocate memory", "not enough memory", "out of memory"), str(error).lower()
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(each in said for each in texts))
 
 
 def _serve(session: Session, request: Reply, printed: Any) -> Reply:
@@ -240,6 +266,9 @@ def main() -> None:
             if os.getpid() != process:  # or its reply would be taken for the next one of its parent
                 reply = {"status": "broken", "reason": "forked a process that came back from the kernel"}
             print(json.dumps(reply), file=channel, flush=True)
+            if not gc.isenabled():  # after preparing
+                gc.enable()
+                gc.collect()  # or the first timed call would have to
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 """What each scope calls: one kernel on one device with its prepared stacks. The clock is elsewhere."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from bench import pinned
 from bench.kernel import Kernel
 from bench.oracle import DISTANCES
 from bench.problem import Problem
+from bench.sample import PINNED
 
 
 class WrongAnswer(Exception):
@@ -37,6 +39,15 @@ def prepare(kernel: Kernel, device: str, problem: Problem) -> Workload:
     return Workload(kernel, device, problem, train, kernel.prepare(problem.valid, device), before)
 
 
+def repeated(work: Workload, n: int) -> Workload:
+    """Return the work with n validation images, all of them repeated by the device that holds them.
+
+    A stack that takes an array of indices, `stack[order]`, as arrays of every library for GPUs do, is needed for it.
+    """
+    order = np.arange(n) % work.problem.count
+    return replace(work, valid=work.valid[order], problem=work.problem.tiled(n, work.problem.valid))
+
+
 def offered(kernel: Kernel) -> tuple[str, ...]:
     """Return the distances under which the kernel predicts: "l1", and "l2" unless it has no `predict_l2`."""
     return tuple(distance for distance in DISTANCES if hasattr(kernel, f"predict_{distance}"))
@@ -50,6 +61,7 @@ def call(work: Workload, scope: str, distance: str) -> tuple[Callable[[], Any], 
     predict       copy(predict(valid, means))                                           prepared stacks and means
     baseline      copy(predict(valid, mean_images(train)))                              prepared stacks
     end_to_end    copy(predict(prepare(valid), mean_images(prepare(train))))            uint8 arrays on the host
+      ~pinned     the same                                                              page-locked uint8 arrays
 
     Download and PNG decoding are in none of them. `copy` is the harness's: the answer must have arrived on the host.
     `views` is not timed: every call is given slices `[:]` of its own, so that an answer remembered by the identity of
@@ -73,9 +85,10 @@ def call(work: Workload, scope: str, distance: str) -> tuple[Callable[[], Any], 
         return lambda: work.valid[:], lambda valid: host_copy(predict(valid, means))
     if scope == "baseline":
         return stacks, lambda given: host_copy(predict(given[0], mean_images(given[1])))
-    if scope == "end_to_end":
-        prepare = kernel.prepare
-        return lambda: (problem.valid[:], [stack[:] for stack in problem.train]), lambda given: host_copy(
+    if scope in ("end_to_end", f"end_to_end{PINNED}"):
+        prepare, hold = kernel.prepare, pinned.page_locked if scope.endswith(PINNED) else np.asarray
+        held, training = hold(problem.valid), [hold(stack) for stack in problem.train]
+        return lambda: (held[:], [stack[:] for stack in training]), lambda given: host_copy(
             predict(prepare(given[0], device), mean_images([prepare(stack, device) for stack in given[1]]))
         )
     raise ValueError(f"unknown scope {scope!r}")

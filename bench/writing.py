@@ -53,9 +53,10 @@ def write_memory(
     """Write a record of memory, in bytes instead of seconds; otherwise like `write`."""
     entries = []
     for each in footprints:
-        metadata = {**kernel_facts[each.kernel], **asdict(each)}
-        peak = metadata["anonymous_before_bytes"] + metadata["temporaries_bytes"]
-        entries.append((f"{each.scope}/{each.distance}/{each.kernel}", peak, metadata))
+        told = {key: value for key, value in asdict(each).items() if value is not None}
+        metadata = {**kernel_facts[each.kernel], **told}
+        assert each.peak_bytes is not None, f"{each} has nothing to write"
+        entries.append((f"{each.scope}/{each.distance}/{each.kernel}", each.peak_bytes, metadata))
     return _dump(entries, {**facts, "kind": "memory", "unit": "byte"}, absent, folder or records.LOCAL)
 
 

@@ -26,6 +26,7 @@ SCOPES = {
 NOTHING_YET = "the memory of the scopes was not recorded; python -m bench run --memory"
 CLAIMED = "One mean image against the validation stack; outlined: what a copy as large as the stack takes"
 TEMPORARIES = "Temporaries of each scope, at the highest point of one call"
+ON_DEVICE = "Temporaries of each scope on the GPU, likewise"
 HEADING = 30  # points
 TICKS = (0, 10**6, 10**9)
 LINEAR = 10**3  # below it the axis is linear, so that it reaches 0
@@ -50,20 +51,20 @@ class Group:
 
 
 def draw(case: Case) -> Drawing:
-    """Draw what the expansion and the expressions allocate, and below it the temporaries of the scopes.
+    """Draw what the expansion and the expressions allocate, and below it the temporaries of the scopes: host, then GPU.
 
     Raises:
         NotDrawn: neither was recorded.
     """
     groups = [Group(CLAIMED, _claimed(case.speed), case.speed)]
     if case.memory:
-        groups.append(Group(TEMPORARIES, _scopes(case.memory), case.memory))
+        groups.append(Group(TEMPORARIES, _scopes(case.memory, "temporaries_bytes"), case.memory))
+        groups.append(Group(ON_DEVICE, _scopes(case.memory, "device_temporaries_bytes"), case.memory))
     groups = [each for each in groups if each.columns]
     if not groups:
         raise NotDrawn(NOTHING_YET)
-    caption = (
-        "How much host memory the expansion of a mean image, the whole expression, and each scope of a kernel take."
-    )
+    memory = "memory of host and GPU" if groups[-1].title == ON_DEVICE else "host memory"
+    caption = f"How much {memory} the expansion of a mean image, the whole expression, and each scope of a kernel take."
     said = [_words(each) for each in groups] + ([f"T{NOTHING_YET[1:]}."] if groups[-1].title == CLAIMED else [])
     with style.drawing():
         return Drawing(_figure(case, groups), caption, " ".join(said))
@@ -73,7 +74,8 @@ def _figure(case: Case, groups: Sequence[Group]) -> Figure:
     most = max(LINEAR, *(each.most for each in groups)) * 1.5
     height = style.HEAD - 4 + sum(HEADING + panels.height(len(each.kernels)) for each in groups) + style.FOOT + 12
     legend = "Bytes, log scale, and below 1 kB down to 0. Ring: 0 B. Hatched: stale, its source has changed since."
-    figure = style.card("What is allocated on the host", legend, groups[-1].record, height)
+    where = "on host and GPU" if groups[-1].title == ON_DEVICE else "on the host"
+    figure = style.card(f"What is allocated {where}", legend, groups[-1].record, height)
     above = style.HEAD - 4.0
     for each in groups:
         above += HEADING
@@ -106,12 +108,13 @@ def _expansion(facts: Mapping[str, Any]) -> Cell:
     return replace(told, text=text, outline=float(facts["expansion_full_bytes"]))
 
 
-def _scopes(record: Record) -> dict[str, Column]:
+def _scopes(record: Record, field: str) -> dict[str, Column]:
+    """Return what each scope takes at its highest point; what was not measured is left out."""
     found: dict[str, Column] = {}
     for (scope, distance), title in SCOPES.items():
         taken = [each for each in record.footprints if (each.scope, each.distance) == (scope, distance)]
-        cells = {each.kernel: _cell(each.temporaries_bytes) for each in taken if each.temporaries_bytes is not None}
-        if cells:
+        sizes = {each.kernel: getattr(each, field) for each in taken}
+        if cells := {name: _cell(size) for name, size in sizes.items() if size is not None}:
             found[title] = cells
     return found
 

@@ -1,8 +1,11 @@
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from bench import nvml
 from bench.tests.builders import noise, write_folder
 
 
@@ -14,3 +17,17 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 settings.register_profile("shared machines", deadline=None)  # speed is not tested in tests
 settings.load_profile("shared machines")
+
+
+@pytest.fixture
+def binding(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[object], object]]:
+    """Return what installs a binding of NVIDIA's driver, or None as the one that is missing."""
+
+    def install(module: object) -> object:
+        nvml.device.cache_clear()
+        monkeypatch.setitem(sys.modules, "pynvml", module)
+        return module
+
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    yield install
+    nvml.device.cache_clear()

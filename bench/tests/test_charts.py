@@ -299,8 +299,22 @@ def test_zero_bytes_are_seen_beside_what_a_copy_takes(full):
     assert "numpy_broadcast: the expansion 0 B, strides 0, 28, 1 instead of 1.00 MB; the L1 exp" in drawn.alt
     assert "numpy_broadcast: mean 0 B." in drawn.alt
     assert "python_loops: predict L1 12.0 MB." in drawn.alt
+    assert "GPU" not in drawn.alt + drawn.caption
     alone = memory.draw(replace(full, memory=None))
     assert "The memory of the scopes was not recorded; python -m bench run --memory." in alone.alt
+
+
+def test_temporaries_on_the_gpu_stand_below_those_on_the_host(full):
+    footprints = (
+        Footprint("torch_broadcast@cuda", "predict", "l1", 40, 10**7, 0, 10**6, 3 * 10**6),
+        Footprint("torch_broadcast@cuda", "predict", "l2", 40, 10**7, 0, 10**6, None),
+        Footprint("python_loops", "predict", "l1", 40, 10**7, 12 * 10**6),
+    )
+    drawn = memory.draw(replace(full, memory=replace(full.memory, footprints=footprints)))
+    host, device = drawn.alt.partition(f"{memory.ON_DEVICE}.")[::2]
+    assert "python_loops: predict L1 12.0 MB." in host
+    assert device.strip() == "torch_broadcast@cuda: predict L1 3.00 MB."
+    assert "What is allocated on host and GPU" in words(drawn)
 
 
 def test_what_was_not_recorded_is_not_drawn_and_how_to_get_it_is_said(tmp_path):

@@ -83,6 +83,10 @@ RULES = {
               {"taken": changed("quick", lambda each: replace(each, loops=1, seconds=9e-4))}),
     "first_call": ("WARN", "quick has no first call", "record anew",
                    {"taken": [each for each in samples() if each.scope != "first_call" or each.kernel != "quick"]}),
+    "throttled": ("WARN", "the GPU was throttled: software power cap", "let it cool, or raise its power limit",
+                  {"gpu_throttled": "software power cap"}),
+    "throttled_unread": ("WARN", "whether the GPU was throttled was not measured: install X", "may be too long",
+                         {"gpu_throttled": "not measured: install X"}),
     "absent": ("WARN", "gpu@cuda is not in it: unavailable", "reason",
                {"absent": (Absent("gpu@cuda", "unavailable", "no"),)}),
 }  # fmt: skip
@@ -100,6 +104,11 @@ def test_a_broken_rule_is_said_with_its_remedy(rule, tmp_path):
             checklist.must_not_fail(broken)
         assert str(broken.path) in str(refusal.value)
         assert remedy in str(refusal.value)
+
+
+def test_a_gpu_that_was_not_throttled_passes_and_without_one_nothing_is_said(tmp_path):
+    assert "the GPU was not throttled: " in lines(record(tmp_path, gpu_throttled="no"), "PASS")
+    assert not any("throttled" in line.found for line in checklist.judge(record(tmp_path)))
 
 
 def test_the_whole_interval_above_125_percent_fails_and_its_edge_does_not(tmp_path):

@@ -247,7 +247,7 @@ def test_millions_of_times_resident_and_from_host_memory(tmp_path):
     ]
     assert rulings[0].number.startswith("4,000,000× as fast")
     assert rulings[2].number.startswith("40,000× as fast")
-    assert all("The limit of that device was not measured." in each.why for each in rulings)
+    assert all("The GPU's limit was not measured." in each.why for each in rulings)
 
 
 def test_a_scope_that_was_not_recorded_is_open(tmp_path):

@@ -240,13 +240,15 @@ def test_every_library_is_told_how_many_threads_and_none_finds_what_another_proc
     monkeypatch, threads, count
 ):
     monkeypatch.setattr(conditions, "cores", lambda: 7)
-    for name in ("NPROC", "DASK_NUM_WORKERS", "NUMBA_NUM_THREADS", "TORCHINDUCTOR_FORCE_DISABLE_CACHES"):
+    for name in ("NPROC", "DASK_NUM_WORKERS", "NUMBA_NUM_THREADS", *conditions.FRESH, *conditions.SHARED):
         monkeypatch.setenv(name, "99")
     found = conditions.environment(Condition(threads, "default"), random.Random(1))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NPROC",
                  "DASK_NUM_WORKERS"):  # fmt: skip
         assert found[name] == count, name
-    assert found["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] == "1"
+    for name in ("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "TRITON_ALWAYS_COMPILE", "CUPY_CACHE_IN_MEMORY"):
+        assert found[name] == "1", name
+    assert found["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
 
 
 def test_a_worker_is_given_it(monkeypatch, posed, tmp_path):

@@ -53,6 +53,12 @@ FOOTPRINTS = st.builds(
     images=st.integers(1, 10**6),
     anonymous_before_bytes=st.integers(1, 2**40),
     temporaries_bytes=COUNTS,
+    device_before_bytes=st.none() | COUNTS,
+    device_temporaries_bytes=st.none() | COUNTS,
+    energy_calls=st.none() | COUNTS,
+    cpu_joules=st.none() | TIMES,
+    gpu_joules=st.none() | TIMES,
+    not_measured=st.sampled_from(["", "energy of the CPU: why"]),
 )
 
 
@@ -79,11 +85,20 @@ def test_memory_is_written_in_bytes_as_a_kind_of_its_own(tmp_path_factory, footp
         assert benchmark.get_unit() == "byte"
         for run in benchmark.get_runs():
             said = run.get_metadata()
-            found.append(Footprint(**{key: said[key] for key in Footprint.__dataclass_fields__}))
+            found.append(Footprint(**{key: said[key] for key in Footprint.__dataclass_fields__ if key in said}))
             assert run.values == (said["anonymous_before_bytes"] + said["temporaries_bytes"],)
     assert same(found, footprints)
     read = reading.read(path)
     assert (read.kind, read.cells, tuple(read.absent)) == ("memory", [], ABSENT)
+    assert same(read.footprints, footprints)
+    assert not Footprint.__dataclass_fields__.keys() & read.facts.keys()
+
+
+def test_memory_of_the_gpu_alone_is_a_record_too(tmp_path):
+    footprint = Footprint("quick", "mean", "-", 1, None, None, 70, 7, not_measured="why")
+    path = writing.write_memory([footprint], (), FACTS, {"quick": KERNEL_FACTS}, tmp_path)
+    assert list(reading.read(path).footprints) == [footprint]
+    assert pyperf.BenchmarkSuite.load(str(path)).get_benchmarks()[0].get_values() == (77,)
 
 
 def test_what_it_holds_by_name(tmp_path):
@@ -209,7 +224,13 @@ def test_every_key_of_a_record_is_explained(tmp_path):
     explained = set(re.findall(r"`([a-z_0-9]+)`", (ROOT / "results" / "README.md").read_text(encoding="utf-8")))
     paths = [
         write(tmp_path, None, ABSENT, **facts.machine()),
-        writing.write_memory([Footprint("quick", "mean", "-", 1, 1, 1)], (), FACTS, {"quick": KERNEL_FACTS}, tmp_path),
+        writing.write_memory(
+            [Footprint("quick", "mean", "-", 1, 1, 1, 1, 1, 1, 1.0, 1.0, "x")],
+            (),
+            FACTS,
+            {"quick": KERNEL_FACTS},
+            tmp_path,
+        ),
     ]
     for path in paths:
         for benchmark in pyperf.BenchmarkSuite.load(str(path)):

@@ -1,0 +1,1 @@
+"""Recording on another machine: `pack` here, `record` there. CONTRIBUTING.md tells how."""

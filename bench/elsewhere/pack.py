@@ -1,0 +1,146 @@
+"""Pack what another machine needs to record: the checkout as committed, libraries as wheels, the digits.
+
+    python -m bench.elsewhere.pack FOLDER
+
+Torch stays out: it is large, and the other machine has one that fits its GPU.
+"""
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import tomllib
+import zipfile
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+import data
+from bench.elsewhere import packed
+from bench.kernel import ROOT
+
+EXTRAS = ("cffi", "numba", "pynvml")  # those that pyproject.toml has: for the fastest kernels, and a GPU's facts
+GLIBC = range(5, 29)  # 2.28 and older: every Linux since 2018; pip takes no tag but those it is told
+
+
+def _names(_: click.Context, __: click.Parameter, value: str | None) -> list[str] | None:
+    return None if value is None else [canonical(name) for name in value.split(",") if name.strip()]
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--python", default="3.12", show_default=True, metavar="3.N", help="The other machine's Python.")
+@click.option("--machine", type=click.Choice(["x86_64", "aarch64"]), default="x86_64", help="Its processor; x86_64.")
+@click.option("--extras", callback=_names, metavar="A,B", help=f"Extras of pyproject.toml; {', '.join(EXTRAS)}.")
+@click.option("--without", callback=_names, default="", metavar="A,B", help="Packages that its Python has.")
+def pack(folder: Path, python: str, machine: str, extras: list[str] | None, without: list[str]) -> None:
+    """Make FOLDER, which another machine with Python and torch, but no network, can record from."""
+    if not re.fullmatch(r"3\.\d+", python):
+        raise click.UsageError(f"--python {python}: expected a version such as 3.12.")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise click.UsageError(f"{folder} is there already, and not empty: name another folder, or remove it.")
+    wanted = requirements(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8")), extras, without)
+    digits = Path(data.at_hand() or _fetched())
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".packing-") as scratch:  # so it is whole or not there
+        made = Path(scratch) / "made"
+        made.mkdir()
+        commit = export(ROOT, made)
+        packed.write(made, commit, python=python, machine=machine)
+        _wheels(made / "wheels", Path(scratch) / "pins.txt", wanted, python, machine)
+        for wheel in (made / "wheels").iterdir():
+            if canonical(wheel.name.partition("-")[0]) in without:  # another package asked for it
+                wheel.unlink()
+        _copy(digits, made / "digits")
+        if folder.exists():
+            folder.rmdir()
+        os.replace(made, folder)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    click.echo(f"{folder}: commit {commit}, {len(list((folder / 'wheels').iterdir()))} wheels, {size / 1e6:.0f} MB")
+    click.echo(f"Next    copy it to the other machine; there: python{python} {folder.name}/bench/elsewhere/record.py")
+
+
+def requirements(project: dict[str, Any], extras: Sequence[str] | None, without: Collection[str]) -> list[str]:
+    """Return what is to be downloaded: the dependencies, those of the extras, and pip; never torch.
+
+    Raises:
+        UsageError: there is no such extra.
+    """
+    known = project["project"]["optional-dependencies"]
+    chosen = [name for name in EXTRAS if name in known] if extras is None else [*extras]
+    if unknown := [name for name in chosen if name not in known]:
+        raise click.UsageError(f"--extras: pyproject.toml has no extra {unknown[0]}; it has {', '.join(known)}.")
+    found = [*project["project"]["dependencies"], "pip"]
+    for name in chosen:  # one that is made of others lists them, in brackets after the project's own name
+        for line in known[name]:
+            if line.startswith(project["project"]["name"]):
+                chosen += re.findall(r"\w+", line.partition("[")[2])
+            else:
+                found.append(line)
+    return [line for line in found if canonical(re.split(r"[^\w.-]", line)[0]) not in {"torch", *without}]
+
+
+def canonical(name: str) -> str:
+    """Return a package's name as every spelling of it amounts to."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
+
+
+def export(root: Path, folder: Path) -> str:
+    """Write the files of the commit that is checked out, but no published record or page; return the commit.
+
+    Raises:
+        ClickException: there is no git, or this is no checkout.
+    """
+    commit = _git(root, "rev-parse", "--short=12", "HEAD").decode().strip()
+    with zipfile.ZipFile(io.BytesIO(_git(root, "archive", "--format=zip", "HEAD"))) as archive:
+        archive.extractall(folder, [name for name in archive.namelist() if not re.match(r"results/.+/", name)])
+    if _git(root, "status", "--porcelain", "--untracked-files=no"):
+        click.echo("Note: what is not committed stays here.", err=True)
+    return commit
+
+
+def _git(root: Path, *arguments: str) -> bytes:
+    try:
+        return subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = getattr(error, "stderr", b"").decode(errors="replace").strip() or str(error)
+        raise click.ClickException(f"Packing takes a commit of a git checkout, and here is none: {said}") from error
+
+
+def _wheels(folder: Path, pins: Path, wanted: Sequence[str], python: str, machine: str) -> None:
+    """Download the wheels of what is wanted and of what that needs, as constraints.txt pins them."""
+    constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    pins.write_text(constraints.partition("\n# torch\n")[0], encoding="utf-8")  # the rest is another torch's
+    platforms = [f"--platform=manylinux_2_{minor}_{machine}" for minor in GLIBC]
+    platforms += [f"--platform=manylinux{old}_{machine}" for old in ("1", "2010", "2014")]
+    target = ["--only-binary=:all:", "--implementation=cp", f"--python-version={python}", *platforms]
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    if subprocess.run([*pip, *target, "-c", pins, "-d", folder, *wanted], check=False).returncode:
+        raise click.ClickException(f"pip could not download all wheels for Python {python} on {machine}; see above.")
+
+
+def _fetched() -> str:
+    data.load("mnist_sample")
+    found = data.at_hand()
+    assert found
+    return found
+
+
+def _copy(digits: Path, folder: Path) -> None:
+    """Copy an archive, or archive a folder, under its own name, which goes into the record."""
+    folder.mkdir()
+    if digits.is_dir():
+        with tarfile.open(folder / f"{digits.resolve().name}.tgz", "w:gz") as archive:
+            archive.add(digits.resolve(), digits.resolve().name)
+    else:
+        shutil.copyfile(digits, folder / digits.resolve().name)
+
+
+if __name__ == "__main__":
+    pack(prog_name="python -m bench.elsewhere.pack")

@@ -1,0 +1,27 @@
+"""What a packed checkout is: the files of one commit without git, and a list that tells when one of them changed."""
+
+import hashlib
+import json
+from pathlib import Path
+
+FILE = "packed.json"
+
+
+def write(root: Path, commit: str, **needs: str) -> None:
+    """List every file below `root` as that commit's; `needs` says which Python and processor it was packed for."""
+    names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    content = {"commit": commit, **needs, "files": {name: _digest(root / name) for name in names}}
+    (root / FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def commit(root: Path) -> str | None:
+    """Return the commit that was packed, marked where a file of it differs; None where `root` was not packed."""
+    if not (root / FILE).exists():
+        return None
+    content = json.loads((root / FILE).read_text(encoding="utf-8"))
+    same = all(_digest(root / name) == digest for name, digest in content["files"].items())
+    return f"{content['commit']}{'' if same else '-modified'}"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"

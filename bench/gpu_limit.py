@@ -1,0 +1,84 @@
+"""The speed of light on a GPU: how fast it reads, and how soon the least answer is there.
+
+    limit seconds = the larger of   bytes that the scope must touch / read bandwidth
+                                    launch of one kernel that writes the answer + its arrival on the host
+
+Neither can be undercut, so the larger one binds: launches at the size of MNIST_SAMPLE, bandwidth at millions of images.
+Bytes as in `bench.limit`: every pixel once, as the uint8 it is. The answer is a byte per label, or the mean images.
+
+Bandwidth is that of the fastest of several reductions in torch, over a buffer as large as the working set, again and
+again in one launch, so that it lies in the cache that holds it. Launch is the faster of torch's plain calls and of a
+replayed CUDA graph. All times end with the arrival of a value on the host.
+Source: PyTorch's documentation, "CUDA semantics", "CUDA Graphs".
+"""
+
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from bench.kernel import Unavailable
+
+LARGEST = 2**32  # bytes; above, no pass gets slower
+READ = 2**33  # bytes per sample: two milliseconds of an H200's, in which a launch is lost
+REPETITIONS = 7
+LAUNCHES = 200  # of a launch, whose times scatter more
+
+
+def bandwidth(working_set_bytes: int) -> float:
+    """Return how many bytes per second the GPU reads: the median of the fastest pass.
+
+    Raises:
+        Unavailable: torch is not there, or sees no CUDA device.
+    """
+    torch = _torch()
+    words = min(working_set_bytes, LARGEST) // 4
+    buffer = torch.ones(words, dtype=torch.int32, device="cuda")
+    passes = max(1, READ // (4 * words))
+    again, floats = (each.expand(passes, words) for each in (buffer, buffer.view(torch.float32)))
+    reductions = (lambda: floats.sum(1).cpu(), lambda: floats.amax(1).cpu(), lambda: again.amax(1).cpu())
+    seconds = min(median(_seconds(each, REPETITIONS)) for each in reductions)
+    return float(passes * 4 * words / seconds)
+
+
+def launch(answer_bytes: int) -> float:
+    """Return the seconds from a call to the arrival of so many bytes that one kernel wrote; the median.
+
+    Raises:
+        Unavailable: torch is not there, or sees no CUDA device.
+    """
+    torch = _torch()
+    answer = torch.zeros(answer_bytes, dtype=torch.uint8, device="cuda")
+    host = torch.zeros(answer_bytes, dtype=torch.uint8, pin_memory=True)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        host.copy_(answer.add_(1), non_blocking=True)
+
+    def replayed() -> None:
+        graph.replay()
+        torch.cuda.synchronize()
+
+    def plain() -> None:
+        host.copy_(answer.add_(1))
+
+    return min(median(_seconds(each, LAUNCHES)) for each in (plain, replayed))
+
+
+def _seconds(call: Callable[[], object], repetitions: int) -> list[float]:
+    """Return the seconds of each call, after two that do not count."""
+    found = []
+    for _ in range(2 + repetitions):
+        started = perf_counter()
+        call()
+        found.append(perf_counter() - started)
+    return found[2:]
+
+
+def _torch() -> Any:
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise Unavailable("the limit of a GPU is measured with torch, which is not installed") from error
+    if not torch.cuda.is_available():
+        raise Unavailable("the limit of a GPU is measured with torch, which sees no CUDA device")
+    return torch

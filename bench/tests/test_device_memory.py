@@ -1,0 +1,140 @@
+"""Memory of the GPU, by libraries that only pretend to have one: each by its own books, and nobody else is asked."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from bench import device_memory
+from bench.device_memory import DevicePeak
+
+
+class Allocator:
+    """Counts like PyTorch's: what is held, and the highest point since it was last set back."""
+
+    def __init__(self, held):
+        self.held = self.highest = held
+        self.emptied = 0
+
+    def use(self, *sizes):
+        """Take temporaries, one while the others are held, and give all of them back."""
+        self.highest = max(self.highest, self.held + sum(sizes))
+
+    def torch(self, initialized=True):
+        def set_back():
+            self.highest = self.held
+
+        def empty():
+            self.emptied += 1
+
+        cuda = SimpleNamespace(
+            is_initialized=lambda: initialized,
+            synchronize=lambda: None,
+            reset_peak_memory_stats=set_back,
+            memory_allocated=lambda: self.held,
+            max_memory_allocated=lambda: self.highest,
+            empty_cache=empty,
+        )
+        return SimpleNamespace(cuda=cuda)
+
+
+class Pool:
+    """Counts like CuPy's default pool, which grows, and shrinks only when told to."""
+
+    def __init__(self, used, unused):
+        self.used, self.total = used, used + unused
+
+    def get_default_memory_pool(self):
+        return self
+
+    def free_all_blocks(self):
+        self.total = self.used
+
+    def used_bytes(self):
+        return self.used
+
+    def total_bytes(self):
+        return self.total
+
+    def use(self, size):
+        self.total = max(self.total, self.used + size)
+
+
+def jax(stats, platform="gpu"):
+    return SimpleNamespace(devices=lambda: [SimpleNamespace(platform=platform, memory_stats=stats)])
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    """Return what makes libraries look loaded; the others do not."""
+    for name in device_memory.LEDGERS:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return lambda **modules: [monkeypatch.setitem(sys.modules, name, module) for name, module in modules.items()]
+
+
+def test_torch_counts_from_what_was_held_to_the_highest_point_of_the_call(loaded):
+    books = Allocator(held=1000)
+    books.use(9000)  # before the call: its highest point is not the call's
+    loaded(torch=books.torch())
+    assert device_memory.peak(lambda: books.use(300, 200)) == DevicePeak(1000, 500)
+    assert device_memory.peak(lambda: None) == DevicePeak(1000, 0)
+
+
+def test_cupy_counts_what_the_pool_grew_by_from_nothing_unused(loaded):
+    pool = Pool(used=1000, unused=5000)  # which would have served the call without growing
+    loaded(cupy=pool)
+    assert device_memory.peak(lambda: pool.use(700)) == DevicePeak(1000, 700)
+
+
+def test_jax_tells_where_the_call_raises_its_highest_point(loaded):
+    books = {"bytes_in_use": 1000, "peak_bytes_in_use": 1500}
+    loaded(jax=jax(lambda: dict(books)))
+    assert device_memory.peak(lambda: books.update(peak_bytes_in_use=1800)) == DevicePeak(1000, 800)
+
+
+def test_jax_does_not_tell_where_the_highest_point_was_before(loaded):
+    books = {"bytes_in_use": 1000, "peak_bytes_in_use": 1500}
+    loaded(jax=jax(lambda: dict(books)))
+    assert device_memory.peak(lambda: None) == DevicePeak(1000, None, device_memory.JAX_HIGHER)
+
+
+def test_jax_without_statistics_is_not_measured(loaded):
+    loaded(jax=jax(lambda: None))
+    assert device_memory.peak(lambda: None) == DevicePeak(None, None, device_memory.JAX_SILENT)
+
+
+@pytest.mark.parametrize(
+    "modules", [{}, {"torch": Allocator(5).torch(initialized=False)}, {"jax": jax(lambda: None, "cpu")}]
+)
+def test_where_no_library_uses_a_gpu_it_is_not_measured_and_the_call_is_made(loaded, modules):
+    loaded(**modules)
+    calls = []
+    assert device_memory.peak(lambda: calls.append(1)) == DevicePeak(not_measured=device_memory.NOBODY)
+    assert calls == [1]
+
+
+def test_two_libraries_in_one_process_add_up(loaded):
+    books, pool = Allocator(held=1000), Pool(used=10, unused=0)
+    loaded(torch=books.torch(), cupy=pool)
+    assert device_memory.peak(lambda: (books.use(300), pool.use(5))) == DevicePeak(1010, 305)
+
+
+def test_what_is_unused_is_given_back_by_who_has_it(loaded):
+    books, pool = Allocator(held=1000), Pool(used=10, unused=90)
+    loaded(torch=books.torch(), cupy=pool)
+    device_memory.release()
+    assert (books.emptied, pool.total) == (1, 10)
+
+
+def test_giving_back_loads_nothing_and_starts_no_gpu(loaded):
+    books = Allocator(held=0)
+    loaded(torch=books.torch(initialized=False))
+    device_memory.release()
+    assert books.emptied == 0
+    assert not {"cupy", "jax"} & sys.modules.keys()
+
+
+def test_what_a_call_raises_is_raised(loaded):
+    loaded(torch=Allocator(1).torch())
+    with pytest.raises(ZeroDivisionError):
+        device_memory.peak(lambda: 1 / 0)

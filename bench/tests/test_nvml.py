@@ -1,0 +1,163 @@
+"""What NVIDIA's driver tells, by a binding that only pretends: which GPU, which facts, and why it is throttled."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench import facts, gathering, nvml
+from bench.conditions import Condition
+from bench.kernel import ROOT
+from bench.recording import Plan, ProcessSet
+from bench.tests.builders import problem
+from bench.tests.builders_gpu import Binding, OldBinding, OldDriver
+
+REASON = st.sampled_from([*nvml.REASONS.values(), "reason 0x200"])
+STATES = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "gpu_throttled": st.sampled_from(["no", "not measured: a", "not measured: b"])
+            | st.sets(REASON, min_size=1).map(lambda words: ", ".join(sorted(words))),
+            "gpu_clock_mhz": st.integers(1, 3000) | st.just("not measured: a"),
+        },
+    ),
+    max_size=5,
+)
+
+
+def test_facts_of_the_gpu_that_kernels_use(binding):
+    binding(Binding())
+    assert nvml.facts() == {
+        "gpu": "A Fine GPU 0, 575.57.08; A Fine GPU 1, 575.57.08",
+        "gpu_driver": "575.57.08",
+        "gpu_memory_bytes": 150_000_000_000,
+        "gpu_max_clock_mhz": 1980,
+        "gpu_max_memory_clock_mhz": 3201,
+        "gpu_power_limit_watts": 700.0,
+    }
+    assert nvml.state() == {"gpu_throttled": "no", "gpu_clock_mhz": 1755, "gpu_memory_clock_mhz": 3200}
+    assert facts.machine().items() >= nvml.facts().items()
+
+
+@pytest.mark.parametrize(
+    ("visible", "handle"),
+    [(None, 0), ("0", 0), ("1,0", 1), (" 1 ", 1), ("GPU-8932f937,1", "GPU-8932f937"), ("MIG-1b2c", "MIG-1b2c")],
+)
+def test_the_first_gpu_that_processes_see_is_asked(binding, monkeypatch, visible, handle):
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    asked = binding(Binding())
+    assert nvml.device() == (asked, handle)
+    assert asked.handles == [handle]
+
+
+@pytest.mark.parametrize("visible", ["", "-1", "NoDevFiles"])
+def test_where_processes_see_no_gpu_none_is_asked(binding, monkeypatch, visible):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    binding(Binding())
+    with pytest.raises(nvml.Unreadable, match=f"CUDA_VISIBLE_DEVICES is '{visible}', which shows processes no GPU"):
+        nvml.device()
+
+
+def test_without_the_binding_nvidia_smi_tells_name_and_driver_and_the_rest_says_what_to_install(binding, monkeypatch):
+    binding(None)
+    smi = "A Fine GPU, 575.57.08\nAnother, 575.57.08"
+    monkeypatch.setattr(facts, "_output", lambda *command: smi if command == facts.NVIDIA else "")
+    found = facts.machine()
+    assert found["gpu"] == "A Fine GPU, 575.57.08; Another, 575.57.08"
+    assert found["gpu_driver"] == "575.57.08"
+    rest = {found[key] for key in nvml.FACTS if key not in ("gpu", "gpu_driver")}
+    assert rest == {"not measured: install NVIDIA's binding: pip install nvidia-ml-py"}
+    assert nvml.throttled() == next(iter(rest))
+
+
+@pytest.mark.parametrize("module", [None, Binding(refused=("nvmlInit",))])
+def test_without_a_driver_there_is_none(binding, monkeypatch, module):
+    binding(module)
+    monkeypatch.setattr(facts, "_output", lambda *command: "")
+    assert {key: value for key, value in facts.machine().items() if key.startswith("gpu")} == {"gpu": "none"}
+
+
+def test_what_the_gpu_does_not_support_is_not_measured_and_the_rest_is(binding):
+    binding(Binding(refused=("nvmlDeviceGetEnforcedPowerLimit", "nvmlDeviceGetCurrentClocksEventReasons")))
+    found = {**nvml.facts(), **nvml.state()}
+    refused = {key for key, value in found.items() if str(value).startswith(nvml.NOT_MEASURED)}
+    assert refused == {"gpu_power_limit_watts", "gpu_throttled"}
+    assert nvml.throttled() == "not measured: NVML says Not Supported"
+
+
+def test_a_number_beyond_the_last_gpu_says_what_nvml_says(binding, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    binding(Binding())
+    assert nvml.throttled() == "not measured: NVML says Invalid Argument"
+
+
+@pytest.mark.parametrize("module", [Binding, OldBinding, OldDriver])
+def test_throttling_is_asked_by_its_new_name_or_its_old_one(binding, module):
+    binding(module(reasons=0x4 | 0x40 | 0x1))
+    assert nvml.throttled() == "software power cap, hardware thermal slowdown"
+
+
+@pytest.mark.parametrize(
+    ("mask", "said"),
+    [
+        (0, "no"),
+        (0x1, "no"),
+        (0x1 | 0x2 | 0x100, "no"),
+        (0x8 | 0x80, "hardware slowdown, hardware power brake"),
+        (0x10 | 0x20, "sync boost, software thermal slowdown"),
+        (0x200 | 0x1, "reason 0x200"),
+    ],
+)
+def test_a_mask_in_words(mask, said):
+    assert nvml.words(mask) == said
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_no_reason_is_lost_but_those_left_out(mask):
+    said = [each for each in nvml.words(mask).split(", ") if each != "no"]
+    assert len(set(said)) == len(said) == (mask & ~0x103).bit_count()
+
+
+def test_the_worst_of_several_states():
+    states = [
+        {"gpu_throttled": "no", "gpu_clock_mhz": 1980},
+        {},
+        {"gpu_throttled": "software power cap, sync boost", "gpu_clock_mhz": 1400},
+        {"gpu_throttled": "not measured: x", "gpu_clock_mhz": "not measured: x"},
+        {"gpu_throttled": "hardware slowdown, software power cap", "gpu_clock_mhz": 1755},
+    ]
+    reasons = "hardware slowdown, software power cap, sync boost"
+    assert nvml.worst(states) == {"gpu_throttled": reasons, "gpu_clock_mhz": 1400}
+    assert nvml.worst(states[:2]) == states[0]
+    assert nvml.worst(states[3:4]) == states[3]
+    assert nvml.worst([]) == {}
+
+
+@given(STATES, STATES)
+def test_the_worst_may_be_taken_in_any_grouping(some, others):
+    together = nvml.worst([*some, *others])
+    assert nvml.worst([nvml.worst(some), nvml.worst(others)]) == together == nvml.worst([*others, *some])
+
+
+def test_a_resumed_recording_does_not_mind_clocks_that_change(binding):
+    binding(Binding())
+    assert not nvml.NOW.keys() & facts.machine().keys()  # which `unfinished.identity` compares
+
+
+def test_the_states_of_all_process_sets_reach_the_record():
+    def finished(gpu):
+        return ProcessSet((), (), None, {}, {}, 1e-7, 0.1, gpu=gpu)
+
+    taken = {0: finished({"gpu_throttled": "no"}), 1: finished({"gpu_throttled": "sync boost"}), 2: finished({})}
+    posed = problem()
+    found = gathering.gather(Plan(()), Condition(), posed, taken).facts
+    assert found["gpu_throttled"] == "sync boost"
+    assert "gpu_throttled" not in gathering.gather(Plan(()), Condition(), posed, {0: finished({})}).facts
+
+
+def test_every_key_is_explained():
+    explained = set(re.findall(r"`([a-z_0-9]+)`", (ROOT / "results" / "README.md").read_text(encoding="utf-8")))
+    assert {*nvml.FACTS, *nvml.NOW} <= explained
