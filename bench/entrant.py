@@ -11,8 +11,8 @@ from bench.process import Failure, Reply, Worker
 from bench.sample import AGAIN, PINNED, Sample
 from bench.workload import images_read
 
-SHORTEST_SAMPLE_S = 1e-3  # a faster call is repeated within one sample
-MARGIN = 1.5  # planned above that, or of a call that takes a millisecond only the slower half would be kept
+SHORTEST_SAMPLE_S = 1e-2  # a faster call is repeated; waking threads took 0.4 ms, a quarter of a sample of 1.5 ms
+MARGIN = 1.5  # planned above that, or of a call that takes ten milliseconds only the slower half would be kept
 VERIFY_CALLS = 12  # so many calls make up a verification, and so much longer it may take
 LONGEST_S = 5.0  # a kernel whose call would take longer at some size sits that size out
 SLOW_S = 0.1  # from here on a call is no longer repeated but bracketed: the fast ones run before and after it
@@ -105,7 +105,7 @@ class Entrant:
         return self._once_s.get(cell, 0) > SLOW_S
 
     def time(self, scope: str, distance: str, images: int, **where: int) -> None:
-        """Take one sample of at least a millisecond; `where` is its round and position.
+        """Take one sample of at least ten milliseconds; `where` is its round and position.
 
         Of a GPU's `end_to_end` a second one, from page-locked memory.
         """

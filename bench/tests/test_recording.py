@@ -121,13 +121,13 @@ def test_the_machine_s_limit_is_measured_in_every_process_set(problem, tmp_path)
         assert all(0 < each.seconds < 1 and each.images == 28 for each in measured)
 
 
-def test_a_sample_lasts_about_a_millisecond_and_counts_its_calls_and_faults(problem, tmp_path):
+def test_a_sample_lasts_ten_milliseconds_and_counts_its_calls_and_faults(problem, tmp_path):
     recorded, _ = record(problem, tmp_path, {"a": RIGHT})
     for each in recorded.samples:
         if each.scope == "baseline" and each.kernel == "a":
             assert each.loops > 1
             assert each.images == 28
-            assert each.seconds * each.loops >= 1e-3
+            assert each.seconds * each.loops >= 1e-2
             assert each.minor_faults >= 0
             assert each.peak_rss_bytes > 10**7 or sys.platform == "win32"
         if each.scope == "first_call":
