@@ -6,7 +6,7 @@ from bench import checklist, claims, crossover, speedup, standing, units
 from bench.grid import Grid
 from bench.kernel import REFERENCE
 from bench.records import Record
-from bench.sample import GPU_LAUNCH, GPU_READ, PINNED
+from bench.sample import GPU_LAUNCH, GPU_READ, PINNED, Footprint
 from bench.standing import Standing, standings
 
 SCOPES = (
@@ -85,6 +85,32 @@ def _allowed(record: Record, scope: str, where: str) -> Iterator[tuple[str, ...]
             base.kernel, f"{scope}{where}", f"{base.images:,}", units.ratio(base.seconds / least),
             units.ratio(base.seconds / both), units.either(ratio.modes, units.ratio) if ratio else "", fastest,
         )  # fmt: skip
+
+
+def energy(memory: Record | None) -> Grid | None:
+    """Return the energy of a million images, by kernel and scope; None where no counter could be read."""
+    counted = [each for each in (memory.footprints if memory else ()) if each.energy_calls]
+    if not counted:
+        return None
+
+    def joules(each: Footprint, taken: float | None) -> str:
+        per_million = each.per_million(taken)
+        return "not measured" if per_million is None else f"{per_million:,.3g} J"
+
+    rows = [
+        (each.kernel, f"{each.scope} {each.distance}", joules(each, each.cpu_joules), joules(each, each.gpu_joules))
+        for each in counted
+    ]
+    return Grid(("kernel", "scope", "CPU", "GPU"), rows, right=("CPU", "GPU"))
+
+
+def no_energy(memory: Record | None) -> str:
+    """Return why no energy is shown, as a sentence; "" where some is."""
+    if energy(memory):
+        return ""
+    said = {part for each in (memory.footprints if memory else ()) for part in each.not_measured.split("; ")}
+    why = sorted(part for part in said if part.startswith("energy"))
+    return f"Energy: not measured{f' ({why[0]})' if why else '; python -m bench run --memory does'}."
 
 
 def crossings(sizes: Record | None) -> Grid | None:

@@ -98,6 +98,8 @@ def _contents(case: Case) -> dict[str, Any]:
         "gpu": gpu.against_cpu(case.scopes or record),
         "allowed": gpu.allowed(record, case.sizes),
         "gpu_crossings": gpu.crossings(case.sizes),
+        "energy": gpu.energy(case.memory),
+        "no_energy": gpu.no_energy(case.memory),
         "from_files": gpu.from_files(case.scopes or record),
         "crossings": _crossings(case.sizes),
         "facts": Grid(("fact", "value"), [(key, str(facts[key])) for key in sorted(facts) if key != "absent"]),

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from bench import __main__, checklist, claims, crossover, gpu, gpu_limit, pinned, reading, records, standing, tables
 from bench import problem as problems
 from bench.kernel import Unavailable
-from bench.sample import GPU_LAUNCH, GPU_READ, PINNED, Sample
+from bench.sample import GPU_LAUNCH, GPU_READ, PINNED, Footprint, Sample
 from bench.tests.builders import problem
 from bench.tests.builders_records import KERNEL_FACTS, samples, write
 from bench.verify import check_labels
@@ -294,3 +294,20 @@ def test_the_crossover_is_against_the_fastest_cpu_kernel(tmp_path):
     assert (kernel, against) == ("fine@cuda", "quick")
     assert said == str(crossover.crossover(sizes, "quick", "fine@cuda"))
     assert "between 1 and 100 images" in said
+
+
+def test_energy_is_told_or_why_it_is_not(tmp_path):
+    record = planted(tmp_path, 1e-6, 1e-5)
+    counted = replace(
+        record,
+        footprints=[
+            Footprint("fine@cuda", "baseline", "l1", 1000, 1, 1, energy_calls=500, gpu_joules=250.0),
+            Footprint("quick", "baseline", "l1", 1000, 1, 1, not_measured="energy of the CPU: no counter; other"),
+        ],
+    )
+    assert gpu.energy(counted).rows == [("fine@cuda", "baseline l1", "not measured", "500 J")]
+    assert gpu.no_energy(counted) == ""
+    silent = replace(counted, footprints=counted.footprints[1:])
+    assert gpu.energy(silent) is None
+    assert gpu.no_energy(silent) == "Energy: not measured (energy of the CPU: no counter)."
+    assert gpu.no_energy(None) == "Energy: not measured; python -m bench run --memory does."
