@@ -274,3 +274,16 @@ def test_the_harness_imports_no_torch():
     script = "import sys, bench.running, bench.worker, bench.unfinished; print('torch' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", script], cwd=kernel.ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout == "False\n"
+
+
+def test_a_single_size_is_sat_out_before_its_images_are_prepared(problem, tmp_path):
+    greedy = SLOW.replace(
+        "def prepare(images, device):", "def prepare(images, device):\n    assert len(images) < 99\n   "
+    )
+    recorded, _ = record(
+        problem, tmp_path, {"a": RIGHT, "slow": greedy}, cells=recording.PREDICT, sizes=(999,), longest_s=9
+    )
+    assert {each.images for each in recorded.samples if each.kernel == "a" and each.scope == "predict"} == {999}
+    (absent,) = [each for each in recorded.absent if each.kernel.startswith("slow")]
+    assert (absent.kernel, absent.status) == ("slow at 999 images", "not measured")
+    assert "over the 9 s allowed" in absent.reason
