@@ -86,6 +86,8 @@ class Entrant:
 
         Also where the host does not hold so many (`in_reach`), which a GPU repeats by itself.
         """
+        if self.worker is None:
+            return
         if not in_reach and self.contestant.device == "cpu":
             self.skipped[size] = None
         self.slow("predict", "l1")  # which finds out how long a call takes
