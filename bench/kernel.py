@@ -151,12 +151,9 @@ def _sentence(beginning: str, docstring: str) -> tuple[str, str]:
 
 def why_unavailable(contestant: Contestant) -> str | None:
     """Return why a contestant cannot run here, as far as can be known without importing anything."""
-    for package in contestant.packages:
-        if reason := _why_missing(package):
-            return reason
     if contestant.device == "cuda" and not (os.path.exists("/dev/nvidiactl") or shutil.which("nvidia-smi")):
-        return "no NVIDIA driver on this machine"
-    return None
+        return "no NVIDIA driver on this machine"  # first: no library would help
+    return next(filter(None, map(_why_missing, contestant.packages)), None)
 
 
 def load(contestant: Contestant) -> Kernel:

@@ -282,7 +282,12 @@ def test_a_single_size_is_sat_out_before_its_images_are_prepared(problem, tmp_pa
     )
     absent = "import no_such_package\n" + RIGHT
     recorded, _ = record(
-        problem, tmp_path, {"a": RIGHT, "slow": greedy, "absent": absent}, cells=recording.PREDICT, sizes=(999,), longest_s=9
+        problem,
+        tmp_path,
+        {"a": RIGHT, "slow": greedy, "absent": absent},
+        cells=recording.PREDICT,
+        sizes=(999,),
+        longest_s=9,
     )
     assert {each.images for each in recorded.samples if each.kernel == "a" and each.scope == "predict"} == {999}
     (absent,) = [each for each in recorded.absent if each.kernel.startswith("slow")]
