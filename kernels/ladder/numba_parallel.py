@@ -1,8 +1,8 @@
 """The compiled loops on every core: `prange` over the images where `numba_loops` has `for`.
 
 After numba_loops: threads: each core takes its share of the images, as far as the share is worth waking a thread for.
-Streaming, as `numba_loops`. The distances take half the time on two cores, the mean hardly less. Means are in grey
-levels, 0 to 255. Temporaries: a sum per thread, (height, width) float64. Compiling takes several seconds.
+Streaming, as `numba_loops`, in little over half its time on two cores. Means are in grey levels, 0 to 255.
+Temporaries: a sum per thread, (height, width) float64. Compiling takes several seconds.
 Source: Numba's documentation, "Automatic parallelization with @jit".
 """
 

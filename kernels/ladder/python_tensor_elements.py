@@ -2,8 +2,8 @@
 
 After python_indexed: every `a[i][j]`, every `-` and every `+=` makes a tensor and goes through PyTorch's dispatcher to
 handle one number.
-Per image over ten times slower still than over a NumPy array, tens of thousands of times slower than broadcasting in
-PyTorch. float64, since each sum goes one pixel after the other. Temporaries: none but those tensors.
+Per image over twenty times slower still than over a NumPy array; thousands of times slower than broadcasting in
+PyTorch on equal images. float64, since each sum goes one pixel after the other. Temporaries: none but those tensors.
 Source: the documents' "loops", which index into tensors. Checked and timed on the first IMAGES images of each class.
 """
 
