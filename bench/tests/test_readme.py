@@ -88,6 +88,7 @@ def test_there_are_commands_to_run():
 
 def test_the_results_are_what_the_published_records_say(monkeypatch):
     monkeypatch.setattr(records, "LOCAL", ROOT / "results" / "local")  # the checkout's own, not the reader's
+    monkeypatch.setattr(kernel, "LADDER", ROOT / "kernels" / "ladder")
     monkeypatch.setattr(readmes, "README", ROOT / "README.md")
     monkeypatch.setattr(readmes, "ROOT", ROOT)
     text = readmes.README.read_bytes().decode()
