@@ -51,7 +51,8 @@ def judge(contestant: Contestant, folder: str, seed: int, timeout_s: float) -> V
     """Verify one contestant, in a process of its own, on the problem handed over in `folder`."""
     if reason := why_unavailable(contestant):
         return Verdict(contestant.name, "unavailable", reason)
-    with Worker(environment(Condition(), random.Random(seed)), MEMORY_LIMIT) as worker:
+    limit = MEMORY_LIMIT if contestant.device == "cpu" else 0  # CUDA reserves addresses by the terabyte
+    with Worker(environment(Condition(), random.Random(seed)), limit) as worker:
         try:
             worker.ask("start", timeout_s, contestant=as_json(contestant), folder=folder, order=seed)
             worker.ask("prepare", timeout_s)

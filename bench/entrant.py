@@ -15,6 +15,7 @@ SHORTEST_SAMPLE_S = 1e-2  # a faster call is repeated; waking threads took 0.4 m
 MARGIN = 1.5  # planned above that, or of a call that takes ten milliseconds only the slower half would be kept
 VERIFY_CALLS = 12  # so many calls make up a verification, and so much longer it may take
 LONGEST_S = 5.0  # a kernel whose call would take longer at some size sits that size out
+CROWDED, PER_PIXEL = 2**33, 12  # bytes of one kernel on a GPU, and of a pixel: as float32, with two temporaries
 SLOW_S = 0.1  # from here on a call is no longer repeated but bracketed: the fast ones run before and after it
 
 
@@ -33,7 +34,8 @@ class Entrant:
         self._once_s: dict[tuple[str, str], float] = {}
         self.sized = sized
         self.skipped: dict[int, float | None] = {}  # size: seconds that one call would have taken; None: no images
-        self._size = 0  # validation images that it has prepared
+        self._size = self._pixels = 0  # validation images that it has prepared, and pixels of one
+        self._alone: dict[str, int] = {}  # how to prepare them again where a GPU cannot hold those of all kernels
 
     @property
     def again(self) -> bool:
@@ -56,7 +58,7 @@ class Entrant:
             return
         self.worker = Worker(environment, memory_limit if self.contestant.device == "cpu" else 0)
         started = self.ask("start", contestant=as_json(self.contestant), folder=folder, order=order)
-        self._size = problem.part(self.contestant.images).count
+        self._size, self._pixels = problem.part(self.contestant.images).count, problem.valid[0].size
         if prepared := self.ask("prepare"):
             self.distances, self.broadcasts = tuple(prepared["distances"]), prepared["broadcasts"]
         first = self.ask("time", scope="baseline", distance="l1", loops=1, warm=False)
@@ -98,6 +100,12 @@ class Entrant:
             self._once_s.clear()
             self._size = size
             self.ask("prepare", valid_images=size, seed=seed)
+        if self.contestant.device != "cpu":
+            crowded = size * self._pixels * PER_PIXEL > CROWDED
+            self._alone = {"valid_images": size, "seed": seed} if crowded else {}
+            if crowded:
+                self.slow("predict", "l1")
+                self.ask("prepare", valid_images=1)
 
     def slow(self, scope: str, distance: str) -> bool:
         """Return whether one call takes so long that it is bracketed; a first call finds out."""
@@ -111,9 +119,14 @@ class Entrant:
     def time(self, scope: str, distance: str, images: int, **where: int) -> None:
         """Take one sample of at least ten milliseconds; `where` is its round and position.
 
-        Of a GPU's `end_to_end` a second one, from page-locked memory.
+        Of a GPU's `end_to_end` a second one, from page-locked memory. Where a GPU has no room for the images of all
+        kernels, this one has its own there as long as its sample lasts.
         """
+        if self._alone:
+            self.ask("prepare", **self._alone)
         self._sample(scope, distance, images, **where)
+        if self._alone:
+            self.ask("prepare", valid_images=1)
         if scope == "end_to_end" and self.contestant.device == "cuda" and not self.again:
             self._sample(scope + PINNED, distance, images, **where)
 

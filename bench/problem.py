@@ -174,14 +174,16 @@ def read(folder: Path) -> Problem:
 def tile(problem: Problem, folder: Path, sizes: Sequence[int], seed: int) -> None:
     """Write for each size n above their number n validation images, all of them repeated, in an order of `seed`.
 
-    They are never in memory all at once. Raises OSError where the folder's disk is full.
+    They are never in memory all at once; what is there already stays. Raises OSError where the folder's disk is full.
     """
     valid = problem.shuffled(seed).valid
-    for n in (size for size in sizes if size > len(valid)):
-        target = np.lib.format.open_memmap(_tiled(folder, n), "w+", np.uint8, (n, *valid.shape[1:]))
+    for n in (size for size in sizes if size > len(valid) and not _tiled(folder, size).exists()):
+        partial = folder / f"{n}.partial"
+        target = np.lib.format.open_memmap(partial, "w+", np.uint8, (n, *valid.shape[1:]))
         for start in range(0, n, len(valid)):
             target[start : start + len(valid)] = valid[: n - start]
         target.flush()
+        partial.replace(_tiled(folder, n))
 
 
 def read_tiled(problem: Problem, folder: Path, n: int, seed: int) -> Problem:

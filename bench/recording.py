@@ -221,14 +221,15 @@ def _timed(
 ) -> list[Sample]:
     """Let the kernels that are meant for a stage take turns in its cells; return the samples of the limit."""
     ready = [each for each in entrants if each.contestant.images in ({0, stage.first} if stage.first else {0})]
+    part = problem.part(stage.first)
+    reads = {scope: stage.size or images_read(part, scope) for scope, _ in stage.cells}
+    # Before the kernels fill a GPU's memory.
+    limits = [each for scope in reads for each in _limits(gauges, plan, scope, reads[scope], problem, process, stage)]
     for entrant in ready:
         if stage.size:
             entrant.resize(stage.size, plan.seed, plan.longest_s, in_reach(problem, Path(folder), stage.size))
         elif stage.first:
             entrant.restrict(stage.first)
-    part = problem.part(stage.first)
-    reads = {scope: stage.size or images_read(part, scope) for scope, _ in stage.cells}
-    limits = [each for scope in reads for each in _limits(gauges, plan, scope, reads[scope], problem, process, stage)]
     for turn in range(plan.rounds):
         for scope, distance in stage.cells:
             say.step()

@@ -13,7 +13,20 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench import __main__, checklist, claims, crossover, gpu, gpu_limit, pinned, reading, records, standing, tables
+from bench import (
+    __main__,
+    checklist,
+    claims,
+    crossover,
+    entrant,
+    gpu,
+    gpu_limit,
+    pinned,
+    reading,
+    records,
+    standing,
+    tables,
+)
 from bench import problem as problems
 from bench.kernel import Unavailable
 from bench.sample import GPU_LAUNCH, GPU_READ, PINNED, Footprint, Sample
@@ -129,6 +142,29 @@ def test_a_gpu_repeats_the_images_that_no_file_holds(place, monkeypatch):
     assert "in a file, which would fill over half" in reasons["numpy_broadcast at 999 images"]
 
 
+def test_where_a_gpu_has_no_room_for_all_each_has_its_images_while_it_is_timed(place, monkeypatch):
+    monkeypatch.setattr(entrant, "CROWDED", 784 * 30 * entrant.PER_PIXEL)
+    log = place / "log"
+    for name in ("fine", "other"):
+        spy = f"""
+class Stack(np.ndarray):
+    def __getitem__(self, which):
+        if isinstance(which, np.ndarray): open({str(log)!r}, "a").write("{name} ")
+        return super().__getitem__(which)
+def prepare(images, device): return (images / 255).view(Stack)
+def release(): open({str(log)!r}, "a").write("-{name} ")
+"""
+        (place / f"{name}.py").write_text(ON_GPU + spy)
+    done, (record,) = run(place, "--sizes", "1,20,40", "--kernels", "fine,other", "--kernel", place / "other.py")
+    assert done.exit_code == 0, done.output
+    assert {each.images for each in record.samples if each.kernel == "other@cuda"} >= {1, 20, 40}
+    said = log.read_text().split()
+    held = set()
+    for each in said[next(i for i in range(len(said)) if said[i : i + 2].count("fine") + said[i].count("other")) :]:
+        held = held - {each[1:]} if each.startswith("-") else held | {each}
+    assert not held  # all were given back in the end
+
+
 def test_a_gpu_that_repeats_wrongly_is_found_out(place):
     (place / "fine.py").write_text(
         ON_GPU.replace("return images / 255", "return (images / 255).view(Stack)")
@@ -181,18 +217,14 @@ class Tensor:
     def view(self, kind):
         return Tensor(self.bytes // 4, floats=True)
 
-    def expand(self, passes, words):
-        assert 4 * words == self.bytes
-        return Tensor(passes * words, self.floats)
+    def sum(self):
+        return self._reduced("sum")
 
-    def sum(self, dim):
-        return self._reduced("sum", dim)
+    def amax(self):
+        return self._reduced("floats" if self.floats else "amax")
 
-    def amax(self, dim):
-        return self._reduced("floats" if self.floats else "amax", dim)
-
-    def _reduced(self, kind, dim):
-        assert dim == 1
+    def _reduced(self, kind):
+        assert self.bytes >= gpu_limit.SMALLEST, "a cache might hold it"
         Clock.now += self.bytes / RATES[kind]
         return self
 
@@ -206,6 +238,11 @@ def torch(monkeypatch):
 
     class Torch:
         int32 = float32 = uint8 = None
+
+        class cuda:
+            @staticmethod
+            def empty_cache():
+                pass
 
         @staticmethod
         def ones(words, dtype, device):

@@ -46,6 +46,10 @@ def replay(function, *tensors):
     return result
 
 
+def release():
+    graphs.clear()
+
+
 def prepare(images, device):
     return torch.tensor(images, device=device).float() / 255
 
