@@ -34,6 +34,9 @@ class Entrant:
         self._once_s: dict[tuple[str, str], float] = {}
         self.sized = sized
         self.skipped: dict[int, float | None] = {}  # size: seconds that one call would have taken; None: no images
+        self.unpinned: str | None = (
+            None  # why it got no page-locked memory; "" where it did, None where it was not asked
+        )
         self._size = self._pixels = 0  # validation images that it has prepared, and pixels of one
         self._alone: dict[str, int] = {}  # how to prepare them again where a GPU cannot hold those of all kernels
 
@@ -128,7 +131,10 @@ class Entrant:
         if self._alone:
             self.ask("prepare", valid_images=1)
         if scope == "end_to_end" and self.contestant.device == "cuda" and not self.again:
-            self._sample(scope + PINNED, distance, images, **where)
+            if self.unpinned is None and (reply := self.ask("page_lock")):
+                self.unpinned = reply["refused"]
+            if self.unpinned == "":
+                self._sample(scope + PINNED, distance, images, **where)
 
     def _sample(self, scope: str, distance: str, images: int, **where: int) -> None:
         warm = not self.slow(scope, distance)

@@ -62,6 +62,8 @@ def gather(plan: Plan, condition: Condition, problem: Problem, sets: dict[int, P
     missing = [absent(each) for each in ordered if each.status != "agrees"]
     if failed := next((each.gpu_limit_failed for each in sets.values() if each.gpu_limit_failed), ""):
         missing.append(Absent(f"{LIMIT}gpu", *failed.split(": ", 1)))
+    refused = {name: why for each in sets.values() for name, why in each.unpinned.items()}
+    missing += [Absent(name + PINNED, "not measured", why) for name, why in sorted(refused.items())]
     sat_out = {
         (name, int(size)): seconds  # a size is text where the set was read back from its file
         for each in sets.values()

@@ -13,18 +13,24 @@ DRIVER = "libcuda.so.1"
 PORTABLE = 1  # CU_MEMHOSTALLOC_PORTABLE: page-locked for every context
 
 
+class Refused(Exception):
+    """The driver locks no pages, or not so many; the message says what failed."""
+
+
 def page_locked(array: np.ndarray) -> np.ndarray:
     """Return a read-only copy of an array in page-locked memory, which stays locked as long as the process lives.
 
     Raises:
-        OSError: there is no NVIDIA driver.
-        RuntimeError: the driver refuses, as where too much is locked already; the message has its error number.
+        Refused: there is no NVIDIA driver, or it refuses, as where too much is locked already.
     """
-    driver = ctypes.CDLL(DRIVER)
+    try:
+        driver = ctypes.CDLL(DRIVER)
+    except OSError as error:
+        raise Refused(f"there is no NVIDIA driver: {error}") from error
 
     def ask(function: str, *arguments: Any) -> None:
         if error := getattr(driver, function)(*arguments):
-            raise RuntimeError(f"{function} of the NVIDIA driver failed with error {error}")
+            raise Refused(f"{function} of the NVIDIA driver failed with error {error}")
 
     device, context, pointer = ctypes.c_int(), ctypes.c_void_p(), ctypes.c_void_p()
     ask("cuInit", 0)

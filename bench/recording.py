@@ -102,6 +102,7 @@ class ProcessSet:
         broadcast: by contestant, the findings of `bench.broadcast`; of the first set alone.
         overhead_s: what the harness adds to a call; load_average: at the start.
         gpu_limit_failed: why the limit of the GPU is missing, or ""; the kernels lose nothing by it.
+        unpinned: by contestant, why page-locked memory was refused.
         gpu: whether the GPU was throttled right after a sample, and its lowest clocks there (see `bench.nvml`).
     """
 
@@ -115,6 +116,7 @@ class ProcessSet:
     broadcast: dict[str, dict[str, Any]] = field(default_factory=dict)
     gpu: dict[str, Any] = field(default_factory=dict)
     gpu_limit_failed: str = ""
+    unpinned: dict[str, str] = field(default_factory=dict)
 
 
 def record_set(
@@ -178,6 +180,7 @@ def record_set(
         broadcast=found,
         gpu=nvml.worst(each.gpu for each in entrants),
         gpu_limit_failed=gauges.gpu_failed,
+        unpinned={each.name: each.unpinned for each in contestants if each.unpinned},
     )
 
 

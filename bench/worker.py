@@ -142,6 +142,17 @@ class Session:
             found |= asdict(device_memory.peak(lambda: call(given)))
         return found
 
+    def page_lock(self) -> Reply:
+        """Copy the digits to page-locked memory, for `end_to_end~pinned`; gives why that was `refused`, or ""."""
+        from bench import pinned
+        from bench.sample import PINNED
+
+        try:
+            self._call(f"end_to_end{PINNED}", "l1")
+        except pinned.Refused as why:
+            return {"refused": str(why)}
+        return {"refused": ""}
+
     def energy(self, scope: str, distance: str) -> Reply:
         """Give what calls of the scope take, one after the other, in joules (see `bench.energy`)."""
         from bench import energy

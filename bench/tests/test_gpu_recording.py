@@ -106,7 +106,7 @@ def test_page_locked_memory_holds_a_read_only_copy(driver, monkeypatch):
 def test_a_driver_that_refuses_is_quoted(driver, monkeypatch):
     monkeypatch.setattr(pinned, "DRIVER", str(driver / pinned.DRIVER))
     monkeypatch.setenv("NO_ROOM", "1")
-    with pytest.raises(RuntimeError, match=r"cuMemHostAlloc .* error 2"):
+    with pytest.raises(pinned.Refused, match=r"cuMemHostAlloc .* error 2"):
         pinned.page_locked(np.zeros(4, np.uint8))
 
 
@@ -129,6 +129,15 @@ def test_a_gpu_is_recorded_from_memory_of_both_kinds(place):
     lines = [line.found for line in checklist.judge(record)]
     assert "the limit was not measured for it on cuda" in lines
     assert [each.status for each in record.absent if each.kernel == "limit@gpu"] == ["unavailable"]
+
+
+def test_without_page_locked_memory_only_that_row_is_missing(place, monkeypatch):
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(place))  # where no driver is
+    done, (record,) = run(place, "--full", "--kernels", "fine")
+    assert done.exit_code == 0, done.output
+    assert set(record.kernels("end_to_end")) == {"python_loops", "fine@cuda"}
+    (absent,) = [each for each in record.absent if each.kernel == f"fine@cuda{PINNED}"]
+    assert (absent.status, "there is no NVIDIA driver" in absent.reason) == ("not measured", True)
 
 
 def test_a_gpu_repeats_the_images_that_no_file_holds(place, monkeypatch):
