@@ -68,7 +68,7 @@ def nearest(images, n, pixels, classes, counts, sums, labels, kind: tl.constexpr
 
 def block(pixels):  # images at a time, and pixels: whole images, in a number of pixels that is a power of two
     power = triton.next_power_of_2(pixels)
-    return {"ROWS": max(16384 // power, 1), "PIXELS": power, "num_warps": 8}
+    return {"ROWS": max(16384 // power, 1), "PIXELS": power, "num_warps": 16}
 
 
 def mean_images(stacks):

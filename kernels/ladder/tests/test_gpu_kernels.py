@@ -592,7 +592,8 @@ from kernels.ladder.tests.test_gpu_kernels import imported
 kernel = imported("triton_bytes")
 COMMON = {"images": "*u8", "n": "i32", "pixels": "i32", "sums": "*i64"}
 NEAREST = {**COMMON, "classes": "i32", "counts": "*i64", "labels": "*u8"}
-SHAPE = {"ROWS": 4, "PIXELS": 1024}
+SHAPE = kernel.block(784)
+WARPS = SHAPE.pop("num_warps")
 
 def ptx(function, signature, warps, **constants):
     signature = {**signature, **dict.fromkeys(constants, "constexpr")}
@@ -605,10 +606,10 @@ def ptx(function, signature, warps, **constants):
     return {"ptx": done.asm["ptx"], "sass": done.asm["sass"]}
 
 print(json.dumps({
-    "add": ptx(kernel.add, COMMON, 4, **SHAPE),
-    "nearest_l1": ptx(kernel.nearest, NEAREST, 4, kind=tl.int32, **SHAPE),
-    "nearest_l1_large": ptx(kernel.nearest, NEAREST, 4, kind=tl.int64, **SHAPE),
-    "nearest_l2": ptx(kernel.nearest, NEAREST, 4, kind=tl.float64, **SHAPE),
+    "add": ptx(kernel.add, COMMON, WARPS, **SHAPE),
+    "nearest_l1": ptx(kernel.nearest, NEAREST, WARPS, kind=tl.int32, **SHAPE),
+    "nearest_l1_large": ptx(kernel.nearest, NEAREST, WARPS, kind=tl.int64, **SHAPE),
+    "nearest_l2": ptx(kernel.nearest, NEAREST, WARPS, kind=tl.float64, **SHAPE),
 }))
 """
 
