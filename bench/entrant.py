@@ -110,6 +110,11 @@ class Entrant:
                 self.slow("predict", "l1")
                 self.ask("prepare", valid_images=1)
 
+    def refill(self) -> None:
+        """Prepare the images again where others needed the room."""
+        if self._alone:
+            self.ask("prepare", **self._alone)
+
     def slow(self, scope: str, distance: str) -> bool:
         """Return whether one call takes so long that it is bracketed; a first call finds out."""
         cell = (scope, distance)
@@ -125,8 +130,7 @@ class Entrant:
         Of a GPU's `end_to_end` a second one, from page-locked memory. Where a GPU has no room for the images of all
         kernels, this one has its own there as long as its sample lasts.
         """
-        if self._alone:
-            self.ask("prepare", **self._alone)
+        self.refill()
         self._sample(scope, distance, images, **where)
         if self._alone:
             self.ask("prepare", valid_images=1)

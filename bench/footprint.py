@@ -6,18 +6,25 @@ from bench import conditions
 from bench.checking import Verdict
 from bench.console import Progress
 from bench.entrant import Entrant
+from bench.gathering import sat_out
 from bench.problem import Problem
 from bench.recording import FULL, Plan
+from bench.records import Absent
 from bench.sample import Footprint
 from bench.workload import images_read
 
 MEASURED = {*Footprint.__dataclass_fields__} - {"kernel", "scope", "distance", "images"}
 
 
-def measure(plan: Plan, folder: str, problem: Problem, progress: Progress) -> tuple[list[Footprint], list[Verdict]]:
-    """Verify every contestant, then measure one call of every scope, or of `plan.cells` at its one size."""
+def measure(
+    plan: Plan, folder: str, problem: Problem, progress: Progress
+) -> tuple[list[Footprint], list[Verdict], list[Absent]]:
+    """Verify every contestant, then measure one call of every scope, or of `plan.cells` at its one size.
+
+    Who would take too long there sits it out, and is among the absent.
+    """
     found: list[Footprint] = []
-    verdicts = []
+    verdicts, absent = [], []
     rng = random.Random(plan.seed)
     for position, contestant in enumerate(plan.contestants):
         progress("memory", contestant.name, position, len(plan.contestants))
@@ -30,8 +37,14 @@ def measure(plan: Plan, folder: str, problem: Problem, progress: Progress) -> tu
             uses = []
             for size in plan.sizes:
                 entrant.resize(size, plan.seed, plan.longest_s)
+                entrant.refill()
+            absent += [sat_out(entrant.name, *each, plan.longest_s) for each in entrant.skipped.items()]
             for scope, distance in plan.cells if plan.sizes else FULL:
-                if entrant.offers(distance) and (reply := entrant.ask("memory", scope=scope, distance=distance)):
+                if (
+                    entrant.offers(distance)
+                    and not entrant.skipped
+                    and (reply := entrant.ask("memory", scope=scope, distance=distance))
+                ):
                     energy = entrant.ask("energy", scope=scope, distance=distance) or {}
                     missing = [each["not_measured"] for each in (reply, energy) if each.get("not_measured")]
                     told = {**reply, **energy, "not_measured": "; ".join(missing)}
@@ -42,4 +55,4 @@ def measure(plan: Plan, folder: str, problem: Problem, progress: Progress) -> tu
             entrant.end()
         found += uses if entrant.verdict.status == "agrees" else []
         verdicts.append(entrant.verdict)
-    return found, verdicts
+    return found, verdicts, absent

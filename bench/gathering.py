@@ -64,18 +64,23 @@ def gather(plan: Plan, condition: Condition, problem: Problem, sets: dict[int, P
         missing.append(Absent(f"{LIMIT}gpu", *failed.split(": ", 1)))
     refused = {name: why for each in sets.values() for name, why in each.unpinned.items()}
     missing += [Absent(name + PINNED, "not measured", why) for name, why in sorted(refused.items())]
-    sat_out = {
+    skipped = {
         (name, int(size)): seconds  # a size is text where the set was read back from its file
         for each in sets.values()
         for name, sizes in each.skipped.items()
         for size, seconds in sizes.items()
     }
-    for (name, size), seconds in sorted(sat_out.items()):
-        reason = f"{name} needs them in a file, which would fill over half of the disk's free space"
-        if seconds is not None:
-            reason = f"one call would take about {seconds:.0f} s, over the {plan.longest_s:g} s allowed"
-        missing.append(Absent(f"{name} at {size:,} images", "not measured", reason))
+    for (name, size), seconds in sorted(skipped.items()):
+        missing.append(sat_out(name, size, seconds, plan.longest_s))
     return Recording(samples, ordered, missing, shared, found)
+
+
+def sat_out(name: str, size: int, seconds: float | None, longest_s: float) -> Absent:
+    """Return what a record says of a kernel that sat a number of images out: one call takes too long, or no images."""
+    reason = f"{name} needs them in a file, which would fill over half of the disk's free space"
+    if seconds is not None:
+        reason = f"one call would take about {seconds:.0f} s, over the {longest_s:g} s allowed"
+    return Absent(f"{name} at {size:,} images", "not measured", reason)
 
 
 def absent(verdict: Verdict) -> Absent:

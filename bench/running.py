@@ -184,19 +184,21 @@ def _memory(choice: Choice, plan: Plan, problem: Problem) -> int:
 
     with console.progress(choice.quiet) as progress, checking.handed_over(problem) as folder:
         tile(problem, Path(folder), plan.sizes, plan.seed)
-        footprints, verdicts = footprint.measure(plan, folder, problem, progress)
+        footprints, verdicts, absent = footprint.measure(plan, folder, problem, progress)
     out = console.out()
     out.print(tables.dataset(problem))
     out.print(tables.memory(footprints))
     for line in (*tables.not_measured(footprints), *tables.failures(verdicts)):
         out.print(line)
+    for each in absent:
+        out.print(f"{each.kernel}: {each.status}, {each.reason}")
     told = [each for each in footprints if each.peak_bytes is not None]
     if len(told) < len(footprints):
         without = ", ".join(dict.fromkeys(each.kernel for each in footprints if each.peak_bytes is None))
         out.print(f"Not in a record: {without}; this system does not tell a process its anonymous memory.")
     if told:
         facts = gathering.shared_facts(plan, plan.conditions[0], problem)
-        absent = [gathering.absent(each) for each in verdicts if each.status != "agrees"]
+        absent += [gathering.absent(each) for each in verdicts if each.status != "agrees"]
         path = writing.write_memory(told, absent, facts, gathering.facts_by_kernel(plan, problem, verdicts))
         out.print(f"Record  {console.shown(path)}")
     return choice.status(verdicts, bool(plan.sizes))

@@ -119,7 +119,7 @@ def test_where_the_host_does_not_tell_the_gpu_does(tmp_path, monkeypatch):
     monkeypatch.setattr(Entrant, "ask", lambda self, do, **more: told.get(do) or ask(self, do, **more))
     posed = problem()
     with checking.handed_over(posed) as folder:
-        found, _ = footprint.measure(Plan((contestant(path),), PREDICT), folder, posed, lambda *_: None)
+        found, *_ = footprint.measure(Plan((contestant(path),), PREDICT), folder, posed, lambda *_: None)
     assert {each.peak_bytes for each in found} == {77}
     assert {each.not_measured for each in found} == {"energy: why"}
 

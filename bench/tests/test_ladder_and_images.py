@@ -292,3 +292,18 @@ def test_running_out_of_memory_is_a_status_of_its_own():
     found = gathering.absent(Verdict("a", "broken", "out of memory: std::bad_alloc"))
     assert (found.status, found.reason) == ("out of memory", "out of memory: std::bad_alloc")
     assert gathering.absent(Verdict("a", "broken", "Traceback: out of memory")).status == "broken"
+
+
+def test_memory_of_images_that_a_kernel_sits_out_is_not_told(place):
+    slow = (
+        NUMPY
+        + "\nright = predict_l1\ndef predict_l1(images, means):\n    import time\n    time.sleep(0.4 * len(images))\n"
+    )
+    (place / "slow.py").write_text(slow + "    return right(images, means)\n")
+    options = ["--images", 9, "--timeout", 3, "--kernels", "slow,numpy_broadcast", "--kernel", place / "slow.py"]
+    done = invoke("run", "--memory", "--quiet", "--data", place / "small", *options)
+    assert done.exit_code == 0, done.output
+    record = only_record(place)
+    assert {each.kernel for each in record.footprints} == {REFERENCE, "numpy_broadcast"}
+    assert "slow at 9 images: not measured, one call would take about 4 s, over the 3 s allowed" in done.output
+    assert [each.kernel for each in record.absent] == ["slow at 9 images"]
