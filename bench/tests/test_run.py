@@ -96,7 +96,8 @@ def test_bad_input_ends_a_process_without_a_traceback(place):
 
 
 PATCHED = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background it is ignored
 from pathlib import Path
 from bench import __main__, records
 records.LOCAL = Path(sys.argv.pop(1))

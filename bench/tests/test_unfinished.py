@@ -17,7 +17,8 @@ from data.tests.builders import small_set, write
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 and process groups are POSIX")
 
 BENCH = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background it is ignored
 from pathlib import Path
 from bench import __main__, records, recording
 records.LOCAL = Path(sys.argv.pop(1))
