@@ -81,11 +81,13 @@ def joules(call: Callable[[], object], on_gpu: bool, at_least_s: float = AT_LEAS
         calls += 1
     taken: dict[str, float] = {}
     for name, read in meters.items():
-        used = sum(each.joules(was, each.read()) for each, was in zip(read, before[name], strict=True))
-        if used > 0:
+        try:
+            used = sum(each.joules(was, each.read()) for each, was in zip(read, before[name], strict=True))
+            if used <= 0:
+                raise NotMeasured("its counter did not move meanwhile")
             taken[name] = used
-        else:
-            why.append(f"energy of the {name}: its counter did not move meanwhile")
+        except NotMeasured as reason:
+            why.append(f"energy of the {name}: {reason}")
     return Energy(calls if taken else None, taken.get("CPU"), taken.get("GPU"), "; ".join(why))
 
 

@@ -34,9 +34,7 @@ class Entrant:
         self._once_s: dict[tuple[str, str], float] = {}
         self.sized = sized
         self.skipped: dict[int, float | None] = {}  # size: seconds that one call would have taken; None: no images
-        self.unpinned: str | None = (
-            None  # why it got no page-locked memory; "" where it did, None where it was not asked
-        )
+        self.unpinned: str | None = None  # why page-locked memory was refused; "" where it was not, None: not asked
         self._size = self._pixels = 0  # validation images that it has prepared, and pixels of one
         self._alone: dict[str, int] = {}  # how to prepare them again where a GPU cannot hold those of all kernels
 
@@ -106,12 +104,16 @@ class Entrant:
         if self.contestant.device != "cpu":
             crowded = size * self._pixels * PER_PIXEL > CROWDED
             self._alone = {"valid_images": size, "seed": seed} if crowded else {}
-            if crowded:
-                self.slow("predict", "l1")
-                self.ask("prepare", valid_images=1)
+            self.slow("predict", "l1")
+            self.make_room()
+
+    def make_room(self) -> None:
+        """Give the images back where a GPU cannot hold those of all kernels."""
+        if self._alone:
+            self.ask("prepare", valid_images=1)
 
     def refill(self) -> None:
-        """Prepare the images again where others needed the room."""
+        """Prepare again what `make_room` gave back."""
         if self._alone:
             self.ask("prepare", **self._alone)
 
@@ -132,8 +134,7 @@ class Entrant:
         """
         self.refill()
         self._sample(scope, distance, images, **where)
-        if self._alone:
-            self.ask("prepare", valid_images=1)
+        self.make_room()
         if scope == "end_to_end" and self.contestant.device == "cuda" and not self.again:
             if self.unpinned is None and (reply := self.ask("page_lock")):
                 self.unpinned = reply["refused"]

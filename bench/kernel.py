@@ -21,7 +21,7 @@ REFERENCE = "python_loops"  # the kernel that every speedup is measured against
 class Kernel(Protocol):
     """A module that keeps the contract of the README. `Any` is the kernel's own form of stacks and means.
 
-    `predict_l2`, `to_host`, `DEVICES` and `unavailable` are optional.
+    `predict_l2`, `to_host`, `DEVICES`, `unavailable` and `release` are optional.
     """
 
     prepare: Callable[[Any, str], Any]  # uint8 (n, height, width), read-only, and a device -> a stack

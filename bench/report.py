@@ -81,7 +81,7 @@ def _picture(name: str, case: Case) -> tuple[Shown, list[Path]]:
             paths = files.save(drawing, stem)
         svg = files.svg(drawing) if not paths else paths[0].read_text(encoding="utf-8")
     caption, alt = files.described(svg)
-    return Shown(caption, alt, files.inline(name, svg)), paths
+    return Shown(caption, alt, files.inline("abcdefghijklmnopqrstuvwxyz"[charts.PICTURES.index(name)], svg)), paths
 
 
 def _contents(case: Case) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Session:
         self.calls: dict[tuple[str, str], tuple[Callable[[], Any], Callable[[Any], Any]]] = {}
         self.kept: list[Any] = []
         posed = self.whole.part(first).shuffled(self.order) if first else self.problem
-        if hasattr(self, "kernel") and hasattr(self.kernel, "release"):
+        if hasattr(self.kernel, "release"):
             self.kernel.release()
         device_memory.release()
         repeated = valid_images > len(posed.valid)

@@ -37,16 +37,17 @@ def described(svg: str) -> tuple[str, str]:
     return caption, alt
 
 
-def inline(name: str, svg: str) -> str:
-    """Return the <svg> element for a page: without prolog, metadata and comments, and with short ids of its own."""
+def inline(prefix: str, svg: str) -> str:
+    """Return the <svg> element for a page, as few bytes as look the same; its ids begin with `prefix`."""
     element = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], count=1, flags=re.DOTALL)
     targets = dict.fromkeys(re.findall(r"""(?:href="|url\()#([^")]+)""", element))
-    used = {target: f"{name}{n}" for n, target in enumerate(targets)}
+    used = {target: f"{prefix}{n}" for n, target in enumerate(targets)}
     element = re.sub(r' id="([^"]*)"', lambda each: f' id="{used[each[1]]}"' if each[1] in used else "", element)
     element = re.sub(r'((?:href="|url\()#)([^")]+)', lambda each: each[1] + used[each[2]], element)
     element = re.sub(r"xlink:(?=href)", "", element)
     element = re.sub(r'(<use [^>]*?)transform="translate\(([\d.]+) 0\)"', r'\1x="\2"', element)
-    element = re.sub(r"<!--.*?-->|\n\s*", " ", element, flags=re.DOTALL)
+    element = re.sub(r"<!--.*?-->|\s+", " ", element, flags=re.DOTALL)
     element = re.sub(r"(\b\d\d+\.\d\d)\d+", r"\1", element)  # a hundredth of a point is not seen
+    element = re.sub(r'(?<= d=")[^"]*', lambda each: re.sub(r" ?([A-Za-z]) ?", r"\1", each[0]), element)
     element = re.sub(r"> +<", "><", element)
     return element.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1).strip()
