@@ -20,8 +20,8 @@ COMPILER = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
 
 
 def unavailable(device):
-    if device == "cuda":
-        return None if torch.cuda.is_available() and find_spec("triton") else "torch sees no CUDA device, or no triton"
+    if device == "cuda" and not (torch.cuda.is_available() and find_spec("triton")):
+        return "torch sees no CUDA device, or no triton"
     if not shutil.which(COMPILER):
         return f"no C++ compiler ({COMPILER}) for torch.compile"
     if not Path(sysconfig.get_path("include"), "Python.h").exists():
