@@ -2,8 +2,8 @@
 
 After numpy_classes: the compiler fuses difference, absolute value and sum into one pass over the images, so that no
 difference is written, and shares the pass among threads.
-Temporaries: the distances, (n, classes) float32, and in all half of NumPy's time. XLA sums in blocks, so float32
-is enough for the mean. Every new shape is compiled anew, in its first call.
+Temporaries: the distances, (n, classes) float32, and in all less than half of NumPy's time. XLA sums in blocks, so
+float32 is enough for the mean. Every new shape is compiled anew, in its first call.
 Source: JAX's documentation, "Just-in-time compilation".
 """
 
