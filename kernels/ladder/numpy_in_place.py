@@ -3,7 +3,7 @@
 After numpy_broadcast: the difference is written to scratch that stays in the cache and is never mapped anew, and the
 pixels come from memory as bytes, a quarter of float32.
 Streaming: the stack stays uint8, as it is or mapped from a file, and becomes float32 block by block, in the timed call;
-a quarter faster than `numpy_broadcast` even so, or more, which starts from float32. Means are in grey levels, 0 to 255.
+even so it beats `numpy_broadcast`, which starts from float32, by a quarter or more. Means are in grey levels, 0 to 255.
 Scratch: (BLOCK, height, width) float32 twice, and the distances, (n, classes) float32.
 Source: NumPy's documentation of `out`, "Universal functions".
 """
