@@ -21,8 +21,9 @@ class Case:
 
     Attributes:
         page: where its page goes.
-        speed: the record that the verdicts are about: the newest under the default condition that has the reference.
-        conditions: the newest record of speed under each condition, that of `speed` first.
+        speed: the record that the verdicts are about: the newest under the default condition that has the reference,
+            or an older one that has all of its kernels and more.
+        conditions: `speed` and what was recorded in turns with it under other conditions.
         scopes: the newest record of all scopes under the default condition; often `speed` itself; None without one.
         sizes, memory: the newest record of each kind; None where there is none.
         problem: the digits, solved; None where they are not at hand, or are others than the records'.
@@ -131,18 +132,21 @@ def of(found: Sequence[Record], page: Path) -> Case:
                 f"{each.path}: {'; '.join(differs)} (of {found[0].path.name}); one page is of one machine and one data "
                 "set: move one of them to a folder of its own"
             )
-    speed: dict[str, Record] = {}
-    for each in found:
-        if each.kind == "speed" and each.of(REFERENCE):
-            speed.setdefault(each.condition, each)
+    speed = [each for each in found if each.kind == "speed" and each.of(REFERENCE)]
     if not speed:
         raise BadRecord(f"{found[0].path.parent}: no record of speed with {REFERENCE}; python -m bench run makes one")
-    chosen = speed.get(DEFAULT) or next(iter(speed.values()))
-    rest = [each for each in speed.values() if each is not chosen and _together(each, chosen)]
+    default = [each for each in speed if each.condition == DEFAULT]
+    chosen = (default or speed)[0]
+    for older in default:
+        if {*older.kernels()} > {*chosen.kernels()}:  # the four in all scopes do not hide the ladder
+            chosen = older
+    rest: dict[str, Record] = {}
+    for each in speed:
+        if each.condition != chosen.condition and _together(each, chosen):
+            rest.setdefault(each.condition, each)
     sizes, memory = (next((each for each in found if each.kind == kind), None) for kind in ("sizes", "memory"))
-    default = [each for each in found if each.kind == "speed" and each.condition == DEFAULT and each.of(REFERENCE)]
     scopes = next((each for each in (chosen, *default) if ("end_to_end", "l1") in each.cells), None)
-    return Case(page, chosen, (chosen, *rest), scopes, sizes, memory)
+    return Case(page, chosen, (chosen, *rest.values()), scopes, sizes, memory)
 
 
 def _together(one: Record, other: Record) -> bool:

@@ -132,7 +132,7 @@ def _times_faster(
             yield _against(record, claim, base, kernel, claimed, scope, about)
         for where, part in record.views[1:]:
             for base in baselines(part):
-                if part.kernel_facts[base].get("images_of_class"):  # the others stand above, on all images
+                if part.images_of_class(base):  # the others stand above, on all images
                     said = ", ".join(filter(None, (about, where.strip())))
                     yield _against(part, claim, base, kernel, claimed, scope, said)
 

@@ -131,7 +131,7 @@ def _read(path: Path) -> list[Contestant]:
             case ast.Assign([ast.Name("DEVICES")], value) | ast.AnnAssign(ast.Name("DEVICES"), _, value):
                 named = [each.value for each in getattr(value, "elts", []) if isinstance(each, ast.Constant)]
                 devices = tuple(each for each in named if isinstance(each, str)) or devices
-            case ast.Assign([ast.Name("IMAGES")], ast.Constant(int(value))):
+            case ast.Assign([ast.Name("IMAGES")], ast.Constant(int(value))) if value is not True and value > 0:
                 images = value
     called = [path.stem if devices == ("cpu",) else f"{path.stem}@{device}" for device in devices]
     return [
@@ -189,7 +189,7 @@ def _keep_contract(module: ModuleType, contestant: Contestant) -> None:
     devices = [each.device for each in read]
     if devices != [*getattr(module, "DEVICES", devices)]:  # or a device would be missing without a word
         raise BrokenKernel(f"{contestant.path.name}: DEVICES must be a literal tuple, such as ('cpu', 'cuda')")
-    if getattr(module, "IMAGES", 0) != read[0].images or read[0].images < 0:
+    if getattr(module, "IMAGES", None) != (read[0].images or None):
         raise BrokenKernel(f"{contestant.path.name}: IMAGES must be a literal number from 1, such as 20")
 
 

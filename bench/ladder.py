@@ -93,7 +93,7 @@ def missing(record: Record, contestants: Iterable[Contestant]) -> list[str]:
     """Return the kernels of the ladder that a record lacks, as sentences: one for each reason."""
     known = _known(contestants)
     timed, why = _timed(record, known), {each.kernel: f"{each.status}, {each.in_short}" for each in record.absent}
-    held = {name for n, part in _parts(record) for name in part.kernels() if _images(part, name) == n}
+    held = {name for n, part in _parts(record) for name in part.kernels() if part.images_of_class(name) == n}
     by_reason: dict[str, list[str]] = defaultdict(list)
     for name in known:
         if name not in timed:
@@ -193,18 +193,13 @@ def _timed(record: Record, known: dict[str, Contestant]) -> dict[str, tuple[Reco
         if checklist.failed(checklist.judge(part)):
             continue
         for each in standings(part):
-            if each.kernel in known and _images(part, each.kernel) == n:
+            if each.kernel in known and part.images_of_class(each.kernel) == n:
                 timed[each.kernel] = (part, n, each)
     return timed
 
 
 def _parts(record: Record) -> list[tuple[int, Record]]:
     return [(0, record), *((n, record.part(n)) for n in sorted(record.parts))]
-
-
-def _images(record: Record, name: str) -> int:
-    """Return on how many images of each class a kernel is timed; 0 is all."""
-    return int(record.kernel_facts[name].get("images_of_class", 0))
 
 
 def _predecessor(known: dict[str, Contestant], name: str) -> str:

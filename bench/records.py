@@ -79,13 +79,18 @@ class Record:
         """Return the part that was timed on the first n images of each class: what is in it compares like with like.
 
         Every answer timed there was verified on those images, so what a kernel scores there is the exact score.
+        What is absent is told by the whole.
         """
         exact = {f"correct_{distance}": self.facts[f"exact_{distance}_first_{n}"] for distance in ("l1", "l2")}
         scores = {
             name: known if known.get("images_of_class") == n else {**known, **exact}
             for name, known in self.kernel_facts.items()
         }
-        return replace(self, samples=self.parts[n], kernel_facts=scores, parts={})
+        return replace(self, samples=self.parts[n], kernel_facts=scores, parts={}, absent=())
+
+    def images_of_class(self, kernel: str) -> int:
+        """Return on how many images of each class a kernel is called, its first call among them; 0 is all."""
+        return int(self.kernel_facts.get(kernel, {}).get("images_of_class", 0))
 
     @property
     def processes(self) -> int:

@@ -45,7 +45,7 @@ class Point:
     @property
     def label(self) -> str:
         part = f", first {self.images} images" if self.images else ""
-        return f"{self.standing.kernel}, {self.lines} lines{part}{', stale' if self.stale else ''}"
+        return f"{style.short(self.standing.kernel)}, {self.lines} lines{part}{', stale' if self.stale else ''}"
 
     @property
     def reach(self) -> list[float]:

@@ -76,7 +76,7 @@ def draw(case: Case) -> Drawing:
 
 
 def _label(step: Step, stale: bool) -> str:
-    return f"{step.name}{f', first {step.images}' if step.images else ''}{' · stale' if stale else ''}"
+    return f"{style.short(step.name)}{f', first {step.images}' if step.images else ''}{' · stale' if stale else ''}"
 
 
 def _places(step: Step) -> list[float]:

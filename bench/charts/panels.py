@@ -32,7 +32,7 @@ def draw(
     figure: Figure, top: float, kernels: Sequence[str], columns: Mapping[str, Column], stale: set[str], **axis: Any
 ) -> None:
     """Draw panels side by side, `top` points below the upper edge; `axis` is how `Axes.set` makes the x axis."""
-    names = [f"{name} (stale)" if name in stale else name for name in kernels]
+    names = [f"{style.short(name)}{' (stale)' if name in stale else ''}" for name in kernels]
     left = max(style.text_width(name, 9) for name in names) + 14
     wide = (style.WIDTH - left - 12 + GAP) / len(columns)
     below = figure.get_size_inches()[1] * 72 - top - height(len(kernels)) + AXIS

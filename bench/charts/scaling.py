@@ -36,7 +36,7 @@ def draw(case: Case) -> Drawing:
         checklist.must_not_fail(record.at(size), "predict", "l1")
     lines = {name: drawn.points(record.of(name, "predict")) for name in record.kernels("predict")}
     stale = {name for name in lines if replace(case, speed=record).stale(name)}
-    labels = {name: f"{name} (stale)" if name in stale else name for name in lines}
+    labels = {name: f"{style.short(name)}{' (stale)' if name in stale else ''}" for name in lines}
     crossings = crossover.crossings(record)
     shown = _worth_showing(crossings, lines, record.sizes)
     with style.drawing():
@@ -59,7 +59,7 @@ def draw(case: Case) -> Drawing:
         figure.axes[-1].set_xlabel("images (log scale)")
     span = f"{record.sizes[0]:,} to {record.sizes[-1]:,}"
     caption = f"Seconds per image that each kernel takes to label {span} images, and where one overtakes another."
-    return Drawing(figure, caption, " ".join([*_words(record, lines, labels), *_crossed(crossings)]))
+    return Drawing(figure, caption, " ".join([*_words(record, lines, stale), *_crossed(crossings)]))
 
 
 def _worth_showing(
@@ -92,13 +92,13 @@ def _strip(axes: Axes, shown: Sequence[Crossover]) -> None:
         )  # fmt: skip
 
 
-def _words(record: Record, lines: Mapping[str, Sequence[Point]], labels: Mapping[str, str]) -> list[str]:
+def _words(record: Record, lines: Mapping[str, Sequence[Point]], stale: set[str]) -> list[str]:
     said = [f"Scope predict under L1, {record.label}, time per image at each number of images."]
     for name, points in lines.items():
         at = (f"{' or '.join(map(time, point.modes))} at {point.size:,}" for point in points)
         out = [f"{size:,}" for size in record.sizes if size not in {point.size for point in points}]
         sat = f"; not timed at {', '.join(out)}" if out else ""
-        said.append(f"{labels[name]}: {', '.join(at)}{sat}.")
+        said.append(f"{name}{' (stale)' if name in stale else ''}: {', '.join(at)}{sat}.")
     return said + [f"{each.kernel}: {each.status}, {each.in_short}." for each in record.absent]
 
 

@@ -57,7 +57,7 @@ def draw(case: Case) -> Drawing:
     absent = _absent(record)
     bounds = _limits(rows)
     with style.drawing():
-        labels = [name for name, _ in absent] + [each.name for each in rows]
+        labels = [style.short(name) for name in (*(name for name, _ in absent), *(each.name for each in rows))]
         height = len(labels) * (ROW if len(labels) <= MANY else ROW_OF_MANY)
         title = f"Mean images and L1 labels of {record.facts.get('dataset', 'unknown digits')}"
         legend = "Bar: median. Black: interval. Two rings: two modes. Hatched: stale, its source has changed since."
@@ -99,7 +99,7 @@ def _rows(case: Case) -> list[Row]:
     rows = [Row(each, 0, case.stale(each.kernel)) for each in standings(record)]
     for n in sorted(record.parts):
         part = record.part(n)
-        own = [name for name in part.kernels() if part.kernel_facts[name].get("images_of_class") == n]
+        own = [name for name in part.kernels() if part.images_of_class(name) == n]
         if own and not checklist.failed(checklist.judge(part)):
             rows += [Row(each, n, case.stale(each.kernel)) for each in standings(part, kernels=own)]
     return rows

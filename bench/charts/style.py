@@ -22,6 +22,7 @@ HUES = (
 SEED = 11648  # of the first 12,000: common kernels far apart, to colour-blind readers too, and few of the others alike
 WIDTH, HEAD, FOOT = 576, 38, 34  # points of a picture; a README shows it 830 pixels wide, 10 points as 14 pixels
 DPI = 200
+LONGEST = 32  # characters of a kernel's name that a picture has room for
 STALE = "////"  # the hatch of what was measured with a source that has changed since
 WRONG = "#b3440b"  # vermilion, which no common colour blindness takes for blue; a mark or a word says the same
 MONO, MONO_WIDTH = "DejaVu Sans Mono", 0.60205  # of its size, every character
@@ -104,6 +105,11 @@ def text_width(text: str, size: float = 10) -> float:
     """Return how wide a text is set, in points."""
     width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size), ismath=False)
     return float(width)
+
+
+def short(name: str) -> str:
+    """Return a kernel's name as pictures show it: of a long one beginning and end."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 13]}…{name[-12:]}"
 
 
 def colour(kernel: str) -> tuple[float, float, float]:

@@ -77,6 +77,21 @@ def test_without_the_default_condition_the_newest_is_judged(tmp_path):
     assert (case.speed, list(case.conditions)) == (found[0], found)
 
 
+def test_a_newer_record_of_fewer_kernels_does_not_hide_the_older(tmp_path):
+    """Such as all scopes of a few after the baseline of all: it gives the scopes, and the older is judged."""
+    cells = (("baseline", "l1"), ("end_to_end", "l1"))
+    found = [
+        record(tmp_path, samples(cells=cells), order_seed=2),
+        record(tmp_path, samples(other=0.1), order_seed=1),
+        record(tmp_path, samples(other=0.1), allocator="keep", order_seed=1),
+        record(tmp_path, samples(), order_seed=1),
+    ]
+    case = cases.of(found, tmp_path / "report.html")
+    assert (case.speed, case.scopes, list(case.conditions)) == (found[1], found[0], found[1:3])
+    newer = record(tmp_path, samples(another=0.1), order_seed=3)  # has what the older lacks
+    assert cases.of([newer, *found], tmp_path / "report.html").speed is newer
+
+
 def test_a_record_without_the_reference_is_passed_over(tmp_path):
     found = [record(tmp_path, samples(python_loops=0)), record(tmp_path)]
     assert cases.of(found, tmp_path / "report.html").speed is found[1]

@@ -123,6 +123,15 @@ def test_bars_carry_ratio_and_seconds_and_the_absent_their_reason(tmp_path):
     assert "The limit of this machine is at 400×." in drawn.alt
 
 
+@pytest.mark.parametrize("chart", [speedup, scopes])
+def test_a_long_name_is_cut_in_the_picture_and_whole_in_its_words(tmp_path, chart):
+    name = f"one_that_goes_on{'_and_on' * 20}"
+    drawn = chart.draw(of_speed(tmp_path, samples(**{name: 0.01})))
+    assert "one_that_goes_on_an…nd_on_and_on" in words(drawn)
+    assert name in drawn.alt
+    assert axes(drawn).get_position().width > 0.1
+
+
 def test_a_whisker_spans_the_interval_and_a_line_marks_the_limit(tmp_path):
     taken = samples(other=0.01, slower={"other": (0.9, 1, 1, 1, 1, 1.25)})
     plot = axes(speedup.draw(of_speed(tmp_path, taken)))

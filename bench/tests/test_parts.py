@@ -7,8 +7,22 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench import __main__, case, kernel, oracle, reading, records, standing, tables, verify, workload, writing
+from bench import (
+    __main__,
+    case,
+    checklist,
+    kernel,
+    oracle,
+    reading,
+    records,
+    standing,
+    tables,
+    verify,
+    workload,
+    writing,
+)
 from bench.kernel import REFERENCE, BrokenKernel
+from bench.records import Absent
 from bench.sample import AGAIN, ALL_CORES, LIMIT
 from bench.tests.builders import RIGHT, contestant, noise, problem, write_folder, write_kernel
 from bench.tests.builders_records import record, samples, write
@@ -47,8 +61,12 @@ def test_the_number_of_images_is_read_without_importing(tmp_path, line, images):
 
 
 @pytest.mark.parametrize(
-    "line", ["IMAGES = 10 + 10", "IMAGES = -1", "N = 3\nIMAGES = N", "IMAGES = '20'", "IMAGES = 2.0"]
-)
+    "line",
+    [
+        "IMAGES = 10 + 10", "IMAGES = -1", "IMAGES = 0", "IMAGES = True", "IMAGES = False", "N = 3\nIMAGES = N",
+        "IMAGES = '20'", "IMAGES = 2.0",
+    ],
+)  # fmt: skip
 def test_a_number_that_cannot_be_read_is_refused(tmp_path, line):
     """Or the kernel would be timed on all images without a word."""
     with pytest.raises(BrokenKernel, match=r"mine\.py: IMAGES must be a literal number from 1, such as 20"):
@@ -160,6 +178,21 @@ def test_the_record_keeps_the_part_apart_with_its_exact_score(recorded, posed):
     assert (shown.parts, len(shown.samples)) == ({}, len(kept.parts[FEW]))
     assert shown.kernel_facts["a"]["correct_l1"] == shown.kernel_facts["slow"]["correct_l1"] == exact
     assert kept.kernel_facts["a"]["correct_l1"] != exact
+
+
+def test_the_checklist_of_a_part_tells_what_is_its_own(recorded):
+    """First calls of kernels that are called on all images, and who is absent, are told by the whole."""
+
+    def said(record):
+        return [line.found for line in checklist.judge(record, reference="a") if "no first call" in line.found]
+
+    _, kept = recorded
+    kept = replace(kept, absent=[Absent("gpu@cuda", "unavailable", "no")])
+    without = replace(kept, parts={FEW: [each for each in kept.parts[FEW] if each.scope != "first_call"]})
+    assert not said(kept.part(FEW))
+    assert said(without.part(FEW)) == ["slow has no first call"]
+    assert not any("gpu@cuda" in line.found for line in checklist.judge(kept.part(FEW), reference="a"))
+    assert any("gpu@cuda" in line.found for line in checklist.judge(kept, reference="a"))
 
 
 def test_a_ratio_is_of_as_many_images_on_both_sides(tmp_path):

@@ -112,6 +112,24 @@ def test_triton_needs_a_compiler(
     assert said == reason or said.startswith(reason)
 
 
+@needs_torch
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize(
+    ("compiler", "header", "reason"),
+    [(False, True, "no C++ compiler"), (True, False, "Python.h is missing"), (True, True, None)],
+)
+def test_torch_compile_needs_a_compiler_on_either_device(
+    device: str, compiler: bool, header: bool, reason: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = imported("torch_compiled")
+    monkeypatch.setattr(kernel.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(kernel, "find_spec", lambda package: package)
+    monkeypatch.setattr(kernel.shutil, "which", lambda program: program if compiler else None)
+    monkeypatch.setattr(kernel.Path, "exists", lambda path: header)
+    said = kernel.unavailable(device)
+    assert said is None if reason is None else said.startswith(reason)
+
+
 # --- CuPy, played by NumPy
 
 
