@@ -16,7 +16,7 @@ from bench.standing import standings
 
 TEMPLATES = Path(__file__).parent / "templates"
 CELL = {
-    "baseline": "mean images and labels, on prepared stacks: the headline",
+    "baseline": "mean images and labels, on prepared stacks",
     "predict": "labels alone",
     "mean": "mean images alone",
     "end_to_end": "from uint8 arrays on the host",

@@ -105,7 +105,7 @@ def limit(record: Record, scope: str) -> str:
     )
     level = cache_level(size, threads, str(record.facts["caches"]))
     cores = f"{threads} core{'s' if threads > 1 else ''}"
-    return f"The limit: {size / 1e6:.1f} MB read from {level} by {cores} at {max(rates):.0f} GB/s{spread}.{gpu}"
+    return f"The limit: {units.size(size)} read from {level} by {cores} at {max(rates):.0f} GB/s{spread}.{gpu}"
 
 
 def _gpu_limit(record: Record, scope: str) -> str:
@@ -117,7 +117,7 @@ def _gpu_limit(record: Record, scope: str) -> str:
     read_s, launch_s = (min(each.seconds for each in samples) for samples in (reading, launching))
     binds = "launching" if standing.limit(record, scope, "cuda")[0].kernel == GPU_LAUNCH else "reading"
     return (
-        f" The GPU's limit, {binds}: {size / 1e6:.1f} MB read in {units.time(read_s)}, at "
+        f" The GPU's limit, {binds}: {units.size(size)} read in {units.time(read_s)}, at "
         f"{size / read_s / 1e9:,.0f} GB/s; one launch and the arrival of the least answer take {units.time(launch_s)}."
     )
 
