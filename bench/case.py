@@ -23,7 +23,7 @@ class Case:
         page: where its page goes.
         speed: the record that the verdicts are about: the newest under the default condition that has the reference,
             or an older one that has all of its kernels and more.
-        conditions: `speed` and what was recorded in turns with it under other conditions.
+        conditions: `speed`, then what was recorded in turns with it under other conditions, all threads first.
         scopes: the newest record of all scopes under the default condition; often `speed` itself; None without one.
         sizes, memory: the newest record of each kind; None where there is none.
         problem: the digits, solved; None where they are not at hand, or are others than the records'.
@@ -146,7 +146,8 @@ def of(found: Sequence[Record], page: Path) -> Case:
             rest.setdefault(each.condition, each)
     sizes, memory = (next((each for each in found if each.kind == kind), None) for kind in ("sizes", "memory"))
     scopes = next((each for each in (chosen, *default) if ("end_to_end", "l1") in each.cells), None)
-    return Case(page, chosen, (chosen, *rest.values()), scopes, sizes, memory)
+    in_order = sorted(rest.values(), key=lambda each: (each.facts.get("threads") != "all", each.condition))
+    return Case(page, chosen, (chosen, *in_order), scopes, sizes, memory)
 
 
 def _together(one: Record, other: Record) -> bool:

@@ -219,7 +219,7 @@ def test_what_belongs_to_the_newest_local_record(local):
     keep(local, "06", order_seed=8, threads="1")
     case = cases.local()
     assert names(case) == ["05", "01", "02"]
-    assert [each.path.name for each in case.conditions] == ["05.json", "06.json", "04.json"]
+    assert [each.path.name for each in case.conditions] == ["05.json", "04.json", "06.json"]
     assert case.page == local / "06.html"
     assert not case.published
 
