@@ -135,6 +135,16 @@ def test_one_step_apart_needs_the_exact_path(kernel: ModuleType) -> None:
             agrees(kernel, train, np.array([[[100] * 5], [[99] * 5], [[101] * 5]], np.uint8))
 
 
+def test_one_unit_of_four_thousand_million(kernel: ModuleType) -> None:
+    """White is 255 * 784 * 22,000 units from black, past 32 bits and what a float holds; one unit less from the other."""
+    black = np.zeros((22_000, 28, 28), np.uint8)
+    and_one = black.copy()
+    and_one[0, 0, 0] = 1
+    stacks = [kernel.prepare(stack, "cpu") for stack in (black, and_one, black)]
+    white = kernel.prepare(np.full((3, 28, 28), 255, np.uint8), "cpu")
+    assert kernel.predict_l1(white, kernel.mean_images(stacks)).tolist() == [1, 1, 1]
+
+
 def test_slices_of_a_prepared_stack(kernel: ModuleType) -> None:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (700, 28, 28), np.uint8)
