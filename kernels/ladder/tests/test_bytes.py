@@ -136,7 +136,7 @@ def test_one_step_apart_needs_the_exact_path(kernel: ModuleType) -> None:
 
 
 def test_one_unit_of_four_thousand_million(kernel: ModuleType) -> None:
-    """White is 255 * 784 * 22,000 units from black, past 32 bits and what a float holds; one unit less from the other."""
+    """White is 255 * 784 * 22,000 units from black, past 32 bits and any float; one less from the other."""
     black = np.zeros((22_000, 28, 28), np.uint8)
     and_one = black.copy()
     and_one[0, 0, 0] = 1
