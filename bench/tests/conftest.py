@@ -5,14 +5,23 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from bench import nvml
+from bench import nvml, records
 from bench.tests.builders import noise, write_folder
+from data.tests.builders import small_set, write
 
 
 @pytest.fixture(scope="session")
 def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of PNG files: `builders.noise()`."""
     return write_folder(noise(), tmp_path_factory.mktemp("data") / "small")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with digits in `small`, and records of its own in `local`."""
+    monkeypatch.setattr(records, "LOCAL", tmp_path / "local")
+    write(tmp_path / "small", small_set(height=28, width=28))
+    return tmp_path
 
 
 settings.register_profile("shared machines", deadline=None)  # speed is not tested in tests

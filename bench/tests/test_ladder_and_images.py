@@ -15,7 +15,6 @@ from bench.conditions import Condition
 from bench.kernel import REFERENCE, ROOT
 from bench.recording import PREDICT, Plan
 from bench.tests.builders import RIGHT, contestant, problem, write_kernel
-from data.tests.builders import small_set, write
 
 NUMPY = (ROOT / "kernels" / "numpy_broadcast.py").read_text(encoding="utf-8")
 GREEDY = """
@@ -24,14 +23,6 @@ def predict_l1(images, means):
     if len(images) > 100: raise MemoryError("Unable to allocate 9 PiB")
     return right(images, means)
 """
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """Small digits, and records of its own."""
-    monkeypatch.setattr(records, "LOCAL", tmp_path / "local")
-    write(tmp_path / "small", small_set(height=28, width=28))
-    return tmp_path
 
 
 def invoke(*arguments):

@@ -10,17 +10,8 @@ import time
 import pytest
 from click.testing import CliRunner
 
-from bench import __main__, reading, records
+from bench import __main__, reading
 from bench.kernel import REFERENCE, ROOT
-from data.tests.builders import small_set, write
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A small data set, a record folder of its own, and the data set's path as an option."""
-    monkeypatch.setattr(records, "LOCAL", tmp_path / "local")
-    write(tmp_path / "small", small_set(height=28, width=28))
-    return tmp_path
 
 
 def invoke(*arguments):
