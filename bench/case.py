@@ -137,8 +137,8 @@ def of(found: Sequence[Record], page: Path) -> Case:
         raise BadRecord(f"{found[0].path.parent}: no record of speed with {REFERENCE}; python -m bench run makes one")
     default = [each for each in speed if each.condition == DEFAULT]
     chosen = (default or speed)[0]
-    for older in default:
-        if {*older.kernels()} > {*chosen.kernels()}:  # the four in all scopes do not hide the ladder
+    for older in speed:
+        if older.condition == chosen.condition and _hidden_by(chosen, older):
             chosen = older
     rest: dict[str, Record] = {}
     for each in speed:
@@ -148,6 +148,17 @@ def of(found: Sequence[Record], page: Path) -> Case:
     scopes = next((each for each in (chosen, *default) if ("end_to_end", "l1") in each.cells), None)
     in_order = sorted(rest.values(), key=lambda each: (each.facts.get("threads") != "all", each.condition))
     return Case(page, chosen, (chosen, *in_order), scopes, sizes, memory)
+
+
+def _hidden_by(newer: Record, older: Record) -> bool:
+    """Return whether a newer record would hide what is there to see: the four in all scopes, after the whole ladder.
+
+    That is where the older one holds all of its kernels and more that are still in this checkout, not absent from the
+    newer one, and in as many process sets.
+    """
+    shown, absent = {*newer.kernels()}, {each.kernel for each in newer.absent}
+    more = {name for name in {*older.kernels()} - shown - absent if source.find(name)}
+    return bool(more) and shown <= {*older.kernels()} and older.processes >= newer.processes
 
 
 def _together(one: Record, other: Record) -> bool:

@@ -6,7 +6,7 @@ from bench import conditions
 from bench.checking import Verdict
 from bench.console import Progress
 from bench.entrant import Entrant
-from bench.gathering import sat_out
+from bench.gathering import left_out, sat_out
 from bench.problem import Problem
 from bench.recording import FULL, Plan
 from bench.records import Absent
@@ -35,11 +35,14 @@ def measure(
             entrant.enter(environment, plan.memory_limit, folder, plan.seed, position, problem)
             entrant.verify(plan.seed + 1)
             uses = []
-            for size in plan.sizes:
+            sizes, cells = (plan.sizes, plan.cells) if plan.sizes else ((), FULL)
+            if contestant.images and plan.sizes:  # too slow for any number of images but its own
+                sizes, cells = (), ()
+            for size in sizes:
                 entrant.resize(size, plan.seed, plan.longest_s)
                 entrant.refill()
             absent += [sat_out(entrant.name, *each, plan.longest_s) for each in entrant.skipped.items()]
-            for scope, distance in plan.cells if plan.sizes else FULL:
+            for scope, distance in cells:
                 if (
                     entrant.offers(distance)
                     and not entrant.skipped
@@ -55,4 +58,4 @@ def measure(
             entrant.end()
         found += uses if entrant.verdict.status == "agrees" else []
         verdicts.append(entrant.verdict)
-    return found, verdicts, absent
+    return found, verdicts, absent + left_out(plan)

@@ -72,7 +72,17 @@ def gather(plan: Plan, condition: Condition, problem: Problem, sets: dict[int, P
     }
     for (name, size), seconds in sorted(skipped.items()):
         missing.append(sat_out(name, size, seconds, plan.longest_s))
+    missing += left_out(plan)
     return Recording(samples, ordered, missing, shared, found)
+
+
+def left_out(plan: Plan) -> list[Absent]:
+    """Return what a record of numbers of images says of the kernels that are too slow for any but their own."""
+    return [
+        Absent(each.name, "not measured", f"it is called on the first {each.images} images of each class alone")
+        for each in plan.contestants
+        if each.images and plan.sizes
+    ]
 
 
 def sat_out(name: str, size: int, seconds: float | None, longest_s: float) -> Absent:

@@ -131,7 +131,9 @@ def _read(path: Path) -> list[Contestant]:
             case ast.Assign([ast.Name("DEVICES")], value) | ast.AnnAssign(ast.Name("DEVICES"), _, value):
                 named = [each.value for each in getattr(value, "elts", []) if isinstance(each, ast.Constant)]
                 devices = tuple(each for each in named if isinstance(each, str)) or devices
-            case ast.Assign([ast.Name("IMAGES")], ast.Constant(int(value))) if value is not True and value > 0:
+            case ast.Assign([ast.Name("IMAGES")], ast.Constant(int(value))) | ast.AnnAssign(
+                ast.Name("IMAGES"), _, ast.Constant(int(value))
+            ) if value is not True and value > 0:
                 images = value
     called = [path.stem if devices == ("cpu",) else f"{path.stem}@{device}" for device in devices]
     return [

@@ -28,12 +28,13 @@ def agreement(problem: Problem, verdicts: Iterable[Verdict]) -> Iterable[str]:
     ran = [verdict for verdict in verdicts if verdict.status != "unavailable"]
     agreeing = [verdict for verdict in ran if verdict.status == "agrees"]
     exact = problem.score(problem.correct(problem.answers["l1"].labels))
+    on = exact if any(not each.images for each in agreeing) else "on the first images of each class, as each one says"
     if not agreeing:
         yield f"no kernel agrees; the exact answer is {exact}"
     elif len(agreeing) == 1:
-        yield f"1 kernel agrees: {exact}"
+        yield f"1 kernel agrees: {on}"
     else:
-        yield f"{'all ' if len(agreeing) == len(ran) else ''}{len(agreeing)} kernels agree: {exact}"
+        yield f"{'all ' if len(agreeing) == len(ran) else ''}{len(agreeing)} kernels agree: {on}"
     for distance, answer in problem.answers.items():
         correct = problem.correct(answer.labels)
         yield (
@@ -160,8 +161,11 @@ def memory(footprints: Sequence[Footprint]) -> Grid:
     }
     columns |= {title: cells for title, cells in optional.items() if any(cells)}
     cells = zip(*columns.values(), strict=True)
-    rows = [(each.kernel, f"{each.scope} {each.distance}", *row) for each, row in zip(footprints, cells, strict=True)]
-    return Grid(("kernel", "scope", *columns), rows, right=[*columns])
+    rows = [
+        (each.kernel, f"{each.scope} {each.distance}", f"{each.images:,}", *row)
+        for each, row in zip(footprints, cells, strict=True)
+    ]
+    return Grid(("kernel", "scope", "images", *columns), rows, right=["images", *columns])
 
 
 def not_measured(footprints: Sequence[Footprint]) -> Iterable[str]:

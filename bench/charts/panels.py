@@ -29,10 +29,22 @@ def height(rows: int) -> float:
 
 
 def draw(
-    figure: Figure, top: float, kernels: Sequence[str], columns: Mapping[str, Column], stale: set[str], **axis: Any
+    figure: Figure,
+    top: float,
+    kernels: Sequence[str],
+    columns: Mapping[str, Column],
+    stale: set[str],
+    images: Mapping[str, int] | None = None,
+    **axis: Any,
 ) -> None:
-    """Draw panels side by side, `top` points below the upper edge; `axis` is how `Axes.set` makes the x axis."""
-    names = [f"{style.short(name)}{' (stale)' if name in stale else ''}" for name in kernels]
+    """Draw panels side by side, `top` points below the upper edge.
+
+    Args:
+        images: of kernels that are called on the first so many images of each class alone.
+        axis: how `Axes.set` makes the x axis.
+    """
+    first = {name: f", first {n}" for name, n in (images or {}).items() if n}
+    names = [f"{style.short(name)}{first.get(name, '')}{' (stale)' if name in stale else ''}" for name in kernels]
     left = max(style.text_width(name, 9) for name in names) + 14
     wide = (style.WIDTH - left - 12 + GAP) / len(columns)
     below = figure.get_size_inches()[1] * 72 - top - height(len(kernels)) + AXIS

@@ -11,7 +11,7 @@ from bench import problem as problems
 from bench import reading, records, source
 from bench.case import Case
 from bench.kernel import REFERENCE, ROOT
-from bench.records import BadRecord
+from bench.records import Absent, BadRecord
 from bench.tests import builders
 from bench.tests.builders_records import pytest_benchmark, record, samples, write, write_memory
 
@@ -79,17 +79,33 @@ def test_without_the_default_condition_the_newest_is_judged(tmp_path):
 
 def test_a_newer_record_of_fewer_kernels_does_not_hide_the_older(tmp_path):
     """Such as all scopes of a few after the baseline of all: it gives the scopes, and the older is judged."""
-    cells = (("baseline", "l1"), ("end_to_end", "l1"))
+    cells, ladder = (("baseline", "l1"), ("end_to_end", "l1")), samples(numpy_classes=0.1)
     found = [
         record(tmp_path, samples(cells=cells), order_seed=2),
-        record(tmp_path, samples(other=0.1), order_seed=1),
-        record(tmp_path, samples(other=0.1), allocator="keep", order_seed=1),
+        record(tmp_path, ladder, order_seed=1),
+        record(tmp_path, ladder, allocator="keep", order_seed=1),
         record(tmp_path, samples(), order_seed=1),
     ]
     case = cases.of(found, tmp_path / "report.html")
     assert (case.speed, case.scopes, list(case.conditions)) == (found[1], found[0], found[1:3])
-    newer = record(tmp_path, samples(another=0.1), order_seed=3)  # has what the older lacks
-    assert cases.of([newer, *found], tmp_path / "report.html").speed is newer
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "absent"),
+    [
+        pytest.param({"numpy_classes": 0.1}, {"another": 0.1}, (), id="it has what the older lacks"),
+        pytest.param({"numpy_classes": 0.1}, {}, ("numpy_classes",), id="it tells why it lacks what the older has"),
+        pytest.param({"deleted": 0.1}, {}, (), id="what it lacks is no longer in the checkout"),
+        pytest.param({"numpy_classes": 0.1, "processes": 1}, {}, (), id="the older has no interval"),
+    ],
+)
+def test_else_the_newer_record_is_judged(tmp_path, older, newer, absent):
+    gone = tuple(Absent(name, "unavailable", "no") for name in absent)
+    found = [
+        record(tmp_path, samples(**newer), gone, order_seed=2),
+        record(tmp_path, samples(**older), order_seed=1),
+    ]
+    assert cases.of(found, tmp_path / "report.html").speed is found[0]
 
 
 def test_a_record_without_the_reference_is_passed_over(tmp_path):

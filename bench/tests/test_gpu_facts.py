@@ -132,17 +132,17 @@ FOOTPRINTS = [
 
 def test_the_table_has_columns_for_what_was_measured_alone():
     bare = tables.memory(FOOTPRINTS[:1])
-    assert bare.columns == ("kernel", "scope", "held, MB", "temporaries, MB")
+    assert bare.columns == ("kernel", "scope", "images", "held, MB", "temporaries, MB")
     full = tables.memory(FOOTPRINTS)
-    assert full.columns[4:] == (
+    assert full.columns[5:] == (
         "on GPU, MB", "temporaries on GPU, MB", "CPU, J per 10⁶ images", "GPU, J per 10⁶ images",
     )  # fmt: skip
     assert [row[2:] for row in full.rows] == [
-        ("10.0", "2.0", "", "", "", ""),
-        ("10.0", "0.0", "5.0", "0.0", "20", "125"),
+        ("1,000", "10.0", "2.0", "", "", "", ""),
+        ("1,000", "10.0", "0.0", "5.0", "0.0", "20", "125"),
     ]
     assert tables.memory([]).rows == []
-    assert tables.memory([Footprint("quick", "mean", "-", 1)]).rows[0][2:] == ("not applicable", "not applicable")
+    assert tables.memory([Footprint("quick", "mean", "-", 1)]).rows[0][2:] == ("1", "not applicable", "not applicable")
 
 
 def test_what_was_not_measured_is_one_line_with_every_reason_once():

@@ -21,6 +21,8 @@ from bench import (
     workload,
     writing,
 )
+from bench.charts import memory
+from bench.checking import Verdict
 from bench.kernel import REFERENCE, BrokenKernel
 from bench.records import Absent
 from bench.sample import AGAIN, ALL_CORES, LIMIT
@@ -53,7 +55,7 @@ def exact(n):
 # The contract.
 
 
-@pytest.mark.parametrize(("line", "images"), [("", 0), ("IMAGES = 20", 20), ("IMAGES = 1", 1)])
+@pytest.mark.parametrize(("line", "images"), [("", 0), ("IMAGES = 20", 20), ("IMAGES: int = 1", 1)])
 def test_the_number_of_images_is_read_without_importing(tmp_path, line, images):
     path = write_kernel(tmp_path / "mine.py", f"DEVICES = ('cpu', 'cuda')\n{line}")
     assert [each.images for each in kernel.discover([path]) if each.path == path] == [images, images]
@@ -250,3 +252,50 @@ def test_a_record_of_parts_is_written_and_read_beside_the_rest(tmp_path, monkeyp
     assert "baseline/l1/quick/first-3" in names
     assert "baseline/l1/quick/first-20" in names
     assert "baseline/l1/quick" in names
+
+
+# Where a part has no place, and where it must be told apart.
+
+
+@pytest.mark.parametrize(
+    "option", [["--quick", "--images", 100], ["--quick", "--sizes", "1,50"], ["--memory", "--images", 100]]
+)
+def test_numbers_of_images_leave_it_out_and_say_so(place, option):
+    """It is too slow for any number of images but its own; without a word it would seem to have been forgotten."""
+    slow = write_kernel(place / "slow.py", SLOW)
+    command = ["run", "--quiet", "--data", place / "small", "--kernels", "numpy_broadcast,slow"]
+    done = CliRunner().invoke(__main__.cli, [str(each) for each in [*command, "--kernel", slow, *option]])
+    assert done.exit_code == 0, done.output
+    why = f"it is called on the first {FEW} images of each class alone"
+    assert f"slow: not measured, {why}" in done.output.replace("slow is not measured: ", "slow: not measured, ")
+    (path,) = (place / "local").glob("*.json")
+    found = reading.read(path)
+    assert [(each.kernel, each.status, each.reason) for each in found.absent] == [("slow", "not measured", why)]
+    assert {each.kernel for each in (*found.samples, *found.footprints)} >= {"numpy_broadcast"}
+    assert "slow" not in {each.kernel for each in (*found.samples, *found.footprints)}
+
+
+def test_memory_on_a_part_is_marked_in_the_table_and_in_the_picture(place):
+    slow = write_kernel(place / "slow.py", "IMAGES = 1")
+    command = ["run", "--memory", "--quiet", "--data", place / "small", "--kernels", "numpy_broadcast,slow"]
+    done = CliRunner().invoke(__main__.cli, [str(each) for each in [*command, "--kernel", slow]])
+    assert done.exit_code == 0, done.output
+    rows = [line.split() for line in done.output.splitlines() if " baseline l1 " in line]
+    images = {row[0]: row[3] for row in rows}
+    assert images["slow"] != images["numpy_broadcast"] == images["python_loops"]
+    (path,) = (place / "local").glob("*.json")
+    drawn = memory.draw(case.alone(reading.read(path)))
+    labels = [label.get_text() for axes in drawn.figure.axes for label in axes.get_yticklabels()]
+    assert "slow, first 1" in labels
+    assert "numpy_broadcast" in labels
+    assert "slow, first 1 images of each class: " in drawn.alt
+
+
+@pytest.mark.parametrize("images", [(FEW,), (FEW, 0)])
+def test_a_score_of_all_images_is_told_where_a_kernel_had_them_all(images):
+    posed = problem()
+    verdicts = [Verdict(f"on_{n}", "agrees", None, {}, 0.0, n) for n in images]
+    said = next(iter(tables.agreement(posed, verdicts)))
+    score = posed.score(posed.correct(posed.answers["l1"].labels))
+    assert (score in said) == (0 in images)
+    assert ("on the first images of each class" in said) == (0 not in images)

