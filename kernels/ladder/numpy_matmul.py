@@ -5,7 +5,7 @@ has no such form, so its float64 temporaries stay.
 Such a difference of large numbers is where float32 goes wrong, so the numbers are whole: grey levels x, and means m in
 units of 1/8192. Up to 1,024 pixels every product and sum is a whole number of units below 2^53, and so exact in float64
 in whatever order BLAS adds. What rounds is m alone, by 2.4e-7 of full scale. The sums of the training images are a
-product too, with ones. L2 takes a third of the time of `numpy_broadcast`; L1 distances, in float64, twice as long.
+product too, with ones. L2 takes less than half of `numpy_broadcast`'s time; L1 distances, in float64, twice as long.
 Temporaries: (n, classes) float64 under L2; under L1 the difference and its absolute value, (n, height, width) float64.
 Source: scikit-learn's documentation of `euclidean_distances`.
 """
