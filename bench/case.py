@@ -138,7 +138,7 @@ def of(found: Sequence[Record], page: Path) -> Case:
     default = [each for each in speed if each.condition == DEFAULT]
     chosen = (default or speed)[0]
     for older in speed:
-        if older.condition == chosen.condition and _hidden_by(chosen, older):
+        if older.condition == chosen.condition and _hides(chosen, older):
             chosen = older
     rest: dict[str, Record] = {}
     for each in speed:
@@ -150,7 +150,7 @@ def of(found: Sequence[Record], page: Path) -> Case:
     return Case(page, chosen, (chosen, *in_order), scopes, sizes, memory)
 
 
-def _hidden_by(newer: Record, older: Record) -> bool:
+def _hides(newer: Record, older: Record) -> bool:
     """Return whether a newer record would hide what is there to see: the four in all scopes, after the whole ladder.
 
     That is where the older one holds all of its kernels and more that are still in this checkout, not absent from the

@@ -58,4 +58,4 @@ def measure(
             entrant.end()
         found += uses if entrant.verdict.status == "agrees" else []
         verdicts.append(entrant.verdict)
-    return found, verdicts, absent + left_out(plan)
+    return found, verdicts, absent + left_out(plan, verdicts)

@@ -1,7 +1,7 @@
 """From finished process sets to what a record says: samples, verdicts, and the facts that belong to them."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,16 +72,16 @@ def gather(plan: Plan, condition: Condition, problem: Problem, sets: dict[int, P
     }
     for (name, size), seconds in sorted(skipped.items()):
         missing.append(sat_out(name, size, seconds, plan.longest_s))
-    missing += left_out(plan)
+    missing += left_out(plan, ordered)
     return Recording(samples, ordered, missing, shared, found)
 
 
-def left_out(plan: Plan) -> list[Absent]:
-    """Return what a record of numbers of images says of the kernels that are too slow for any but their own."""
+def left_out(plan: Plan, verdicts: Iterable[Verdict]) -> list[Absent]:
+    """Return what a record of numbers of images says of right kernels that are too slow for any but their own."""
     return [
         Absent(each.name, "not measured", f"it is called on the first {each.images} images of each class alone")
-        for each in plan.contestants
-        if each.images and plan.sizes
+        for each in verdicts
+        if each.status == "agrees" and each.images and plan.sizes
     ]
 
 

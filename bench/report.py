@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 from bench import charts, checklist, claims, crossover, gpu, kernel, ladder, tables, units, writing
@@ -81,7 +82,7 @@ def _picture(name: str, case: Case) -> tuple[Shown, list[Path]]:
             paths = files.save(drawing, stem)
         svg = files.svg(drawing) if not paths else paths[0].read_text(encoding="utf-8")
     caption, alt = files.described(svg)
-    return Shown(caption, alt, files.inline("abcdefghijklmnopqrstuvwxyz"[charts.PICTURES.index(name)], svg)), paths
+    return Shown(caption, alt, files.inline(ascii_lowercase[charts.PICTURES.index(name)], svg)), paths
 
 
 def _contents(case: Case) -> dict[str, Any]:

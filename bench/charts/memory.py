@@ -81,7 +81,7 @@ def _figure(case: Case, groups: Sequence[Group]) -> Figure:
         above += HEADING
         figure.text(8 / style.WIDTH, 1 - (above - 5) / height, each.title, size=9, va="baseline", style="italic")
         stale = {name for name in each.kernels if replace(case, speed=each.record).stale(name)}
-        images = {name: each.record.images_of_class(name) for name in each.kernels} if each.title != CLAIMED else {}
+        images = {name: each.record.images_of_class(name) for name in each.kernels}
         panels.draw(figure, above, each.kernels, each.columns, stale, images, xlim=(0, most))
         above += panels.height(len(each.kernels))
     for axes in figure.axes:
@@ -128,7 +128,7 @@ def _words(group: Group) -> str:
     said = [f"{group.title}."]
     for name in group.kernels:
         parts = []
-        n = group.record.images_of_class(name) if group.title != CLAIMED else 0
+        n = group.record.images_of_class(name)
         for label, column in group.columns.items():
             if cell := column.get(name):
                 copy = f" instead of {size(int(cell.outline))}" if cell.outline else ""

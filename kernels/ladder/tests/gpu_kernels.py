@@ -1,0 +1,37 @@
+"""What the tests of kernels for a GPU share, on machines without one."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from bench import problem as problems
+from bench import workload
+from bench.verify import Findings, verify
+
+LADDER = Path(__file__).resolve().parents[1]
+needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
+needs_triton = pytest.mark.skipif(
+    any(importlib.util.find_spec(package) is None for package in ("torch", "triton")),
+    reason="torch or triton is not installed",
+)
+
+
+def imported(name: str) -> ModuleType:
+    """Import a kernel anew, whether or not it is available, so that nothing is left of another test."""
+    spec = importlib.util.spec_from_file_location(name, LADDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def proven(kernel: Any, posed: problems.Problem, seed: int = 1) -> Findings:
+    """Put a kernel to the project's own proof, on the CPU's memory."""
+    findings = Findings()
+    verify(workload.prepare(kernel, "cpu", posed), seed, findings)
+    assert set(findings.correct) == {"l1", "l2"}
+    return findings

@@ -1,0 +1,120 @@
+"""`cupy_broadcast` without a GPU: NumPy plays CuPy, with CuPy's refusals."""
+
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.tests import builders
+from kernels.ladder.tests.gpu_kernels import LADDER, imported, proven
+
+
+class OnDevice(np.ndarray):
+    """An array that the host must ask for, and that meets arrays of the host as CuPy's do: not at all."""
+
+    def get(self) -> np.ndarray:
+        return self.view(np.ndarray).copy()
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
+        known = bool(out) or all(isinstance(each, OnDevice) or np.isscalar(each) for each in inputs)
+        assert known, "an array of the host meets one of the device"  # `out` is NumPy's own, within mean
+        plain = [each.view(np.ndarray) if isinstance(each, OnDevice) else each for each in inputs]
+        if out:
+            options["out"] = tuple(each.view(np.ndarray) for each in out)
+        return np.asarray(getattr(ufunc, method)(*plain, **options)).view(OnDevice)
+
+
+class NoDriver(RuntimeError):
+    pass
+
+
+def pretended(devices: Callable[[], int] = lambda: 1) -> ModuleType:
+    """Return NumPy as a module `cupy`, which takes no list where an array is meant."""
+
+    def strict(name: str) -> Callable[..., Any]:
+        def function(a: Any, *arguments: Any, **options: Any) -> Any:
+            assert isinstance(a, OnDevice), f"CuPy's {name} wants an array, and was given a {type(a).__name__}"
+            return getattr(np, name)(a, *arguments, **options)
+
+        return function
+
+    def stack(arrays: Sequence[Any]) -> OnDevice:
+        assert all(isinstance(each, OnDevice) for each in arrays)
+        return np.stack(arrays).view(OnDevice)
+
+    cupy: Any = ModuleType("cupy")
+    cupy.float32, cupy.float64 = np.float32, np.float64
+    for name in ("abs", "sqrt", "sum", "argmin", "array_split"):
+        setattr(cupy, name, strict(name))
+    cupy.stack = stack
+    cupy.asarray = lambda images: np.array(images).view(OnDevice)
+    cupy.cuda = SimpleNamespace(runtime=SimpleNamespace(CUDARuntimeError=NoDriver, getDeviceCount=devices))
+    return cupy  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def on_cupy(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setitem(sys.modules, "cupy", pretended())
+    return imported("cupy_broadcast")
+
+
+@pytest.mark.parametrize("sizes", [{}, {"classes": 3, "train": 600, "height": 3, "width": 2}, {"train": 1}], ids=str)
+def test_cupy_gives_the_answers_of_numpy(on_cupy: ModuleType, sizes: dict[str, int]) -> None:
+    posed = builders.problem(**sizes)
+    assert proven(on_cupy, posed).correct == proven(imported_numpy(), posed).correct
+    images = on_cupy.prepare(posed.valid, "cuda")
+    assert isinstance(images, OnDevice)
+    assert isinstance(on_cupy.mean_images([images, images]), OnDevice)
+
+
+def imported_numpy() -> ModuleType:
+    from kernels import numpy_broadcast
+
+    return numpy_broadcast
+
+
+def test_cupy_differs_from_numpy_in_five_lines(on_cupy: ModuleType) -> None:
+    """C7, "NumPy cannot use a GPU": so many lines of the expressions change, the import among them."""
+    files = [LADDER.parent / "numpy_broadcast.py", LADDER / "cupy_broadcast.py"]
+    before, after = ([line for line in each.read_text().split('"""')[2].splitlines() if line] for each in files)
+    differences = [*difflib.ndiff(before, after)]
+    assert [line[2:] for line in differences if line.startswith("- ")] == [
+        "import numpy as np",
+        "    return images.astype(np.float32) / 255",
+        "    return np.sum([block.sum(0) for block in blocks], axis=0, dtype=np.float64) / len(stack)",
+        "    return np.argmin([distance_l1(images, mean) for mean in means], axis=0)",
+        "    return np.argmin([distance_l2(images, mean) for mean in means], axis=0)",
+    ]
+    assert [line[2:] for line in differences if line.startswith("+ ")] == [
+        "import cupy as np",
+        'DEVICES = ("cuda",)',
+        "def unavailable(device):",
+        "    try:",
+        "        np.cuda.runtime.getDeviceCount()",
+        "    except np.cuda.runtime.CUDARuntimeError as error:",
+        '        return f"cupy sees no CUDA device ({error})"',
+        "    return np.asarray(images).astype(np.float32) / 255",
+        "    return np.sum(np.stack([block.sum(0) for block in blocks]), axis=0, dtype=np.float64) / len(stack)",
+        "    return np.argmin(np.stack([distance_l1(images, mean) for mean in means]), axis=0).get()",
+        "    return np.argmin(np.stack([distance_l2(images, mean) for mean in means]), axis=0).get()",
+        "def to_host(means):",
+        "    return means.get()",
+    ]
+    assert "Five lines differ, the import among them" in " ".join((on_cupy.__doc__ or "").split())
+
+
+def test_cupy_without_a_device_is_unavailable_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> int:
+        raise NoDriver("cudaErrorInsufficientDriver: too old")
+
+    monkeypatch.setitem(sys.modules, "cupy", pretended(none))
+    reason = imported("cupy_broadcast").unavailable("cuda")
+    assert reason == "cupy sees no CUDA device (cudaErrorInsufficientDriver: too old)"
+
+
+def test_cupy_with_a_device_is_available(on_cupy: ModuleType) -> None:
+    assert on_cupy.unavailable("cuda") is None

@@ -1,0 +1,210 @@
+"""`triton_bytes` without a GPU: Triton's interpreter runs every line, its compiler makes machine code for an H200."""
+
+from typing import Any
+
+import pytest
+
+from kernels.ladder.tests.gpu_kernels import needs_triton
+from kernels.ladder.tests.test_ladder import output
+
+# --- Its interpreter, in a process of its own, since it is chosen when triton is imported
+
+INTERPRETED = """
+import json, sys, traceback
+from fractions import Fraction
+from pathlib import Path
+import numpy as np, torch, triton, triton.language as tl
+from bench import workload
+from bench.tests import builders
+from bench.verify import Findings, verify
+from bench.workload import WrongAnswer
+from kernels.ladder.tests.gpu_kernels import imported
+
+kernel = imported("triton_bytes")
+
+def proven(**sizes):
+    findings = Findings()
+    verify(workload.prepare(kernel, "cpu", builders.problem(**sizes)), 1, findings)
+    assert set(findings.correct) == {"l1", "l2"}
+
+def agrees(train, valid):
+    # L1 is the exact answer in every image, ties to the lowest index; so is L2, but for roots one rounding apart.
+    train, valid = [np.asarray(each, np.uint8) for each in train], np.asarray(valid, np.uint8)
+    stacks, images = [kernel.prepare(each, "cpu") for each in train], kernel.prepare(valid, "cpu")
+    means = kernel.mean_images(stacks)
+    totals = [(len(each), each.astype(object).sum(0)) for each in train]
+    exact = np.array([total / (255 * n) for n, total in totals], dtype=float)
+    np.testing.assert_allclose(kernel.to_host(means), exact, rtol=0, atol=1e-15)
+    for power, predict in ((1, kernel.predict_l1), (2, kernel.predict_l2)):
+        due = []
+        for image in valid.astype(object):
+            row = [Fraction(int((abs(image * n - total) ** power).sum()), n**power) for n, total in totals]
+            due.append(row.index(min(row)))
+        given = predict(images, means)
+        assert type(given) is np.ndarray
+        assert given.tolist() == due, (power, given.tolist(), due)
+
+def close_calls():
+    # Means of 100 - 1/n and 100 + 1/(n + 1) are one image in bytes: only the fractions tell them apart.
+    for n in (2, 500, 6131):
+        below, above = np.full((n, 1, 5), 100, np.uint8), np.full((n + 1, 1, 5), 100, np.uint8)
+        below[0], above[0] = 99, 101
+        for train in ([below, above], [above, below]):
+            agrees(train, [[[100] * 5], [[99] * 5], [[101] * 5]])
+
+def ties():
+    train = [np.full((n, 2, 3), level, np.uint8) for n, level in ((3, 10), (2, 20), (5, 10), (1, 20))]
+    agrees(train, np.full((4, 2, 3), 15, np.uint8))
+    agrees(train[::-1], np.full((4, 2, 3), 15, np.uint8))
+
+def on_the_bound():
+    # Byte distances differ by both slacks or one more; where means are a half off, the exact distances may tie.
+    for pixels in (1, 2, 3, 16, 17):
+        train = [np.repeat(np.array(levels, np.uint8), pixels).reshape(2, 1, pixels) for levels in ([0, 1], [2, 3])]
+        agrees(train, [[[v] * k + [w] * (pixels - k)] for v in range(4) for w in range(4) for k in range(pixels + 1)])
+    train = [np.ones((20, 1, 2), np.uint8) for _ in range(2)]
+    train[0][:9] = 2
+    train[1][:11, 0, 0] = 2
+    agrees(train, np.ones((1, 1, 2), np.uint8))
+    # One class is off by nothing, the other by a half in every pixel, and is nearer than its bytes say.
+    train = [np.zeros((2, 1, 16), np.uint8), np.array([[[2] * 16], [[3] * 16]], np.uint8)]
+    for order in (train, train[::-1]):
+        for k in range(17):  # one at a time: a close call has all images of its block counted exactly
+            agrees(order, [[[2] * k + [1] * (16 - k)]])
+
+def near_the_middle():
+    # Few grey levels and images between two means: most calls are close, under either distance.
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        height, width = rng.integers(1, 8, 2)
+        top = (2, 3, 6, 256)[seed % 4]
+        train = [rng.integers(0, top, (n, height, width)) for n in rng.integers(1, 40, rng.integers(2, 6))]
+        between = np.clip((train[0].mean(0) + train[1].mean(0)) / 2 + rng.integers(-1, 2, (20, height, width)), 0, 255)
+        agrees(train, np.concatenate([rng.integers(0, top, (10, height, width)), between.astype(int)]))
+
+def white():
+    # 16 bits hold 257 white pixels: as many images as one lane adds up, and more programs than one.
+    for n in (1, 255, 256, 257, 2047, 2048, 2049):
+        agrees([np.full((n, 1, 3), 255), np.full((7, 1, 3), 254)], [[[254] * 3], [[255] * 3]])
+    agrees([np.full((300_000, 1, 1), 255), np.full((131_073, 1, 1), 254)], [[[254]], [[255]]])
+
+def every_image_once():
+    rng = np.random.default_rng(0)
+    for n in (1, 7, 8, 9, 63, 64, 65, 4097):
+        agrees([rng.integers(0, 256, (m, 5, 7)) for m in (n, 3)], rng.integers(0, 256, (9, 5, 7)))
+
+def slices():
+    rng = np.random.default_rng(0)
+    for shape in ((28, 28), (5, 7), (1, 1), (4, 4)):
+        images = rng.integers(0, 256, (90, *shape), np.uint8)
+        stack = kernel.prepare(images, "cpu")
+        for part in (slice(None), slice(3, 80), slice(1, None, 2), slice(50, 51), slice(None, None, 16)):
+            means = kernel.mean_images([stack[part], stack[:1]])
+            np.testing.assert_allclose(kernel.to_host(means)[0], images[part].mean(0) / 255, rtol=0, atol=1e-14)
+            assert kernel.predict_l1(stack[part], means).tolist() == kernel.predict_l1(
+                kernel.prepare(images[part], "cpu"), means).tolist()
+        order = np.arange(200) % 90
+        assert kernel.predict_l1(stack[order], means).tolist() == kernel.predict_l1(stack, means)[order].tolist()
+
+def hundreds_of_classes():
+    rng = np.random.default_rng(1)
+    train = [rng.integers(0, 256, (rng.integers(1, 4), 3, 3)) for _ in range(300)]
+    agrees(train, np.concatenate([stack[:1] for stack in train]))
+
+def large_images():
+    # 182 x 182 squares of 255 are more than 31 bits hold.
+    black, white = np.zeros((1, 182, 182), np.uint8), np.full((1, 182, 182), 255, np.uint8)
+    nearly = white.copy()
+    nearly[0, 0, 0] = 254
+    agrees([black, white, nearly], np.concatenate([white, nearly, black]))
+
+def wide_images():
+    rng = np.random.default_rng(2)
+    agrees([rng.integers(0, 256, (3, 64, 65)) for _ in range(2)], rng.integers(0, 256, (5, 64, 65)))
+
+CASES = {
+    "the project's proof": lambda: proven(),
+    "the project's proof, three classes": lambda: proven(classes=3, train=13, valid=20, height=31, width=3),
+    "the project's proof, digits": lambda: proven(train=40, valid=30, height=28, width=28),
+    "one training image a class": lambda: proven(train=1, valid=3),
+    "one image": lambda: agrees([[[[3, 4, 5]]], [[[9, 9, 9]]]], [[[7, 7, 7]]]),
+    **{each.__name__: each for each in (
+        close_calls, ties, on_the_bound, near_the_middle, white, every_image_once, slices, hundreds_of_classes,
+        large_images, wide_images,
+    )},
+}
+found = {}
+if __name__ == "__main__":
+    for name, case in CASES.items():
+        try:
+            case()
+            found[name] = ""
+        except (AssertionError, WrongAnswer):  # any other error ends them all, and says so
+            found[name] = traceback.format_exc()
+    print(json.dumps(found))
+"""
+CASES = (
+    "the project's proof", "the project's proof, three classes", "the project's proof, digits",
+    "one training image a class", "one image", "close_calls", "ties", "on_the_bound", "near_the_middle", "white",
+    "every_image_once", "slices", "hundreds_of_classes", "large_images", "wide_images",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def interpreted() -> Any:
+    return output(INTERPRETED, TRITON_INTERPRET="1")
+
+
+@needs_triton
+@pytest.mark.parametrize("case", CASES)
+def test_triton_is_exact(case: str, interpreted: dict[str, str]) -> None:
+    assert set(interpreted) == set(CASES)
+    assert not interpreted[case], interpreted[case]
+
+
+# --- Its compiler, which needs no GPU to compile for one
+
+COMPILED = """
+import json
+import triton.language as tl
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource, compile
+from kernels.ladder.tests.gpu_kernels import imported
+
+kernel = imported("triton_bytes")
+COMMON = {"images": "*u8", "n": "i32", "pixels": "i32", "sums": "*i64"}
+NEAREST = {**COMMON, "classes": "i32", "counts": "*i64", "labels": "*u8"}
+SHAPE = kernel.block(784)
+WARPS = SHAPE.pop("num_warps")
+
+def ptx(function, signature, warps, **constants):
+    signature = {**signature, **dict.fromkeys(constants, "constexpr")}
+    signature = {name: signature[name] for name in function.arg_names}
+    attributes = {(place,): [["tt.divisibility", 16]] for place, (name, kind) in enumerate(signature.items())
+                  if kind.startswith("*") or name == "pixels"}
+    source = ASTSource(function, signature, {(function.arg_names.index(name),): value
+                                             for name, value in constants.items()}, attributes)
+    done = compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": warps})
+    return {"ptx": done.asm["ptx"], "sass": done.asm["sass"]}
+
+print(json.dumps({
+    "add": ptx(kernel.add, COMMON, WARPS, **SHAPE),
+    "nearest_l1": ptx(kernel.nearest, NEAREST, WARPS, kind=tl.int32, **SHAPE),
+    "nearest_l1_large": ptx(kernel.nearest, NEAREST, WARPS, kind=tl.int64, **SHAPE),
+    "nearest_l2": ptx(kernel.nearest, NEAREST, WARPS, kind=tl.float64, **SHAPE),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return output(COMPILED, TRITON_CACHE_DIR=str(tmp_path_factory.mktemp("triton")))
+
+
+@needs_triton
+@pytest.mark.parametrize("function", ["add", "nearest_l1", "nearest_l1_large", "nearest_l2"])
+def test_triton_compiles_for_an_h200(function: str, compiled: dict[str, Any]) -> None:
+    ptx, machine = compiled[function]["ptx"], compiled[function]["sass"]
+    assert "sm_90" in ptx
+    assert "ld.global.v4.b32" in ptx  # sixteen bytes at a time
+    assert "STL" not in machine  # nothing spills into memory
