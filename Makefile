@@ -1,37 +1,32 @@
-# `make bench` and `make test` are the two commands; both set up first, which is not repeated when nothing changed.
-# Either hands arguments on: make bench ARGS="--kernel mine.py", make test ARGS="-k oracle".
-# `make bench-all` does the same as `make bench` with every rung of the ladder, and installs what these need.
+# `make bench` and `make test` are the two commands. Both set up .venv first, which is not repeated when nothing changed.
+# ARGS is passed on: make bench ARGS="--kernel mine.py", make test ARGS="-k oracle".
 #
-# The set-up asks pip's own index for torch, which on Linux may bring CUDA. Other choices:
-#   make setup TORCH=installed        the torch that $(PYTHON) already has
-#   make setup TORCH_INDEX=ADDRESS    from another index, such as the CPU-only one on PyTorch's install page
-#   make setup TORCH=none             no torch, and so no torch kernels
-#   make setup TORCH=default          pip's own index again
-# The choice, like that of PYTHON=python3.12, is kept in .venv and holds for the commands that follow.
+# On Linux, torch from the public index brings CUDA. Two other choices, kept until `make clean`:
+#   make setup TORCH=none             no torch, so its kernels are unavailable
+#   make setup TORCH_INDEX=ADDRESS    torch from another index, such as the CPU-only one on PyTorch's install page
+# Another Python: make setup PYTHON=python3.12
 
--include .venv/choices.mk
-
-PYTHON ?= $(or $(KEPT_PYTHON),python3)
-torch := $(or $(TORCH),$(TORCH_INDEX),$(KEPT_TORCH),default)
+PYTHON ?= python3
+pip_install := .venv/bin/python -m pip install
 
 .PHONY: bench bench-all test setup setup-all lint clean
 
-# The main job: check every kernel, time them, draw the chart, print the table.
+# The main job: check every kernel, time them, draw the charts, print the tables, write the page.
 bench: setup
 	.venv/bin/python -m bench run $(ARGS)
 
-# The same with every rung of kernels/ladder/.
+# The same with the whole ladder of kernels, and what these need.
 bench-all: setup-all
 	.venv/bin/python -m bench run --ladder $(ARGS)
 
-# The whole test suite; with the real digits where MNIST_SAMPLE names them.
+# The test suite, on all cores; with the real digits where MNIST_SAMPLE names them.
 test: setup
-	.venv/bin/python -m pytest $(ARGS)
+	.venv/bin/python -m pytest -n auto --dist worksteal $(ARGS)
 
-# An environment in .venv that holds what constraints.txt names.
+# An environment with the versions that constraints.txt names.
 setup: .venv/done
 
-# That, and the libraries that the ladder's kernels stand on.
+# That, and the libraries of the ladder's kernels.
 setup-all: .venv/ladder
 
 # The linters and the type checker.
@@ -40,38 +35,42 @@ lint: setup
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
 
-# Removes what can be made again, so no measurement: neither results/local nor bench.json.
+# Remove what can be made again. Measurements stay: results/local and bench.json.
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 
-# ---- The set-up. Its last act is to write .venv/done: without that file it was interrupted, and starts afresh.
-
-# Afresh also where a choice changed or the environment's Python is gone.
-ifneq ($(PYTHON) $(torch),$(KEPT_PYTHON) $(KEPT_TORCH))
-afresh := yes
-else ifneq ($(shell test -x .venv/bin/python && echo works),works)
-afresh := yes
+# The set-up. Its last act is to write .venv/done. Where that file is missing, the set-up starts from the beginning; so
+# it does for another choice of torch, and where the environment's Python is gone.
+torch := $(or $(TORCH),$(TORCH_INDEX),$(shell cat .venv/torch 2>/dev/null),default)
+ifneq ($(filter-out none,$(TORCH)),)
+$(error TORCH can only be none; another index is named by TORCH_INDEX=ADDRESS)
 endif
-ifdef afresh
-.PHONY: .venv/done
+ifeq ($(torch),none)
+size := without torch
+install = $(pip_install) -c constraints.txt -e ".[dev]"
+else
+size := and for torch 0.2 GB (for the CPU alone) to 2.7 GB (with CUDA); TORCH=none does without, TORCH_INDEX=ADDRESS
+size += takes it from another index
+install = $(pip_install) -c constraints.txt -e ".[torch,dev]"
 endif
+$(shell test -x .venv/bin/python && test '$(torch)' = "$$(cat .venv/torch 2>/dev/null)" || rm -f .venv/done)
 
 .venv/done: pyproject.toml constraints.txt
-	@$(refuse)
-	@$(announce)
-	$(if $(afresh),@rm -f $@)
-	test -e $@ || rm -rf .venv
+	@test -e $@ || { $(refuse); }
+	@echo "Setting up .venv. To download, unless pip has it cached: 130 MB $(size)."
+	@test -e $@ || { rm -rf .venv && $(PYTHON) -m venv .venv && echo '$(torch)' >.venv/torch; }
 	@rm -f $@
-	@mkdir -p .venv
-	@echo 'KEPT_PYTHON := $(PYTHON)' >.venv/choices.mk
-	@echo 'KEPT_TORCH := $(torch)' >>.venv/choices.mk
-	test -e .venv/bin/python || $(PYTHON) -m venv .venv
+	$(if $(filter-out none default,$(torch)),$(pip_install) --no-deps -c constraints.txt --index-url '$(torch)' torch)
 	$(install)
 	@touch $@
 
-# Refusals: one sentence each, before anything is made. A Python of any age must be able to run these questions.
+.venv/ladder: .venv/done
+	$(pip_install) -c constraints.txt -e ".[ladder]"
+	@touch $@
+
+# Refusals of one sentence, before anything is made. A Python of any age must be able to answer these questions.
 define refuse
 version=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || { \
 	echo "No Python answers to $(PYTHON): install Python 3.11 or newer, or name one," \
@@ -81,63 +80,5 @@ $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		"as in make setup PYTHON=python3.12." >&2; exit 1; }; \
 $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	echo "$(PYTHON) lacks the modules that make environments, venv and ensurepip: install them" \
-		"(on Debian and Ubuntu: sudo apt install python$$version-venv)." >&2; exit 1; }; \
-case '$(torch)' in \
-default | none | */*) ;; \
-installed) $(PYTHON) -c '$(torch_version)' >/dev/null 2>&1 || { \
-	echo "$(PYTHON) has no torch that TORCH=installed could take: install it there, or choose another TORCH." >&2; \
-	exit 1; };; \
-*) echo "TORCH is default, installed or none, and not $(torch); an index is named by TORCH_INDEX=ADDRESS." >&2; \
-	exit 1;; \
-esac
+		"(on Debian and Ubuntu: sudo apt install python$$version-venv)." >&2; exit 1; }
 endef
-
-# Sizes: the wheels that constraints.txt names, added up.
-ifeq ($(torch),none)
-torch_size := without torch
-else ifeq ($(torch),installed)
-torch_size := with the torch that $(PYTHON) has
-else ifeq ($(shell uname -s),Darwin)
-torch_size := and 120 MB for torch
-else
-torch_size := and for torch 0.2 GB (CPU-only build) to 2.7 GB (with CUDA, as the public index gives it)
-endif
-
-define announce
-echo "Setting up .venv with $(PYTHON). To download, unless pip has it cached: 130 MB, $(torch_size)."; \
-echo "Another choice? TORCH=none (without torch), TORCH=installed (the torch that $(PYTHON) has), or"; \
-echo "TORCH_INDEX=ADDRESS (another index, such as the CPU-only one on PyTorch's install page)."
-endef
-
-pip_install := .venv/bin/python -m pip install
-torch_version := from importlib.metadata import version; print("torch==" + version("torch"))
-torch_folder := from importlib.metadata import distribution; print(distribution("torch").locate_file(""))
-packages_folder := import sysconfig; print(sysconfig.get_path("purelib"))
-
-ifeq ($(torch),none)
-install = $(pip_install) -c constraints.txt -e ".[dev]"
-else ifeq ($(torch),default)
-install = $(pip_install) -c constraints.txt -e ".[torch,dev]"
-else ifeq ($(torch),installed)
-# A .pth file shows the environment that torch's folder, after its own; --system-site-packages would not do this where
-# $(PYTHON) is in an environment itself. That torch has needs of its own, so pins for another torch's must not hold.
-define install
-$(PYTHON) -c '$(torch_folder)' >"$$(.venv/bin/python -c '$(packages_folder)')/installed_torch.pth"
-sed '/^# torch$$/,$$d' constraints.txt >.venv/constraints.txt
-$(PYTHON) -c '$(torch_version)' >>.venv/constraints.txt
-$(pip_install) -c .venv/constraints.txt -e ".[torch,dev]"
-endef
-else
-# Only torch itself from that index, which need not hold the versions of the rest.
-define install
-$(pip_install) --no-deps -c constraints.txt --index-url '$(torch)' torch
-$(pip_install) -c constraints.txt -e ".[torch,dev]"
-endef
-endif
-
-
-# ---- The libraries of the ladder.
-
-.venv/ladder: .venv/done
-	$(pip_install) -c $(if $(filter installed,$(torch)),.venv/constraints.txt,constraints.txt) -e ".[ladder]"
-	@touch $@
