@@ -1,23 +1,38 @@
 """Options and fixtures that join data, kernels and bench. No logic of its own."""
 
 import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import data
 from bench import kernel as kernels
-from bench import problem as problems
+from bench import verbs
 from bench.faces import Verified, verified_in_process
+from bench.problem import Problem
 from data import Digits
+
+
+def number_from_1(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("the benchmark")
     group.addoption("--data", default="auto", help="auto, mnist_sample, drawn, or a folder or archive of PNG files")
+    group.addoption("--per-class", type=number_from_1, help="only the first so many images of each class")
     group.addoption("--kernels", default="", help="A,B: only these kernels; NAME alone means all of its devices")
-    group.addoption("--ladder", action="store_true", help="also every rung of kernels/ladder/")
+    group.addoption("--ladder", action="store_true", help="also every kernel of kernels/ladder/")
     group.addoption("--kernel", action="append", default=[], type=Path, help="also the kernel in this file")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.benchmark_only and getattr(config.option, "dist", "no") != "no":
+        raise pytest.UsageError("--benchmark-only times one kernel at a time: leave out -n and --dist")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -44,19 +59,22 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, object]) -> Non
 
 
 @pytest.fixture(scope="session")
-def problem(pytestconfig: pytest.Config) -> problems.Problem:
-    """The digits that `--data` names, solved exactly."""
+def problem_of(pytestconfig: pytest.Config) -> Callable[[kernels.Contestant], Problem]:
+    """Return what solves a kernel's data set exactly: the digits that `--data` names, or the first of each class."""
+    option = pytestconfig.option
     try:
-        return problems.pose(data.load(pytestconfig.option.data))
+        digits = data.load(option.data)
+        solved = cache(lambda per_class: verbs.pose_first(digits, per_class))
+        return lambda contestant: solved(verbs.per_class_of(contestant, digits, option.per_class))
     except data.DataError as error:
         pytest.exit(str(error), returncode=2)
 
 
 @pytest.fixture(scope="session")
-def verified(request: pytest.FixtureRequest, problem: problems.Problem) -> Verified:
-    """One contestant, verified in this process: a test that asks for it cannot run with a wrong kernel."""
+def verified(request: pytest.FixtureRequest, problem_of: Callable[[kernels.Contestant], Problem]) -> Verified:
+    """One kernel, verified in this process: a test that asks for it cannot run with a wrong one."""
     try:
-        return verified_in_process(request.param, problem)
+        return verified_in_process(request.param, problem_of(request.param))
     except SystemExit as error:  # which would end pytest, and with it the other kernels
         raise RuntimeError(f"{request.param.name} called sys.exit({error.code})") from error
     except kernels.Unavailable as reason:

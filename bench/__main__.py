@@ -1,7 +1,6 @@
 """The verbs: python -m bench kernels | check | run | plot | report | compare | publish."""
 
 import dataclasses
-import re
 import secrets
 import signal
 import sys
@@ -49,7 +48,7 @@ def _sizes(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
     if value is None:
         return ()
     try:
-        sizes = tuple(sorted({int(each) for each in value.split(",")}))
+        sizes = tuple(sorted({int(size) for size in value.split(",")}))
     except ValueError:
         sizes = (0,)
     if sizes[0] < 1:
@@ -57,19 +56,14 @@ def _sizes(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
     return sizes
 
 
-def _slug(_: click.Context, __: click.Parameter, value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value):
-        raise click.BadParameter("use small letters, digits and - alone")
-    return value
-
-
-def _conditions(_: click.Context, __: click.Parameter, value: str | None) -> tuple[Any, ...]:
+def _configurations(_: click.Context, __: click.Parameter, value: str | None) -> tuple[Any, ...]:
     from bench.conditions import parse
 
     if value is None:
         return ()
     try:
-        return tuple(dict.fromkeys(parse(name.strip()) for name in value.split(",")))
+        asked = {parse(name.strip()) for name in value.split(",")}
+        return tuple(sorted(asked, key=lambda each: (each.threads != "all", each.allocator)))  # as they are read again
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -87,6 +81,7 @@ KERNEL = click.option(
 DIGITS = click.option("--data", "source", metavar="SOURCE", help="Where the recorded digits are, for their pictures.")
 CHOICE = [  # one line each, so that the help of `run` fits a screen
     click.option("--data", "source", default="auto", metavar="SOURCE", help="auto, mnist_sample, drawn, or a path."),
+    click.option("--per-class", type=click.IntRange(1), metavar="N", help="Only the first N images of each class."),
     click.option("--kernels", callback=_names, metavar="A,B", help="Only these; NAME alone is all its devices."),
     KERNEL,
     click.option("--require", multiple=True, metavar="NAME", help="Fail if it is unavailable."),
@@ -102,28 +97,24 @@ CHOICE = [  # one line each, so that the help of `run` fits a screen
     click.option("--quiet", is_flag=True, help="Show no progress."),
 ]
 RECORDED = [
-    click.option("--quick", "processes", flag_value=1, type=int, default=6, help="One process set, so no interval."),
-    click.option("--rigorous", "processes", flag_value=15, type=int, help="Fifteen process sets instead of six."),
+    click.option("--processes", type=click.IntRange(1), default=6, metavar="N", help="Processes of every kernel; 6."),
+    click.option("--quick", "processes", flag_value=1, type=int, help="One process, so no confidence interval."),
+    click.option("--rigorous", "processes", flag_value=15, type=int, help="Fifteen processes."),
     click.option("--full", is_flag=True, help="All scopes, not the baseline alone."),
-    click.option("--ladder", is_flag=True, help="Also every rung of kernels/ladder/."),
+    click.option("--ladder", is_flag=True, help="Also every kernel of kernels/ladder/."),
     click.option("--sizes", callback=_sizes, metavar="N,N", help="Time against numbers of validation images."),
-    click.option("--images", type=click.IntRange(1), metavar="N", help="Label N images, tiled, mapped from a file."),
+    click.option("--no-time-limit", is_flag=True, help="With --sizes: calls over 5 s too, up to --timeout."),
     click.option("--memory", is_flag=True, help="Peak memory and temporaries instead of times."),
-    click.option("--threads", type=click.Choice(["1", "all"]), default="all", help="Of every library; all."),
-    click.option("--allocator", type=click.Choice(["default", "keep"]), default="default", help="keep: freed is kept."),
-    click.option("--conditions", callback=_conditions, metavar="A,B", help="Several THREADS/ALLOCATOR, side by side."),
+    click.option("--configurations", callback=_configurations, metavar="A,B", help="THREADS/ALLOCATOR; all/default."),
     click.option("--memory-limit", "memory_limit_gb", type=POSITIVE, metavar="GB",
                  help="Of one kernel; half the machine's."),
-    click.option("--resume", is_flag=True, help="Finish the newest unfinished recording."),
+    click.option("--resume", is_flag=True, help="Finish the newest unfinished run."),
 ]  # fmt: skip
 
 
-EXCLUSIVE = {
-    "memory": ("sizes", "full", "processes", "conditions"),
-    "sizes": ("full", "images"),
-    "images": ("full",),
-    "conditions": ("threads", "allocator"),
-}
+EXCLUSIVE = (
+    ("--memory", "--full"), ("--memory", "--processes"), ("--memory", "--configurations"), ("--sizes", "--full"),
+)  # fmt: skip
 
 
 def _with(options: list[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -167,17 +158,20 @@ def check(json_file: Path | None, **choice: Any) -> None:
 @choosing
 @recording_what
 def run(**options: Any) -> None:
-    """Check the kernels, time them in turns, save, draw and print."""
+    """Check the kernels, time them side by side, save, draw and print."""
     from bench import running, verbs
 
-    given = click.get_current_context().get_parameter_source
-    others = [name for name in options if name not in ("resume", "quiet")]
-    if options["resume"] and any(given(name) is ParameterSource.COMMANDLINE for name in others):
+    where = click.get_current_context().get_parameter_source
+    given = [f"--{name.replace('_', '-')}" for name in options if where(name) is ParameterSource.COMMANDLINE]
+    if options["resume"] and {*given} - {"--resume", "--quiet"}:
         raise click.UsageError("--resume goes on as it was begun: it takes no other option but --quiet.")
-    for one, rest in EXCLUSIVE.items():
-        for other in rest if given(one) is ParameterSource.COMMANDLINE else ():
-            if given(other) is ParameterSource.COMMANDLINE:
-                raise click.UsageError(f"--{one} and the option for {other} exclude each other.")
+    for one, other in EXCLUSIVE:
+        if one in given and other in given:
+            raise click.UsageError(f"{one} and {other} exclude each other: give one of them.")
+    if options["memory"] and len(options["sizes"]) > 1:
+        raise click.UsageError("--memory takes one number of validation images: --sizes N.")
+    if options["no_time_limit"] and not options["sizes"]:
+        raise click.UsageError("--no-time-limit belongs to --sizes: give the numbers of validation images.")
     choice = {field.name: options.pop(field.name) for field in dataclasses.fields(verbs.Choice)}
     sys.exit(running.run(verbs.Choice(**choice), running.Recorded(**options)))
 
@@ -186,7 +180,7 @@ def run(**options: Any) -> None:
 @click.argument("record", type=FILE, required=False)
 @DIGITS
 def plot(record: Path | None, source: str | None) -> None:
-    """Draw RECORD, by default the newest; also a file of pytest --benchmark-json."""
+    """Draw RECORD, by default the newest of a whole data set; also a file of pytest --benchmark-json."""
     from bench import verbs
 
     verbs.plot(record, source)
@@ -197,7 +191,7 @@ def plot(record: Path | None, source: str | None) -> None:
 @click.option("--readme", is_flag=True, help="Also rewrite the README's results from the published records.")
 @DIGITS
 def report(records: tuple[Path, ...], source: str | None, readme: bool) -> None:
-    """Write the page of every published machine and of the newest local record; or one page of RECORDS."""
+    """Write the page of every published machine and of the newest local run; or one page of RECORDS."""
     from bench import verbs
 
     verbs.report(records, source, readme)
@@ -206,34 +200,35 @@ def report(records: tuple[Path, ...], source: str | None, readme: bool) -> None:
 @cli.command()
 @click.argument("a")
 @click.argument("b", required=False)
-@click.option("--record", type=FILE, metavar="FILE", help="Of this record; by default the newest that holds both.")
+@click.option("--record", type=FILE, metavar="FILE", help="Of this record; the newest of a whole data set.")
 @click.option("--against", type=FILE, metavar="FILE", help="Compare A with itself in this other, older record.")
 @click.option("--scope", default="baseline", show_default=True, help="mean, predict, baseline, end_to_end, first_call.")
 @click.option("--distance", default="l1", show_default=True, help="l1, l2, or - in the scope mean.")
-@click.option("--force", is_flag=True, help="Also across machines, digits or conditions; every line then says so.")
+@click.option(
+    "--configuration", metavar="THREADS/ALLOCATOR", help="all/default; where a record lacks that, its first one."
+)
+@click.option("--force", is_flag=True, help="Also across machines, digits or configurations; every line says so.")
 @click.option("--markdown", "shape", flag_value="markdown", help="Print a Markdown table.")
 @click.option("--json", "shape", flag_value="json", help="Print JSON.")
 @click.option("--fail-slower", type=click.FloatRange(0), metavar="PERCENT",
               help="Exit with 1 if B is slower by more, and the interval resolves it.")  # fmt: skip
-def compare(a: str, b: str | None, record: Path | None, against: Path | None, scope: str, distance: str, force: bool,
-            shape: str | None, fail_slower: float | None) -> None:  # fmt: skip
+def compare(force: bool, shape: str | None, fail_slower: float | None, **sides: Any) -> None:
     """Say how much faster kernel B is than kernel A, how sure that is, and the verdict."""
     from bench import comparing, verbs
 
-    chosen = comparing.sides(a, b, record, against, scope, distance)
-    sys.exit(verbs.compare(chosen, force, shape or "table", fail_slower))
+    sys.exit(verbs.compare(comparing.sides(**sides), force, shape or "table", fail_slower))
 
 
 @cli.command()
-@click.argument("record", type=FILE, required=False)
-@click.option(
-    "--slug", default="recording", show_default=True, callback=_slug, help="How the published file is called."
-)
-def publish(record: Path | None, slug: str) -> None:
-    """Copy RECORD, by default the newest, to results/<machine>/, unless its checklist FAILs."""
+@click.argument("files", type=FILE, nargs=-1)
+def publish(files: tuple[Path, ...]) -> None:
+    """Copy FILES, by default those of the newest run's page, to results/<machine>/, unless a checklist FAILs.
+
+    Each takes the place of what was published of its kind.
+    """
     from bench import verbs
 
-    verbs.publish(record, slug)
+    verbs.publish(files)
 
 
 def main() -> None:

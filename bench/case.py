@@ -1,4 +1,4 @@
-"""What one page, and one set of pictures, is made of: records of one machine and one data set."""
+"""What one page, and one set of pictures, is made of: the records of one machine and one data set, one of each kind."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import reading, records, source
-from bench.comparing import DEFAULT
 from bench.kernel import REFERENCE
 from bench.problem import Problem
 from bench.records import BadRecord, Record
 
-SAME = ("cpu_model_name", "cpu_count", "platform", "dataset_digest")  # of all records of a case
+SAME = ("cpu_model_name", "cpu_count", "platform")  # of all records of a case, besides the data set
 PUBLISHED_PAGE = "report.html"
+File = Sequence[Record]  # one record under each of its configurations
 
 
 @dataclass(frozen=True)
@@ -21,18 +21,19 @@ class Case:
 
     Attributes:
         page: where its page goes.
-        speed: the record that the verdicts are about: the newest under the default condition that has the reference,
-            or an older one that has all of its kernels and more.
-        conditions: `speed`, then what was recorded in turns with it under other conditions, all threads first.
-        scopes: the newest record of all scopes under the default condition; often `speed` itself; None without one.
-        sizes, memory: the newest record of each kind; None where there is none.
+        speed: the record that the verdicts are about: of the whole data set, of kind "ladder", else "scopes".
+        configurations: that record under every configuration, `speed` first.
+        small: the records of small data sets, under every configuration.
+        scopes: the record of all scopes; `speed` itself where that is one; None without one.
+        sizes, memory: the record of that kind; None where there is none.
         problem: the digits, solved; None where they are not at hand, or are others than the records'.
         extra: files of kernels that do not live in this checkout.
     """
 
     page: Path
     speed: Record
-    conditions: tuple[Record, ...]
+    configurations: tuple[Record, ...]
+    small: tuple[Record, ...] = ()
     scopes: Record | None = None
     sizes: Record | None = None
     memory: Record | None = None
@@ -44,6 +45,10 @@ class Case:
         """Whether it is a machine's published one."""
         return self.page.name == PUBLISHED_PAGE
 
+    def with_small(self, record: Record) -> list[Record]:
+        """Return a record of the whole data set, then those of its small data sets under the same configuration."""
+        return [record, *(each for each in self.small if each.configuration == record.configuration)]
+
     def picture(self, name: str) -> Path:
         """Return where a picture goes, without its suffix: beside the page; the speedup takes a local page's name."""
         if self.published:
@@ -51,13 +56,14 @@ class Case:
         return self.page.with_name(self.page.stem if name == "speedup" else f"{self.page.stem}-{name}")
 
     def file(self, kernel: str) -> Path | None:
-        """Return a contestant's file as it is now; None where it is not in this checkout."""
+        """Return a kernel's file as it is now; None where it is not in this checkout."""
         name = f"{kernel.partition('@')[0]}.py"
         return next((path for path in self.extra if path.name == name), None) or source.find(kernel)
 
     def stale(self, kernel: str) -> bool:
-        """Return whether a contestant's source has changed since it was recorded."""
-        path, recorded = self.file(kernel), self.speed.kernel_facts.get(kernel, {}).get("source_hash")
+        """Return whether a kernel's source has changed since it was recorded."""
+        known = (record.kernel_facts.get(kernel, {}).get("source_hash") for record in (self.speed, *self.small))
+        path, recorded = self.file(kernel), next(filter(None, known), None)
         return path is not None and recorded is not None and source.source_hash(path) != recorded
 
     def answering(self, problem: Problem | None) -> "Case":
@@ -72,104 +78,107 @@ def published() -> list[Case]:
     Raises:
         BadRecord: a record cannot be read, or a folder holds records of several machines or data sets.
     """
-    cases = []
-    for folder in sorted({path.parent for path in records.LOCAL.parent.glob("*/*.json.gz")} - {records.LOCAL}):
-        found = [reading.read(path) for path in folder.glob("*.json.gz")]
-        found.sort(key=lambda each: (str(each.facts.get("date", "")), each.path.name), reverse=True)
-        cases.append(of(found, folder / PUBLISHED_PAGE))
-    return sorted(cases, key=lambda each: str(each.speed.facts.get("date", "")), reverse=True)
+    folders = sorted({path.parent for path in records.LOCAL.parent.glob("*/*.json.gz")} - {records.LOCAL})
+    cases = [from_paths(sorted(folder.glob("*.json.gz")), folder / PUBLISHED_PAGE) for folder in folders]
+    return sorted(cases, key=lambda case: str(case.speed.facts.get("date", "")), reverse=True)
 
 
 def local() -> Case | None:
-    """Return the case of the newest local record of speed, with what else belongs to it; None without one.
+    """Return the case of the newest run in results/local/ that timed a whole data set; None without one.
 
     Raises:
-        BadRecord: neither it nor another condition of its run has the reference.
+        BadRecord: that run lacks the reference.
     """
-    newest = next(iter(reading.of_speed()), None)
-    if newest is None or newest.path.parent != records.LOCAL:
-        return None
-    found, kinds, earlier_run = [newest], {"sizes", "memory"}, False
+    files = local_files()
+    return of(files, reading.stem(files[0][0].path).with_suffix(".html")) if files else None
+
+
+def local_files() -> list[File]:
+    """Return the records of the newest local run that timed a whole data set, first those of that data set.
+
+    With them go the newest of sizes and of memory, if they are of the same machine and data set.
+    """
+    newest = next(reading.of_speed(), None)
+    if newest is None or newest[0].path.parent != records.LOCAL or newest[0].per_class:
+        return []
+    chosen: dict[str, File] = {newest[0].slot: newest}
     for path in reading.local_paths():
-        if earlier_run and not kinds:
-            break
-        with suppress(BadRecord):  # an older file that is no record is no hindrance
-            each = reading.read(path)
-            if each.path == newest.path or not each.paired or differences(newest, each):
-                continue
-            if each.kind in kinds:
-                kinds.discard(each.kind)
-                found.append(each)
-            elif each.kind == "speed":  # other conditions belong to it only where they took turns with it
-                same_run = each.facts.get("order_seed") == newest.facts.get("order_seed")
-                found += [each] if same_run else []
-                earlier_run = earlier_run or not same_run
-    return of(found, reading.stem(newest.path).with_suffix(".html"))
+        with suppress(BadRecord):  # a file that is no record is no hindrance
+            file = reading.read_all(path)
+            run = file[0].facts.get("run")
+            wanted = file[0].slot in ("sizes", "memory") or (run is not None and run == newest[0].facts.get("run"))
+            if wanted and file[0].paired and not differences(newest[0], file[0]):
+                chosen.setdefault(file[0].slot, file)
+    return list(chosen.values())
 
 
-def alone(record: Record) -> Case:
+def from_paths(paths: Sequence[Path], page: Path | None = None) -> Case:
+    """Return the case of the records in some files; its page lies beside the first unless it is named.
+
+    Raises:
+        BadRecord: as `of`, or one of them cannot be read.
+    """
+    return of([reading.read_all(path) for path in paths], page or reading.stem(paths[0]).with_suffix(".html"))
+
+
+def alone(file: File) -> Case:
     """Return the case of one record of any kind, by itself."""
-    page = reading.stem(record.path).with_suffix(".html")
+    record = file[0]
     return Case(
-        page,
+        reading.stem(record.path).with_suffix(".html"),
         record,
-        (record,),
-        scopes=record if ("end_to_end", "l1") in record.cells else None,
+        tuple(file),
+        scopes=record if record.kind == "scopes" else None,
         sizes=record if record.kind == "sizes" else None,
         memory=record if record.kind == "memory" else None,
     )
 
 
-def of(found: Sequence[Record], page: Path) -> Case:
-    """Return the case that records, from new to old, amount to.
+def of(files: Sequence[File], page: Path) -> Case:
+    """Return the case that records amount to.
 
     Raises:
-        BadRecord: none is of speed with the reference in it, or they are of several machines or data sets.
+        BadRecord: none times a whole data set with the reference in it, two are of one kind, or they are of several
+            machines or data sets.
     """
-    for each in found[1:]:
-        if differs := differences(found[0], each):
+    first, by_slot = files[0][0], dict[str, File]()
+    for file in files:
+        if differs := differences(first, file[0]):
             raise BadRecord(
-                f"{each.path}: {'; '.join(differs)} (of {found[0].path.name}); one page is of one machine and one data "
+                f"{file[0].path}: {'; '.join(differs)} (of {first.path.name}); one page is of one machine and one data "
                 "set: move one of them to a folder of its own"
             )
-    speed = [each for each in found if each.kind == "speed" and each.of(REFERENCE)]
-    if not speed:
-        raise BadRecord(f"{found[0].path.parent}: no record of speed with {REFERENCE}; python -m bench run makes one")
-    default = [each for each in speed if each.condition == DEFAULT]
-    chosen = (default or speed)[0]
-    for older in speed:
-        if older.condition == chosen.condition and _hides(chosen, older):
-            chosen = older
-    rest: dict[str, Record] = {}
-    for each in speed:
-        if each.condition != chosen.condition and _together(each, chosen):
-            rest.setdefault(each.condition, each)
-    sizes, memory = (next((each for each in found if each.kind == kind), None) for kind in ("sizes", "memory"))
-    scopes = next((each for each in (chosen, *default) if ("end_to_end", "l1") in each.cells), None)
-    in_order = sorted(rest.values(), key=lambda each: (each.facts.get("threads") != "all", each.condition))
-    return Case(page, chosen, (chosen, *in_order), scopes, sizes, memory)
+        if other := by_slot.get(file[0].slot):
+            raise BadRecord(
+                f"{file[0].path}: of the kind {file[0].slot}, as {other[0].path.name} is; a page takes one of each kind"
+            )
+        by_slot[file[0].slot] = file
+    timed = [by_slot[kind] for kind in ("ladder", "scopes") if kind in by_slot and by_slot[kind][0].of(REFERENCE)]
+    if not timed:
+        raise BadRecord(f"{first.path.parent}: no record of times with {REFERENCE}; python -m bench run makes one")
+    small = (file for _, file in sorted(by_slot.items()) if file[0].per_class and file[0].speed)
+
+    def only(kind: str) -> Record | None:
+        return by_slot[kind][0] if kind in by_slot else None
+
+    return Case(
+        page,
+        timed[0][0],
+        tuple(timed[0]),
+        small=tuple(record for file in small for record in file),
+        scopes=only("scopes"),
+        sizes=only("sizes"),
+        memory=only("memory"),
+    )
 
 
-def _hides(newer: Record, older: Record) -> bool:
-    """Return whether a newer record would hide what is there to see: the four in all scopes, after the whole ladder.
-
-    That is where the older one holds all of its kernels and more that are still in this checkout, not absent from the
-    newer one, and in as many process sets.
-    """
-    shown, absent = {*newer.kernels()}, {each.kernel for each in newer.absent}
-    more = {name for name in {*older.kernels()} - shown - absent if source.find(name)}
-    return bool(more) and shown <= {*older.kernels()} and older.processes >= newer.processes
-
-
-def _together(one: Record, other: Record) -> bool:
-    """Return whether two conditions took turns in one run: only then they stand side by side."""
-    return one.facts.get("order_seed") == other.facts.get("order_seed")
-
-
-def differences(one: Record, other: Record) -> list[str]:
-    """Return what keeps two records from standing on one page."""
-    return [
+def differences(one: Record, other: Record, keys: Sequence[str] | None = None) -> list[str]:
+    """Return how two records differ in some facts; by default in what keeps them from standing on one page."""
+    differ = [
         f"{key} {other.facts.get(key, 'unknown')}, expected {one.facts.get(key, 'unknown')}"
-        for key in SAME
+        for key in keys or SAME
         if one.facts.get(key) != other.facts.get(key)
     ]
+    if keys is None and one.whole_digest != other.whole_digest:  # a small data set stands beside the whole one
+        differ.append(f"dataset_digest {other.whole_digest}, expected {one.whole_digest}")
+    return differ

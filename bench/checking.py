@@ -2,14 +2,14 @@
 
 import random
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench import problem as problems
-from bench.conditions import Condition, environment
+from bench.conditions import Configuration, environment
 from bench.kernel import Contestant, why_unavailable
 from bench.oracle import DISTANCES
 from bench.problem import Problem
@@ -20,15 +20,14 @@ OUT_OF_MEMORY = "out of memory"  # how the reason of such a kernel begins
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the check found of one contestant.
+    """What the check says of one kernel.
 
     Attributes:
-        name: of the contestant.
+        name: of the kernel.
         status: "agrees", "disagrees", "unavailable" or "broken".
         reason: why it does not agree; None where it does.
         correct: per distance, right labels per class; a distance that the kernel does not offer is absent.
         mean_error: largest deviation of its mean images from the exact ones, of full scale; None where unknown.
-        images: it was verified on the first so many images of each class; 0 is all.
     """
 
     name: str
@@ -36,7 +35,6 @@ class Verdict:
     reason: str | None = None
     correct: dict[str, list[int]] = field(default_factory=dict)
     mean_error: float | None = None
-    images: int = 0
 
 
 @contextmanager
@@ -52,14 +50,14 @@ def judge(contestant: Contestant, folder: str, seed: int, timeout_s: float) -> V
     if reason := why_unavailable(contestant):
         return Verdict(contestant.name, "unavailable", reason)
     limit = MEMORY_LIMIT if contestant.device == "cpu" else 0  # CUDA reserves addresses by the terabyte
-    with Worker(environment(Condition(), random.Random(seed)), limit) as worker:
+    with Worker(environment(Configuration(), random.Random(seed)), limit) as worker:
         try:
             worker.ask("start", timeout_s, contestant=as_json(contestant), folder=folder, order=seed)
             worker.ask("prepare", timeout_s)
             found = worker.ask("verify", timeout_s, seed=seed + 1)
         except Failure as failure:
             return failed(contestant.name, failure)
-    return Verdict(contestant.name, "agrees", None, found["correct"], found["mean_error"], contestant.images)
+    return Verdict(contestant.name, "agrees", None, found["correct"], found["mean_error"])
 
 
 def failed(name: str, failure: Failure) -> Verdict:
@@ -73,32 +71,32 @@ def as_json(contestant: Contestant) -> dict[str, Any]:
     return {**asdict(contestant), "path": str(contestant.path.resolve())}
 
 
-def report(problem: Problem, verdicts: Iterable[Verdict]) -> dict[str, Any]:
-    """Return the check as `--json` writes it."""
+def report(whole: Problem, judged: Sequence[tuple[Problem, Verdict]]) -> dict[str, Any]:
+    """Return the check as `--json` writes it: of the whole data set, and each verdict with the problem it is on."""
 
-    def score(correct: list[int] | None, images: int = 0) -> dict[str, Any] | None:
-        return None if correct is None else {"correct": correct, "accuracy": problem.part(images).accuracy(correct)}
+    def score(problem: Problem, correct: list[int] | None) -> dict[str, Any] | None:
+        return None if correct is None else {"correct": correct, "accuracy": problem.accuracy(correct)}
 
-    truth = {}
-    for distance, answer in problem.answers.items():
-        truth[distance] = {**(score(problem.correct(answer.labels)) or {}), "too_close": answer.too_close}
     return {
         "dataset": {
-            "name": problem.name,
-            "digest": problem.digest,
-            "classes": list(problem.classes),
-            "train": problem.train_counts,
-            "valid": problem.valid_counts,
+            "name": whole.name,
+            "digest": whole.digest,
+            "classes": list(whole.classes),
+            "train": whole.train_counts,
+            "valid": whole.valid_counts,
         },
-        "oracle": truth,
+        "oracle": {
+            distance: {**(score(whole, whole.correct(answer.labels)) or {}), "too_close": answer.too_close}
+            for distance, answer in whole.answers.items()
+        },
         "kernels": [
             {
                 "name": verdict.name,
                 "status": verdict.status,
                 "reason": verdict.reason,
-                **({"images_of_class": verdict.images} if verdict.images else {}),
-                **{distance: score(verdict.correct.get(distance), verdict.images) for distance in DISTANCES},
+                **({"images_of_class": problem.per_class} if problem.per_class else {}),
+                **{distance: score(problem, verdict.correct.get(distance)) for distance in DISTANCES},
             }
-            for verdict in verdicts
+            for problem, verdict in judged
         ],
     }

@@ -4,12 +4,13 @@ After Hoefler & Belli (SC15), Heiser's benchmarking crimes and Kalibera & Jones 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench import nvml, standing, units
 from bench.kernel import REFERENCE
 from bench.records import BadRecord, Record
+from bench.standing import Standing
 
 FEWEST_PROCESSES = 6  # below, no distribution-free 95 % interval exists
 WORST_RESOLUTION = 0.05
@@ -35,14 +36,15 @@ def judge(record: Record, scope: str = "baseline", distance: str = "l1", referen
     Args:
         reference: what the ratios to be shown are over.
     """
+    rows = standing.standings(record, scope, distance)
     return [
-        *_answers(record, scope, distance),
+        *_answers(record, rows, distance),
         *_reference(record, scope, distance, reference),
-        *_limits(record, scope, distance),
+        *_limits(record, rows, scope),
         *_processes(record),
         *_resolution(record, scope, distance),
         *_circumstances(record),
-        *_times(record, scope, distance),
+        *_times(record, rows, scope, distance),
         *(Line("WARN", f"{each.kernel} is not in it: {each.status}", "see its reason") for each in record.absent),
     ]
 
@@ -64,15 +66,12 @@ def must_not_fail(record: Record, scope: str = "baseline", distance: str = "l1",
         raise BadRecord(f"{record.path}: its checklist fails in {scope} {distance}: {said}")
 
 
-def _answers(record: Record, scope: str, distance: str) -> Iterator[Line]:
-    kernels = record.kernels(scope, distance)
+def _answers(record: Record, rows: Sequence[Standing], distance: str) -> Iterator[Line]:
     for judged in ("l1", "l2"):
-        key = f"correct_{judged}"
-        scores = {name: record.kernel_facts[name].get(key) for name in kernels}
-        if record.kind == "speed" and (judged == distance or (judged, distance) == ("l1", "-")):  # L2 is optional
-            for name in kernels:
-                if not scores[name]:
-                    yield Line("FAIL", f"{name} was not verified under {judged}", "python -m bench check")
+        scores = {row.kernel: record.kernel_facts[row.kernel].get(f"correct_{judged}") for row in rows}
+        if record.speed and (judged == distance or (judged, distance) == ("l1", "-")):  # L2 is optional
+            for name in (name for name, score in scores.items() if not score):
+                yield Line("FAIL", f"{name} was not verified under {judged}", "python -m bench check")
         scores = {name: score for name, score in scores.items() if score}
         close = int(record.facts.get(f"too_close_{judged}", 0))
         if len(set(scores.values())) > 1 and close:
@@ -88,25 +87,21 @@ def _answers(record: Record, scope: str, distance: str) -> Iterator[Line]:
 def _reference(record: Record, scope: str, distance: str, reference: str) -> Iterator[Line]:
     if record.of(reference, scope, distance):
         yield Line("PASS", f"every ratio is over {reference}, with both times beside it")
-    elif record.kind == "sizes":  # the slowest kernel sits the largest sizes out, and there is no ratio there
-        yield Line("WARN", f"{reference} sat it out, so there is no ratio", "compare other kernels there")
+    elif record.kind == "sizes":  # the slowest kernel is skipped at the largest sizes
+        yield Line("WARN", f"{reference} was skipped, so there is no ratio", "compare other kernels there")
     else:
         yield Line("FAIL", f"{reference} is not in it, so there is no ratio to show", "record it too")
 
 
-def _limits(record: Record, scope: str, distance: str) -> Iterator[Line]:
-    faster = False
-    for each in standing.standings(record, scope, distance):
-        if each.share is None or each.share.value <= 1:
-            continue
-        faster = True
-        low = min(each.share.per_process) if each.share.low is None else each.share.low
-        found = f"{each.kernel} is at {units.either(each.share.modes, '{:.0%}'.format)} of the limit"
-        if low > WORST_SHARE:
+def _limits(record: Record, rows: Sequence[Standing], scope: str) -> Iterator[Line]:
+    faster = {row.kernel: row.share for row in rows if row.share and row.share.value > 1}
+    for name, share in faster.items():
+        found = f"{name} is at {share.value:.0%} of the limit"
+        if (min(share.per_process) if share.low is None else share.low) > WORST_SHARE:
             yield Line("FAIL", found, "faster than the machine can read: work is missing, or the limit is wrong")
         else:
             yield Line("WARN", found, "the limit is underestimated or work is missing")
-    devices = sorted({str(record.kernel_facts[name].get("device", "cpu")) for name in record.kernels(scope, distance)})
+    devices = sorted({str(record.kernel_facts[row.kernel].get("device", "cpu")) for row in rows})
     measurable = [each for each in devices if each == "cpu" or scope != "end_to_end"]  # where a GPU's bytes travel
     unmeasured = [each for each in measurable if not standing.limit(record, scope, each)]
     for device in unmeasured:
@@ -118,9 +113,10 @@ def _limits(record: Record, scope: str, distance: str) -> Iterator[Line]:
 
 def _processes(record: Record) -> Iterator[Line]:
     if record.processes >= FEWEST_PROCESSES:
-        yield Line("PASS", f"{record.processes} process sets, each with its own hash seed and environment size")
+        found = f"{record.processes} processes per kernel, each with its own hash seed and environment size"
+        yield Line("PASS", found)
     else:
-        yield Line("WARN", f"{record.label}", "record six or more: python -m bench run")
+        yield Line("WARN", record.label, "record six or more: python -m bench run")
 
 
 def _resolution(record: Record, scope: str, distance: str) -> Iterator[Line]:
@@ -169,23 +165,23 @@ def _throttled(reasons: str) -> Line:
     return Line("PASS", "the GPU was not throttled")
 
 
-def _times(record: Record, scope: str, distance: str) -> Iterator[Line]:
+def _times(record: Record, rows: Sequence[Standing], scope: str, distance: str) -> Iterator[Line]:
     found = []
-    for each in standing.standings(record, scope, distance):
-        ratio = each.ratio if each.kernel != REFERENCE else None
-        if len(each.modes) > 1 or len(each.speedups) > 1:
-            found.append(Line("WARN", f"{each.kernel} falls into two modes", "try another allocator: --allocator keep"))
+    for row in rows:
+        ratio = row.ratio if row.kernel != REFERENCE else None
+        if row.groups:
+            groups = f"{row.kernel}: its processes fall into two groups, {units.groups(row)}"
+            found.append(Line("WARN", groups, "try another allocator: --configurations all/keep"))
         elif ratio and ratio.spread_within > 1 and ratio.spread > ratio.spread_within**WORST_SPREAD:
             spreads = f"{ratio.spread - 1:.1%} between its processes, {ratio.spread_within - 1:.1%} within"
-            found.append(Line("WARN", f"{each.kernel} differs by {spreads}", "record more: --rigorous"))
+            found.append(Line("WARN", f"{row.kernel} differs by {spreads}", "record more: --rigorous"))
         if ratio and ratio.drift is not None and abs(ratio.drift) > WORST_DRIFT:
-            drifts = f"{each.kernel} drifts over the rounds (Spearman {ratio.drift:+.2f})"
+            drifts = f"{row.kernel} drifts over the rounds (Spearman {ratio.drift:+.2f})"
             found.append(Line("WARN", drifts, "record anew"))
-        if min(sample.seconds * sample.loops for sample in record.of(each.kernel, scope, distance)) < SHORTEST_S:
-            found.append(
-                Line("WARN", f"{each.kernel} has samples below {SHORTEST_S * 1e3:g} ms", "repeat the call more")
-            )
-        own = record.images_of_class(each.kernel) == record.samples[0].first  # elsewhere it is timed for others' sake
-        if each.first_call is None and record.kind == "speed" and own:
-            found.append(Line("WARN", f"{each.kernel} has no first call", "record anew: python -m bench run"))
-    yield from found or [Line("PASS", "no kernel drifts or falls into two modes; first calls are shown")]
+        if min(sample.seconds * sample.loops for sample in record.of(row.kernel, scope, distance)) < SHORTEST_S:
+            short = f"{row.kernel} has samples below {SHORTEST_S * 1e3:g} ms"
+            found.append(Line("WARN", short, "repeat the call more"))
+    without = [row.kernel for row in rows if row.first_call is None and record.speed]
+    if without:
+        found.append(Line("WARN", f"no first call of {', '.join(without)}", "record anew: python -m bench run"))
+    yield from found or [Line("PASS", "no kernel drifts or falls into two groups; first calls are shown")]

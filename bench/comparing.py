@@ -1,20 +1,19 @@
 """Two kernels side by side, or one kernel in two records: the ratio, how sure we are of it, and the verdict."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench import checklist, reading, speedup, standing
+from bench import case, checklist, reading, speedup, standing
 from bench.kernel import REFERENCE, UnknownKernel
 from bench.records import BadRecord, Record
 from bench.sample import Sample
-from bench.speedup import Mode, Ratio
+from bench.speedup import Ratio
 from bench.standing import Standing
 
 SAME = (
     "cpu_model_name", "cpu_count", "caches", "gpu", "platform", "dataset_digest", "threads", "allocator",
 )  # fmt: skip
-DEFAULT = "all/default"
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ class Side:
     @property
     def standing(self) -> Standing:
         """Where the kernel stands in its record."""
-        rows = standing.standings(self.record, self.scope, self.distance, [self.kernel])
-        return rows[0]
+        [row] = standing.standings(self.record, self.scope, self.distance, [self.kernel])
+        return row
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Comparison:
         resolution: the smallest difference that the recordings can tell from none, as a fraction; None if unknown.
         verdict: "faster", "slower" or "not resolved", of the new one.
         differs: what is not the same on both sides, though it should be; only with --force.
-        paired: whether the sides took turns, or the process sets of two recordings stand for them.
+        paired: whether both sides' samples come from rounds, of one recording or of two.
     """
 
     base: Side
@@ -58,49 +57,25 @@ class Comparison:
     differs: tuple[str, ...]
     paired: bool
 
-    @property
-    def values(self) -> tuple[Mode, ...]:
-        """The ratio, or both where process sets fall into two modes, the faster first."""
-        return self.ratio.modes if self.paired else (Mode(self.ratio.value, 1),)
-
     def slower_by(self, percent: float) -> bool:
         """Return whether the new one is slower by more than `percent`, and the interval resolves it."""
         return self.verdict == "slower" and self.ratio.high is not None and 1 / self.ratio.high > 1 + percent / 100
 
 
-def find(kernels: Iterable[str], scope: str, distance: str) -> Record:
-    """Return the newest record under the default condition that holds all the kernels, local ones first.
-
-    Raises:
-        BadRecord: there is none.
-    """
-    wanted = set(kernels)
-    for record in reading.of_speed():
-        if record.condition == DEFAULT and wanted <= set(record.kernels(scope, distance)):
-            return record
-    named = " and ".join(sorted(wanted))
-    raise BadRecord(f"no record under {DEFAULT} holds {named} in {scope} {distance}; python -m bench run")
-
-
 def compare(base: Side, new: Side, force: bool) -> Comparison:
     """Compare two sides.
 
-    Of one record, rounds are paired. Of two records, the process sets are, in the order they ran: each is a draw of its
+    Of one record, rounds are paired. Of two records, the processes are, in the order they ran: each is a draw of its
     own, so the interval stands, but what changed on the machine between the two recordings is in the ratio.
 
     Raises:
         UnknownKernel: a record does not hold the kernel in this scope and distance.
-        BadRecord: a record is not one of speed, or its checklist FAILs; or machine, digits or condition differ, and
+        BadRecord: a record is not one of times, or its checklist FAILs; or machine, digits or configuration differ, and
             `force` is not set.
     """
     for side in (base, new):
         _must_be_usable(side)
-    before, after = base.record.facts, new.record.facts
-    differs = tuple(
-        f"{key} {before.get(key, 'unknown')} against {after.get(key, 'unknown')}"
-        for key in SAME
-        if before.get(key) != after.get(key)
-    )
+    differs = tuple(case.differences(base.record, new.record, SAME))
     if differs and not force:
         raise BadRecord(f"these records are not comparable: {'; '.join(differs)}; --force compares and says so")
     paired = base.record.paired and new.record.paired
@@ -116,13 +91,14 @@ def compare(base: Side, new: Side, force: bool) -> Comparison:
 
 def _must_be_usable(side: Side) -> None:
     record, scope, distance = side.record, side.scope, side.distance
-    if record.kind != "speed":
-        raise BadRecord(f"{record.path}: is a record of {record.kind}, expected one of speed; name another")
+    if not record.speed:
+        raise BadRecord(f"{record.path}: is a record of {record.kind}, expected one of times; name another")
     if not side.samples:
+        why = "".join(f"; {each.kernel} is {each.status}" for each in record.absent if each.kernel == side.kernel)
         known = ", ".join(record.kernels(scope, distance)) or "none"
         raise UnknownKernel(
-            f"{record.path}: holds no {side.kernel} in {scope} {distance}; its kernels there: {known}"
-            f"{''.join(f'; {each.kernel} is {each.status}' for each in record.absent if each.kernel == side.kernel)}"
+            f"{record.path}: holds no {side.kernel} in {scope} {distance}; its kernels there: {known}{why}; "
+            "--record FILE names another record"
         )
     checklist.must_not_fail(record, scope, distance, reference=side.kernel)
 
@@ -141,17 +117,42 @@ def _resolution(base: Side, new: Side) -> float | None:
 
 
 def sides(
-    a: str, b: str | None, record: Path | None, against: Path | None, scope: str, distance: str
+    a: str,
+    b: str | None,
+    record: Path | None,
+    against: Path | None,
+    scope: str,
+    distance: str,
+    configuration: str | None = None,
 ) -> tuple[Side, Side]:
     """Return what the arguments of the verb name: kernels A and B of one record, or A in `against` and A now.
 
+    Without `record` these are of the newest one that holds them; without `configuration`, of the first of its
+    configurations, which is all/default where it has that.
+
     Raises:
         UnknownKernel: neither B nor --against is given, or both are.
-        BadRecord: a record cannot be read.
+        BadRecord: there is no record, one cannot be read, or it lacks the configuration.
     """
     if (b is None) == (against is None):
         raise UnknownKernel("compare takes two kernels, or one kernel and --against FILE")
     distance = "-" if scope == "mean" else distance  # there is no other
-    now = reading.read(record) if record else find({a, b or a}, scope, distance)
-    before = reading.read(against) if against else now
+    now = _under(configuration, reading.read_all(record) if record else _newest({a, b or a}, scope, distance))
+    before = _under(configuration, reading.read_all(against)) if against else now
     return Side(a, before, scope, distance), Side(b or a, now, scope, distance)
+
+
+def _newest(kernels: set[str], scope: str, distance: str) -> list[Record]:
+    """Return the newest record that holds all the kernels; of records of whole data sets first."""
+    for file in reading.of_speed():
+        if kernels <= {*file[0].kernels(scope, distance)}:
+            return file
+    return reading.newest()  # whose kernels are then told
+
+
+def _under(configuration: str | None, file: Sequence[Record]) -> Record:
+    for record in file:
+        if configuration in (None, record.configuration):
+            return record
+    held = ", ".join(record.configuration for record in file)
+    raise BadRecord(f"{file[0].path}: was not recorded under {configuration}; it holds {held}")

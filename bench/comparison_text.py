@@ -6,7 +6,6 @@ from typing import Any
 from bench import units
 from bench.comparing import Comparison, Side
 from bench.grid import Grid
-from bench.speedup import Mode
 from bench.standing import Standing
 
 
@@ -17,19 +16,18 @@ def lines(found: Comparison) -> list[tuple[str, str]]:
     if base.kernel == new.kernel:
         names = [f"{side.kernel} of {side.record.path.name}" for side in (base, new)]
     resolved = found.verdict != "not resolved"
-    interval = "none: six process sets of paired rounds make one"
-    if ratio.low is not None and ratio.high is not None and ratio.level is not None:
-        interval = f"{_times(ratio.low)} to {_times(ratio.high)}, level {ratio.level:.1%}"
+    interval = units.interval(ratio, level=True, show=_times)
+    indicative = "" if found.paired else " (indicative, unpaired)"
     rows = [
         ("verdict", f"{names[1]} is {found.verdict}{' than ' + names[0] if resolved else ''}"),
-        ("ratio", f"{units.either(found.values, _times)} as fast{'' if found.paired else ' (indicative, unpaired)'}"),
-        ("interval", interval),
+        ("ratio", f"{_times(ratio.value)} as fast{indicative}"),
+        ("interval", interval or "none: six processes per kernel, in paired rounds, make one"),
         ("resolution", "unknown" if found.resolution is None else f"±{found.resolution:.1%}"),
         *((name, _side(side.standing)) for name, side in zip(names, (base, new), strict=True)),
         ("processes, rounds", f"{ratio.processes}, {ratio.rounds}"),
         ("spread between processes", f"{ratio.spread - 1:.1%}"),
         ("drift (Spearman)", "unknown" if ratio.drift is None else f"{ratio.drift:+.2f}"),
-        ("scope, condition", f"{base.scope} {base.distance}, {base.record.condition}"),
+        ("scope, configuration", f"{base.scope} {base.distance}, {base.record.configuration}"),
         *((f"record of {side.kernel}", side.record.path.name) for side in (base, new)),
     ]
     if found.differs:
@@ -42,8 +40,9 @@ def _times(ratio: float) -> str:
 
 
 def _side(row: Standing) -> str:
-    seconds = f"{units.either(row.modes, units.time)} median, {units.time(row.smallest)} smallest"
-    return seconds + (f", {units.either(row.share.modes, '{:.1%}'.format)} of the limit" if row.share else "")
+    seconds = f"{units.median(row)} median, {units.time(row.smallest)} smallest"
+    groups = f", in two groups: {units.groups(row)}" if row.groups else ""
+    return f"{seconds}{f', {row.share.value:.1%} of the limit' if row.share else ''}{groups}"
 
 
 def markdown(found: Comparison) -> str:
@@ -52,33 +51,27 @@ def markdown(found: Comparison) -> str:
 
 
 def as_json(found: Comparison) -> dict[str, Any]:
-    """Return a comparison as `--json` prints it: seconds, fractions and ratios as plain numbers.
-
-    What may fall into two modes is a list of one or two {"value", "processes"}.
-    """
-
-    def modes(of: tuple[Mode, ...]) -> list[dict[str, Any]]:
-        return [asdict(mode) for mode in of]
+    """Return a comparison as `--json` prints it: seconds, fractions and ratios as plain numbers."""
 
     def side(each: Side) -> dict[str, Any]:
         row = each.standing
         return {
             "kernel": each.kernel,
             "record": each.record.path.name,
-            "condition": each.record.condition,
-            "seconds": modes(row.modes),
+            "configuration": each.record.configuration,
+            "seconds": row.seconds,
+            "groups": [asdict(group) for group in row.groups or ()],
             "smallest": row.smallest,
-            "share_of_limit": modes(row.share.modes) if row.share else None,
+            "share_of_limit": row.share.value if row.share else None,
         }
 
     ratio = asdict(found.ratio)
-    del ratio["value"]  # between two modes it would stand for neither
     return {
         "base": side(found.base),
         "new": side(found.new),
         "scope": found.base.scope,
         "distance": found.base.distance,
-        "ratio": modes(found.values),
+        "ratio": ratio.pop("value"),
         **ratio,
         "resolution": found.resolution,
         "verdict": found.verdict,

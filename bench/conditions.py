@@ -1,4 +1,4 @@
-"""The conditions of a recording: what is set, alike for every process, before it starts, and what came of it."""
+"""The configuration of a recording: what is set, alike for every process, before it starts, and what came of it."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ THREAD_VARIABLES = (
 )  # fmt: skip
 # Or a first call would find what an earlier process compiled: torch.compile, Triton, CuPy.
 FRESH = {"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1", "TRITON_ALWAYS_COMPILE": "1", "CUPY_CACHE_IN_MEMORY": "1"}
-# JAX would take three quarters of a GPU's memory when it starts, and all processes of a set hold theirs at once.
+# JAX would take three quarters of a GPU's memory when it starts, and the processes of all kernels hold theirs at once.
 SHARED = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 # glibc keeps freed memory instead of giving it back and page-faulting it in again at the next temporary.
 KEEP = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
@@ -31,7 +31,7 @@ INHERITED = (
 
 
 @dataclass(frozen=True)
-class Condition:
+class Configuration:
     """How many threads libraries may use ("1" or "all" cores), and how memory is allocated ("default" or "keep")."""
 
     threads: str = "all"
@@ -39,45 +39,46 @@ class Condition:
 
     @property
     def name(self) -> str:
-        """The condition as it is typed and shown, such as "all/default"."""
+        """The configuration as it is typed and shown, such as "all/default"."""
         return f"{self.threads}/{self.allocator}"
 
 
-def parse(name: str) -> Condition:
-    """Return the condition of a name such as "1/keep".
+def parse(name: str) -> Configuration:
+    """Return the configuration of a name such as "1/keep".
 
     Raises:
-        ValueError: there is none of that name.
+        ValueError: there is no configuration of that name.
     """
     threads, _, allocator = name.partition("/")
     if threads not in THREADS or allocator not in ALLOCATORS:
         known = ", ".join(f"{threads}/{allocator}" for threads in THREADS for allocator in ALLOCATORS)
-        raise ValueError(f"there is no condition {name!r}; there are {known}")
-    return Condition(threads, allocator)
+        raise ValueError(f"there is no configuration {name!r}; there are {known}")
+    return Configuration(threads, allocator)
 
 
-def environment(condition: Condition, rng: random.Random) -> dict[str, str]:
-    """Return the whole environment of the workers of one process set.
+def environment(configuration: Configuration, rng: random.Random) -> dict[str, str]:
+    """Return the whole environment of a worker process.
 
-    A fresh hash seed and a fresh size of the environment are drawn for each set: both move memory about, and a time
-    that hangs on either should differ between sets, not pass for the kernel's own (Mytkowicz et al., ASPLOS 2009).
+    A new hash seed and a new size of the environment are drawn for every fresh process: both move memory about, and a
+    time that depends on either should differ between processes, not pass for the kernel's own (Mytkowicz et al.,
+    ASPLOS 2009).
     """
-    count = "1" if condition.threads == "1" else str(cores())
+    count = "1" if configuration.threads == "1" else str(cores())
     return {
         **{name: os.environ[name] for name in INHERITED if name in os.environ},
         **dict.fromkeys(THREAD_VARIABLES, count),
         **FRESH,
         **SHARED,
-        **(KEEP if condition.allocator == "keep" else {}),
+        **(KEEP if configuration.allocator == "keep" else {}),
         "PYTHONHASHSEED": str(rng.randrange(2**32)),
         "BENCH_PADDING": "x" * rng.randrange(4096),
     }
 
 
-def allocator_in_force(condition: Condition) -> str:
+def allocator_in_force(configuration: Configuration) -> str:
     """Return what the requested allocator setting amounts to here: only glibc has the switch."""
-    if condition.allocator == "default" or platform.libc_ver()[0] == "glibc":
-        return condition.allocator
+    if configuration.allocator == "default" or platform.libc_ver()[0] == "glibc":
+        return configuration.allocator
     return "not applicable"
 
 

@@ -1,4 +1,4 @@
-"""From how many images on one kernel is faster than another: an interval of sizes, where intervals of ratios say so.
+"""From how many images on one kernel is faster than another: between two sizes, by confidence intervals of ratios.
 
 At one size a kernel is faster, or slower, where the whole interval of its ratio says so; else the size is not resolved.
 The new kernel overtakes the base between the largest size at which it is slower and the smallest from which on it is
@@ -12,6 +12,7 @@ from itertools import combinations
 from bench import standing
 from bench.records import Record
 from bench.sample import Sample
+from bench.speedup import Ratio
 
 Timed = dict[int, list[Sample]]  # of one kernel, by size
 
@@ -22,22 +23,30 @@ class Crossover:
 
     Attributes:
         base, new: the kernels' names.
-        sizes: the numbers of images at which both took turns, rising.
-        last_slower: the largest of them at which `new` is slower; None where it is at none.
-        first_faster: the smallest from which on it is faster at every larger resolved one; None where there is none.
-        always: whether it is faster at each of them.
-        determined: whether any of them has an interval.
-        unresolved: those at which it is not resolved which one is faster.
+        sides: by the number of images, rising: 1 where `new` is faster, -1 where it is slower, 0 where neither is
+            resolved.
+        determined: whether any of them has a confidence interval.
     """
 
     base: str
     new: str
-    sizes: tuple[int, ...]
-    last_slower: int | None = None
-    first_faster: int | None = None
-    always: bool = False
-    determined: bool = False
-    unresolved: tuple[int, ...] = ()
+    sides: dict[int, int]
+    determined: bool
+
+    @property
+    def last_slower(self) -> int | None:
+        """The largest size at which `new` is slower; None where it is at none."""
+        return max(self._at(-1), default=None)
+
+    @property
+    def first_faster(self) -> int | None:
+        """The smallest size from which on `new` is faster at every larger resolved one; None where there is none."""
+        return min((size for size in self._at(1) if size > (self.last_slower or 0)), default=None)
+
+    @property
+    def always(self) -> bool:
+        """Whether `new` is faster at every size."""
+        return bool(self.sides) and self._at(1) == [*self.sides]
 
     @property
     def crosses(self) -> bool:
@@ -45,21 +54,23 @@ class Crossover:
         return self.last_slower is not None and self.first_faster is not None
 
     def __str__(self) -> str:
-        if not self.sizes:
+        if not self.sides:
             return "undetermined: no number of images was timed with both"
         if not self.determined:
-            return "undetermined: fewer than six process sets, so no interval"
+            return "undetermined: fewer than six processes per kernel, so no confidence interval"
         if self.always:
-            return f"{self.new} is faster at every size, {_span(self.sizes)}"
+            return f"{self.new} is faster at every size: {_listed([*self.sides])}"
         if self.first_faster is None:
-            return f"{self.new} never overtakes {self.base} in the range, {_span(self.sizes)}"
-        beyond = [size for size in self.unresolved if self.last_slower is None or size > self.first_faster]
-        open_at = f"; not resolved at {_listed(beyond)}" if beyond else ""
+            return f"{self.new} never overtakes {self.base}: {_listed([*self.sides])}"
+        beyond = [size for size in self._at(0) if self.last_slower is None or size > self.first_faster]
+        unresolved = f"; not resolved at {_listed(beyond)}" if beyond else ""
         if self.last_slower is None:
-            faster = [size for size in self.sizes if size not in self.unresolved]
-            return f"{self.new} is faster at {_listed(faster)}, and slower at none{open_at}"
+            return f"{self.new} is faster at {_listed(self._at(1))}, and slower at none{unresolved}"
         between = f"{self.last_slower:,} and {self.first_faster:,} images"
-        return f"{self.new} overtakes {self.base} between {between}{open_at}"
+        return f"{self.new} overtakes {self.base} between {between}{unresolved}"
+
+    def _at(self, side: int) -> list[int]:
+        return [size for size, there in self.sides.items() if there == side]
 
 
 def crossover(record: Record, base: str, new: str) -> Crossover:
@@ -71,57 +82,39 @@ def crossover(record: Record, base: str, new: str) -> Crossover:
 def crossings(record: Record) -> list[Crossover]:
     """Return the crossovers of all pairs of kernels, each in the direction in which one overtakes or leads.
 
-    Those that cross come first, by where; then who leads from some size on, at every size, or never; by name.
+    Those that cross come first, by where; then those of which one leads, then the others, by name.
     """
     timed = _timed(record)
     found = []
-    for one, other in combinations(sorted(timed), 2):
-        directions = (_between(*pair, timed[pair[0]], timed[pair[1]]) for pair in ((one, other), (other, one)))
-        found.append(max(directions, key=lambda each: each.first_faster is not None))
-    return sorted(found, key=lambda each: (_rank(each), each.first_faster or 0, each.new, each.base))
-
-
-def _rank(found: Crossover) -> tuple[bool, bool, bool, bool]:
-    return not found.crosses, not found.determined, found.first_faster is None, found.always
+    for base, new in combinations(sorted(timed), 2):
+        there = _between(base, new, timed[base], timed[new])
+        back = Crossover(new, base, {size: -side for size, side in there.sides.items()}, there.determined)
+        found.append(max(there, back, key=lambda each: each.first_faster is not None))
+    by_size = sorted(found, key=lambda each: (each.first_faster is None, each.first_faster or 0, each.new, each.base))
+    return sorted(by_size, key=lambda each: not each.crosses)
 
 
 def _timed(record: Record) -> dict[str, Timed]:
     """Return the samples of each kernel by size: looked for once, as pairs are many."""
     found: dict[str, Timed] = {name: {} for name in record.kernels("predict", "l1")}
-    for each in record.samples:
-        if (each.scope, each.distance) == ("predict", "l1") and each.kernel in found:
-            found[each.kernel].setdefault(each.images, []).append(each)
+    for sample in record.samples:
+        if (sample.scope, sample.distance) == ("predict", "l1") and sample.kernel in found:
+            found[sample.kernel].setdefault(sample.images, []).append(sample)
     return found
 
 
 def _between(base: str, new: str, base_timed: Timed, new_timed: Timed) -> Crossover:
     ratios = {size: standing.paired(base_timed[size], new_timed[size]) for size in sorted({*base_timed} & {*new_timed})}
-    sides = {size: _side(each.low, each.high) for size, each in ratios.items() if each}
-    slower = [size for size, side in sides.items() if side == -1]
-    faster = [size for size, side in sides.items() if side == 1 and size > max(slower, default=0)]
-    return Crossover(
-        base,
-        new,
-        sizes=tuple(sides),
-        last_slower=max(slower, default=None),
-        first_faster=min(faster, default=None),
-        always=bool(faster) and len(faster) == len(sides),
-        determined=any(each.low is not None for each in ratios.values() if each),
-        unresolved=tuple(size for size, side in sides.items() if not side),
-    )
+    held = {size: ratio for size, ratio in ratios.items() if ratio}
+    determined = any(ratio.low is not None for ratio in held.values())
+    return Crossover(base, new, {size: _side(ratio) for size, ratio in held.items()}, determined)
 
 
-def _side(low: float | None, high: float | None) -> int:
-    """Return 1 where the new kernel is faster, -1 where it is slower, 0 where that is not resolved."""
-    if low is None or high is None:
+def _side(ratio: Ratio) -> int:
+    if ratio.low is None or ratio.high is None:
         return 0
-    return 1 if low > 1 else -1 if high < 1 else 0
+    return 1 if ratio.low > 1 else -1 if ratio.high < 1 else 0
 
 
 def _listed(sizes: Sequence[int]) -> str:
     return f"{', '.join(f'{size:,}' for size in sizes)} image{'s' if sizes[-1] > 1 else ''}"
-
-
-def _span(sizes: Sequence[int]) -> str:
-    least, most = (f"{size:,} image{'s' if size > 1 else ''}" for size in (sizes[0], sizes[-1]))
-    return most if len(sizes) == 1 else f"{least.partition(' ')[0]} to {most}"

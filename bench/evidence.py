@@ -1,6 +1,7 @@
 """What the digits themselves say about the documents' claims, exactly: no kernel is asked, and nothing is timed."""
 
 from fractions import Fraction
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -61,8 +62,5 @@ def sign_test(ours: int, theirs: int) -> float:
     Source: Hollander & Wolfe, *Nonparametric Statistical Methods*, 3.4; ties have no vote.
     """
     n = ours + theirs
-    tail, ways = 0, 1
-    for k in range(min(ours, theirs) + 1):  # ways = C(n, k), each from the one before: a hundred times faster
-        tail += ways
-        ways = ways * (n - k) // (k + 1)
+    tail = sum(comb(n, k) for k in range(min(ours, theirs) + 1))
     return min(1.0, float(Fraction(2 * tail, 2**n)))

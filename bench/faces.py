@@ -1,4 +1,4 @@
-"""What the two pytest faces, test_accuracy and test_speed, have in common: a kernel that has been verified here."""
+"""What the two pytest entry points, test_accuracy and test_speed, have in common: a kernel that was verified here."""
 
 import secrets
 from dataclasses import dataclass
@@ -36,6 +36,7 @@ class Verified:
             "images": workload.images_read(problem, scope),
             "dataset": problem.name,
             "dataset_digest": problem.digest,
+            **({"per_class": problem.per_class, "dataset_of": problem.dataset_of} if problem.per_class else {}),
             "threads": "all",
             "allocator": "default",
         }
@@ -50,8 +51,7 @@ def verified_in_process(contestant: Contestant, problem: Problem) -> Verified:
     """
     if reason := why_unavailable(contestant):
         raise Unavailable(reason)
-    posed = problem.part(contestant.images).shuffled(secrets.randbits(32))
-    work = workload.prepare(load(contestant), contestant.device, posed)
+    work = workload.prepare(load(contestant), contestant.device, problem.shuffled(secrets.randbits(32)))
     findings = Findings()
     verify(work, secrets.randbits(32), findings)
     return Verified(contestant, work, findings)

@@ -1,61 +1,54 @@
-"""The untimed pass: what each kernel holds, what one call needs on top, on host and GPU, and what energy calls take."""
+"""The untimed pass: the memory that each kernel holds, and what one call needs on top, on host and GPU."""
 
 import random
 
 from bench import conditions
 from bench.checking import Verdict
 from bench.console import Progress
-from bench.entrant import Entrant
-from bench.gathering import left_out, sat_out
+from bench.entrant import Entrant, Setup
+from bench.gathering import skipped
 from bench.problem import Problem
 from bench.recording import FULL, Plan
 from bench.records import Absent
 from bench.sample import Footprint
 from bench.workload import images_read
 
-MEASURED = {*Footprint.__dataclass_fields__} - {"kernel", "scope", "distance", "images"}
-
 
 def measure(
     plan: Plan, folder: str, problem: Problem, progress: Progress
 ) -> tuple[list[Footprint], list[Verdict], list[Absent]]:
-    """Verify every contestant, then measure one call of every scope, or of `plan.cells` at its one size.
+    """Verify every kernel, then measure one call of every scope, or of `plan.cells` at its one size.
 
-    Who would take too long there sits it out, and is among the absent.
+    A kernel that would take too long there is skipped, and is among the absent.
     """
-    found: list[Footprint] = []
+    footprints: list[Footprint] = []
     verdicts, absent = [], []
     rng = random.Random(plan.seed)
+    size = plan.sizes[0] if plan.sizes else 0
     for position, contestant in enumerate(plan.contestants):
         progress("memory", contestant.name, position, len(plan.contestants))
-        entrant = Entrant(contestant.name, contestant, 0, plan.timeout_s)
-        part = problem.part(contestant.images)
-        environment = conditions.environment(plan.conditions[0], rng)
+        environment = conditions.environment(plan.configurations[0], rng)
+        setup = Setup(problem, folder, environment, plan.seed, 0, plan.timeout_s, plan.memory_limit)
+        entrant = Entrant(contestant.name, contestant, setup)
+        taken = []
         try:
-            entrant.enter(environment, plan.memory_limit, folder, plan.seed, position, problem)
+            entrant.enter(position)
             entrant.verify(plan.seed + 1)
-            uses = []
-            sizes, cells = (plan.sizes, plan.cells) if plan.sizes else ((), FULL)
-            if contestant.images and plan.sizes:  # too slow for any number of images but its own
-                sizes, cells = (), ()
-            for size in sizes:
+            if size:
                 entrant.resize(size, plan.seed, plan.longest_s)
                 entrant.refill()
-            absent += [sat_out(entrant.name, *each, plan.longest_s) for each in entrant.skipped.items()]
-            for scope, distance in cells:
+            absent += [skipped(entrant.name, *each, plan.longest_s) for each in entrant.skipped.items()]
+            for scope, distance in plan.cells if size else FULL:
                 if (
                     entrant.offers(distance)
                     and not entrant.skipped
                     and (reply := entrant.ask("memory", scope=scope, distance=distance))
                 ):
-                    energy = entrant.ask("energy", scope=scope, distance=distance) or {}
-                    missing = [each["not_measured"] for each in (reply, energy) if each.get("not_measured")]
-                    told = {**reply, **energy, "not_measured": "; ".join(missing)}
-                    images = plan.sizes[0] if plan.sizes else images_read(part, scope)
-                    taken = {key: told[key] for key in MEASURED if key in told}
-                    uses.append(Footprint(contestant.name, scope, distance, images, **taken))
+                    told = {key: value for key, value in reply.items() if key != "status"}
+                    images = size or images_read(problem, scope)
+                    taken.append(Footprint(contestant.name, scope, distance, images, **told))
         finally:
             entrant.end()
-        found += uses if entrant.verdict.status == "agrees" else []
+        footprints += taken if entrant.verdict.status == "agrees" else []
         verdicts.append(entrant.verdict)
-    return found, verdicts, absent + left_out(plan, verdicts)
+    return footprints, verdicts, absent

@@ -1,92 +1,91 @@
-"""From finished process sets to what a record says: samples, verdicts, and the facts that belong to them."""
+"""From finished processes to what a record says: samples, verdicts, and the facts that belong to them."""
 
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench import conditions, evidence, facts, nvml, source
 from bench.checking import OUT_OF_MEMORY, Verdict
-from bench.conditions import Condition
-from bench.kernel import Contestant
-from bench.oracle import DISTANCES
+from bench.conditions import Configuration
 from bench.problem import Problem
-from bench.recording import Plan, ProcessSet
-from bench.records import Absent
-from bench.sample import AGAIN, LIMIT, PINNED, Sample
-
-OF_PINNED = ("device", "source_hash", "threads_in_force", "correct_l1", "correct_l2")  # what holds of it as well
+from bench.recording import Finished, Plan
+from bench.records import Absent, Recording
+from bench.sample import AGAIN, LIMIT, Footprint
 
 
 @dataclass(frozen=True)
-class Recording:
-    """What a condition's process sets amount to: samples of the kernels that kept agreeing, a verdict on every one."""
+class Gathered:
+    """What a configuration's processes gave: samples of the kernels that kept agreeing, a verdict on every kernel."""
 
-    samples: list[Sample]
+    recording: Recording
     verdicts: list[Verdict]
-    absent: list[Absent]
-    facts: dict[str, Any]
-    kernel_facts: dict[str, dict[str, Any]]
 
 
-def gather(plan: Plan, condition: Condition, problem: Problem, sets: dict[int, ProcessSet]) -> Recording:
-    """Put the finished process sets of a condition together. One failure in any of them costs the kernel its row."""
-    verdicts = {verdict.name: verdict for verdict in sets[0].verdicts}
-    for finished in sets.values():
-        verdicts |= {verdict.name: verdict for verdict in finished.verdicts if verdict.status != "agrees"}
+def gather(
+    plan: Plan, configuration: Configuration, problem: Problem, processes: dict[int, Finished], run: str
+) -> Gathered:
+    """Put the finished processes of a configuration together. A failure in any of them costs the kernel its row.
+
+    Args:
+        run: what the files of one invocation have in common.
+    """
+    finished = [processes[number] for number in sorted(processes)]
+    verdicts = {verdict.name: verdict for verdict in finished[0].verdicts}
+    for one in finished:
+        verdicts |= {verdict.name: verdict for verdict in one.verdicts if verdict.status != "agrees"}
     kept = {"agrees", "broken"} if plan.sizes else {"agrees"}  # what breaks at one size has held at smaller ones
     alive = {name for name, verdict in verdicts.items() if verdict.status in kept}
-    taken = [each for number in sorted(sets) for each in sets[number].samples]
-    samples = [each for each in taken if each.kernel.startswith(LIMIT) or each.kernel.partition("~")[0] in alive]
-    in_force = {
-        contestant.name: " or ".join(sorted({each.threads.get(contestant.name, "") for each in sets.values()} - {""}))
-        for contestant in plan.contestants
-    }
+    samples = [
+        replace(sample, threads=configuration.threads, allocator=configuration.allocator)
+        for one in finished
+        for sample in one.samples
+        if sample.kernel.startswith(LIMIT) or sample.kernel.removesuffix(AGAIN) in alive
+    ]
     ordered = [verdicts[contestant.name] for contestant in plan.contestants]
-    found = facts_by_kernel(plan, problem, ordered)
-    for name, threads in in_force.items():
-        found[name]["threads_in_force"] = threads
-    for name, findings in sets[0].broadcast.items():
-        found[name] |= findings
-    for name in {each.kernel for each in samples if each.kernel.endswith(PINNED)}:
-        known = found[name.removesuffix(PINNED)]
-        found[name] = {key: known[key] for key in OF_PINNED if key in known}
-    if null := sets[0].null:
-        found[null + AGAIN] = found[null]
+    by_kernel = _facts_by_kernel(plan, problem, ordered)
+    for name, known in by_kernel.items():
+        in_force = {one.threads[name] for one in finished if name in one.threads}
+        known |= {"threads_in_force": " or ".join(sorted(in_force)), **finished[0].broadcast.get(name, {})}
+    if null := finished[0].null:
+        by_kernel[null + AGAIN] = by_kernel[null]
     shared = {
-        **shared_facts(plan, condition, problem),
-        "load_average": max(finished.load_average for finished in sets.values()),
-        "overhead_s": max(finished.overhead_s for finished in sets.values()),
-        **nvml.worst(finished.gpu for finished in sets.values()),
+        **shared_facts(plan, configuration, problem),
+        "run": run,
+        "load_average": max(one.load_average for one in finished),
+        "overhead_s": max(one.overhead_s for one in finished),
+        **nvml.worst(one.gpu for one in finished),
     }
-    missing = [absent(each) for each in ordered if each.status != "agrees"]
-    if failed := next((each.gpu_limit_failed for each in sets.values() if each.gpu_limit_failed), ""):
+    missing = [absent(verdict) for verdict in ordered if verdict.status != "agrees"]
+    if failed := next((one.gpu_limit_failed for one in finished if one.gpu_limit_failed), ""):
         missing.append(Absent(f"{LIMIT}gpu", *failed.split(": ", 1)))
-    refused = {name: why for each in sets.values() for name, why in each.unpinned.items()}
-    missing += [Absent(name + PINNED, "not measured", why) for name, why in sorted(refused.items())]
-    skipped = {
-        (name, int(size)): seconds  # a size is text where the set was read back from its file
-        for each in sets.values()
-        for name, sizes in each.skipped.items()
+    skipped_at = {
+        (name, int(size)): seconds  # a size is text where the process was read back from its file
+        for one in finished
+        for name, sizes in one.skipped.items()
         for size, seconds in sizes.items()
     }
-    for (name, size), seconds in sorted(skipped.items()):
-        missing.append(sat_out(name, size, seconds, plan.longest_s))
-    missing += left_out(plan, ordered)
-    return Recording(samples, ordered, missing, shared, found)
+    missing += [skipped(name, size, seconds, plan.longest_s) for (name, size), seconds in sorted(skipped_at.items())]
+    return Gathered(Recording(samples, missing, shared, by_kernel), ordered)
 
 
-def left_out(plan: Plan, verdicts: Iterable[Verdict]) -> list[Absent]:
-    """Return what a record of numbers of images says of right kernels that are too slow for any but their own."""
-    return [
-        Absent(each.name, "not measured", f"it is called on the first {each.images} images of each class alone")
-        for each in verdicts
-        if each.status == "agrees" and each.images and plan.sizes
-    ]
+def memory_recording(
+    plan: Plan,
+    problem: Problem,
+    footprints: Sequence[Footprint],
+    verdicts: Sequence[Verdict],
+    skipped: Sequence[Absent],
+    run: str,
+) -> Recording:
+    """Return what a record of memory says: of the footprints that were measured, and of the kernels without one."""
+    told = [footprint for footprint in footprints if footprint.peak_bytes is not None]
+    failed = [absent(verdict) for verdict in verdicts if verdict.status != "agrees"]
+    shared = {**shared_facts(plan, plan.configurations[0], problem), "kind": "memory", "run": run}
+    return Recording([], [*skipped, *failed], shared, _facts_by_kernel(plan, problem, verdicts), told)
 
 
-def sat_out(name: str, size: int, seconds: float | None, longest_s: float) -> Absent:
-    """Return what a record says of a kernel that sat a number of images out: one call takes too long, or no images."""
+def skipped(name: str, size: int, seconds: float | None, longest_s: float) -> Absent:
+    """Return what a record says of a kernel that was skipped at a size: one call takes too long, or no images."""
     reason = f"{name} needs them in a file, which would fill over half of the disk's free space"
     if seconds is not None:
         reason = f"one call would take about {seconds:.0f} s, over the {longest_s:g} s allowed"
@@ -99,49 +98,45 @@ def absent(verdict: Verdict) -> Absent:
     return Absent(verdict.name, OUT_OF_MEMORY if reason.startswith(OUT_OF_MEMORY) else verdict.status, reason)
 
 
-def shared_facts(plan: Plan, condition: Condition, problem: Problem) -> dict[str, Any]:
+def shared_facts(plan: Plan, configuration: Configuration, problem: Problem) -> dict[str, Any]:
     """Return what all samples of a recording have in common, under the keys that `results/README.md` explains."""
-    parts = sorted({contestant.images for contestant in plan.contestants} - {0})
     return {
         **facts.machine(),
-        "kind": "sizes" if plan.sizes else "speed",
+        **digits_facts(problem),
+        "kind": plan.kind,
+        "order_seed": plan.seed,
+        "threads": configuration.threads,
+        "allocator": configuration.allocator,
+        "allocator_in_force": conditions.allocator_in_force(configuration),
+        "memory_limit_bytes": plan.memory_limit if sys.platform == "linux" else "not applicable",
+    }
+
+
+def digits_facts(problem: Problem) -> dict[str, Any]:
+    """Return what a record says of a data set, under the keys that `bench.metadata` lists."""
+    small = {"per_class": problem.per_class, "dataset_of": problem.dataset_of}
+    return {
         "dataset": problem.name,
         "dataset_digest": problem.digest,
+        **(small if problem.per_class else {}),
         "classes": " ".join(problem.classes),
         "image_pixels": problem.valid[0].size,
         "train_counts": " ".join(map(str, problem.train_counts)),
         "valid_counts": " ".join(map(str, problem.valid_counts)),
         **{f"too_close_{distance}": answer.too_close for distance, answer in problem.answers.items()},
         **evidence.facts(problem),
-        **{
-            f"exact_{distance}_first_{n}": evidence.exact(problem.part(n), distance)
-            for n in parts
-            for distance in DISTANCES
-        },
-        "order_seed": plan.seed,
-        "threads": condition.threads,
-        "allocator": condition.allocator,
-        "allocator_in_force": conditions.allocator_in_force(condition),
-        "memory_limit_bytes": plan.memory_limit if sys.platform == "linux" else "not applicable",
     }
 
 
-def facts_by_kernel(plan: Plan, problem: Problem, verdicts: Sequence[Verdict]) -> dict[str, dict[str, Any]]:
-    """Return what the samples of one kernel have in common, by contestant name."""
-    parts = {contestant.images: problem.part(contestant.images) for contestant in plan.contestants}
-    return {
-        contestant.name: {
-            "device": contestant.device,
-            **({"images_of_class": contestant.images} if contestant.images else {}),
-            "source_hash": source.source_hash(contestant.path),
-            **_code(contestant),
-            **({} if verdict.mean_error is None else {"mean_error": verdict.mean_error}),
-            **{f"correct_{key}": parts[contestant.images].score(right) for key, right in verdict.correct.items()},
-        }
-        for contestant, verdict in zip(plan.contestants, verdicts, strict=True)
-    }
-
-
-def _code(contestant: Contestant) -> dict[str, int]:
-    code = source.code(contestant.path)
-    return {"code_lines": code.lines, "code_tokens": code.tokens} if code else {}
+def _facts_by_kernel(plan: Plan, problem: Problem, verdicts: Sequence[Verdict]) -> dict[str, dict[str, Any]]:
+    """Return what the samples of one kernel have in common, by name."""
+    by_kernel: dict[str, dict[str, Any]] = {}
+    for contestant, verdict in zip(plan.contestants, verdicts, strict=True):
+        known: dict[str, Any] = {"device": contestant.device, "source_hash": source.source_hash(contestant.path)}
+        if code := source.code(contestant.path):
+            known |= {"code_lines": code.lines, "code_tokens": code.tokens}
+        if verdict.mean_error is not None:
+            known["mean_error"] = verdict.mean_error
+        scores = {f"correct_{distance}": problem.score(right) for distance, right in verdict.correct.items()}
+        by_kernel[contestant.name] = {**known, **scores}
+    return by_kernel

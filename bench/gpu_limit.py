@@ -46,7 +46,7 @@ def bandwidth(working_set_bytes: int) -> float:
         last.cpu()
 
     reductions = (floats.sum, floats.amax, buffer.amax)
-    seconds = min(median(_seconds(partial(queued, each), REPETITIONS)) for each in reductions)
+    seconds = min(_seconds(partial(queued, each), REPETITIONS) for each in reductions)
     del buffer, floats, reductions
     torch.cuda.empty_cache()  # the kernels share this memory
     return float(passes * 4 * words / seconds)
@@ -76,17 +76,17 @@ def launch(answer_bytes: int) -> float:
         torch.cuda.synchronize()
         np.array(host.numpy())
 
-    return min(median(_seconds(each, LAUNCHES)) for each in (plain, replayed))
+    return min(_seconds(each, LAUNCHES) for each in (plain, replayed))
 
 
-def _seconds(call: Callable[[], object], repetitions: int) -> list[float]:
-    """Return the seconds of each call, after two that do not count."""
-    found = []
+def _seconds(call: Callable[[], object], repetitions: int) -> float:
+    """Return the median seconds of a call, after two that do not count."""
+    taken = []
     for _ in range(2 + repetitions):
         started = perf_counter()
         call()
-        found.append(perf_counter() - started)
-    return found[2:]
+        taken.append(perf_counter() - started)
+    return median(taken[2:])
 
 
 def _torch() -> Any:

@@ -51,7 +51,7 @@ class Contestant:
         device: one of the kernel's DEVICES.
         caption: the first line of its docstring.
         packages: top-level packages that its first-level imports name.
-        images: the kernel's IMAGES: it is checked and timed on the first so many images of each class; 0 is all.
+        images: the kernel's IMAGES: the images of each class in the small data set that it asks for; 0 is all.
         rung: whether it belongs to the ladder, `kernels/ladder/`, which is timed on request.
         after, why: the kernel that it climbs from and what makes the difference, where its docstring has a sentence
             "After NAME: why."; "" where it has none.

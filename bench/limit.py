@@ -1,4 +1,4 @@
-"""The speed of light on this machine for this work: no honest call reads its bytes faster than the machine does.
+"""The bandwidth bound of this machine for this work: no honest call reads its bytes faster than the machine does.
 
     limit seconds = bytes that the scope must touch / read bandwidth
     % of limit    = 100 * limit seconds / measured seconds
@@ -16,63 +16,34 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from statistics import median
 from threading import Barrier
 from time import perf_counter
 
 import numpy as np
 
-from bench.facts import caches
-from bench.speedup import interval
-
 SMALLEST, LARGEST = 2**16, 2**27  # bytes; below, a call costs more than its reading; above, no pass gets slower
+REPETITIONS = 6
 READ = 2**27  # bytes that every thread reads per sample: above a millisecond, in which a late start of a thread is lost
 
 
-@dataclass(frozen=True)
-class Bandwidth:
-    """How fast this machine reads a working set: the median of the fastest pass, with its interval.
+def measure(working_set_bytes: int, threads: int) -> float:
+    """Return how many bytes per second this machine reads of a working set that it reads again and again.
 
-    Attributes:
-        bytes_per_s, low, high, level: of the fastest pass, an order-statistic interval and its achieved level.
-        probe, threads: that pass, and on how many threads: also where more were allowed, one may be the fastest.
-        cache: the smallest level that holds the working set: "L1", "L2", "L3", "memory"; "unknown" without sizes.
-        working_set_bytes: the buffer's size.
-    """
-
-    bytes_per_s: float
-    low: float
-    high: float
-    level: float
-    probe: str
-    threads: int
-    cache: str
-    working_set_bytes: int
-
-
-def measure(working_set_bytes: int, threads: int, repetitions: int = 15) -> Bandwidth:
-    """Return the read bandwidth at the working set's size: of the pass with the highest median, on one or all threads.
-
-    Every thread reads a part of its own; the time is from the first one's start to the last one's end.
-
-    Raises:
-        ValueError: fewer repetitions than an interval takes: six.
+    It is the highest of the probes' medians, on one thread or on all: also where more are allowed, one may be the
+    fastest. Every thread reads a part of its own; the time is from the first one's start to the last one's end.
     """
     line = 64 * threads  # so that the parts are equal, and whole cache lines
     size = -(-min(max(working_set_bytes, SMALLEST), LARGEST) // line) * line
     source, target = _buffer(size), _buffer(size)
     rates: dict[tuple[str, int], list[float]] = defaultdict(list)
-    for _ in range(repetitions):
+    for _ in range(REPETITIONS):
         for team in sorted({1, threads}):
             passes = -(-READ * team // size)
             parts = zip(np.split(source, team), np.split(target, team), strict=True)
             for name, *calls in zip(PROBES, *(probes(*part, passes).values() for part in parts), strict=True):
                 rates[name, team].append(passes * size / _together(calls))
-    if (ends := interval(max(rates.values(), key=median, default=()))) is None:
-        raise ValueError(f"no interval from {repetitions} repetitions: it takes six")
-    name, team = max(rates, key=lambda each: median(rates[each]))
-    return Bandwidth(median(rates[name, team]), *ends, name, team, cache_level(size, team, caches()), size)
+    return max(map(median, rates.values()))
 
 
 PROBES = ("copy", "sum", "maximum", "compare")

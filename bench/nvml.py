@@ -65,11 +65,6 @@ def facts() -> dict[str, Any]:
     return {key: _tell(question) for key, question in FACTS.items()}
 
 
-def throttled() -> str:
-    """Return why the GPU runs below its clocks now, such as "software power cap"; "no", or that it was not measured."""
-    return str(_tell(_reasons))
-
-
 def state() -> dict[str, Any]:
     """Return throttling and clocks of this moment: ask right after the clock stopped, for an idle GPU says nothing."""
     return {key: _tell(question) for key, question in NOW.items()}

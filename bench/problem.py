@@ -1,16 +1,16 @@
 """The question put to a kernel: digits in an order it could not know, with the exact answer to each."""
 
 import hashlib
+import math
 import pickle
-import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from bench import oracle
-from bench.oracle import DISTANCES, Answer
+from bench import files, oracle
+from bench.oracle import Answer
 from data import DataError, Digits
 
 
@@ -25,6 +25,7 @@ class Problem:
         actual: int64 (n,), the class index that each validation image belongs to.
         files: n names, `valid/<class>/<file>`.
         answers: the oracle's, per distance, in the order of `valid`.
+        per_class, dataset_of: of a small data set, as `data.Digits` has them.
         repeated: how many validation images there are where all of `actual` are repeated; 0 is once. The answer to
             image i is then the one to image i modulo len(actual).
     """
@@ -37,6 +38,8 @@ class Problem:
     actual: np.ndarray
     files: tuple[str, ...]
     answers: dict[str, Answer]
+    per_class: int = 0
+    dataset_of: str = ""
     repeated: int = 0
 
     @property
@@ -76,17 +79,6 @@ class Problem:
     def shuffled(self, seed: int) -> "Problem":
         """Return the same problem with its validation images in another order."""
         return self._taking(np.random.default_rng(seed).permutation(len(self.valid)))
-
-    def part(self, n: int) -> "Problem":
-        """Return the problem of the first n images of each class, solved anew; itself where n is 0.
-
-        Of a problem whose validation images are in their own order.
-        """
-        if not n:
-            return self
-        keep = np.concatenate([np.flatnonzero(self.actual == c)[:n] for c in range(len(self.classes))])
-        part = replace(self._taking(keep), train=tuple(stack[:n] for stack in self.train))
-        return replace(part, answers=oracle.solve(part.train, part.valid))
 
     def tiled(self, n: int, valid: np.ndarray | None = None) -> "Problem":
         """Return the same problem with n validation images: the first n, or all of them repeated as often as needed.
@@ -136,10 +128,12 @@ def pose(digits: Digits) -> Problem:
         actual=np.repeat(np.arange(len(digits.classes)), digits.valid_counts),
         files=tuple(
             f"valid/{digit}/{file}"
-            for digit, files in zip(digits.classes, digits.valid_files, strict=True)
-            for file in files
+            for digit, names in zip(digits.classes, digits.valid_files, strict=True)
+            for file in names
         ),
         answers=answers,
+        per_class=digits.per_class,
+        dataset_of=digits.dataset_of,
     )
 
 
@@ -148,10 +142,7 @@ def write(problem: Problem, folder: Path) -> None:
     for index, stack in enumerate(problem.train):
         np.save(folder / f"train{index}.npy", stack)
     np.save(folder / "valid.npy", problem.valid)
-    rest = {field.name: getattr(problem, field.name) for field in fields(problem)}
-    rest["answers"] = {distance: asdict(answer) for distance, answer in problem.answers.items()}
-    del rest["train"], rest["valid"]
-    (folder / "rest.pickle").write_bytes(pickle.dumps(rest))
+    (folder / "rest.pickle").write_bytes(pickle.dumps(replace(problem, train=(), valid=np.empty(0))))
 
 
 def read(folder: Path) -> Problem:
@@ -165,36 +156,31 @@ def read(folder: Path) -> Problem:
         stack.setflags(write=False)
         return stack
 
-    rest = pickle.loads((folder / "rest.pickle").read_bytes())
-    rest["answers"] = {distance: Answer(**rest["answers"][distance]) for distance in DISTANCES}
-    train = tuple(mapped(f"train{index}.npy") for index in range(len(rest["classes"])))
-    return Problem(train=train, valid=mapped("valid.npy"), **rest)
+    rest: Problem = pickle.loads((folder / "rest.pickle").read_bytes())
+    train = tuple(mapped(f"train{index}.npy") for index in range(len(rest.classes)))
+    return replace(rest, train=train, valid=mapped("valid.npy"))
 
 
-def tile(problem: Problem, folder: Path, sizes: Sequence[int], seed: int) -> None:
+def tile(problem: Problem, folder: Path, sizes: Sequence[int], seed: int, room: float = math.inf) -> None:
     """Write for each size n above their number n validation images, all of them repeated, in an order of `seed`.
 
-    They are never in memory all at once; what is there already stays. Raises OSError where the folder's disk is full.
+    They are never in memory all at once. What is there already stays, and what takes more than `room` bytes is left
+    out. Raises OSError where the folder's disk is full.
     """
     valid = problem.shuffled(seed).valid
-    for n in (size for size in sizes if size > len(valid) and not _tiled(folder, size).exists()):
-        partial = folder / f"{n}.partial"
-        target = np.lib.format.open_memmap(partial, "w+", np.uint8, (n, *valid.shape[1:]))
-        for start in range(0, n, len(valid)):
-            target[start : start + len(valid)] = valid[: n - start]
-        target.flush()
-        partial.replace(_tiled(folder, n))
+    for n in sizes:
+        if n <= len(valid) or n * valid[0].size > room or _tiled(folder, n).exists():
+            continue
+        with files.whole(_tiled(folder, n)) as partial:
+            target = np.lib.format.open_memmap(partial, "w+", np.uint8, (n, *valid.shape[1:]))
+            for start in range(0, n, len(valid)):
+                target[start : start + len(valid)] = valid[: n - start]
+            target.flush()
 
 
 def read_tiled(problem: Problem, folder: Path, n: int, seed: int) -> Problem:
     """Return the problem with the n validation images that `tile` wrote, mapped from their file."""
     return problem.shuffled(seed).tiled(n, np.asarray(np.load(_tiled(folder, n), mmap_mode="r")))
-
-
-def fitting(problem: Problem, folder: Path, sizes: Sequence[int]) -> tuple[int, ...]:
-    """Return the sizes whose images would fill no more than half of what the folder's disk has free."""
-    room = shutil.disk_usage(folder).free // 2
-    return tuple(n for n in sizes if n <= len(problem.valid) or n * problem.valid[0].size <= room)
 
 
 def in_reach(problem: Problem, folder: Path, n: int) -> bool:

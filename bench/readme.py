@@ -10,7 +10,7 @@ from bench.case import Case
 from bench.charts import files
 from bench.grid import Grid
 from bench.kernel import ROOT
-from bench.records import BadRecord, Record
+from bench.records import BadRecord
 from bench.standing import Standing, standings
 
 README = ROOT / "README.md"
@@ -44,8 +44,10 @@ def around(text: str, cases: Sequence[Case]) -> tuple[str, str]:
 
 
 def _machine(case: Case) -> dict[str, Any]:
-    record = case.speed
-    rulings = claims.rulings(record)
+    record, small = case.speed, case.with_small(case.speed)[1:]
+    facts, rows = record.facts, standings(record)
+    shown = _shown(rows)
+    more = {name for each in (record, *small) for name in each.kernels()} - {each.kernel for each in shown}
     verdicts = Grid(
         ("claim", "verdict", "found"),
         [
@@ -54,10 +56,9 @@ def _machine(case: Case) -> dict[str, Any]:
                 f"**{each.verdict}**",
                 each.number or each.why,
             )
-            for each in rulings
+            for each in claims.rulings(record, small)
         ],
     )
-    facts = record.facts
     return {
         "title": f"{facts['cpu_model_name']}, {facts['cpu_count']} cores",
         "folder": case.page.parent.relative_to(ROOT).as_posix(),
@@ -66,28 +67,17 @@ def _machine(case: Case) -> dict[str, Any]:
         "verdicts": verdicts.markdown(),
         "timed_caption": f"The scope `baseline` under L1 on {facts['cpu_model_name']}, {facts['cpu_count']} cores "
         f"({facts['caches']}). {report.subtitle(record)} {tables.limit(record, 'baseline')}",
-        "timed": tables.timed(_shown(standings(record))).markdown(),
-        "left_out": _left_out(record),
+        "timed": tables.timed(shown).markdown(),
+        "more": len(more),
         "notes": gpu.absence(record) or "",
     }
 
 
 def _shown(rows: Sequence[Standing]) -> list[Standing]:
-    """Return the kernels of kernels/ itself, and the fastest rung of the ladder; what is no rung here is shown."""
-    rungs = {each.name for each in kernel.discover() if each.rung}
-    fastest = next((each for each in reversed(rows) if each.kernel in rungs), None)
-    return [each for each in rows if each.kernel not in rungs or each is fastest]
-
-
-def _left_out(record: Record) -> str:
-    """Return which kernels of a record the table does without, as a sentence; "" where it has all of them."""
-    rows = standings(record)
-    shown = {each.kernel for each in _shown(rows)}
-    parts = {name for _, part in record.views[1:] for name in part.kernels()} - {each.kernel for each in rows}
-    count = len(rows) - len(shown) + len(parts)
-    if not count:
-        return ""
-    return f"Of the ladder, kernels/ladder/, this table has the fastest rung alone; {count} more are on the page."
+    """Return the kernels of kernels/ itself, and of the ladder the fastest; what is not in the checkout is shown."""
+    ladder = {each.name for each in kernel.discover() if each.rung}
+    fastest = next((each for each in reversed(rows) if each.kernel in ladder), None)
+    return [each for each in rows if each.kernel not in ladder or each is fastest]
 
 
 def _alt(stem: Path) -> str:

@@ -7,14 +7,16 @@ from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
-from bench import charts, checklist, claims, crossover, gpu, kernel, ladder, tables, units, writing
+from bench import charts, checklist, claims, crossover, gpu, kernel, ladder, tables, units
 from bench.case import Case
-from bench.charts import NotDrawn, files
-from bench.comparing import DEFAULT
+from bench.charts import NotDrawn
+from bench.charts import files as pictures
+from bench.files import whole
 from bench.grid import Grid
-from bench.records import Record
+from bench.records import DEFAULT, Record
 from bench.standing import standings
 
+PROCESSES = 6  # that `run` takes of each kernel unless it is told otherwise
 TEMPLATES = Path(__file__).parent / "templates"
 CELL = {
     "baseline": "mean images and labels, on prepared stacks",
@@ -39,15 +41,12 @@ def write(case: Case) -> list[Path]:
     Raises:
         BadRecord: a checklist FAILs for what a picture shows.
     """
-    from markupsafe import Markup
-
-    pictures, written = {}, []
+    drawn, written = {}, []
     for name in charts.PICTURES:
-        shown, paths = _picture(name, case)
-        pictures[name] = Shown(shown.caption, shown.alt, Markup(shown.svg))  # made by matplotlib, which escapes
+        drawn[name], paths = _picture(name, case)
         written += paths
-    with writing.whole(case.page) as partial:
-        partial.write_text(render("report.html.j2", pictures=pictures, **_contents(case)), encoding="utf-8")
+    with whole(case.page) as partial:
+        partial.write_text(render("report.html.j2", pictures=drawn, **_contents(case)), encoding="utf-8")
     return [case.page, *written]
 
 
@@ -61,83 +60,79 @@ def render(template: str, **contents: Any) -> str:
         autoescape=jinja2.select_autoescape(["html.j2"]),
         keep_trailing_newline=True,
     )
-    return environment.get_template(template).render(**contents)
+    environment.filters["code"] = _code
+    return environment.get_template(template).render(units=units, **contents)
 
 
 def _picture(name: str, case: Case) -> tuple[Shown, list[Path]]:
-    """Draw a picture, to files too where the case is published; without the digits, theirs is left as it is."""
+    """Draw a picture, to a file too where the case is published; without the digits, theirs is left as it is."""
+    from markupsafe import Markup
+
     stem = case.picture(name)
+    file = stem.with_name(f"{stem.name}.svg")
     paths: list[Path] = []
-    earlier = stem.with_name(f"{stem.name}.svg")
-    if name in charts.OF_DIGITS and case.published and case.problem is None and earlier.exists():
-        svg = earlier.read_text(encoding="utf-8")
+    if name in charts.OF_DIGITS and case.published and case.problem is None and file.exists():
+        svg = file.read_text(encoding="utf-8")
     else:
         try:
             drawing = charts.draw(name, case)
         except NotDrawn as missing:
-            for suffix in (".svg", ".png") if case.published else ():
-                stem.with_name(f"{stem.name}{suffix}").unlink(missing_ok=True)  # it was of another record
+            if case.published:
+                file.unlink(missing_ok=True)  # it was of another record
             return Shown(str(missing)), paths
-        if case.published:
-            paths = files.save(drawing, stem)
-        svg = files.svg(drawing) if not paths else paths[0].read_text(encoding="utf-8")
-    caption, alt = files.described(svg)
-    return Shown(caption, alt, files.inline(ascii_lowercase[charts.PICTURES.index(name)], svg)), paths
+        paths = pictures.save(drawing, stem, [".svg"]) if case.published else []
+        svg = paths[0].read_text(encoding="utf-8") if paths else pictures.svg(drawing)
+    caption, alt = pictures.described(svg)
+    inline = Markup(pictures.inline(ascii_lowercase[charts.PICTURES.index(name)], svg))  # by matplotlib, which escapes
+    return Shown(caption, alt, inline), paths
 
 
 def _contents(case: Case) -> dict[str, Any]:
     record = case.speed
-    facts = record.facts
+    records, facts = case.with_small(record), record.facts
+    absent = {each.kernel: (each.kernel, each.status, each.reason) for one in reversed(records) for each in one.absent}
+    several = len(case.configurations) > 1
+    crossings = crossover.crossings(case.sizes) if case.sizes else []
     return {
         "title": f"{facts.get('cpu_model_name', 'unknown CPU')}, {facts.get('cpu_count', '?')} cores",
         "subtitle": subtitle(record),
-        "rulings": list(_rulings(record)),
+        "claims": claims.CLAIMS,
+        "rulings": claims.rulings(record, records[1:]),
         "cells": list(_cells(case)),
         "ladder": _ladder(case),
-        "conditions": tables.by_condition(case.conditions) if len(case.conditions) > 1 else None,
+        "configurations": tables.by_configuration(case.configurations) if several else None,
         "no_gpu": gpu.absence(record),
         "gpu": gpu.against_cpu(case.scopes or record),
-        "allowed": gpu.allowed(record, case.sizes),
+        "allowed": gpu.allowed(records, case.sizes),
         "gpu_crossings": gpu.crossings(case.sizes),
-        "energy": gpu.energy(case.memory),
-        "no_energy": gpu.no_energy(case.memory),
         "from_files": gpu.from_files(case.scopes or record),
-        "crossings": _crossings(case.sizes),
+        "crossings": Grid(("kernels", "crossover"), [(f"{each.base}, {each.new}", str(each)) for each in crossings]),
         "facts": Grid(("fact", "value"), [(key, str(facts[key])) for key in sorted(facts) if key != "absent"]),
-        "absent": Grid(
-            ("kernel", "status", "reason"), [(each.kernel, each.status, each.reason) for each in record.absent]
-        ),
+        "absent": Grid(("kernel", "status", "reason"), [*absent.values()]),
         "commands": list(dict.fromkeys(_commands(case))),
     }
 
 
 def subtitle(record: Record) -> str:
-    """Return what one must know of every number of a record: digits, date, versions, condition, commit."""
+    """Return what one must know of every number of a record: digits, date, versions, configuration, commit."""
     facts = record.facts
     versions = f"Python {facts.get('python_version')}, NumPy {facts.get('numpy_version')}, "
     return (
         f"Digits {facts.get('dataset')}, recorded {str(facts.get('date', 'at an unknown time'))[:10]} with {versions}"
-        f"PyTorch {facts.get('torch_version')}; condition {record.condition}, {record.label}; "
+        f"PyTorch {facts.get('torch_version')}; configuration {record.configuration}, {record.label}; "
         f"commit {facts.get('commit', 'unknown')}."
     )
 
 
-def _rulings(record: Record) -> Iterator[dict[str, Any]]:
-    seen: set[str] = set()
-    for each in claims.rulings(record):
-        yield {**vars(each), "text": claims.CLAIMS[each.claim], "first": each.claim not in seen}
-        seen.add(each.claim)
-
-
 def _cells(case: Case) -> Iterator[dict[str, Any]]:
-    """Yield every scope and distance of the record, the headline first, then what another one has of further scopes."""
-    for where, view in case.speed.views:
-        yield from (_cell(view, *cell, where) for cell in _headline_first(view))
+    """Yield every scope and distance, the headline first, then small data sets, then what `scopes` has besides."""
+    for record in case.with_small(case.speed):
+        where = f", {record.per_class} images per class" if record.per_class else ""
+        yield from (_cell(record, *cell, where) for cell in _headline_first(record))
     if case.scopes and case.scopes is not case.speed:
         further = [cell for cell in _headline_first(case.scopes) if cell not in case.speed.cells]
-        yield from (
-            _cell(case.scopes, *cell, f", recorded with {len(case.scopes.kernels())} kernels") for cell in further
-        )
+        where = f", recorded with {len(case.scopes.kernels())} kernels"
+        yield from (_cell(case.scopes, *cell, where) for cell in further)
 
 
 def _headline_first(record: Record) -> list[tuple[str, str]]:
@@ -160,42 +155,27 @@ def _cell(record: Record, scope: str, distance: str, where: str) -> dict[str, An
 def _ladder(case: Case) -> dict[str, Any] | None:
     """Return the story of the ladder; None where it was not recorded."""
     record, contestants = case.speed, kernel.discover(case.extra)
-    steps = ladder.steps(record, contestants)
+    records = case.with_small(record)
+    steps = ladder.steps(records, contestants)
     if len(steps) < ladder.FEWEST:
         return None
-    several = len(case.conditions) > 1
+    told = [case.with_small(each) for each in case.configurations] if len(case.configurations) > 1 else []
     return {
-        "condition": f"Scope baseline under L1, {record.condition}, {record.label}.",
-        "steps": [_step(each, case.stale(each.name)) for each in steps],
-        "missing": ladder.missing(record, contestants),
-        "survivors": ladder.survivors(record),
+        "where": f"Scope baseline under L1, {record.configuration}, {record.label}.",
+        "steps": [(each, _faults(each), case.stale(each.name)) for each in steps],
+        "missing": ladder.missing(records, contestants),
+        "survivors": ladder.survivors(record, records[1:]),
         "bound": ladder.bound(record),
-        "peers": [(name, _code(said)) for name, said in ladder.peers(steps)],
-        "ratios": ladder.by_condition(case.conditions, contestants, "ratio") if several else None,
-        "faults": ladder.by_condition(case.conditions, contestants, "faults") if several else None,
+        "peers": ladder.peers(steps),
+        "ratios": ladder.by_configuration(told, contestants, "ratio") if told else None,
+        "faults": ladder.by_configuration(told, contestants, "faults") if told else None,
     }
 
 
-def _step(step: ladder.Step, stale: bool) -> dict[str, Any]:
-    own, before = step.standing, step.before
-    faults = f"{step.faults:,.0f}"
-    if step.faults_before is not None and f"{step.faults_before:,.0f}" != faults:
-        faults = f"{step.faults_before:,.0f} → {faults}"
-    return {
-        "name": step.name,
-        "depth": step.depth,
-        "notes": ", ".join(filter(None, (step.part, "stale" if stale else ""))),
-        "idea": _code(step.contestant.caption),
-        "why": _code(step.contestant.why),
-        "after": before.kernel if before else step.contestant.after,
-        "times": step.times or step.without,
-        "interval": step.interval,
-        "median": units.either(own.modes, units.time),
-        "median_before": units.either(before.modes, units.time) if before else "",
-        "faults": faults,
-        "speedup": units.either(own.speedups, units.ratio),
-        "share": units.either(own.share.modes, units.share) if own.share else "",
-    }
+def _faults(step: ladder.Step) -> str:
+    """Return the page faults of the one before and of the step, or one number where they are the same."""
+    told = [f"{faults:,.0f}" for faults in (step.faults_before, step.faults) if faults is not None]
+    return " → ".join(dict.fromkeys(told))
 
 
 def _code(text: str) -> str:
@@ -205,46 +185,34 @@ def _code(text: str) -> str:
     return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", str(escape(text))))
 
 
-def _crossings(record: Record | None) -> Grid | None:
-    if record is None:
-        return None
-    return Grid(
-        ("kernels", "crossover"), [(f"{each.base}, {each.new}", str(each)) for each in crossover.crossings(record)]
-    )
-
-
 def _commands(case: Case) -> Iterator[str]:
     """Yield the commands that record the same again and draw it."""
-    rungs = {each.name for each in kernel.discover() if each.rung}
-    parts = [each for each in (case.speed, case.scopes, case.sizes, case.memory) if each]
-    commits = list(dict.fromkeys(str(each.facts.get("commit", "unknown")) for each in parts))
+    ladder_kernels = {each.name for each in kernel.discover() if each.rung}
+    records = [each for each in (case.speed, case.scopes, case.sizes, case.memory) if each]
+    commits = list(dict.fromkeys(str(each.facts.get("commit", "unknown")) for each in records))
     yield "# from commit " + ", ".join(commits)
     if any(commit.endswith("-modified") for commit in commits):
         yield "# which had uncommitted changes, so it cannot be repeated exactly"
-    everyone = {each.kernel for record in parts for each in record.samples}
-    yield "make setup-all" if everyone & rungs else "make setup"
+    climbed = [bool(ladder_kernels & {*one.kernel_facts}) for one in records]
+    yield "make setup-all" if any(climbed) else "make setup"
     yield ". .venv/bin/activate"
-    for record in parts:
-        yield _command(record, case, rungs)
+    for record, on_ladder in zip(records, climbed, strict=True):
+        yield " ".join(_command(record, on_ladder))
     yield "python -m bench report"
 
 
-def _command(record: Record, case: Case, rungs: set[str]) -> str:
-    """Return the command that records the like of a record."""
-    words = ["python -m bench run"]
+def _command(record: Record, on_ladder: bool) -> Iterator[str]:
+    """Yield the words of the command that records the like of a record; small data sets come with it."""
+    yield "python -m bench run"
     if record.kind == "memory":
-        words.append("--memory")
-    elif record.kind == "sizes":
-        words.append(f"--sizes {','.join(map(str, record.sizes))}")
-    elif len(record.cells) > 1:
-        words.append("--full")
-    kernels = {each.kernel for each in record.samples} | {each.kernel for each in record.footprints}
-    if kernels & rungs:
-        words.append("--ladder")
-    if record is case.speed and len(case.conditions) > 1:
-        words.append(f"--conditions {','.join(each.condition for each in case.conditions)}")
-    elif record.condition != DEFAULT:
-        words.append(f"--conditions {record.condition}")
-    if record.kind != "memory" and record.processes in (1, 15):
-        words.append("--quick" if record.processes == 1 else "--rigorous")
-    return " ".join(words)
+        yield "--memory"
+    if record.kind == "sizes":
+        yield f"--sizes {','.join(map(str, record.sizes))}"
+    if record.kind == "scopes":
+        yield "--full"
+    if on_ladder:
+        yield "--ladder"
+    if record.configurations != (DEFAULT,):
+        yield f"--configurations {','.join(record.configurations)}"
+    if record.samples and record.processes != PROCESSES:
+        yield f"--processes {record.processes}"

@@ -6,18 +6,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import data
-from bench import checking, checklist, console, gathering, reading, tables, writing
-from bench.conditions import Condition
+from bench import case as cases
+from bench import checking, checklist, console, files, gathering, reading, records, tables, verbs, writing
+from bench.conditions import Configuration
 from bench.entrant import LONGEST_S
-from bench.gathering import Recording
-from bench.kernel import REFERENCE, Contestant
-from bench.problem import Problem, pose, tile
+from bench.gathering import Gathered
+from bench.kernel import REFERENCE, Contestant, discover
+from bench.problem import tile
 from bench.process import MEMORY_LIMIT
 from bench.recording import BASELINE, FULL, PREDICT, Plan
-from bench.records import BadRecord, Record
+from bench.records import Absent, BadRecord, Record
 from bench.sample import LIMIT
 from bench.standing import standings
-from bench.verbs import Choice
+from bench.verbs import Choice, DataSet
+
+BESIDE = {False: (REFERENCE,), True: (REFERENCE, "torch_broadcast@cpu")}  # a whole data set, and a small one
 
 
 @dataclass(frozen=True)
@@ -28,103 +31,134 @@ class Recorded:
     full: bool
     ladder: bool
     sizes: tuple[int, ...]
-    images: int | None
+    no_time_limit: bool
     memory: bool
-    threads: str
-    allocator: str
-    conditions: tuple[Condition, ...]
+    configurations: tuple[Configuration, ...]
     memory_limit_gb: float | None
     resume: bool
 
-    def plan(self, contestants: tuple[Contestant, ...], seed: int, timeout_s: float) -> Plan:
-        """Return the plan that these options make."""
+    def plan(self, contestants: tuple[Contestant, ...], choice: Choice) -> Plan:
+        """Return the plan that these options make for the kernels of one data set."""
         return Plan(
             contestants,
-            cells=PREDICT if self.sizes or self.images else FULL if self.full else BASELINE,
-            conditions=self.conditions or (Condition(self.threads, self.allocator),),
+            cells=PREDICT if self.sizes else FULL if self.full else BASELINE,
+            configurations=self.configurations or (Configuration(),),
             processes=self.processes,
-            seed=seed,
-            timeout_s=timeout_s,
+            seed=choice.seed,
+            timeout_s=choice.timeout_s,
             memory_limit=int(self.memory_limit_gb * 1e9) if self.memory_limit_gb else MEMORY_LIMIT,
-            sizes=(self.images,) if self.images else self.sizes,
-            longest_s=timeout_s if self.images else LONGEST_S,
+            sizes=self.sizes,
+            longest_s=choice.timeout_s if self.no_time_limit else LONGEST_S,
         )
+
+
+@dataclass(frozen=True)
+class Done:
+    """What was recorded of one data set: under each configuration, and as written; no record where nothing was."""
+
+    data_set: DataSet
+    gathered: list[Gathered]
+    file: list[Record]
 
 
 def run(choice: Choice, options: Recorded) -> int:
     """Check, time, save, draw, print; return the exit status."""
+    done = _memory(choice, options) if options.memory else _times(choice, options)
+    status = 0
+    for each in done:
+        status |= _tell(each, choice, bool(options.sizes))
+    if any(each.file and each.file[0].speed for each in done):
+        _tell_claims(done)
+    return status
+
+
+def _times(choice: Choice, options: Recorded) -> list[Done]:
+    """Record times, or go on with an unfinished run, and write them."""
     from bench import unfinished
 
     if options.resume:
         begun = unfinished.newest()
-        problem = pose(data.load(begun.source))
-        unfinished.must_be_same(begun, problem)
+        digits = data.load(begun.source)
+        problems = {task.per_class: verbs.pose_first(digits, task.per_class) for task in begun.tasks}
+        unfinished.must_be_same(begun, problems)
     else:
-        contestants = tuple(choice.contestants([REFERENCE], options.ladder))
-        problem = pose(data.load(choice.source))
-        plan = options.plan(contestants, choice.seed, choice.timeout_s)
-        if options.memory:
-            return _memory(choice, plan, problem)
-        begun = unfinished.begin(plan, choice.source, problem)
+        sets, skipped = _data_sets(choice, options)
+        problems = {each.problem.per_class: each.problem for each in sets}
+        tasks = [
+            unfinished.Task(each.problem.per_class, options.plan(each.contestants, choice), tuple(skipped))
+            for each in sets
+        ]
+        begun = unfinished.begin(tasks, choice.source, problems)
     try:
         with console.progress(choice.quiet) as progress:
-            unfinished.finish(begun, problem, progress)
+            unfinished.finish(begun, problems, progress)
     except KeyboardInterrupt:
         if unfinished.empty(begun):
             unfinished.remove(begun)
         else:
-            console.out().print("python -m bench run --resume takes up from the finished process sets.")
+            console.out().print("python -m bench run --resume takes up from the finished processes.")
         raise
-    recordings = [unfinished.recording(begun, condition, problem) for condition in begun.plan.conditions]
-    paths = _write(recordings, _loading(begun.source))
+    done = []
+    for task in begun.tasks:
+        problem = problems[task.per_class]
+        gathered = unfinished.recordings(begun, task, problem)
+        facts = {} if task.per_class else _loading(begun.source)
+        done.append(Done(DataSet(problem, task.plan.contestants), gathered, _write(gathered, facts)))
     unfinished.remove(begun)  # before anything is drawn: what is written is not to be recorded again
-    out = console.out()
-    status, told = 0, []
-    for recorded, path in zip(recordings, paths, strict=True):
-        out.print(tables.dataset(problem))
-        out.print(next(iter(tables.agreement(problem, recorded.verdicts))))
-        status |= choice.status(recorded.verdicts, bool(begun.plan.sizes))
-        if path:
-            told.append(reading.read(path))
-            status |= _tell_sizes(told[-1]) if begun.plan.sizes else _tell_speed(told[-1])
-            out.print(f"Record  {console.shown(path)}")
-        else:
-            out.print("Nothing was timed, so there is no record and no chart.")
-        for line in tables.failures(recorded.verdicts):
-            out.print(line)
-    if len(told) > 1:
-        out.print(tables.by_condition(told))
-    if told and not begun.plan.sizes:
-        _tell_verdicts(problem, tuple(each.path for each in begun.plan.contestants))
-    return status
+    return done
 
 
-def _tell_verdicts(problem: Problem, files: tuple[Path, ...]) -> None:
-    """Print the verdict on every claim, write the page of what was just recorded, and say where it is, or why not."""
-    from bench import case, claims, report
+def _memory(choice: Choice, options: Recorded) -> list[Done]:
+    """Measure memory, untimed, and write it."""
+    from bench import footprint
 
-    out = console.out()
-    try:
-        newest = case.local()
-        assert newest is not None  # it was just written
-        for ruling in claims.rulings(newest.speed):
-            out.print(claims.line(ruling))
-        page, *_ = report.write(replace(newest.answering(problem), extra=files))
-    except BadRecord as reason:  # the reference failed, or the checklist of what a picture shows
-        out.print(f"There is no page: {reason}")
-        return
-    out.print("Next    python -m bench run --kernel mine.py")
-    out.print(f"Page    {console.shown(page)}")
+    sets, skipped = _data_sets(choice, options)
+    run, done = files.unused(records.LOCAL, "").name, []
+    for each in sets:
+        plan = options.plan(each.contestants, choice)
+        with console.progress(choice.quiet) as progress, checking.handed_over(each.problem) as folder:
+            tile(each.problem, Path(folder), plan.sizes, plan.seed)
+            footprints, verdicts, absent = footprint.measure(plan, folder, each.problem, progress)
+        if untold := dict.fromkeys(one.kernel for one in footprints if one.peak_bytes is None):
+            console.out().print(f"Not in a record: {', '.join(untold)}; this system does not tell how much they take.")
+        recording = gathering.memory_recording(plan, each.problem, footprints, verdicts, [*absent, *skipped], run)
+        gathered = [Gathered(recording, verdicts)]
+        done.append(Done(each, gathered, _write(gathered, {})))
+    return done
 
 
-def _write(recordings: Sequence[Recording], loading: dict[str, float]) -> list[Path | None]:
-    """Write a record of each condition; None stands for one in which nothing was timed."""
-    return [
-        writing.write(each.samples, each.absent, {**each.facts, **loading}, each.kernel_facts)
-        if any(not sample.kernel.startswith(LIMIT) for sample in each.samples)
-        else None
-        for each in recordings
+def _data_sets(choice: Choice, options: Recorded) -> tuple[list[DataSet], list[Absent]]:
+    """Return what to record, each data set with the kernels to compare with; and the kernels that are skipped.
+
+    Of numbers of images those are skipped that are too slow for any but their own small data set.
+    """
+    contestants = choice.contestants(options.ladder)
+    digits = data.load(choice.source)
+    sets, skipped = verbs.data_sets(contestants, digits, choice.per_class), []
+    if options.sizes and not choice.per_class:
+        slow = [contestant for each in sets if each.problem.per_class for contestant in each.contestants]
+        why = "it is for a small data set; --per-class N times every kernel on one"
+        skipped = [Absent(contestant.name, "not measured", why) for contestant in slow]
+        sets = [each for each in sets if not each.problem.per_class] or [DataSet(verbs.pose_first(digits, 0), ())]
+    everyone = discover(choice.files)
+
+    def with_references(each: DataSet) -> DataSet:
+        names = {*(one.name for one in each.contestants), *BESIDE[bool(each.problem.per_class)]}
+        if each.problem.per_class:  # and what they are a step from, which the page compares them with
+            names |= {one.after for one in each.contestants if one.images}
+        return replace(each, contestants=tuple(one for one in everyone if one.name in names))
+
+    return [with_references(each) for each in sets], skipped
+
+
+def _write(gathered: Sequence[Gathered], facts: dict[str, float]) -> list[Record]:
+    """Write what was recorded of one data set, if there is anything."""
+    recorded = [
+        replace(one, facts={**one.facts, **facts})
+        for one in (each.recording for each in gathered)
+        if one.footprints or any(not sample.kernel.startswith(LIMIT) for sample in one.samples)
     ]
+    return writing.write(recorded) if recorded else []
 
 
 def _loading(source: str) -> dict[str, float]:
@@ -137,68 +171,81 @@ def _loading(source: str) -> dict[str, float]:
     return {"loading_s": time.perf_counter() - started}
 
 
-def _tell_speed(whole: Record) -> int:
-    """Print the tables and checklists of a record, draw it if the checklist allows; return 1 where it does not."""
-    from bench import case, charts
-    from bench.charts import files
+def _tell(done: Done, choice: Choice, sized: bool) -> int:
+    """Print what was recorded of one data set, and draw it; return 1 where a kernel failed or a ratio is withheld."""
+    out, problem, file = console.out(), done.data_set.problem, done.file
+    sized = sized or done.gathered[0].recording.facts["kind"] == "sizes"
+    lines = [next(iter(tables.agreement(problem, each.verdicts))) for each in done.gathered]
+    for line in dict.fromkeys((tables.dataset(problem), *lines)):
+        out.print(line)
+    status = max(choice.status(each.verdicts, sized) for each in done.gathered)
+    for record in file:
+        if record.footprints:
+            for printed in (tables.memory(record.footprints), *tables.not_measured(record.footprints)):
+                out.print(printed)
+        else:
+            status |= _tell_times(record)
+    out.print(f"Record  {console.shown(file[0].path)}" if file else "Nothing was measured, so there is no record.")
+    if file and file[0].speed:
+        if len(file) > 1:
+            out.print(tables.by_configuration(file))
+        _draw(file)
+    lines = [line for each in done.gathered for line in tables.failures(each.verdicts)]
+    lines += [f"{one.kernel}: {one.status}, {one.reason}" for record in file for one in record.absent
+              if one.status == "not measured"]  # fmt: skip
+    for line in dict.fromkeys(lines):
+        out.print(line)
+    return status
 
-    out, status = console.out(), 0
-    for where, record in whole.views:
-        for scope, distance in record.cells:
-            lines = checklist.judge(record, scope, distance)
+
+def _tell_times(record: Record) -> int:
+    """Print every scope or size with its checklist, of sizes only what FAILs; return 1 where a ratio is withheld."""
+    out, status, sized = console.out(), 0, record.kind == "sizes"
+    parts = {f" on {record.facts['dataset']}" if record.per_class else "": record}
+    if sized:
+        parts = {f", {size:,} validation images": record.at(size) for size in record.sizes}
+    for where, part in parts.items():
+        for scope, distance in part.cells:
+            lines = checklist.judge(part, scope, distance)
             believable = not checklist.failed(lines)
             status |= not believable
-            out.print(f"{scope} {distance}{where}, condition {record.condition}, {record.label}")
-            out.print(tables.timed(standings(record, scope, distance), ratios=believable))
-            out.print(tables.limit(record, scope))
-            for line in tables.answers_for(lines):
+            out.print(f"{scope} {distance}{where}, {record.configuration}, {record.label}")
+            out.print(tables.timed(standings(part, scope, distance), ratios=believable))
+            if not sized:
+                out.print(tables.limit(record, scope))
+            for line in tables.answers_for([line for line in lines if line.level == "FAIL" or not sized]):
                 out.print(line)
-            if believable and (scope, distance, where) == ("baseline", "l1", ""):
-                alone = case.alone(record)
-                for picture in files.save(charts.draw("speedup", alone), alone.picture("speedup")):
-                    out.print(f"Chart   {console.shown(picture)}")
     return status
 
 
-def _tell_sizes(record: Record) -> int:
-    """Print a table for every size; return 1 where the checklist withholds a ratio."""
-    out, status = console.out(), 0
-    for size in record.sizes:
-        part = record.at(size)
-        lines = checklist.judge(part, "predict", "l1")
-        believable = not checklist.failed(lines)
-        status |= not believable
-        out.print(f"predict l1, {size:,} validation images, condition {record.condition}, {record.label}")
-        out.print(tables.timed(standings(part, "predict", "l1"), ratios=believable))
-        for line in tables.answers_for([line for line in lines if line.level == "FAIL"]):
-            out.print(line)
-    for each in record.absent:
-        if each.status == "not measured":
-            out.print(f"{each.kernel}: {each.status}, {each.reason}")
-    return status
+def _draw(file: list[Record]) -> None:
+    """Draw the speedups of a record's first configuration, if its checklist allows, and print where they are."""
+    from bench import charts
+    from bench.charts import files as pictures
+
+    if not checklist.failed(checklist.judge(file[0])):
+        case = cases.alone(file)
+        for picture in pictures.save(charts.draw("speedup", case), case.picture("speedup")):
+            console.out().print(f"Chart   {console.shown(picture)}")
 
 
-def _memory(choice: Choice, plan: Plan, problem: Problem) -> int:
-    """Record memory in a pass of its own; return the exit status."""
-    from bench import footprint
+def _tell_claims(done: Sequence[Done]) -> None:
+    """Print the verdict on every claim, write the page of what was just recorded, and say where it is, or why not."""
+    from bench import claims, report
 
-    with console.progress(choice.quiet) as progress, checking.handed_over(problem) as folder:
-        tile(problem, Path(folder), plan.sizes, plan.seed)
-        footprints, verdicts, absent = footprint.measure(plan, folder, problem, progress)
     out = console.out()
-    out.print(tables.dataset(problem))
-    out.print(tables.memory(footprints))
-    for line in (*tables.not_measured(footprints), *tables.failures(verdicts)):
-        out.print(line)
-    for each in absent:
-        out.print(f"{each.kernel}: {each.status}, {each.reason}")
-    told = [each for each in footprints if each.peak_bytes is not None]
-    if len(told) < len(footprints):
-        without = ", ".join(dict.fromkeys(each.kernel for each in footprints if each.peak_bytes is None))
-        out.print(f"Not in a record: {without}; this system does not tell a process its anonymous memory.")
-    if told:
-        facts = gathering.shared_facts(plan, plan.conditions[0], problem)
-        absent += [gathering.absent(each) for each in verdicts if each.status != "agrees"]
-        path = writing.write_memory(told, absent, facts, gathering.facts_by_kernel(plan, problem, verdicts))
-        out.print(f"Record  {console.shown(path)}")
-    return choice.status(verdicts, bool(plan.sizes))
+    if done[0].data_set.problem.per_class:
+        out.print("There is no page, for no whole data set was recorded: name other kernels, or leave --per-class out.")
+        return
+    written = [each.file for each in done if each.file]
+    kernels = {contestant.path: None for each in done for contestant in each.data_set.contestants}
+    try:
+        case = cases.of(written, reading.stem(written[0][0].path).with_suffix(".html"))
+        for ruling in claims.rulings(case.speed, case.with_small(case.speed)[1:]):
+            out.print(claims.line(ruling))
+        page, *_ = report.write(replace(case.answering(done[0].data_set.problem), extra=tuple(kernels)))
+    except BadRecord as reason:  # the reference failed, or the checklist of what a picture shows
+        out.print(f"There is no page: {reason}")
+        return
+    out.print("Next    python -m bench run --kernel mine.py")
+    out.print(f"Page    {console.shown(page)}")

@@ -1,17 +1,17 @@
 """What a ratio of times is, and how sure we are of it.
 
-The design (Hoefler & Belli, SC15; Kalibera & Jones, ISMM 2013; Bulej et al., ICPE 2020): P sets of processes, started
-one after the other, take r rounds each. In a round every kernel has its turn, so that a machine that changes its pace
-changes it for all of them; a slow kernel is bracketed, the fast ones having turns before and after it. With t in
-seconds per call, p a process set, i a round and s a turn in that round,
+The design (Hoefler & Belli, SC15; Kalibera & Jones, ISMM 2013; Bulej et al., ICPE 2020): every kernel has P processes,
+started one after the other, and in each of them r rounds. A round calls every kernel, so that a machine that slows down
+slows all of them down; fast kernels are called before and after a slow one. With t in seconds per call, p a process,
+i a round and s a sample in that round,
 
     d[p, i] = median over s of log t_reference[p, i, s]  -  median over s of log t_kernel[p, i, s]
     m[p]    = median over i of d[p, i]
-    ratio   = exp(median over p of m[p]), with the order statistics of m[1..P] as its interval
+    ratio   = exp(median over p of m[p]), with the order statistics of m[1..P] as its confidence interval
 
-The process set is the unit of evidence, not the round: what a process drew when it started (heap layout, hash seed)
-stays with it, so more rounds of it are no more evidence about the next one. Logarithms, so that "A over B" and "B over
-A" are exactly each other's inverse. No symmetry is assumed, so that the interval stands where processes are skewed.
+The process is the unit of evidence, not the round: what a process draws when it starts (heap layout, hash seed) stays
+with it, so more rounds of it are no more evidence about the next one. Logarithms make "A over B" and "B over A" exactly
+each other's inverse. The interval assumes no symmetry, so it holds where processes are skewed.
 """
 
 import math
@@ -22,17 +22,17 @@ from typing import Literal
 
 from bench.sample import Sample
 
-MODES_APART = 1.5  # processes whose times are further apart than this factor are not one population with one middle
+APART = 1.5  # processes whose times are further apart than this factor are two groups
 FEWEST_PAIRS = 5  # a rank correlation of fewer pairs says nothing
 
 Verdict = Literal["faster", "slower", "not resolved"]
 
 
 @dataclass(frozen=True)
-class Mode:
-    """Processes that are much alike: their median, in seconds per call or as a ratio, and how many they are."""
+class Group:
+    """Processes of one kernel that are much alike: their median in seconds per call, and how many they are."""
 
-    value: float
+    seconds: float
     processes: int
 
 
@@ -42,13 +42,13 @@ class Ratio:
 
     Attributes:
         value: reference seconds / kernel seconds; above 1 the kernel is faster.
-        low, high: the ends of its interval; None below six processes, where none of 95 % exists.
-        level: the achieved level of that interval, from 0.95 to 1: that of the ranks used, not a nominal one.
-        processes, rounds: how many sets of processes, and how many rounds in all of them, held both kernels.
-        per_process: the ratio in each process set, in the order of the sets.
+        low, high: its confidence interval; None below six processes, where none of 95 % exists.
+        level: the level that the interval achieves, from 0.95 to 1.
+        processes, rounds: how many processes, and how many rounds in all of them, held both kernels.
+        per_process: the ratio in each process, in their order.
         spread: the largest of them over the smallest.
         drift: from -1 to 1, whether the ratio rises (> 0) from round to round of a process; see `ratio`.
-        spread_within: the largest over the smallest of the rounds of one process set, of the median such set.
+        spread_within: the largest over the smallest of the rounds of one process, of the median process.
     """
 
     value: float
@@ -61,11 +61,6 @@ class Ratio:
     spread: float
     drift: float | None
     spread_within: float = 1.0
-
-    @property
-    def modes(self) -> tuple[Mode, ...]:
-        """Its one value, or two, the faster first, where its process sets fall apart: then `value` stands for none."""
-        return tuple(reversed(_modes(map(math.log, self.per_process))))
 
 
 def ratio(reference: Iterable[Sample], kernel: Iterable[Sample]) -> Ratio:
@@ -84,7 +79,7 @@ def ratio(reference: Iterable[Sample], kernel: Iterable[Sample]) -> Ratio:
         pairs.setdefault(process, []).append(theirs[process, turn] - ours[process, turn])
     if not pairs:
         raise ValueError("no round holds both kernels: there is no pair to take a ratio of")
-    middles = [median(each) for each in pairs.values()]
+    middles = [median(logs) for logs in pairs.values()]
     low, high, level = interval(middles) or (None, None, None)
     return Ratio(
         value=math.exp(median(middles)),
@@ -96,7 +91,7 @@ def ratio(reference: Iterable[Sample], kernel: Iterable[Sample]) -> Ratio:
         per_process=tuple(map(math.exp, middles)),
         spread=math.exp(max(middles) - min(middles)),
         drift=_drift(pairs.values()),
-        spread_within=math.exp(median(max(each) - min(each) for each in pairs.values())),
+        spread_within=math.exp(median(max(logs) - min(logs) for logs in pairs.values())),
     )
 
 
@@ -118,36 +113,32 @@ def interval(values: Iterable[float], least_level: float = 0.95) -> tuple[float,
     if not 0 < least_level < 1:
         raise ValueError(f"a level lies between 0 and 1, not at {least_level}")
     ordered = sorted(values)
-    k, level, binomial = 0, 1.0, 1
-    outside = 0  # so many of 2^n equally likely patterns leave the median beyond one given end
-    while True:
-        outside += binomial
-        binomial = binomial * (len(ordered) - k) // (k + 1)  # C(n, k) to C(n, k + 1)
-        wider, level = level, 1 - 2 * outside / 2 ** len(ordered)
+    n, outside, found = len(ordered), 0, None
+    for k in range(1, n // 2 + 1):
+        outside += math.comb(n, k - 1)
+        level = 1 - 2 * outside / 2**n
         if level < least_level:
-            return (ordered[k - 1], ordered[-k], wider) if k else None
-        k += 1
+            break
+        found = ordered[k - 1], ordered[-k], level
+    return found
 
 
-def modes(samples: Iterable[Sample]) -> tuple[Mode, ...]:
-    """Return the kernel's one mode, or two, the faster first, where its processes fall apart: no number lies between.
+def two_groups(samples: Iterable[Sample]) -> tuple[Group, Group] | None:
+    """Return the two groups, the faster first, that a kernel's processes fall into; None where they are one.
 
     They fall apart at the widest gap between neighbours among the per-process medians of log seconds, of the gaps that
-    have at least two processes on each side, if it is wider than log 1.5. One straggler is no mode.
+    have at least two processes on each side, if it is wider than log 1.5. One slow process is no group.
     """
     processes: dict[int, list[float]] = {}
     for sample in samples:
         processes.setdefault(sample.process, []).append(math.log(sample.seconds))
-    return _modes(map(median, processes.values()))
-
-
-def _modes(logs: Iterable[float]) -> tuple[Mode, ...]:
-    """Return one mode or two, the smaller value first, of one log per process."""
-    ordered = sorted(logs)
+    ordered = sorted(map(median, processes.values()))
     gaps = [(ordered[i] - ordered[i - 1], i) for i in range(2, len(ordered) - 1)]
     gap, cut = max(gaps, default=(0.0, 0))
-    groups = (ordered[:cut], ordered[cut:]) if gap > math.log(MODES_APART) else (ordered,)
-    return tuple(Mode(math.exp(median(group)), len(group)) for group in groups if group)
+    if gap <= math.log(APART):
+        return None
+    faster, slower = (Group(math.exp(median(group)), len(group)) for group in (ordered[:cut], ordered[cut:]))
+    return faster, slower
 
 
 def resolution(null: Ratio) -> float:

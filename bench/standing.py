@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from bench import speedup
 from bench.kernel import REFERENCE
 from bench.records import Record
-from bench.sample import AGAIN, ALL_CORES, GPU_LAUNCH, GPU_READ, ONE_CORE, PINNED, Sample
-from bench.speedup import Mode, Ratio
+from bench.sample import AGAIN, ALL_CORES, GPU_LAUNCH, GPU_READ, ONE_CORE, Sample
+from bench.speedup import Group, Ratio
 
 
 @dataclass(frozen=True)
@@ -18,37 +18,30 @@ class Standing:
     """One kernel in one scope and distance of a record.
 
     Attributes:
-        seconds: its one mode's; of two modes the median of all samples, to sort by.
+        seconds: the median of all its samples, per call.
         smallest: seconds per call of its fastest sample.
         images: how many images a call reads.
-        modes: of its seconds: one, or two where its processes fall apart; then no single number stands for it.
         ratio: reference seconds / its seconds; None where no round holds both, or the record is unpaired.
         unpaired: the ratio of medians, where that is all there is.
         share: its device's limit / its seconds, 1.0 is the limit; None where that was not measured.
         first_call: seconds of the first call; None if not recorded.
+        groups: the two groups that its processes fall into; None where they are one.
     """
 
     kernel: str
     seconds: float
     smallest: float
     images: int
-    modes: tuple[Mode, ...]
     ratio: Ratio | None
     unpaired: float | None
     share: Ratio | None
     first_call: float | None
+    groups: tuple[Group, Group] | None
 
     @property
-    def times_faster(self) -> float | None:
-        """The ratio's value, paired where it can be: to sort by. What is shown is `speedups`."""
+    def speedup(self) -> float | None:
+        """The ratio's value, paired where it can be; None without a reference."""
         return self.ratio.value if self.ratio else self.unpaired
-
-    @property
-    def speedups(self) -> tuple[Mode, ...]:
-        """The ratio, or both where its process sets fall apart, the faster first; nothing without a reference."""
-        if self.ratio:
-            return self.ratio.modes
-        return (Mode(self.unpaired, 1),) if self.unpaired else ()
 
 
 def standings(
@@ -57,30 +50,35 @@ def standings(
     """Return where the kernels of a record stand, or those named, slowest first."""
     reference = record.of(REFERENCE, scope, distance)
     names = record.kernels(scope, distance) if kernels is None else kernels
-    found = [_standing(record, name, reference, scope, distance) for name in names]
-    return sorted(found, key=lambda each: -each.seconds)
+    rows = [_standing(record, name, reference, scope, distance) for name in names]
+    return sorted(rows, key=lambda row: -row.seconds)
 
 
 def limit(record: Record, scope: str, device: str = "cpu") -> list[Sample]:
     """Return the samples of a device's limit; none where it was not measured.
 
-    Of the CPU under the record's condition: one core's reading, or the faster of one's and all's. Of the GPU: what
-    binds, the slower of reading and launching.
+    Of the CPU: one core's reading, or with all threads the faster of one core's and all cores'. Of the GPU: what binds,
+    the slower of reading and launching.
     """
-    if device != "cpu":
-        bounds = [samples for each in (GPU_READ, GPU_LAUNCH) if (samples := record.of(each, scope, "-"))]
-        return max(bounds, key=lambda samples: speedup.seconds(samples)[0], default=[])
-    candidates = [record.of(ONE_CORE, scope, "-")]
-    if record.facts.get("threads") != "1":
-        candidates.append(record.of(ALL_CORES, scope, "-"))
-    measured = [samples for samples in candidates if samples]
-    return min(measured, key=lambda samples: speedup.seconds(samples)[0], default=[])
+    names = [GPU_READ, GPU_LAUNCH] if device != "cpu" else [ONE_CORE]
+    if device == "cpu" and record.facts.get("threads") != "1":
+        names.append(ALL_CORES)
+    measured = [samples for name in names if (samples := record.of(name, scope, "-"))]
+    binding = min if device == "cpu" else max
+    return binding(measured, key=lambda samples: speedup.seconds(samples)[0], default=[])
 
 
 def share(record: Record, name: str, scope: str, distance: str, device: str) -> Ratio | None:
-    """Return a device's limit over a kernel's seconds: its own one's, 1.0 is the limit; or another's, to compare."""
-    samples = record.of(name, scope, distance)
-    return paired(_best_in_every_round(limit(record, scope, device), samples), samples)
+    """Return a device's limit over a kernel's seconds: of its own device, 1.0 is the limit; or of another, to compare.
+
+    The fastest reading of the recording is the partner of every round: other work on the machine slows a reading down,
+    nothing makes it faster than the machine is, and a slower one would flatter the kernels.
+    """
+    samples, bound = record.of(name, scope, distance), limit(record, scope, device)
+    if not bound:
+        return None
+    best = min(bound, key=lambda sample: sample.seconds)
+    return paired([replace(best, process=each.process, round=each.round) for each in samples], samples)
 
 
 def resolution(record: Record, scope: str = "baseline", distance: str = "l1") -> float | None:
@@ -92,37 +90,23 @@ def resolution(record: Record, scope: str = "baseline", distance: str = "l1") ->
     return speedup.resolution(null) if null else None
 
 
-def _standing(record: Record, name: str, reference: Sequence[Sample], scope: str, distance: str) -> Standing:
-    samples = record.of(name, scope, distance)
-    middle, smallest = speedup.seconds(samples)
-    modes = speedup.modes(samples)
-    first = record.of(name.removesuffix(PINNED), "first_call")
-    return Standing(
-        kernel=name,
-        seconds=modes[0].value if len(modes) == 1 else middle,
-        smallest=smallest,
-        images=samples[0].images,
-        modes=modes,
-        ratio=paired(reference, samples) if record.paired else None,
-        unpaired=speedup.unpaired(reference, samples) if reference and not record.paired else None,
-        share=share(record, name, scope, distance, record.kernel_facts.get(name, {}).get("device", "")),
-        first_call=speedup.seconds(first)[0] if first else None,
-    )
-
-
 def paired(reference: Sequence[Sample], samples: Sequence[Sample]) -> Ratio | None:
-    """Return their ratio; None where no round holds both, as where one of them failed or sat a size out."""
+    """Return their ratio; None where no round holds both, as where one of them failed or was skipped at a size."""
     shared = {(each.process, each.round) for each in reference} & {(each.process, each.round) for each in samples}
     return speedup.ratio(reference, samples) if shared else None
 
 
-def _best_in_every_round(bound: Sequence[Sample], samples: Sequence[Sample]) -> list[Sample]:
-    """Return the limit as the partner of every round: the fastest reading of the recording, for light has one speed.
-
-    What slows a reading down is other work on the machine, never luck; a slower one would flatter the kernels.
-    """
-    if not bound:
-        return []
-    best = min(bound, key=lambda each: each.seconds)
-    rounds = {(each.process, each.round) for each in samples}
-    return [replace(best, process=process, round=turn) for process, turn in sorted(rounds)]
+def _standing(record: Record, name: str, reference: Sequence[Sample], scope: str, distance: str) -> Standing:
+    samples, first = record.of(name, scope, distance), record.of(name, "first_call")
+    middle, smallest = speedup.seconds(samples)
+    return Standing(
+        kernel=name,
+        seconds=middle,
+        smallest=smallest,
+        images=samples[0].images,
+        ratio=paired(reference, samples) if record.paired else None,
+        unpaired=speedup.unpaired(reference, samples) if reference and not record.paired else None,
+        share=share(record, name, scope, distance, record.kernel_facts.get(name, {}).get("device", "")),
+        first_call=speedup.seconds(first)[0] if first else None,
+        groups=speedup.two_groups(samples),
+    )

@@ -18,23 +18,22 @@ from bench.standing import Standing, standings
 
 def dataset(problem: Problem) -> str:
     """Return the line that names the digits."""
-    drawn = " (drawn by this project, not MNIST: accuracies are not comparable)" if problem.name == "drawn" else ""
+    drawn = problem.name.partition("[")[0] == "drawn"
+    note = " (drawn by this project, not MNIST: accuracies are not comparable)" if drawn else ""
     train, valid = (" + ".join(map(str, counts)) for counts in (problem.train_counts, problem.valid_counts))
-    return f"{problem.name}{drawn}, {train} training and {valid} validation images, SHA-256 {problem.digest[:16]}…"
+    return f"{problem.name}{note}, {train} training and {valid} validation images, SHA-256 {problem.digest[:16]}…"
 
 
 def agreement(problem: Problem, verdicts: Iterable[Verdict]) -> Iterable[str]:
-    """Yield one line on who agrees, one per distance, and one per kernel that does not agree or is unavailable."""
+    """Yield one line on who agrees, and one per distance."""
     ran = [verdict for verdict in verdicts if verdict.status != "unavailable"]
-    agreeing = [verdict for verdict in ran if verdict.status == "agrees"]
+    agreeing = sum(verdict.status == "agrees" for verdict in ran)
     exact = problem.score(problem.correct(problem.answers["l1"].labels))
-    on = exact if any(not each.images for each in agreeing) else "on the first images of each class, as each one says"
-    if not agreeing:
-        yield f"no kernel agrees; the exact answer is {exact}"
-    elif len(agreeing) == 1:
-        yield f"1 kernel agrees: {on}"
+    if agreeing:
+        all_of_them = "all " if 1 < agreeing == len(ran) else ""
+        yield f"{all_of_them}{agreeing} kernel{'s agree' if agreeing > 1 else ' agrees'}: {exact}"
     else:
-        yield f"{'all ' if len(agreeing) == len(ran) else ''}{len(agreeing)} kernels agree: {on}"
+        yield f"no kernel agrees; the exact answer is {exact}"
     for distance, answer in problem.answers.items():
         correct = problem.correct(answer.labels)
         yield (
@@ -50,10 +49,10 @@ def failures(verdicts: Iterable[Verdict]) -> Iterable[str]:
             yield f"{verdict.name} {'is ' if verdict.status != 'disagrees' else ''}{verdict.status}: {verdict.reason}"
 
 
-def checked(problem: Problem, verdicts: Sequence[Verdict]) -> Grid:
-    """Return the table of `check`."""
+def checked(judged: Sequence[tuple[Problem, Verdict]]) -> Grid:
+    """Return the table of `check`: the verdicts, each with the problem that was put to the kernel."""
     rows = []
-    for verdict in verdicts:
+    for problem, verdict in judged:
         error = "" if verdict.mean_error is None else f"{verdict.mean_error:.1e}"
         scores = [_score(problem, verdict, distance) for distance in problem.answers]
         rows.append((verdict.name, *scores, error, verdict.status))
@@ -63,33 +62,33 @@ def checked(problem: Problem, verdicts: Sequence[Verdict]) -> Grid:
 
 def _score(problem: Problem, verdict: Verdict, distance: str) -> str:
     if distance in verdict.correct:
-        correct, part = verdict.correct[distance], problem.part(verdict.images)
-        of = f" (first {verdict.images} of each class)" if verdict.images else ""
-        return f"{part.accuracy(correct):.4f}  {part.score(correct)}{of}"
+        correct = verdict.correct[distance]
+        of = f" ({problem.per_class} per class)" if problem.per_class else ""
+        return f"{problem.accuracy(correct):.4f}  {problem.score(correct)}{of}"
     return "not offered" if verdict.status == "agrees" else ""
 
 
-def timed(standings: Sequence[Standing], ratios: bool = True) -> Grid:
+def timed(rows: Sequence[Standing], ratios: bool = True) -> Grid:
     """Return the table of `run`, fastest last; without the ratios where the checklist forbids them."""
-    rows = []
-    for each in standings:
-        interval = ""
-        if each.ratio and each.ratio.low is not None and each.ratio.high is not None and each.kernel != REFERENCE:
-            interval = f"{units.ratio(each.ratio.low)} to {units.ratio(each.ratio.high)}"
-        ratio = units.either(each.speedups, units.ratio) if each.speedups else "no reference"
-        if not ratios:
-            ratio, interval = "withheld", ""
-        elif len(each.speedups) > 1:
-            interval = ""  # it spans both modes, and would pass for doubt about one number
-        per_image = f"{each.seconds / each.images * 1e9:,.0f}" if len(each.modes) == 1 else ""
-        share = units.either(each.share.modes, units.share) if each.share else ""
-        first = units.time(each.first_call) if each.first_call else ""
-        seconds = units.either(each.modes, units.time)
-        rows.append((each.kernel, seconds, units.time(each.smallest), ratio, interval, per_image, share, first))
-    levels = {f"{each.ratio.level:.1%}" for each in standings if each.ratio and each.ratio.level}
-    ends = " ".join(("interval", *levels)) if len(levels) == 1 else "interval"  # which belongs beside every interval
-    columns = ("kernel", "median", "smallest", "speedup", ends, "ns per image", "of limit", "first call")
-    return Grid(columns, rows, right=columns[1:])
+    cells = []
+    for row in rows:
+        ends = units.interval(row.ratio) if row.kernel != REFERENCE else ""
+        times = ("no reference" if row.speedup is None else units.ratio(row.speedup), ends)
+        cells.append(
+            (
+                row.kernel,
+                units.median(row),
+                units.time(row.smallest),
+                *(times if ratios else ("withheld", "")),
+                f"{row.seconds / row.images * 1e9:,.0f}",
+                units.share(row.share.value) if row.share else "",
+                units.time(row.first_call) if row.first_call else "",
+            )
+        )
+    levels = {f"{row.ratio.level:.1%}" for row in rows if row.ratio and row.ratio.level}
+    level = f"{levels.pop()} CI" if len(levels) == 1 else "interval"
+    columns = ("kernel", "median", "smallest", "speedup", level, "ns per image", "of limit", "first call")
+    return Grid(columns, cells, right=columns[1:])
 
 
 def limit(record: Record, scope: str) -> str:
@@ -100,10 +99,8 @@ def limit(record: Record, scope: str) -> str:
     size = readings[0].images * int(record.facts["image_pixels"])
     threads = 1 if readings[0].kernel == ONE_CORE else int(record.facts["cpu_count"])
     rates = [size / each.seconds / 1e9 for each in readings]
-    found = interval(rates)
-    spread = f", median of the process sets {median(rates):.0f}" + (
-        f" ({found[0]:.0f} to {found[1]:.0f})" if found else ""
-    )
+    ends = interval(rates)
+    spread = f", median of the processes {median(rates):.0f}" + (f" ({ends[0]:.0f} to {ends[1]:.0f})" if ends else "")
     level = cache_level(size, threads, str(record.facts["caches"]))
     cores = f"{threads} core{'s' if threads > 1 else ''}"
     return f"The limit: {units.size(size)} read from {level} by {cores} at {max(rates):.0f} GB/s{spread}.{gpu}"
@@ -132,54 +129,38 @@ def answers_for(lines: Sequence[Line]) -> Iterable[str]:
         yield from (f"{level}  {line.found}: {line.remedy}" for line in lines if line.level == level)
 
 
-def by_condition(told: Sequence[Record]) -> Grid:
-    """Return the medians of several conditions side by side, in the scope `baseline` under L1."""
-    found = [{each.kernel: each for each in standings(record)} for record in told]
-    names = sorted({name for each in found for name in each})
-    rows = [
-        (name, *(units.either(each[name].modes, units.time) if name in each else "" for each in found))
-        for name in names
-    ]
-    columns = [record.condition for record in told]
-    return Grid(("kernel", *columns), rows, right=columns)
+def by_configuration(told: Sequence[Record]) -> Grid:
+    """Return the medians of several configurations side by side, in the scope `baseline` under L1."""
+    medians = [{row.kernel: units.median(row) for row in standings(record)} for record in told]
+    names = sorted({name for each in medians for name in each})
+    columns = [record.configuration for record in told]
+    return Grid(
+        ("kernel", *columns), [(name, *(each.get(name, "") for each in medians)) for name in names], right=columns
+    )
 
 
 def memory(footprints: Sequence[Footprint]) -> Grid:
-    """Return the table of the memory pass, in megabytes (10^6 bytes) and joules per million images.
-
-    What no kernel has, of the GPU and of energy, has no column.
-    """
+    """Return the table of the memory pass, in megabytes (10^6 bytes); without the GPU's columns where none was used."""
     columns = {
         "held, MB": [_megabytes(each.anonymous_before_bytes) or "not applicable" for each in footprints],
         "temporaries, MB": [_megabytes(each.temporaries_bytes) or "not applicable" for each in footprints],
-    }
-    optional = {
         "on GPU, MB": [_megabytes(each.device_before_bytes) for each in footprints],
         "temporaries on GPU, MB": [_megabytes(each.device_temporaries_bytes) for each in footprints],
-        "CPU, J per 10⁶ images": [_joules(each.per_million(each.cpu_joules)) for each in footprints],
-        "GPU, J per 10⁶ images": [_joules(each.per_million(each.gpu_joules)) for each in footprints],
     }
-    columns |= {title: cells for title, cells in optional.items() if any(cells)}
-    cells = zip(*columns.values(), strict=True)
+    columns = {title: cells for title, cells in columns.items() if any(cells)}
     rows = [
-        (each.kernel, f"{each.scope} {each.distance}", f"{each.images:,}", *row)
-        for each, row in zip(footprints, cells, strict=True)
+        (each.kernel, f"{each.scope} {each.distance}", f"{each.images:,}", *cells)
+        for each, *cells in zip(footprints, *columns.values(), strict=True)
     ]
     return Grid(("kernel", "scope", "images", *columns), rows, right=["images", *columns])
 
 
 def not_measured(footprints: Sequence[Footprint]) -> Iterable[str]:
     """Yield the line that says what the memory pass did not measure and why; none where nothing is missing."""
-    why = dict.fromkeys(reason for each in footprints for reason in each.not_measured.split("; ") if reason)
+    why = dict.fromkeys(each.not_measured for each in footprints if each.not_measured)
     if why:
         yield f"Not measured: {'; '.join(why)}."
-    if any(each.energy_calls for each in footprints):
-        yield "Energy is by the counters of the whole processor and GPU; idle power is not subtracted."
 
 
 def _megabytes(size: int | None) -> str:
     return "" if size is None else f"{size / 1e6:,.1f}"
-
-
-def _joules(taken: float | None) -> str:
-    return "" if taken is None else f"{taken:,.3g}" if taken < 100 else f"{taken:,.0f}"

@@ -4,14 +4,14 @@ import pytest
 
 from bench.faces import Verified
 from bench.oracle import DISTANCES
-from bench.problem import Problem
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
-def test_accuracy(verified: Verified, problem: Problem, distance: str) -> None:
+def test_accuracy(verified: Verified, distance: str) -> None:
     """The kernel answered every image as the oracle does: `verified` has proven that before it gets here."""
     if not verified.offers(distance):
         pytest.skip(f"{verified.contestant.name} offers no {distance}")
+    problem = verified.work.problem
     exact = problem.answers[distance]
     due = problem.correct(exact.labels)
     got = verified.findings.correct[distance]

@@ -1,4 +1,4 @@
-"""The quick face of the clock: `pytest --benchmark-only`. Indicative and unpaired; `python -m bench run` pairs.
+"""Quick timing: `pytest --benchmark-only`. Indicative and unpaired; `python -m bench run` pairs.
 
 Every kernel is verified before it is timed, and every array that a timed call returned is verified after.
 """

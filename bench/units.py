@@ -1,8 +1,11 @@
 """Numbers as a person reads them. Inside the project seconds are seconds and ratios are plain numbers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from bench.speedup import Mode
+from bench.speedup import Ratio
+from bench.standing import Standing
+
+GROUPS = "†"  # behind a median whose processes fall into two groups; a WARN of the checklist says which
 
 
 def time(seconds: float) -> str:
@@ -13,11 +16,30 @@ def time(seconds: float) -> str:
     return f"{_three_digits(seconds / 1e-9)} ns"
 
 
-def ratio(times: float) -> str:
-    """Return a ratio: 0.62×, 8.4×, 107×, 12,300×."""
+def median(standing: Standing) -> str:
+    """Return a kernel's median seconds: 3.61 ms, or 3.61 ms† where its processes fall into two groups."""
+    return f"{time(standing.seconds)}{GROUPS if standing.groups else ''}"
+
+
+def groups(standing: Standing) -> str:
+    """Return both groups that a kernel's processes fall into: 1.20 ms (4 processes) and 7.90 ms (2 processes)."""
+    return " and ".join(f"{time(group.seconds)} ({group.processes} processes)" for group in standing.groups or ())
+
+
+def ratio(times: float | None) -> str:
+    """Return a ratio: 0.62×, 8.4×, 107×, 12,300×; "" for none."""
+    if times is None:
+        return ""
     if times < 0.095:
         return f"{times:.2g}×"
     return f"{_three_digits(times)}×" if times < 999.5 else f"{times:,.0f}×"
+
+
+def interval(of: Ratio | None, level: bool = False, show: Callable[[float], str] = ratio) -> str:
+    """Return a ratio's confidence interval: 116× to 160×, or with its level 116× to 160×, 96.9% CI; "" for none."""
+    if of is None or of.low is None or of.high is None or of.level is None:
+        return ""
+    return f"{show(of.low)} to {show(of.high)}" + (f", {of.level:.1%} CI" if level else "")
 
 
 def share(part: float) -> str:
@@ -31,13 +53,6 @@ def size(count: int) -> str:
         if count >= scale:
             return f"{_three_digits(count / scale)} {unit}"
     return f"{count} B"
-
-
-def either(modes: Sequence[Mode], show: Callable[[float], str]) -> str:
-    """Return the one number there is, or both where processes fell into two modes: never one in between."""
-    if len(modes) < 2:
-        return "".join(show(mode.value) for mode in modes)
-    return " or ".join(f"{show(mode.value)} ({mode.processes} sets)" for mode in modes)
 
 
 def _three_digits(value: float) -> str:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import data
 from bench import case as cases
-from bench import checking, comparing, comparison_text, console, reading, tables, writing
+from bench import checking, comparing, comparison_text, console, files, reading, tables
 from bench.case import Case
 from bench.checking import Verdict
 from bench.comparing import Side
 from bench.grid import Grid
 from bench.kernel import Contestant, UnknownKernel, discover, select
 from bench.problem import Problem, pose
+from data import Digits
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Choice:
     """The options that choose digits and kernels; `--help` explains them."""
 
     source: str
+    per_class: int | None
     kernels: list[str]
     files: tuple[Path, ...]
     require: tuple[str, ...]
@@ -30,14 +32,14 @@ class Choice:
     timeout_s: float
     quiet: bool
 
-    def contestants(self, always: Iterable[str] = (), ladder: bool = False) -> list[Contestant]:
-        """Return the contestants: those named, else those of the files, else those of `kernels/`.
+    def contestants(self, ladder: bool = False) -> list[Contestant]:
+        """Return the kernels that are named, else those of the files, else those of `kernels/`.
 
-        `always` and `require` join them, and every rung of the ladder where `ladder` says so.
+        Those of `require` join them, and all of the ladder where `ladder` says so.
         """
         everyone = discover(self.files)
         extra = [*(path.stem for path in self.files), *self.require]
-        named = [*self.kernels, *extra, *always] if self.kernels or self.files else []
+        named = [*self.kernels, *extra] if self.kernels or self.files else []
         chosen = {each.name for each in select(everyone, named or extra)}
         if not named:
             chosen |= {each.name for each in everyone if not each.rung}
@@ -57,28 +59,66 @@ class Choice:
         return int(not sized and all(verdict.status != "agrees" for verdict in verdicts))  # nothing was proven
 
 
+@dataclass(frozen=True)
+class DataSet:
+    """A data set, solved exactly, and the kernels that are checked or recorded on it."""
+
+    problem: Problem
+    contestants: tuple[Contestant, ...]
+
+
+def per_class_of(contestant: Contestant, digits: Digits, per_class: int | None) -> int:
+    """Return how many images of each class a kernel is checked on: --per-class, else its IMAGES; 0 for all there are.
+
+    Nothing else knows a kernel's IMAGES: it is given a small data set, as any other kernel is with --per-class.
+    """
+    n = per_class or contestant.images
+    return digits.first_of_each_class(n).per_class if n else 0
+
+
+def pose_first(digits: Digits, per_class: int) -> Problem:
+    """Return the problem of the first so many images of each class; of all where `per_class` is 0."""
+    return pose(digits.first_of_each_class(per_class) if per_class else digits)
+
+
+def data_sets(contestants: Iterable[Contestant], digits: Digits, per_class: int | None) -> list[DataSet]:
+    """Return the data sets that the kernels ask for, the whole one first."""
+    asking: dict[int, list[Contestant]] = {}
+    for each in contestants:
+        asking.setdefault(per_class_of(each, digits, per_class), []).append(each)
+    return [DataSet(pose_first(digits, n), tuple(asking[n])) for n in sorted(asking)]
+
+
 def check(choice: Choice, json_file: Path | None) -> int:
     """Verify the chosen kernels, print the table, write the JSON; return the exit status."""
     contestants = choice.contestants(ladder=not choice.kernels and not choice.files)
     if json_file and not os.access(json_file if json_file.exists() else json_file.parent, os.W_OK):
         raise UnknownKernel(f"{json_file}: cannot be written; name a file in a folder that exists and is yours")
-    problem = pose(data.load(choice.source))
-    verdicts: list[Verdict] = []
-    with console.progress(choice.quiet) as progress, checking.handed_over(problem) as folder:
-        for done, contestant in enumerate(contestants):
-            progress("verify", contestant.name, done, len(contestants))
-            verdicts.append(checking.judge(contestant, folder, choice.seed, choice.timeout_s))
+    digits = data.load(choice.source)
+    sets = data_sets(contestants, digits, choice.per_class)
+    judged: list[tuple[Problem, Verdict]] = []
+    with console.progress(choice.quiet) as progress:
+        for each in sets:
+            with checking.handed_over(each.problem) as folder:
+                for contestant in each.contestants:
+                    progress("verify", contestant.name, len(judged), len(contestants))
+                    verdict = checking.judge(contestant, folder, choice.seed, choice.timeout_s)
+                    judged.append((each.problem, verdict))
     if json_file:
-        with writing.whole(json_file) as partial:
-            partial.write_text(json.dumps(checking.report(problem, verdicts), indent=1) + "\n", encoding="utf-8")
+        first = sets[0].problem if choice.per_class or not sets[0].problem.per_class else pose(digits)
+        with files.whole(json_file) as partial:
+            partial.write_text(json.dumps(checking.report(first, judged), indent=1) + "\n", encoding="utf-8")
+    verdicts = [verdict for _, verdict in judged]
     out = console.out()
-    out.print(tables.dataset(problem))
-    out.print(tables.checked(problem, verdicts))
-    for line in (
-        *tables.agreement(problem, verdicts),
-        *tables.failures(verdicts),
-        f"orders drawn from seed {choice.seed}",
-    ):
+    for each in sets:
+        out.print(tables.dataset(each.problem))
+    out.print(tables.checked(judged))
+    for each in sets:
+        where = f"{each.problem.name}: " if len(sets) > 1 else ""
+        own = [verdict for problem, verdict in judged if problem is each.problem]
+        for line in tables.agreement(each.problem, own):
+            out.print(f"{where}{line}")
+    for line in (*tables.failures(verdicts), f"orders drawn from seed {choice.seed}"):
         out.print(line)
     return choice.status(verdicts)
 
@@ -95,35 +135,36 @@ def compare(sides: tuple[Side, Side], force: bool, shape: str, fail_slower: floa
     return int(fail_slower is not None and found.slower_by(fail_slower))
 
 
-def publish(path: Path | None, slug: str) -> None:
-    """Publish a record, by default the newest local one, and print what was written."""
+def publish(paths: Sequence[Path]) -> None:
+    """Publish records, by default those of the newest local page, and print what was written."""
     from bench import publishing
 
-    console_out = console.out()
-    console_out.print(console.shown(publishing.publish(path or reading.newest(), slug)))
-    console_out.print("Next    python -m bench report --readme writes the machine's page and pictures, and the README")
+    out = console.out()
+    for written in publishing.publish(paths):
+        out.print(console.shown(written))
+    out.print("Next    python -m bench report --readme writes the machine's page and pictures, and the README")
 
 
 def plot(path: Path | None, source: str | None) -> None:
-    """Draw what a record, by default the newest local one with what belongs to it, has to show; print the paths."""
+    """Draw what a record, by default the newest local run's, has to show; print the paths."""
     from bench import charts
-    from bench.charts import files
+    from bench.charts import files as pictures
 
-    drawn = cases.alone(reading.read(path)) if path else cases.local() or cases.alone(reading.read(reading.newest()))
+    drawn = cases.alone(reading.read_all(path)) if path else cases.local() or cases.alone(reading.newest())
     drawn = _with_digits([drawn], source)[0]
     only = {"sizes": ("scaling",), "memory": ("memory",)}.get(drawn.speed.kind, charts.PICTURES)
     for name in only if drawn.speed.paired else ("speedup",):
         try:
-            pictures = files.save(charts.draw(name, drawn), drawn.picture(name))
+            drawing = charts.draw(name, drawn)
         except charts.NotDrawn as missing:
             print(f"{name} is not drawn: {missing}")
         else:
-            for picture in pictures:
-                print(console.shown(picture))
+            for written in pictures.save(drawing, drawn.picture(name)):
+                print(console.shown(written))
 
 
 def report(paths: Sequence[Path], source: str | None, readme: bool) -> None:
-    """Write the pages of every published machine and of the newest local record, or of the records named.
+    """Write the pages of every published machine and of the newest local run, or of the records named.
 
     Raises:
         BadRecord: there is no record, one cannot be read, or they do not belong on one page.
@@ -132,45 +173,33 @@ def report(paths: Sequence[Path], source: str | None, readme: bool) -> None:
     from bench import readme as readmes
     from bench import report as reports
 
-    published = [] if paths and not readme else list(cases.published())
-    if paths:
-        found = [cases.of([reading.read(path) for path in paths], reading.stem(paths[0]).with_suffix(".html"))]
-    else:
-        found = [*published, *filter(None, [cases.local()])]
-    if not found:
+    published = [] if paths and not readme else cases.published()
+    chosen = [cases.from_paths(paths)] if paths else [*published, *filter(None, [cases.local()])]
+    if not chosen:
         reading.newest()  # says what is wrong, or that there is no record
     text = readmes.README.read_bytes().decode() if readme else ""  # with its own ends of lines
     if readme:
         readmes.around(text, published)  # refuses before anything is written
-    for case in _with_digits([*found, *(published if paths else [])], source):
+    for case in _with_digits([*chosen, *(published if paths else [])], source):
         for written in reports.write(case):
             print(console.shown(written))
         if case.published and case.problem is None:
             left = " and ".join(charts.OF_DIGITS)
             print(f"Left as they are: {left}, for the digits that were recorded are not at hand; --data names them.")
     if readme:
-        with writing.whole(readmes.README) as partial:
+        with files.whole(readmes.README) as partial:
             partial.write_bytes(readmes.rewritten(text, published).encode())
         print(console.shown(readmes.README))
 
 
-def _with_digits(found: Sequence[Case], source: str | None) -> list[Case]:
+def _with_digits(without: Sequence[Case], source: str | None) -> list[Case]:
     """Return the cases with the recorded digits, where these are at hand; nothing is fetched for a picture."""
+    load = cache(data.load)
+    solved = cache(lambda name, per_class: pose_first(load(name), per_class))
 
-    @cache
-    def digits(name: str) -> data.Digits:
-        return data.load(name)
+    def with_digits(case: Case) -> Case:
+        recorded = str(case.speed.facts.get("dataset")).partition("[")[0]
+        name = source or ("drawn" if recorded == "drawn" else data.at_hand())
+        return case.answering(solved(name, case.speed.per_class) if name else None)
 
-    @cache
-    def solved(name: str) -> Problem:
-        return pose(digits(name))
-
-    def with_digits(case: Case, name: str | None) -> Case:
-        same = name and digits(name).digest == case.speed.facts.get("dataset_digest")
-        return case.answering(solved(name) if name and same else None)
-
-    drawn = (each.speed.facts.get("dataset") == "drawn" for each in found)
-    return [
-        with_digits(each, source or ("drawn" if own else data.at_hand()))
-        for each, own in zip(found, drawn, strict=True)
-    ]
+    return [with_digits(case) for case in without]

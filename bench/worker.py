@@ -18,10 +18,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
+from types import SimpleNamespace
 from typing import Any
 
-from bench import conditions, nvml
+import numpy as np
+
+from bench import broadcast, conditions, device_memory, gpu_limit, limit, memory, nvml, oracle, verify, workload
+from bench import problem as problems
 from bench.kernel import Contestant, Unavailable, load
+from bench.workload import WrongAnswer
 
 try:
     import resource
@@ -40,35 +45,28 @@ class Session:
 
         Validation images come in an order drawn from `order`, which the kernel could not know.
         """
-        from bench import problem  # with NumPy, before the clock starts: every kernel gets an array
-
-        self.folder, self.order = Path(folder), order
-        self.whole = problem.read(self.folder)
-        self.problem = self.whole.part(contestant["images"]).shuffled(order)
+        self.folder = Path(folder)
+        self.whole = problems.read(self.folder)
+        self.problem = self.whole.shuffled(order)
         self.device = contestant["device"]
         started = perf_counter()
         self.kernel = load(Contestant(**{**contestant, "path": Path(contestant["path"])}))
         self.kernel.prepare(self.problem.valid[:1], self.device)
         return {"start_s": perf_counter() - started}
 
-    def prepare(self, valid_images: int = 0, first: int = 0, seed: int = 0) -> Reply:
+    def prepare(self, valid_images: int = 0, seed: int = 0) -> Reply:
         """Prepare every stack, untimed.
 
         With `valid_images`, so many validation images: of few the first, of many those that lie in a file, tiled in the
-        order of `seed`; another device than the CPU repeats them itself. With `first`, the first so many images of each
-        class.
+        order of `seed`; another device than the CPU repeats them itself.
         """
-        from bench import broadcast, device_memory, workload
-        from bench import problem as problems
-
         self.__dict__.pop("work", None)  # the former stacks make room first
         self.calls: dict[tuple[str, str], tuple[Callable[[], Any], Callable[[Any], Any]]] = {}
         self.kept: list[Any] = []
-        posed = self.whole.part(first).shuffled(self.order) if first else self.problem
         if hasattr(self.kernel, "release"):
             self.kernel.release()
         device_memory.release()
-        repeated = valid_images > len(posed.valid)
+        posed, repeated = self.problem, valid_images > len(self.problem.valid)
         if repeated and self.device == "cpu":
             posed = problems.read_tiled(self.whole, self.folder, valid_images, seed)
         elif valid_images and not repeated:
@@ -82,12 +80,9 @@ class Session:
 
     def verify(self, seed: int) -> Reply:
         """Verify the kernel; gives its findings, also when it is wrong."""
-        from bench.verify import Findings, verify
-        from bench.workload import WrongAnswer
-
-        findings = Findings()
+        findings = verify.Findings()
         try:
-            verify(self.work, seed, findings)
+            verify.verify(self.work, seed, findings)
         except WrongAnswer as error:
             return {"status": "disagrees", "reason": str(error), **asdict(findings)}
         return asdict(findings)
@@ -99,8 +94,6 @@ class Session:
         that was used the state right after, `gpu` (see `bench.nvml`). `warm` makes untimed calls for WARM_S first: the
         others ran since this kernel did, and caches and clocks went cold.
         """
-        from bench import oracle, verify, workload
-
         views, call = self._call(scope, distance)
         started = perf_counter()
         while warm and perf_counter() - started < WARM_S:
@@ -115,7 +108,7 @@ class Session:
                 verify.check_means(answer, oracle.mean_images(self.work.problem.train), "in a timed call: ")
             else:
                 verify.check_labels(answer, self.work.problem, distance, "in a timed call: ")
-        except workload.WrongAnswer as error:
+        except WrongAnswer as error:
             return {"status": "disagrees", "reason": str(error)}
         return {
             "threads": conditions.threads_in_force(),
@@ -131,8 +124,6 @@ class Session:
 
         Where the kernel uses a GPU, the same of its memory, by another call.
         """
-        from bench import device_memory, memory
-
         views, call = self._call(scope, distance)
         call(views())
         given = views()
@@ -142,53 +133,23 @@ class Session:
             found |= asdict(device_memory.peak(lambda: call(given)))
         return found
 
-    def page_lock(self) -> Reply:
-        """Copy the digits to page-locked memory, for `end_to_end~pinned`; gives why that was `refused`, or ""."""
-        from bench import pinned
-        from bench.sample import PINNED
-
-        try:
-            self._call(f"end_to_end{PINNED}", "l1")
-        except pinned.Refused as why:
-            return {"refused": str(why)}
-        return {"refused": ""}
-
-    def energy(self, scope: str, distance: str) -> Reply:
-        """Give what calls of the scope take, one after the other, in joules (see `bench.energy`)."""
-        from bench import energy
-
-        views, call = self._call(scope, distance)
-        return asdict(energy.joules(lambda: call(views()), on_gpu=self.device == "cuda"))
-
     def broadcast(self) -> Reply:
         """Give what broadcasting does in the kernel's library (see `bench.broadcast`)."""
-        from bench import broadcast
-
         return broadcast.examine(self.work)
 
     def read(self, size: int, threads: int) -> Reply:
         """Read `size` bytes as fast as this machine can; gives the `seconds` of the fastest way (see `bench.limit`)."""
-        from bench import limit
-
-        return {"seconds": size / limit.measure(size, threads, repetitions=6).bytes_per_s}
+        return {"seconds": size / limit.measure(size, threads)}
 
     def gpu_limit(self, size: int, answer: int) -> Reply:
         """Give the seconds of `read`, `size` bytes by the GPU, and of `launch`, an empty answer of so many bytes."""
-        from bench import gpu_limit
-
         return {"read": size / gpu_limit.bandwidth(size), "launch": gpu_limit.launch(answer)}
 
     def overhead(self, folder: str) -> Reply:
         """Give the `seconds` that the harness adds to a call: those of a kernel that does nothing, called alike."""
-        from types import SimpleNamespace
-
-        import numpy as np
-
-        from bench import problem, workload
-
         nothing = np.zeros(0, dtype=np.int64)
-        idle = SimpleNamespace(mean_images=lambda stacks: None, predict_l1=lambda images, means: nothing)
-        work = workload.Workload(idle, "cpu", problem.read(Path(folder)), [], [], b"")
+        idle: Any = SimpleNamespace(mean_images=lambda stacks: None, predict_l1=lambda images, means: nothing)
+        work = workload.Workload(idle, "cpu", problems.read(Path(folder)), [], [], b"")
         views, call = workload.call(work, "baseline", "l1")
         return {"seconds": statistics.median(clock(call, [views()])[0] for _ in range(1000))}
 
@@ -198,8 +159,6 @@ class Session:
         return self.kept[-1]
 
     def _call(self, scope: str, distance: str) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
-        from bench import workload
-
         if (scope, distance) not in self.calls:
             self.calls[scope, distance] = workload.call(self.work, scope, distance)
         return self.calls[scope, distance]

@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from bench import pinned
 from bench.kernel import Kernel
 from bench.oracle import DISTANCES
 from bench.problem import Problem
-from bench.sample import PINNED
 
 
 class WrongAnswer(Exception):
@@ -61,7 +59,6 @@ def call(work: Workload, scope: str, distance: str) -> tuple[Callable[[], Any], 
     predict       copy(predict(valid, means))                                           prepared stacks and means
     baseline      copy(predict(valid, mean_images(train)))                              prepared stacks
     end_to_end    copy(predict(prepare(valid), mean_images(prepare(train))))            uint8 arrays on the host
-      ~pinned     the same                                                              page-locked uint8 arrays
 
     Download and PNG decoding are in none of them. `copy` is the harness's: the answer must have arrived on the host.
     `views` is not timed: every call is given slices `[:]` of its own, so that an answer remembered by the identity of
@@ -85,10 +82,9 @@ def call(work: Workload, scope: str, distance: str) -> tuple[Callable[[], Any], 
         return lambda: work.valid[:], lambda valid: host_copy(predict(valid, means))
     if scope == "baseline":
         return stacks, lambda given: host_copy(predict(given[0], mean_images(given[1])))
-    if scope in ("end_to_end", f"end_to_end{PINNED}"):
-        prepare, hold = kernel.prepare, pinned.page_locked if scope.endswith(PINNED) else np.asarray
-        held, training = hold(problem.valid), [hold(stack) for stack in problem.train]
-        return lambda: (held[:], [stack[:] for stack in training]), lambda given: host_copy(
+    if scope == "end_to_end":
+        prepare = kernel.prepare
+        return lambda: (problem.valid[:], [stack[:] for stack in problem.train]), lambda given: host_copy(
             predict(prepare(given[0], device), mean_images([prepare(stack, device) for stack in given[1]]))
         )
     raise ValueError(f"unknown scope {scope!r}")

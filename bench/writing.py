@@ -2,112 +2,88 @@
 
 import getpass
 import json
-import os
 import platform
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import records
-from bench.records import SCHEMA, Absent
-from bench.sample import Footprint, Sample
+from bench import files, metadata, records
+from bench.records import SCHEMA, Absent, Record, Recording
 
 
-def write(
-    samples: Iterable[Sample],
-    absent: Iterable[Absent],
-    facts: dict[str, Any],
-    kernel_facts: dict[str, dict[str, Any]],
-    folder: Path | None = None,
-) -> Path:
-    """Write a record to a new file and return its path: whole or not at all, and never over an older one.
+def write(recordings: Sequence[Recording], folder: Path | None = None) -> list[Record]:
+    """Write what one run recorded of one data set, under every configuration, to one new file.
 
     Args:
-        facts: metadata of the whole record (text and numbers).
-        kernel_facts: metadata of each kernel's benchmarks, by contestant name.
+        recordings: one for each configuration.
         folder: results/local/ by default.
+
+    Returns:
+        The records, as `reading.read_all` would read them from the file.
+
+    Raises:
+        ValueError: a metadata key is not in the table of `bench.metadata`.
     """
-    entries = []
-    for sample in samples:
-        name = f"{sample.scope}/{sample.distance}/{sample.kernel}"
-        if facts.get("kind") == "sizes":
-            name += f"/{sample.images}"
-        if sample.first:
-            name += f"/first-{sample.first}"
-        metadata = {**kernel_facts.get(sample.kernel, {}), **asdict(sample)}
-        entries.append((name, metadata.pop("seconds"), metadata))
-    return _dump(entries, {**facts, "unit": "second"}, absent, folder or records.LOCAL)
-
-
-def write_memory(
-    footprints: Iterable[Footprint],
-    absent: Iterable[Absent],
-    facts: dict[str, Any],
-    kernel_facts: dict[str, dict[str, Any]],
-    folder: Path | None = None,
-) -> Path:
-    """Write a record of memory, in bytes instead of seconds; otherwise like `write`."""
-    entries = []
-    for each in footprints:
-        told = {key: value for key, value in asdict(each).items() if value is not None}
-        metadata = {**kernel_facts[each.kernel], **told}
-        assert each.peak_bytes is not None, f"{each} has nothing to write"
-        entries.append((f"{each.scope}/{each.distance}/{each.kernel}", each.peak_bytes, metadata))
-    return _dump(entries, {**facts, "kind": "memory", "unit": "byte"}, absent, folder or records.LOCAL)
-
-
-def _dump(
-    entries: Iterable[tuple[str, float, dict[str, Any]]], facts: dict[str, Any], absent: Iterable[Absent], folder: Path
-) -> Path:
-    """Write (benchmark name, value, metadata) entries as a pyperf file with the facts that all of them share."""
     import pyperf
 
-    shared = {**facts, "schema": SCHEMA, "date": datetime.now(UTC).isoformat(timespec="seconds")}
-    shared["absent"] = json.dumps([asdict(replace(each, reason=_without_folders(each.reason))) for each in absent])
-    runs: dict[str, list[pyperf.Run]] = {}
-    for name, value, metadata in entries:
-        said = {key: fact for key, fact in {**shared, **metadata, "name": name}.items() if fact != ""}  # pyperf's rule
-        run = pyperf.Run([value], metadata=said, collect_metadata=False)
-        runs.setdefault(name, []).append(run)
-    suite = pyperf.BenchmarkSuite([pyperf.Benchmark(runs[name]) for name in sorted(runs)])
+    folder = folder or records.LOCAL
     folder.mkdir(parents=True, exist_ok=True)
-    path = unused(folder, ".json")
-    with whole(path) as partial:
+    path, date = files.unused(folder, ".json"), datetime.now(UTC).isoformat(timespec="seconds")
+    written = [_record(recording, path, date) for recording in recordings]
+    names = tuple(record.configuration for record in written)
+    written = [replace(record, configurations=names) for record in written]
+    runs: dict[str, list[pyperf.Run]] = {}
+    for record in written:
+        absent = json.dumps([asdict(entry) for entry in record.absent])
+        for benchmark, value, own in _entries(record):
+            name = f"{benchmark}/{record.configuration}" if len(written) > 1 else benchmark
+            told = {**record.facts, "absent": absent, **own, "name": name}
+            if unknown := told.keys() - metadata.NAMES:
+                raise ValueError(f"{', '.join(sorted(unknown))}: not in the table of metadata keys, bench/metadata.py")
+            told = {key: fact for key, fact in told.items() if fact != ""}  # pyperf takes no empty text
+            runs.setdefault(name, []).append(pyperf.Run([value], metadata=told, collect_metadata=False))
+    suite = pyperf.BenchmarkSuite([pyperf.Benchmark(runs[name]) for name in sorted(runs)])
+    with files.whole(path) as partial:
         suite.dump(str(partial), replace=True)
-    return path
+    return written
 
 
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Yield another path to write to, which becomes `path` if all goes well and is removed if not."""
-    partial = path.with_name(f".{path.name}")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+def _record(recording: Recording, path: Path, date: str) -> Record:
+    unit = "byte" if recording.footprints else "second"
+    facts = {"date": date, **recording.facts, "unit": unit, "schema": SCHEMA}
+    names = {sample.kernel for sample in recording.samples} | {each.kernel for each in recording.footprints}
+    kernel_facts = {
+        name: {key: fact for key, fact in recording.kernel_facts.get(name, {}).items() if fact != ""} for name in names
+    }
+    absent = [_without_folders(entry) for entry in recording.absent]
+    facts = {key: fact for key, fact in facts.items() if fact != ""}
+    return Record(path, facts, kernel_facts, recording.samples, absent, True, recording.footprints)
 
 
-def _without_folders(text: str) -> str:
-    """Return a text, such as a traceback, whose absolute paths are down to file names: folders tell who and where."""
+def _entries(record: Record) -> Iterator[tuple[str, float, dict[str, Any]]]:
+    """Yield the name of a benchmark, a value in seconds or bytes, and the metadata of its run."""
+    for sample in record.samples:
+        name = f"{sample.scope}/{sample.distance}/{sample.kernel}"
+        own = {**record.kernel_facts[sample.kernel], **asdict(sample)}
+        yield f"{name}/{sample.images}" if record.kind == "sizes" else name, own.pop("seconds"), own
+    for footprint in record.footprints:
+        told = {key: value for key, value in asdict(footprint).items() if value is not None}
+        assert footprint.peak_bytes is not None, f"{footprint} has nothing to write"
+        name = f"{footprint.scope}/{footprint.distance}/{footprint.kernel}"
+        yield name, footprint.peak_bytes, {**record.kernel_facts[footprint.kernel], **told}
+
+
+def _without_folders(absent: Absent) -> Absent:
+    """Return why a kernel is absent with absolute paths, as in a traceback, down to file names: folders tell who."""
+    text = absent.reason
     for name in {platform.node(), getpass.getuser()} - {""}:
         text = re.sub(rf"\b{re.escape(name)}\b", "?", text)
     text = text.replace("file://", "")
     home = str(Path.home())
     text = text.replace(home, "~") if len(home) > 1 else text
     text = re.sub(r'"(?:~|[A-Za-z]:)?[/\\][^"\n]*[/\\]([^"\n]*)"', r'"\1"', text)  # quoted, so there may be spaces
-    return re.sub(r"(?<![\w:/\\.])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\\"':]+[/\\])+", "", text)
-
-
-def unused(folder: Path, suffix: str) -> Path:
-    """Return a path in the folder, named by the time in UTC, that is not taken."""
-    stem, copies = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", 1
-    path = folder / f"{stem}{suffix}"
-    while path.exists():
-        copies += 1
-        path = folder / f"{stem}-{copies}{suffix}"
-    return path
+    text = re.sub(r"(?<![\w:/\\.])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\\"':]+[/\\])+", "", text)
+    return replace(absent, reason=text)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,6 +22,8 @@ class Digits:
         train, valid: per class a read-only, C-contiguous uint8 array (n, height, width), 0..255,
             images in the sorted order of their file names.
         train_files, valid_files: per class those file names.
+        per_class: of a small data set, at most how many images of each class and split it holds; 0 is the whole set.
+        dataset_of: of a small data set, the digest of the whole set; "" is the whole set itself.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Digits:
     valid: tuple[np.ndarray, ...]
     train_files: tuple[tuple[str, ...], ...]
     valid_files: tuple[tuple[str, ...], ...]
+    per_class: int = 0
+    dataset_of: str = ""
 
     @cached_property
     def digest(self) -> str:
@@ -63,3 +67,24 @@ class Digits:
     def valid_counts(self) -> list[int]:
         """Validation images per class."""
         return [len(stack) for stack in self.valid]
+
+    def first_of_each_class(self, n: int) -> "Digits":
+        """Return the small data set of the first n images of each class and split; itself where no class has more.
+
+        Raises:
+            ValueError: n is less than 1.
+        """
+        if n < 1:
+            raise ValueError(f"{n} images per class, expected at least 1")
+        if max(*self.train_counts, *self.valid_counts) <= n:
+            return self
+        return replace(
+            self,
+            name=f"{self.name}[{n} per class]",
+            train=tuple(stack[:n] for stack in self.train),
+            valid=tuple(stack[:n] for stack in self.valid),
+            train_files=tuple(names[:n] for names in self.train_files),
+            valid_files=tuple(names[:n] for names in self.valid_files),
+            per_class=n,
+            dataset_of=self.digest,
+        )

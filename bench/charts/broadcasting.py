@@ -1,7 +1,7 @@
 """How broadcasting lines shapes up, from right to left: the documents' own examples, computed here by NumPy."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 from textwrap import fill
 from typing import Any
@@ -10,26 +10,24 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from bench import oracle, units
+from bench import oracle
 from bench.case import Case
 from bench.charts import Drawing, style
-from bench.sample import AGAIN
 
 Shape = tuple[int, ...]
 FOODS, NUTRIENTS = ("apples", "beef", "eggs", "potatoes"), ("carbs", "proteins", "fats")
 CALORIES = np.array([[56.0, 0.0, 4.4, 68.0], [1.2, 104.0, 52.0, 8.0], [1.8, 135.0, 99.0, 0.0]])
-HEIGHT, CELL, LINE = 532, (36, 18), 18  # points: of the picture; of a table's cell, and of a row of shapes
+HEIGHT, CELL = 424, (36, 18)  # points: of the picture, and of a table's cell
 PLACES = (16, 160, 304, 448)  # where the four columns of shapes begin
 AXIS = 37  # points between the sizes of a shape
 CREDIT: dict[str, Any] = {"ha": "right", "fontsize": 6.5, "color": style.FAINT}
 STRETCHED = "#dceae6"
-UNKNOWN = "Not recorded: python -m bench run examines the kernels that broadcast."
 
 
 def draw(case: Case) -> Drawing:
-    """Draw four pairs of shapes, one of which does not fit, and what the record's kernels did with one of them."""
-    n, height, width = _stack(case)
-    stack, image = (n, height, width), (height, width)
+    """Draw four pairs of shapes, one of which does not fit."""
+    stack = _stack(case)
+    image = stack[1:]
     misfit, message = _misfit(stack)
     sums = CALORIES.sum(0, keepdims=True)
     percent = 100 * CALORIES / sums
@@ -37,8 +35,7 @@ def draw(case: Case) -> Drawing:
         title = "Broadcasting: line the shapes up at their right ends"
         legend = "Equal sizes match. A 1, or a missing size, is stretched (dashed: read again). Anything else fails."
         figure = style.card(title, legend, case.speed, HEIGHT)
-        axes = style.area(figure, 0, 0, 0, 0, xlim=(0, style.WIDTH), ylim=(HEIGHT, 0))
-        axes.axis("off")
+        axes = style.sheet(figure)
         for row, name in enumerate(NUTRIENTS):
             axes.text(58, 86 + CELL[1] * row, name, ha="right", va="center", fontsize=8)
         for x, sign, values, shape in (
@@ -57,9 +54,6 @@ def draw(case: Case) -> Drawing:
             _aligned(axes, x, about, one, other, failure)
         _digits(axes, case)
         axes.text(style.WIDTH - 16, 368, style.credit(case.speed) if case.problem else "", **CREDIT)
-        _box(axes, 16, "Is anything copied?", _expansion(case, stack))
-        _box(axes, 292, "One function for one image and for the stack", _ranks(case, n))
-    kernels = f"{_expansion(case, stack)} {_ranks(case, n)}"
     said = [
         f"{_spelt(one)} with {_spelt(other)} gives {_result(one, other)}"
         for _, one, other, failure in pairs
@@ -69,9 +63,8 @@ def draw(case: Case) -> Drawing:
         f"{name} {', '.join(f'{each:.1f}' for each in row)}" for name, row in zip(NUTRIENTS, percent, strict=True)
     )
     fails = f"{_spelt(misfit[0])} with {_spelt(misfit[1])} fails: {message}"
-    alt = f"{'; '.join(said)}; {fails}. Percentages: {table}. {kernels}"
-    facts = case.speed.facts
-    caption = f"How shapes are lined up, in the documents' examples, with what kernels did on {facts['dataset']}."
+    alt = f"{'; '.join(said)}; {fails}. Percentages: {table}."
+    caption = f"How shapes are lined up, in the documents' examples and for {case.speed.facts['dataset']}."
     return Drawing(figure, caption, " ".join(alt.split()))
 
 
@@ -87,17 +80,12 @@ def _stack(case: Case) -> Shape:
 
 def _misfit(stack: Shape) -> tuple[tuple[Shape, Shape], str]:
     """Return shapes that do not fit, one number per image if that fails here, and what NumPy says about them."""
-    n, height, width = stack
-    for one, other in ((stack, (n,)), (stack, (width + 1,)), (stack, (height + 1, width)), ((2038, 28, 28), (2038,))):
+    for one, other in ((stack, stack[:1]), ((2038, 28, 28), (2038,))):
         try:
-            np.broadcast_shapes(one, other)
-        except ValueError:
-            break
-    try:
-        np.broadcast_to(np.uint8(0), one) - np.broadcast_to(np.uint8(0), other)  # no memory: every stride is 0
-    except ValueError as error:
-        return (one, other), str(error).strip()
-    raise AssertionError((one, other))
+            np.broadcast_to(np.uint8(0), one) - np.broadcast_to(np.uint8(0), other)
+        except ValueError as error:
+            return (one, other), str(error).strip()
+    raise AssertionError(stack)
 
 
 def _result(one: Shape, other: Shape) -> str:
@@ -181,51 +169,3 @@ def _sheet(
     if pixels is not None and not ghost:
         extent = (x, x + size[0], y + size[1], y)
         axes.imshow(pixels, "Greys", aspect="auto", interpolation="none", vmin=0, vmax=1, extent=extent, zorder=2)
-
-
-def _box(axes: Axes, x: float, title: str, text: str) -> None:
-    axes.add_patch(Rectangle((x, 376), 268, 112, fc="white", ec="#dedad0", lw=0.7))
-    axes.text(x + 8, 390, title, fontsize=9, weight="bold")
-    axes.text(
-        x + 8, 398, "\n".join(fill(line, 58) for line in text.splitlines()), va="top", fontsize=7.8, linespacing=1.4
-    )
-
-
-def _kernels(case: Case, key: str) -> Mapping[str, dict[str, Any]]:
-    """Return what was found about the tutorial's kernels, or if there are none about all that were examined."""
-    facts = {name: found for name, found in sorted(case.speed.kernel_facts.items()) if key in found}
-    chosen = {name: found for name, found in facts.items() if name.startswith(("numpy_broadcast", "torch_broadcast"))}
-    return {name: found for name, found in (chosen or facts).items() if not name.endswith(AGAIN)}
-
-
-def _expansion(case: Case, stack: Shape) -> str:
-    n, height, width = stack
-    found = _kernels(case, "expansion_strides")
-    if not found:
-        return UNKNOWN
-    name = max(found)  # torch, if it is there
-    facts = found[name]
-    strides = facts["expansion_strides"]
-    lines = [f"{name} expands a mean image {_spelt((height, width))} to {_spelt(stack)} with the strides ({strides})."]
-    if strides.startswith("0,"):
-        lines.append(f"The step to the next image is 0: the same {height * width:,} numbers are read {n:,} times.")
-    if "expansion_bytes" in facts:
-        taken, full = (units.size(int(facts[f"expansion_{key}bytes"])) for key in ("", "full_"))
-        lines.append(f"It allocates {taken}, where a copy takes {full}.")
-    if "expression_bytes_l1" in facts:
-        lines.append(f"But the whole expression of L1 allocates {units.size(int(facts['expression_bytes_l1']))}.")
-    return "\n".join(lines)
-
-
-def _ranks(case: Case, n: int) -> str:
-    found = _kernels(case, "ranks_l1")
-    if not found:
-        return UNKNOWN
-    lines = [
-        f"mean((-1, -2)) counts axes from the right: height and width, whether in front of them there are none, for "
-        f"one number, or {n:,}. Results of one call on the stack that equal those of a call per image, to the last bit:"
-    ]
-    for name, facts in found.items():
-        each = [f"{key.upper()} {facts[f'ranks_{key}']}" for key in ("l1", "l2") if f"ranks_{key}" in facts]
-        lines.append(f"{name}  {', '.join(each)}")
-    return "\n".join(lines[:7])

@@ -1,10 +1,9 @@
 """The same computation in loops and in broadcasting: the lines that compute, side by side, and what they cost."""
 
-import builtins
-import keyword
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch, Rectangle
@@ -22,10 +21,9 @@ TITLES = {
     "distance_l1": "Measure how far an image is from a mean image",
     "predict_l1": "Call every image by its nearest mean image",
 }
-WIDTH, COLUMNS, SPAN = 576, (16, 292), 268  # points: of the picture, of its two columns
+TOP, COLUMNS, SPAN = 98, (8, 292), 276  # points: above the first step, of the two columns
 SIZE, LEADING, LONGEST = 7.9, 11.4, 54  # of code: its type, its lines, and the characters that one of them can hold
-WORD = re.compile(r"""(?P<literal>"[^"]*"|'[^']*'|\b\d[\w.]*)|(?<![.\w])(?P<word>[^\W\d]\w*)""")
-COLOURS = {"loop": style.WRONG, "keyword": "#0b4f9e", "builtin": "#0b4f9e", "literal": "#7a4b00", "plain": style.INK}
+LOOP = re.compile(r"\b(?:for|while)\b")
 
 
 @dataclass(frozen=True)
@@ -42,15 +40,8 @@ class Exhibit:
     stale: bool
 
     @property
-    def seconds(self) -> str:
-        return units.either(self.standing.modes, units.time)
-
-    @property
     def per_image(self) -> str:
-        each = self.standing
-        if len(each.modes) < 2:
-            return f"{each.seconds / each.images * 1e9:,.0f} ns"
-        return units.either(each.modes, lambda seconds: f"{seconds / each.images * 1e9:,.0f} ns")
+        return f"{self.standing.seconds / self.standing.images * 1e9:,.0f} ns"
 
 
 def draw(case: Case) -> Drawing:
@@ -69,25 +60,26 @@ def draw(case: Case) -> Drawing:
     instead = "" if rival == TUTORIAL_CPU else f"; {TUTORIAL_CPU} was not recorded, so {rival} stands in for it"
     with style.drawing():
         rows = [max(len(each.steps[step]) for each in pair) for step in TITLES]
-        figure, axes = style.sheet(WIDTH, 232 + sum(LEADING * lines + 37 for lines in rows))
-        axes.text(16, 30, "The same computation, twice", fontsize=16, weight="bold")
-        axes.text(16, 46, f"Proven to give the same label to every image{instead}", color=style.FAINT, fontsize=8.5)
-        y = 105.0
+        height = TOP + sum(LEADING * lines + 37 for lines in rows) + 96 + style.FOOT
+        legend = f"Proven to give the same label to every image{instead}"
+        figure = style.card("The same computation, twice", legend, case.speed, height)
+        axes = style.sheet(figure)
+        y = float(TOP)
         for number, (step, lines) in enumerate(zip(TITLES, rows, strict=True), 1):
-            axes.text(16, y, f"{number}   {TITLES[step]}", weight="bold", fontsize=9)
+            axes.text(COLUMNS[0], y, f"{number}   {TITLES[step]}", weight="bold", fontsize=9)
             for x, each in zip(COLUMNS, pair, strict=True):
                 _card(axes, x, y + 7, each.steps[step], LEADING * lines + 10)
             y += LEADING * lines + 37
         for x, each in zip(COLUMNS, pair, strict=True):
-            axes.text(x, 73, each.standing.kernel, family=style.MONO, fontsize=12, weight="bold")
-            axes.add_patch(Rectangle((x, 79), SPAN, 3, color=style.colour(each.standing.kernel)))
+            axes.text(x, TOP - 32, each.standing.kernel, family=style.MONO, fontsize=12, weight="bold")
+            axes.add_patch(Rectangle((x, TOP - 26), SPAN, 3, color=style.colour(each.standing.kernel)))
             _costs(axes, x, y + 10, each)
-        axes.text(WIDTH / 2, y + 75, _comparison(pair), fontsize=12, weight="bold", ha="center")
-        axes.text(16, y + 110, style.small_print(case.speed), fontsize=7.5, color=style.FAINT, linespacing=1.4)
+        axes.text(style.WIDTH / 2, y + 75, _comparison(pair), fontsize=12, weight="bold", ha="center")
     facts = case.speed.facts
-    caption = f"Loops and broadcasting side by side, step by step, on {facts['dataset']}, timed on {_machine(facts)}"
+    where = f"on {facts['dataset']}, timed on {facts['cpu_model_name']}, {facts['cpu_count']} cores"
+    caption = f"Loops and broadcasting side by side, step by step, {where}{instead}."
     alt = " ".join(f"{each.standing.kernel}: {_said(each)}." for each in pair)
-    return Drawing(figure, f"{caption}{instead}.", f"{alt} {pair[1].standing.kernel} is {_comparison(pair)}.")
+    return Drawing(figure, caption, f"{alt} {pair[1].standing.kernel} is {_comparison(pair)}.")
 
 
 def _exhibit(case: Case, standing: Standing) -> Exhibit:
@@ -122,63 +114,39 @@ def _broken(line: str) -> Iterator[str]:
     yield line
 
 
-def _layers(line: str) -> dict[str, str]:
-    """Return a line once per kind of word, with blanks in place of the others: drawn over each other, they align."""
-    layers = {"plain": list(line)}
-    for found in WORD.finditer(line):
-        kind = "literal" if found["literal"] else _kind(found["word"])
-        place = slice(*found.span())
-        layers["plain"][place] = " " * len(found[0])
-        layers.setdefault(kind, [" "] * len(line))[place] = found[0]
-    return {kind: "".join(letters).rstrip() for kind, letters in layers.items()}
-
-
-def _kind(word: str) -> str:
-    if keyword.iskeyword(word):
-        return "loop" if word in {"for", "while"} else "keyword"
-    return "builtin" if hasattr(builtins, word) else "plain"
-
-
 def _card(axes: Axes, x: float, y: float, lines: list[str], height: float) -> None:
-    """A step's lines on a card, in the colours of their words."""
+    """Draw a step's lines on a card, their loops in a colour."""
     shape = FancyBboxPatch((x, y), SPAN, height, "round,pad=0,rounding_size=4", fc="white", ec="#dedad0", lw=0.7)
     axes.add_patch(shape)
     for place, line in enumerate(lines):
-        for kind, text in _layers(line).items():
-            written = axes.text(x + 6, y + 13 + LEADING * place, text, family=style.MONO, fontsize=SIZE)
-            written.set(color=COLOURS[kind], weight="bold" if kind in {"loop", "keyword"} else "normal")
+        options: dict[str, Any] = {"x": x + 6, "y": y + 13 + LEADING * place, "family": style.MONO, "fontsize": SIZE}
+        axes.text(s=LOOP.sub(lambda word: " " * len(word[0]), line), **options)
+        for word in LOOP.finditer(line):  # in a layer of its own, where blanks align it
+            axes.text(s=" " * word.start() + word[0], color=style.WRONG, weight="bold", **options)
 
 
 def _costs(axes: Axes, x: float, y: float, exhibit: Exhibit) -> None:
     """What a kernel costs, in three numbers, each with what it is."""
     costs = (
         (f"{exhibit.tokens}", f"tokens, in {exhibit.lines} lines"),
-        (exhibit.seconds, f"for {exhibit.standing.images:,} images"),
+        (units.median(exhibit.standing), f"for {exhibit.standing.images:,} images"),
         (exhibit.per_image, "per image"),
     )
     for left, (value, meaning) in zip((x, x + 90, x + 182), costs, strict=True):
-        size = 14 if " or " not in value else 6.5  # two modes
-        axes.text(left, y + 8, value.replace(" or ", "\nor "), fontsize=size, weight="bold")
+        axes.text(left, y + 8, value, fontsize=14, weight="bold")
         axes.text(left, y + 21, meaning, fontsize=7.5, color=style.FAINT)
     if exhibit.stale:
         axes.text(x, y + 36, "stale: its source has changed since", fontsize=8, color=style.WRONG, weight="bold")
 
 
 def _comparison(pair: list[Exhibit]) -> str:
-    """Return how the second compares with the first, with the interval where there is one."""
-    second = pair[1].standing
-    ratio, interval = second.ratio, ""
-    if ratio and ratio.low is not None and ratio.high is not None and len(second.speedups) == 1:
-        interval = f" ({units.ratio(ratio.low)} to {units.ratio(ratio.high)})"
+    """Return how the second compares with the first, with the confidence interval where there is one."""
+    second, interval = pair[1].standing, units.interval(pair[1].standing.ratio)
     share = pair[1].tokens / pair[0].tokens
-    return f"{units.either(second.speedups, units.ratio)} as fast{interval}, in {share:.0%} of the tokens"
+    return f"{units.ratio(second.speedup)} as fast{f' ({interval})' if interval else ''}, in {share:.0%} of the tokens"
 
 
 def _said(exhibit: Exhibit) -> str:
     stale = ", stale: its source has changed since" if exhibit.stale else ""
-    size = f"{exhibit.tokens} tokens in {exhibit.lines} lines"
-    return f"{size}, {exhibit.seconds} for {exhibit.standing.images:,} images, {exhibit.per_image} per image{stale}"
-
-
-def _machine(facts: dict[str, object]) -> str:
-    return f"{facts.get('cpu_model_name', 'unknown CPU')}, {facts.get('cpu_count', '?')} cores"
+    time = f"{units.median(exhibit.standing)} for {exhibit.standing.images:,} images, {exhibit.per_image} per image"
+    return f"{exhibit.tokens} tokens in {exhibit.lines} lines, {time}{stale}"

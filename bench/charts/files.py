@@ -2,11 +2,12 @@
 
 import io
 import re
+from collections.abc import Sequence
 from html import unescape
 from pathlib import Path
 
 from bench.charts import Drawing, style
-from bench.writing import whole
+from bench.files import whole
 
 NOTHING = {"Date": None, "Creator": None, "Format": None, "Type": None}  # nothing of the moment or of matplotlib
 
@@ -20,13 +21,15 @@ def svg(drawing: Drawing) -> str:
     return text.getvalue()
 
 
-def save(drawing: Drawing, stem: Path) -> list[Path]:
-    """Write `stem`.svg and `stem`.png, each whole or not at all, and return their paths."""
-    paths = [stem.with_name(f"{stem.name}{suffix}") for suffix in (".svg", ".png")]
-    with whole(paths[0]) as partial:
-        partial.write_text(svg(drawing), encoding="utf-8")
-    with whole(paths[1]) as partial, style.drawing():
-        drawing.figure.savefig(partial, format="png", metadata={"Software": None}, dpi=style.DPI)
+def save(drawing: Drawing, stem: Path, suffixes: Sequence[str] = (".svg", ".png")) -> list[Path]:
+    """Write a picture with each of the suffixes, each file whole or not at all, and return the paths."""
+    paths = [stem.with_name(f"{stem.name}{suffix}") for suffix in suffixes]
+    for path in paths:
+        with whole(path) as partial, style.drawing():
+            if path.suffix == ".svg":
+                partial.write_text(svg(drawing), encoding="utf-8")
+            else:
+                drawing.figure.savefig(partial, format="png", metadata={"Software": None}, dpi=style.DPI)
     return paths
 
 

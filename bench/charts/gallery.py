@@ -17,10 +17,6 @@ MOST = 12  # images of a kind
 TITLE, TILE, WORDS, CREDIT = 24, 56, 30, 16  # points: heights of a section's parts; a tile's height without its words
 LONGEST = 26  # characters under a tile
 PATCH, MARKED, BINS = 6, 4, 48  # pixels of a patch, and where it begins; bars of the histogram
-DOCUMENTS = (  # pixels [4:10, 4:10] of train/3/10000.png, as the documents print them
-    (0, 0, 0, 0, 0, 0), (0, 0, 0, 0, 0, 29), (0, 0, 0, 48, 166, 224),
-    (0, 93, 244, 249, 253, 187), (0, 107, 253, 253, 230, 48), (0, 3, 20, 20, 15, 0),
-)  # fmt: skip
 ABSENT = (
     "the digits are not at hand, or are others than were recorded; name those that were with --data SOURCE, or set "
     "MNIST_SAMPLE"
@@ -48,8 +44,7 @@ def draw(case: Case) -> Drawing:
     with style.drawing():
         legend = f"{sum(problem.train_counts):,} training and {sum(problem.valid_counts):,} validation images"
         figure = style.card(f"The digits of {problem.name}", legend, case.speed, height)
-        axes = style.area(figure, 0, 0, 0, 0, xlim=(0, style.WIDTH), ylim=(height, 0))
-        axes.axis("off")
+        axes = style.sheet(figure)
         y, owner = float(style.HEAD), style.credit(case.speed)
         _title(axes, y, "The mean images, and some of the training images they are made of")
         _overview(axes, y + TITLE, problem, means, tens)
@@ -63,7 +58,7 @@ def draw(case: Case) -> Drawing:
             _tiles(axes, y + TITLE, problem.valid, tiles)
             y = _end(axes, y + TITLE + lines * (TILE + WORDS), owner)
         _title(axes, y, signed)
-        below = style.area(figure, 34, y + TITLE, 16, height - y - TITLE - 102)
+        below = style.area(figure, 44, y + TITLE, 16, height - y - TITLE - 102)
         _histogram(below, problem, ink, means)
         _end(axes, y + TITLE + 140, owner)
     pixels = " / ".join(" ".join(map(str, row)) for row in first[_window(first)].tolist())
@@ -73,17 +68,12 @@ def draw(case: Case) -> Drawing:
 
 
 def _patch(problem: Problem) -> tuple[Image, str]:
-    """Return the training image whose pixels are shown as numbers, and what it is: the documents' own, if it is there.
-
-    A problem has no file names of training images: `train/3/10000.png`, second in its folder, is known by its pixels.
-    """
+    """Return the training image whose pixels are shown as numbers, and what it is: as in the documents, the second."""
     stack = problem.train[0]
     image = stack[1 % len(stack)]
     rows, columns = (f"{each.start}:{each.stop}" for each in _window(image))
-    name = f"the {'second' if len(stack) > 1 else 'only'} training image of class {problem.classes[0]}"
-    if image[_window(image)].tolist() == [list(row) for row in DOCUMENTS]:
-        name = f"train/{problem.classes[0]}/10000.png"
-    return image, f"Pixels [{rows}, {columns}] of {name}"
+    which = "second" if len(stack) > 1 else "only"
+    return image, f"Pixels [{rows}, {columns}] of the {which} training image of class {problem.classes[0]}"
 
 
 def _window(image: Image) -> tuple[slice, slice]:
@@ -211,23 +201,17 @@ def _short(line: str) -> str:
 
 def _histogram(axes: Axes, problem: Problem, ink: Image, means: Image) -> None:
     """How many images of each class have how much ink, and how much the mean images have."""
+    hues = [*reversed(style.HUES.values())]
     edges = np.linspace(0, max(float(ink.max()), 1e-9), BINS + 1)
     for c, name in enumerate(problem.classes):
-        colour, dash = style.HUES[3 * c % len(style.HUES)], "-" if c % 2 == 0 else "--"
+        colour, dash = hues[c % len(hues)], "-" if c % 2 == 0 else "--"
         counts = np.histogram(ink[problem.actual == c], edges)[0]
         axes.stairs(counts, edges, color=colour, linewidth=1.4, linestyle=dash, label=f"class {name}")
         axes.axvline(float(means[c].mean()), color=colour, linewidth=1, linestyle=dash)
-        label = f"mean {name} "
         axes.text(
-            float(means[c].mean()),
-            1.0 - 0.11 * (c % 8),
-            label,
-            transform=axes.get_xaxis_transform(),
-            ha="right",
-            va="top",
-            fontsize=7,
-            color=colour,
-        )
+            float(means[c].mean()), 1.0 - 0.11 * (c % 8), f"mean {name} ", transform=axes.get_xaxis_transform(),
+            ha="right", va="top", fontsize=7, color=colour,
+        )  # fmt: skip
     axes.legend(frameon=False, fontsize=7, loc="upper right")
     axes.set_xlabel("mean ink of an image, 0 to 1: each is called by the nearest vertical line", fontsize=7.5)
     axes.tick_params(labelsize=7)

@@ -1,21 +1,16 @@
 """The ladder as stairs: each step from where the kernel before it stands to where it stands itself, on a log axis."""
 
-import math
-from collections.abc import Sequence
-from typing import Any
-
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench import kernel, ladder, units
 from bench.case import Case
-from bench.charts import Drawing, NotDrawn, style
+from bench.charts import Drawing, NotDrawn, bars, style
+from bench.charts.bars import Row
 from bench.kernel import REFERENCE
 from bench.ladder import Step
 
 ROW, INDENT = 18, 8  # points of height for a step; to the right for each step down to the reference
-SMALL, SMALLEST = 8.5, 7  # points of type; the latter where two lines share a row
-RIGHT, TICK = 20, 64  # points beside the axis; for each of its numbers
+SIZE = 8.5
 
 
 def draw(case: Case) -> Drawing:
@@ -25,131 +20,69 @@ def draw(case: Case) -> Drawing:
         NotDrawn: the record has too few of them.
     """
     record = case.speed
-    steps = ladder.steps(record, kernel.discover(case.extra))
+    steps = ladder.steps(case.with_small(record), kernel.discover(case.extra))
     if len(steps) < ladder.FEWEST:
         raise NotDrawn(f"{ladder.NOT_RECORDED}.")
-    stale = {each.name for each in steps if case.stale(each.name)}
-    bounds = [1 / mode.value for mode in steps[0].standing.share.modes] if steps[0].standing.share else []
+    labels = [_label(each, case.stale(each.name)) for each in steps]
+    share = steps[0].standing.share
     with style.drawing():
-        labels = [_label(each, each.name in stale) for each in steps]
         legend = "Bar: from the kernel before to its own place; filled: faster, hollow: slower. Number: their ratio."
-        legend += " Ring: a mode." if any(len(each.standing.speedups) > 1 for each in steps) else ""
-        figure = style.card("The ladder, one idea at a time", legend, record, len(steps) * ROW + style.HEAD + 88)
-        left = (
-            max(style.text_width(text, SMALL) + INDENT * each.depth for text, each in zip(labels, steps, strict=True))
-            + 14
-        )
-        axes = style.area(figure, left, style.HEAD + 14, RIGHT, style.FOOT + 40)
-        low, high = _ends(steps, bounds, style.WIDTH - left - RIGHT)
-        axes.set(xscale="log", xlim=(low, high), ylim=(len(steps) - 0.4, -0.6))
-        for bound in bounds:
-            axes.axvline(bound, color=style.FAINT, linewidth=1.2, linestyle="--", zorder=0)
-        if bounds:
-            said = f"limit of this machine, {' or '.join(map(units.ratio, bounds))} "
-            axes.annotate(
-                said, (max(bounds), 1), (0, 3), xycoords=axes.get_xaxis_transform(), textcoords="offset points",
-                ha="right", fontsize=8, color=style.FAINT,
-            )  # fmt: skip
-        axes.axvline(1, color=style.INK, linewidth=1.2, zorder=0)
-        rows = {each.name: y for y, each in enumerate(steps)}
-        for y, (each, label) in enumerate(zip(steps, labels, strict=True)):
-            place = (-left + 8 + INDENT * each.depth, 0)
-            axes.annotate(
-                label, (0, y), place, xycoords=("axes fraction", "data"), textcoords="offset points",
-                va="center_baseline", fontsize=SMALL, annotation_clip=False,
-            )  # fmt: skip
-            _riser(axes, y, each, rows)
-        for y, each in enumerate(steps):
-            _tread(axes, y, each)
+        height = len(steps) * ROW + bars.ABOVE + bars.BELOW
+        figure = style.card("The ladder, one idea at a time", legend, record, height)
+        style.key(figure, [each.name for each in steps])
+        widths = [style.text_width(label, SIZE) for label in labels]
+        left = 14 + max(width + INDENT * each.depth for width, each in zip(widths, steps, strict=True))
+        rows = [Row(_places(each), _beside(each)) for each in steps]
+        axes = bars.axes(figure, left, rows, 1 / share.value if share else None, SIZE)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-        axes.xaxis.set_major_locator(LogLocator(numticks=max(3, int((style.WIDTH - left - RIGHT) / TICK))))
-        axes.xaxis.set_major_formatter(
-            FuncFormatter(lambda value, _: f"{value:,.6g}×" if value < 1 else f"{value:,.0f}×")
-        )
-        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel(f"times as fast as {REFERENCE}, on the same images (log scale)")
+        places = {each.name: y for y, each in enumerate(steps)}
+        for y, (each, label) in enumerate(zip(steps, labels, strict=True)):
+            axes.annotate(
+                label, (0, y), (INDENT * each.depth + 8 - left, 0), xycoords=("axes fraction", "data"),
+                textcoords="offset points", va="center_baseline", fontsize=SIZE, annotation_clip=False,
+            )  # fmt: skip
+            _draw(axes, y, each, places)
     caption = f"Each of {len(steps)} kernels under the one that it climbs from, and how many times as fast it is."
-    caption += " “First n”: on the first n images of each class." if any(each.images for each in steps) else ""
-    words = [f"Scope baseline under L1, {record.label}.", *(_words(each, each.name in stale) for each in steps)]
-    return Drawing(figure, caption, " ".join(words))
+    told = [_words(each, label) for each, label in zip(steps, labels, strict=True)]
+    return Drawing(figure, caption, " ".join([f"Scope baseline under L1, {record.label}.", *told]))
 
 
 def _label(step: Step, stale: bool) -> str:
-    return f"{style.short(step.name)}{f', first {step.images}' if step.images else ''}{' · stale' if stale else ''}"
+    return ", ".join(filter(None, (style.short(step.name), step.part, "stale" if stale else "")))
 
 
 def _places(step: Step) -> list[float]:
-    """Return how many times as fast as the reference it is: one place on the axis, or those of two modes."""
-    return [mode.value for mode in step.standing.speedups]
+    """Return how many times as fast as the reference it is, then likewise the one before it, on the same images."""
+    found = [step.standing.speedup, step.before.speedup if step.before else None]
+    return [place for place in found if place is not None]
 
 
-def _start(step: Step) -> list[float]:
-    """Return where the one before it stands, on the same images."""
-    return [mode.value for mode in step.before.speedups] if step.before else []
+def _draw(axes: Axes, y: int, step: Step, rows: dict[str, int]) -> None:
+    """Draw a step: a line down from the one before, a bar from there to its own place, and a dot."""
+    colour = style.colour(step.name)
+    match _places(step):
+        case [own, start]:
+            filling = colour if own >= start else style.PAPER
+            axes.barh(y, own - start, left=start, height=0.5, edgecolor=colour, facecolor=filling, linewidth=1.1)
+            if step.before and step.before.kernel in rows:
+                ends = [rows[step.before.kernel], y]
+                axes.plot([start, start], ends, color=style.FAINT, linewidth=0.8, alpha=0.75, zorder=1)
+    axes.plot(_places(step)[:1], [y] * len(_places(step)[:1]), "o", color=colour, markersize=4.6, zorder=3)
 
 
-def _riser(axes: Axes, y: int, step: Step, rows: dict[str, int]) -> None:
-    """Draw a line down from the one before, at its place, to the step's own row."""
-    if step.before is None or step.before.kernel not in rows:
-        return
-    for start in _start(step):
-        axes.plot([start, start], [rows[step.before.kernel], y], color=style.FAINT, linewidth=0.8, alpha=0.75, zorder=1)
-
-
-def _tread(axes: Axes, y: int, step: Step) -> None:
-    """Draw the step: a bar between two places; from or to two modes, a dotted line and a ring for each."""
-    colour, start, places = style.colour(step.name), _start(step), _places(step)
-    if len(start) == len(places) == 1:
-        faster = places[0] >= start[0]
-        axes.barh(
-            y, places[0] - start[0], left=start[0], height=0.5, edgecolor=colour, linewidth=1.1, zorder=2,
-            facecolor=colour if faster else style.PAPER,
-        )  # fmt: skip
-    elif places:
-        ends = [*start, *places]
-        axes.plot([min(ends), max(ends)], [y, y], ":", color=colour, linewidth=1.4, zorder=2)
-    for place in places:
-        ring: dict[str, Any] = {"markerfacecolor": style.PAPER} if len(places) > 1 else {}
-        axes.plot([place], [y], "o", color=colour, markersize=4.6, zorder=3, **ring)
-    _beside(axes, max([*start, *places], default=1), y, _text(step))
-
-
-def _beside(axes: Axes, x: float, y: int, text: str) -> None:
-    options: dict[str, Any] = {"textcoords": "offset points", "va": "center_baseline", "zorder": 4}
-    said = axes.annotate(text, (x, y), (7, 0), fontsize=_size(text), linespacing=1.0, **options)
-    said.set_bbox({"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.8})
-
-
-def _size(text: str) -> float:
-    return SMALLEST if "\n" in text else SMALL
-
-
-def _text(step: Step) -> str:
+def _beside(step: Step) -> str:
     """Return what stands beside a step: its ratio to the one before, and its seconds."""
     times = "the reference" if step.name == REFERENCE else step.times or step.without
-    between = "\n" if len(step.standing.modes) > 1 or " or " in times else " · "
     doubt = " (not resolved)" if step.resolved is False and step.interval else ""
-    return f"{times}{doubt}{between}{units.either(step.standing.modes, units.time)}"
+    return f"{times}{doubt} · {units.median(step.standing)}"
 
 
-def _ends(steps: Sequence[Step], bounds: Sequence[float], width: float) -> tuple[float, float]:
-    """Return the ends of the axis: wide enough for every text, beside its step, to end within the picture."""
-    low = min(place for each in steps for place in (1.0, *_places(each), *_start(each))) / 1.4
-    decades = [math.log10(max(*bounds, 10) * 1.15 / low) if bounds else math.log10(20 / low)]
-    for each in steps:
-        reach = max([1.0, *_places(each), *_start(each)])
-        text = _text(each)
-        free = width - 10 - style.text_width(max(text.split("\n"), key=len), _size(text))
-        decades.append(math.log10(reach / low) * width / max(free, 20))
-    return low, float(low * 10 ** max(decades))
-
-
-def _words(step: Step, stale: bool) -> str:
+def _words(step: Step, label: str) -> str:
     """Return a step as a sentence."""
-    said = f"{_label(step, stale)}{f' after {step.before.kernel}' if step.before else ''}: "
-    said += _text(step).replace("\n", " · ")
+    said = f"{label}{f' after {step.before.kernel}' if step.before else ''}: {_beside(step)}"
     if step.before:
         said += f", interval {step.interval}" if step.interval else ""
-        said += f", {units.either(step.standing.speedups, units.ratio)} as fast as {REFERENCE}"
+        said += f", {units.ratio(step.standing.speedup)} as fast as {REFERENCE}"
     return f"{said}."

@@ -1,20 +1,17 @@
 """What is allocated: by the expansion of a mean image, by the whole expression, and by each scope of a kernel."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from bench.case import Case
 from bench.charts import Drawing, NotDrawn, panels, style
-from bench.charts.panels import Cell, Column
+from bench.charts.panels import Cell, Panel
 from bench.records import Record
 from bench.sample import AGAIN
 from bench.units import size
 
-EXPANSION = "the expansion"
 EXPRESSIONS = {"expression_bytes_l1": "the L1 expression", "expression_bytes_l2": "the L2 expression"}
 SCOPES = {
     ("mean", "-"): "mean",
@@ -32,22 +29,7 @@ TICKS = (0, 10**6, 10**9)
 LINEAR = 10**3  # below it the axis is linear, so that it reaches 0
 
 
-@dataclass(frozen=True)
-class Group:
-    """Panels under one heading, and the record that they are from."""
-
-    title: str
-    columns: dict[str, Column]
-    record: Record
-
-    @property
-    def kernels(self) -> list[str]:
-        return sorted({name for column in self.columns.values() for name in column})
-
-    @property
-    def most(self) -> float:
-        cells = [cell for column in self.columns.values() for cell in column.values()]
-        return max(value for cell in cells for value in (*cell.places, cell.outline or 0))
+Columns = dict[str, dict[str, Cell]]  # of a group of panels: by title and kernel, what stands there
 
 
 def draw(case: Case) -> Drawing:
@@ -56,64 +38,69 @@ def draw(case: Case) -> Drawing:
     Raises:
         NotDrawn: neither was recorded.
     """
-    groups = [Group(CLAIMED, _claimed(case.speed), case.speed)]
+    groups = {CLAIMED: _claimed(case.speed)}
     if case.memory:
-        groups.append(Group(TEMPORARIES, _scopes(case.memory, "temporaries_bytes"), case.memory))
-        groups.append(Group(ON_DEVICE, _scopes(case.memory, "device_temporaries_bytes"), case.memory))
-    groups = [each for each in groups if each.columns]
+        groups[TEMPORARIES] = _scopes(case.memory, "temporaries_bytes")
+        groups[ON_DEVICE] = _scopes(case.memory, "device_temporaries_bytes")
+    groups = {title: columns for title, columns in groups.items() if columns}
     if not groups:
         raise NotDrawn(NOTHING_YET)
-    memory = "memory of host and GPU" if groups[-1].title == ON_DEVICE else "host memory"
+    memory = "memory of host and GPU" if ON_DEVICE in groups else "host memory"
     caption = f"How much {memory} the expansion of a mean image, the whole expression, and each scope of a kernel take."
-    said = [_words(each) for each in groups] + ([f"T{NOTHING_YET[1:]}."] if groups[-1].title == CLAIMED else [])
+    said = [_words(*each) for each in groups.items()] + ([f"T{NOTHING_YET[1:]}."] if [*groups] == [CLAIMED] else [])
     with style.drawing():
         return Drawing(_figure(case, groups), caption, " ".join(said))
 
 
-def _figure(case: Case, groups: Sequence[Group]) -> Figure:
-    most = max(LINEAR, *(each.most for each in groups)) * 1.5
-    height = style.HEAD - 4 + sum(HEADING + panels.height(len(each.kernels)) for each in groups) + style.FOOT + 12
+def _figure(case: Case, groups: dict[str, Columns]) -> Figure:
+    cells = [cell for columns in groups.values() for column in columns.values() for cell in column.values()]
+    most = 1.5 * max(LINEAR, *(max(cell.place or 0, cell.outline or 0) for cell in cells))
+    rows = [len(_kernels(columns)) for columns in groups.values()]
+    height = style.HEAD - 4 + sum(HEADING + panels.height(each) for each in rows) + style.FOOT + 12
     legend = "Bytes, log scale, and below 1 kB down to 0. Ring: 0 B. Hatched: stale, its source has changed since."
-    where = "on host and GPU" if groups[-1].title == ON_DEVICE else "on the host"
-    figure = style.card(f"What is allocated {where}", legend, groups[-1].record, height)
+    where = "on host and GPU" if ON_DEVICE in groups else "on the host"
+    record = case.memory or case.speed
+    figure = style.card(f"What is allocated {where}", legend, record, height)
     above = style.HEAD - 4.0
-    for each in groups:
+    for title, columns in groups.items():
         above += HEADING
-        figure.text(8 / style.WIDTH, 1 - (above - 5) / height, each.title, size=9, va="baseline", style="italic")
-        stale = {name for name in each.kernels if replace(case, speed=each.record).stale(name)}
-        images = {name: each.record.images_of_class(name) for name in each.kernels}
-        panels.draw(figure, above, each.kernels, each.columns, stale, images, xlim=(0, most))
-        above += panels.height(len(each.kernels))
-    for axes in figure.axes:
-        axes.set_xscale("symlog", linthresh=LINEAR, linscale=0.5)
-        axes.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if tick <= most]))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: size(int(value)).replace(".00", "")))
-        axes.xaxis.set_minor_locator(NullLocator())
+        figure.text(8 / style.WIDTH, 1 - (above - 5) / height, title, size=9, va="baseline", style="italic")
+        timed = case if title == CLAIMED else replace(case, speed=record)
+        kernels = _kernels(columns)
+        shown = [Panel(column, cells, {"xlim": (0, most)}) for column, cells in columns.items()]
+        for axes in panels.draw(figure, above, kernels, shown, {name for name in kernels if timed.stale(name)}):
+            axes.set_xscale("symlog", linthresh=LINEAR, linscale=0.5)
+            axes.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if tick <= most]))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: size(int(value)).replace(".00", "")))
+            axes.xaxis.set_minor_locator(NullLocator())
+        above += panels.height(len(kernels))
     return figure
 
 
-def _claimed(record: Record) -> dict[str, Column]:
+def _kernels(columns: Columns) -> list[str]:
+    return sorted({name for column in columns.values() for name in column})
+
+
+def _claimed(record: Record) -> Columns:
     """Return what the expansion and the expressions allocate; what the system does not tell is left out."""
     facts = {name: each for name, each in record.kernel_facts.items() if not name.endswith(AGAIN)}
-    expanded = {name: _expansion(each) for name, each in facts.items() if "expansion_strides" in each}
-    columns: dict[str, Column] = {EXPANSION: expanded} if expanded else {}
-    for key, title in EXPRESSIONS.items():
-        if cells := {name: _cell(int(each[key])) for name, each in facts.items() if key in each}:
-            columns[title] = cells
-    return columns
+    found: Columns = {"the expansion": {}, **{title: {} for title in EXPRESSIONS.values()}}
+    for name, each in facts.items():
+        if "expansion_strides" in each:
+            taken = int(each["expansion_bytes"]) if "expansion_bytes" in each else None
+            words = f"{'not told' if taken is None else size(taken)}, strides {each['expansion_strides']}"
+            found["the expansion"][name] = Cell(words, taken, float(each["expansion_full_bytes"]))
+        for key, title in EXPRESSIONS.items():
+            if key in each:
+                found[title][name] = _cell(int(each[key]))
+    return {title: cells for title, cells in found.items() if cells}
 
 
-def _expansion(facts: Mapping[str, Any]) -> Cell:
-    told = _cell(int(facts["expansion_bytes"])) if "expansion_bytes" in facts else Cell("not told")
-    text = f"{told.text}, strides {facts['expansion_strides']}"
-    return replace(told, text=text, outline=float(facts["expansion_full_bytes"]))
-
-
-def _scopes(record: Record, field: str) -> dict[str, Column]:
+def _scopes(record: Record, field: str) -> Columns:
     """Return what each scope takes at its highest point; what was not measured is left out."""
-    found: dict[str, Column] = {}
-    for (scope, distance), title in SCOPES.items():
-        taken = [each for each in record.footprints if (each.scope, each.distance) == (scope, distance)]
+    found: Columns = {}
+    for cell, title in SCOPES.items():
+        taken = [each for each in record.footprints if (each.scope, each.distance) == cell]
         sizes = {each.kernel: getattr(each, field) for each in taken}
         if cells := {name: _cell(size) for name, size in sizes.items() if size is not None}:
             found[title] = cells
@@ -121,17 +108,16 @@ def _scopes(record: Record, field: str) -> dict[str, Column]:
 
 
 def _cell(taken: int) -> Cell:
-    return Cell(size(taken), [float(taken)])
+    return Cell(size(taken), taken)
 
 
-def _words(group: Group) -> str:
-    said = [f"{group.title}."]
-    for name in group.kernels:
+def _words(title: str, columns: Columns) -> str:
+    said = [f"{title}."]
+    for name in _kernels(columns):
         parts = []
-        n = group.record.images_of_class(name)
-        for label, column in group.columns.items():
+        for label, column in columns.items():
             if cell := column.get(name):
                 copy = f" instead of {size(int(cell.outline))}" if cell.outline else ""
-                parts.append(f"{label} {cell.text}{copy}")
-        said.append(f"{name}{f', first {n} images of each class' if n else ''}: {'; '.join(parts)}.")
+                parts.append(f"{label} {cell.words}{copy}")
+        said.append(f"{name}: {'; '.join(parts)}.")
     return " ".join(said)

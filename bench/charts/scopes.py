@@ -2,13 +2,12 @@
 
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from bench import checklist, speedup
+from bench import checklist, units
 from bench.case import Case
 from bench.charts import Drawing, NotDrawn, panels, style
-from bench.charts.panels import Cell, Column
+from bench.charts.panels import Cell, Panel
 from bench.records import Record
 from bench.standing import standings
-from bench.units import time
 
 PREPARE = "prepare, transfer"
 SCOPES = {
@@ -19,7 +18,6 @@ SCOPES = {
 }  # in the order of the panels
 DIFFERENCE = f"{PREPARE}: the median of end_to_end less that of baseline; not measured itself."
 MISSING = "The other scopes were not recorded; python -m bench run --full does."
-NO_NUMBER = "two modes"  # of a difference: there are two medians, and not known which goes with which
 
 
 def draw(case: Case) -> Drawing:
@@ -30,59 +28,51 @@ def draw(case: Case) -> Drawing:
         BadRecord: its checklist FAILs.
     """
     record = case.scopes or case.speed
-    columns = _columns(record)
-    if len(columns) < 2:
+    cells = _cells(record)
+    if len(cells) < 2:
         raise NotDrawn("where the time goes was not recorded; python -m bench run --full")
     for scope, distance in record.cells:
         checklist.must_not_fail(record, scope, distance)
     kernels = [each.kernel for each in standings(record)]
     stale = {name for name in kernels if case.stale(name)}
-    times = [value for column in columns.values() for cell in column.values() for value in cell.places]
-    notes = [DIFFERENCE if PREPARE in columns else MISSING]
+    times = [cell.place for column in cells.values() for cell in column.values() if cell.place]
+    axis = {"xscale": "log", "xlim": (min(times) / 2, max(times) * 1.6)}
+    notes = [DIFFERENCE if PREPARE in cells else MISSING]
     if "loading_s" in record.facts:
-        notes.append(f"Reading the digits from their files took {time(record.facts['loading_s'])}.")
+        notes.append(f"Reading the digits from their files took {units.time(record.facts['loading_s'])}.")
     with style.drawing():
-        legend = "Median seconds, log scale. Two rings: two modes. Hatched: stale, its source has changed since."
+        legend = "Median seconds, log scale. Hatched: stale, its source has changed since."
         above, below = style.HEAD + 4, style.FOOT + 10 + 11 * len(notes)
         height = above + panels.height(len(kernels)) + below
         figure = style.card("Where the time goes", legend, record, height)
         figure.text(8 / style.WIDTH, (style.FOOT + 3) / height, "\n".join(notes), size=8, va="bottom")
-        panels.draw(figure, above, kernels, columns, stale, xscale="log", xlim=(min(times) / 2, max(times) * 1.6))
-        for axes in figure.axes:
-            axes.xaxis.set_major_locator(LogLocator(numticks=3 if len(columns) > 2 else 5))
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{time(value)}".replace(".00", "")))
+        shown = [Panel(title, column, axis) for title, column in cells.items()]
+        for axes in panels.draw(figure, above, kernels, shown, stale):
+            axes.xaxis.set_major_locator(LogLocator(numticks=3 if len(cells) > 2 else 5))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: units.time(value).replace(".00", "")))
             axes.xaxis.set_minor_locator(NullLocator())
-    said = [
-        f"{name}: {', '.join(f'{title} {column[name].text}' for title, column in columns.items() if name in column)}"
-        f"{' (stale)' if name in stale else ''}."
+    told = [
+        f"{name}{' (stale)' if name in stale else ''}: "
+        f"{', '.join(f'{title} {column[name].words}' for title, column in cells.items() if name in column)}."
         for name in kernels
     ]
-    caption = f"Where the time of each kernel goes: median seconds of {', '.join(columns)}."
-    return Drawing(figure, caption, " ".join([*said, *notes]))
+    caption = f"Where the time of each kernel goes: median seconds of {', '.join(cells)}."
+    return Drawing(figure, caption, " ".join([*told, *notes]))
 
 
-def _columns(record: Record) -> dict[str, Column]:
-    """Return the panels that a record fills."""
-    kernels = record.kernels()
-    columns: dict[str, Column] = {}
-    if record.kernels("end_to_end"):
-        columns[PREPARE] = {name: _prepare(record, name) for name in record.kernels("end_to_end") if name in kernels}
+def _cells(record: Record) -> dict[str, dict[str, Cell]]:
+    """Return, by title and kernel, the cells that a record fills, of the kernels with a `baseline`."""
+    baseline = {each.kernel: each.seconds for each in standings(record)}
+    whole = {each.kernel: each.seconds for each in standings(record, "end_to_end") if each.kernel in baseline}
     several = bool(record.kernels("mean", "-") and record.kernels("predict"))
+    cells = {PREPARE: {name: _difference(seconds - baseline[name]) for name, seconds in whole.items()}} if whole else {}
     for scope, (title, distance) in SCOPES.items():
-        cells = {name: _cell(record, name, scope, distance) for name in record.kernels(scope, distance)}
-        if cells and not (several and scope == "baseline"):
-            columns[title] = {name: cell for name, cell in cells.items() if name in kernels}
-    return columns
+        rows = standings(record, scope, distance)
+        if rows and not (several and scope == "baseline"):
+            named = {each.kernel: Cell(units.median(each), each.seconds) for each in rows}
+            cells[title] = {name: cell for name, cell in named.items() if name in baseline}
+    return cells
 
 
-def _cell(record: Record, kernel: str, scope: str, distance: str) -> Cell:
-    modes = [mode.value for mode in speedup.modes(record.of(kernel, scope, distance))]
-    return Cell(" or ".join(map(time, modes)), modes)
-
-
-def _prepare(record: Record, kernel: str) -> Cell:
-    whole, rest = (_cell(record, kernel, scope, "l1").places for scope in ("end_to_end", "baseline"))
-    if len(whole) > 1 or len(rest) > 1:
-        return Cell(NO_NUMBER)
-    difference = whole[0] - rest[0]
-    return Cell(time(difference), [difference]) if difference > 0 else Cell("not above 0")
+def _difference(seconds: float) -> Cell:
+    return Cell(units.time(seconds), seconds) if seconds > 0 else Cell("not above 0")

@@ -1,31 +1,39 @@
 """How every picture looks: paper, colours, type, and what stands around it."""
 
-import hashlib
-from collections.abc import Iterator
+import colorsys
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from bench.claims import MNIST_SAMPLE
+from bench.kernel import Contestant, discover
 from bench.records import Record
 
 PAPER, INK, FAINT = "#fbfaf6", "#22252a", "#6b7078"  # an opaque card reads the same in light and in dark
-HUES = (
-    "#332288", "#117733", "#1a8a7a", "#882255", "#aa4499", "#d1495b", "#7a7a1f", "#2b7bba", "#c45a12", "#5c4a3a",
-)  # fmt: skip  # at least 4:1 on PAPER, after Paul Tol's muted scheme
-SEED = 11648  # of the first 12,000: common kernels far apart, to colour-blind readers too, and few of the others alike
+# A hue per library. Of the libraries here that a kernel imports, the first gives it its colour: most import NumPy too.
+# The hues of Paul Tol's colour-blind safe "muted" scheme (SRON/EPS/TN/09-002, 2021, personal.sron.nl/~pault), with the
+# blue and the vermilion of Okabe & Ito (2008), darkened to at least 4:1 on PAPER and so that no two look alike to a
+# colour-blind reader.
+HUES = {
+    "triton": "#8a7a30", "cupy": "#cf4660", "jax": "#0f4d24", "dask": "#7d1a70", "numba": "#4f3bb0", "cffi": "#5c1035",
+    "sklearn": "#4f571c", "scipy": "#118b76", "torch": "#b94a08", "numpy": "#0b6ea8", "python": "#46525c",
+}  # fmt: skip
+DARKEST = 0.45  # of its lightness a hue loses less than this in its darkest shade
 WIDTH, HEAD, FOOT = 576, 38, 34  # points of a picture; a README shows it 830 pixels wide, 10 points as 14 pixels
 DPI = 200
 LONGEST = 32  # characters of a kernel's name that a picture has room for
 STALE = "////"  # the hatch of what was measured with a source that has changed since
 WRONG = "#b3440b"  # vermilion, which no common colour blindness takes for blue; a mark or a word says the same
-MONO, MONO_WIDTH = "DejaVu Sans Mono", 0.60205  # of its size, every character
+MONO = "DejaVu Sans Mono"
 MNIST = "MNIST, Yann LeCun, Corinna Cortes, Christopher Burges; CC BY-SA 3.0"
 VERSIONS = {"python": "Python", "numpy": "NumPy", "torch": "PyTorch"}
 RC: Any = {  # matplotlib types every key; a mapping of texts is enough here
@@ -57,23 +65,15 @@ def drawing() -> Iterator[None]:
         yield
 
 
-def sheet(width: float, height: float) -> tuple[Figure, Axes]:
-    """Return a figure with one empty axes all over it, in points: x to the right, y down, as on paper."""
-    figure = Figure(figsize=(width / 72, height / 72))
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
-    axes.axis("off")
-    return figure, axes
-
-
 def small_print(record: Record) -> str:
-    """Return what stands under every picture with figures in it: digits, machine, condition, versions, commit."""
+    """Return what stands under every picture with figures in it: digits, machine, configuration, versions, commit."""
     facts = {key: str(value) for key, value in record.facts.items()}
     data = f"{facts.get('dataset', 'unknown digits')} {facts.get('dataset_digest', '?')[:12]}"
     machine = f"{facts.get('cpu_model_name', 'unknown CPU')}, {facts.get('cpu_count', '?')} cores"
     gpu = [facts["gpu"]] if facts.get("gpu", "none") != "none" else []
     versions = ", ".join(f"{name} {facts.get(f'{key}_version', 'unknown')}" for key, name in VERSIONS.items())
-    timed = [record.label] if record.samples else []  # of memory there are no process sets
-    lines = [data, machine, *gpu, record.condition], [*timed, versions, f"commit {facts.get('commit', 'unknown')}"]
+    timed = [record.label] if record.samples else []  # memory has no processes
+    lines = [data, machine, *gpu, record.configuration], [*timed, versions, f"commit {facts.get('commit', 'unknown')}"]
     return "\n".join(" · ".join(line) for line in lines)
 
 
@@ -101,9 +101,18 @@ def area(figure: Figure, left: float, top: float, right: float, bottom: float, *
     return figure.add_axes(place, **options)
 
 
-def text_width(text: str, size: float = 10) -> float:
+def sheet(figure: Figure) -> Axes:
+    """Return empty axes all over a figure, in points: x to the right, y down, as on paper."""
+    width, height = figure.get_size_inches() * 72
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+    axes.axis("off")
+    return axes
+
+
+def text_width(text: str, size: float = 10, weight: str = "normal") -> float:
     """Return how wide a text is set, in points."""
-    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size), ismath=False)
+    font = FontProperties(size=size, weight=weight)
+    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return float(width)
 
 
@@ -112,10 +121,39 @@ def short(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 13]}…{name[-12:]}"
 
 
-def colour(kernel: str) -> tuple[float, float, float]:
-    """Return a kernel's colour, taken from its name: one of HUES, in one of three shades, which all show on PAPER."""
-    hue, shade, *_ = hashlib.sha256(f"{SEED}{kernel}".encode()).digest()
-    darker = (0, 0.22, 0.42)[shade % 3]
-    mixed = zip(to_rgb(HUES[hue % len(HUES)]), to_rgb(INK), strict=True)
-    red, green, blue = (bright * (1 - darker) + dark * darker for bright, dark in mixed)
-    return red, green, blue
+def colour(kernel: str) -> str:
+    """Return a kernel's colour: its library's hue in a shade of its own; grey where the checkout does not have it."""
+    return _colours().get(kernel, FAINT)
+
+
+def key(figure: Figure, kernels: Iterable[str]) -> None:
+    """Write under a card's legend the libraries of kernels, in their hues."""
+    height = figure.get_size_inches()[1] * 72
+    named, x = {*map(_libraries().get, kernels)}, 8.0
+    for text, hue in [("Colour: library", FAINT), *((name, HUES[name]) for name in reversed(HUES) if name in named)]:
+        figure.text(x / WIDTH, 1 - 37 / height, text, va="top", weight="bold", size=8, color=hue)
+        x += text_width(text, 8, "bold") + 7
+
+
+@cache
+def _libraries() -> dict[str, str]:
+    """Return the library of every kernel of the checkout; kernels of a library without a hue are left out."""
+    return {each.name: name for each in discover() if (name := _library(each))}
+
+
+def _library(contestant: Contestant) -> str | None:
+    own = {*contestant.packages} - {*sys.stdlib_module_names}
+    return next((name for name in HUES if name in own), None if own else "python")
+
+
+@cache
+def _colours() -> dict[str, str]:
+    """Return the colour of every kernel of the checkout: the first of a library has its hue, the others are darker."""
+    colours: dict[str, str] = {}
+    for library, hue in HUES.items():
+        names = [name for name, own in _libraries().items() if own == library]
+        angle, lightness, saturation = colorsys.rgb_to_hls(*to_rgb(hue))
+        for place, name in enumerate(names):
+            shade = lightness * (1 - DARKEST * place / len(names))
+            colours[name] = to_hex(colorsys.hls_to_rgb(angle, shade, saturation))
+    return colours

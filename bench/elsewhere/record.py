@@ -23,7 +23,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
+if sys.version_info < (3, 11):  # noqa: UP036  it is started by whatever Python there is
+    print("This needs Python 3.11 or newer: start it with python3.12, say.", file=sys.stderr)
+    sys.exit(2)
+
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from bench.files import whole  # noqa: E402  the standard library is all that it needs
+
 LOCAL = ROOT / "results" / "local"
 RECORDED = ROOT / "recorded"
 ENVIRONMENT = ROOT / ".venv"
@@ -34,9 +42,8 @@ LATER = 75  # EX_TEMPFAIL of sysexits.h: start it again
 FASTEST = ("c_bytes", "numba_bytes")  # of the kernels for a CPU: what a GPU is compared with
 VARIANTS = tuple(f"torch_{each}@cuda" for each in ("cdist", "classes", "in_place", "loss"))  # of a lesson for CPUs
 SIZES = "2038,100000,1000000,10000000,100000000"
-CONTESTANTS = "import json; from bench.kernel import discover; "
-CONTESTANTS += "print(json.dumps([[each.name, each.device, each.rung] for each in discover()]))"
-FACTS = "import json; from bench import facts; print(json.dumps(facts.machine(), indent=1))"
+KERNELS = "import json; from bench.kernel import discover; "
+KERNELS += "print(json.dumps([[each.name, each.device, each.rung] for each in discover()]))"
 
 
 class CannotRecord(Exception):
@@ -81,37 +88,36 @@ class Steps:
 
     def begin(self, name: str) -> None:
         """Note what is there before a step, unless it was begun earlier and is not done."""
-        if name in self._known and self._known[name]["status"] is None:
-            return
-        self._known[name] = {"before": sorted(path.name for path in LOCAL.glob("*")), "status": None}
-        self._write()
+        if name not in self._known or self._known[name]["status"] is not None:
+            self._write(name, before=sorted(path.name for path in LOCAL.glob("*")), status=None)
+
+    def records(self, name: str) -> list[Path]:
+        """Return a step's records, one for each data set; none as long as its recording is unfinished."""
+        return [] if self.unfinished(name) else self._own(name, "*.json")
+
+    def unfinished(self, name: str) -> bool:
+        """Tell whether a step can be resumed."""
+        return any((folder / "plan.json").exists() for folder in self._own(name, "*.unfinished"))
 
     def end(self, name: str, status: int) -> None:
-        self._known[name]["status"] = status
-        self._write()
+        """Copy a step's records to recorded/NAME/."""
+        (RECORDED / name).mkdir(exist_ok=True)
+        for path in self.records(name):
+            with whole(RECORDED / name / path.name) as partial:
+                shutil.copyfile(path, partial)
+        self._write(name, status=status)
 
     def status(self, name: str) -> int | None:
         """Return a step's exit status; None where it is not done."""
-        return self._known.get(name, {}).get("status") if kept(name).exists() else None
+        return self._known.get(name, {}).get("status") if (RECORDED / name).exists() else None
 
-    def own(self, name: str, pattern: str) -> list[Path]:
-        """Return what a step has left in results/local/, from old to new."""
-        return sorted(path for path in LOCAL.glob(pattern) if path.name not in self._known[name]["before"])
+    def _own(self, name: str, pattern: str) -> list[Path]:
+        return [path for path in LOCAL.glob(pattern) if path.name not in self._known[name]["before"]]
 
-    def _write(self) -> None:
-        whole(self._path, json.dumps(self._known, indent=1).encode())
-
-
-def kept(name: str) -> Path:
-    """Return where the record of a step is kept."""
-    return RECORDED / f"{name}.json"
-
-
-def whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    partial = path.with_name(f".{path.name}")
-    partial.write_bytes(content)
-    os.replace(partial, path)
+    def _write(self, name: str, **known: Any) -> None:
+        self._known[name] = {**self._known.get(name, {}), **known}
+        with whole(self._path) as partial:
+            partial.write_text(json.dumps(self._known, indent=1), encoding="utf-8")
 
 
 def call(command: list[str], log: Log, until: float, grace: float) -> int | None:
@@ -228,15 +234,15 @@ def folder_of_torch() -> Path:
 
 
 def commands(options: argparse.Namespace) -> dict[str, list[str]]:
-    """Return the arguments of `python -m bench run` for each step, in the order that `publish` takes them."""
-    every = json.loads(answer(CONTESTANTS))
+    """Return the arguments of `python -m bench run` for each step, which is called as the kind of its records."""
+    every = json.loads(answer(KERNELS))
     fast = [name for name, device, _ in every if name in FASTEST or (device == "cuda" and name not in VARIANTS)]
     rest = [name for name, _, rung in every if not rung and name not in fast]
-    quick = ["--quick"] if options.quick else []
+    processes = ["--processes", str(options.processes)]
     return {
-        "full": ["--full", *quick, "--kernels", options.kernels or ",".join([*rest, *fast])],
+        "scopes": ["--full", *processes, "--kernels", options.kernels or ",".join([*rest, *fast])],
         "memory": ["--memory", "--kernels", options.kernels or ",".join([*rest, *fast])],
-        "sizes": ["--sizes", options.sizes, *quick, "--kernels", options.kernels or ",".join(fast)],
+        "sizes": ["--sizes", options.sizes, *processes, "--kernels", options.kernels or ",".join(fast)],
     }
 
 
@@ -260,7 +266,6 @@ def record(options: argparse.Namespace, log: Log, until: float, grace: float) ->
         return LATER
     for note in notes():
         log.say(note)
-    whole(RECORDED / "facts.json", answer(FACTS).encode())
     steps, failed, todo = Steps(), [], commands(options)
     for name, arguments in todo.items():
         if steps.status(name) is not None:
@@ -277,22 +282,19 @@ def record(options: argparse.Namespace, log: Log, until: float, grace: float) ->
 
 
 def _step(name: str, arguments: list[str], steps: Steps, log: Log, until: float, grace: float) -> bool:
-    """Do a step, or what is left of it, and keep its record; return whether it ran out of time."""
+    """Do a step, or what is left of it, and keep its records; return whether it ran out of time."""
     steps.begin(name)
     status: int | None = 0
-    if not steps.own(name, "*.json"):  # or it was ended after its record was written
-        begun = any((folder / "plan.json").exists() for folder in steps.own(name, "*.unfinished"))
-        arguments = ["--resume"] if begun else arguments
+    if not steps.records(name):  # or it was ended after its records were written
+        arguments = ["--resume"] if steps.unfinished(name) else arguments
         log.say(f"== {name}: python -m bench run {' '.join(arguments)}")
         started = time.monotonic()
         status = call([str(PYTHON), "-m", "bench", "run", *arguments], log, until, grace)
         how = "out of time" if status is None else f"exit status {status}"
         log.say(f"== {name}: {how} after {time.monotonic() - started:.0f} s")
-    records = steps.own(name, "*.json")
-    if records:
-        whole(kept(name), records[-1].read_bytes())
+    if steps.records(name):
         steps.end(name, status or 0)
-    elif status is None and not steps.own(name, "*.unfinished"):
+    elif status is None and not steps.unfinished(name):
         log.say(f"Nothing of {name} was finished, so it starts from the beginning: give it a longer --deadline.")
     return status is None
 
@@ -310,25 +312,21 @@ def _ending(names: list[str], steps: Steps, failed: list[str], options: argparse
         log.say(f"Not recorded within {options.deadline:g} s: {', '.join(left)}. Start it again; it goes on from here.")
         return LATER
     log.say("All is in recorded/. Copy that folder to your checkout, and there:")
-    for name in names:
-        log.say(f"    python -m bench publish recorded/{name}.json --slug {name}")
+    log.say("    python -m bench publish recorded/*/*.json")
     log.say("    python -m bench report --readme")
     return int(bool(doubtful))
 
 
 def main() -> int:
     """Read the command line and record; return the exit status."""
-    if sys.version_info < (3, 11):  # noqa: UP036  it is started by whatever Python there is
-        print("This needs Python 3.11 or newer: start it with python3.12, say.", file=sys.stderr)
-        return 2
     parser = argparse.ArgumentParser(
         description="Record all that a machine's page shows, unattended; started again, go on from there."
     )
-    parser.add_argument("--kernels", metavar="A,B", help="only these, in every step; else all exhibits, the kernels "
+    parser.add_argument("--kernels", metavar="A,B", help="only these, in every step; else all of kernels/, those "
                         f"for a GPU but {', '.join(VARIANTS)}, {' and '.join(FASTEST)}")  # fmt: skip
     parser.add_argument("--sizes", default=SIZES, metavar="N,N", help=f"numbers of images; {SIZES}")
     parser.add_argument("--deadline", type=float, default=480, metavar="SECONDS", help="stop by then; 480")
-    parser.add_argument("--quick", action="store_true", help="one process set, so no interval: to try it")
+    parser.add_argument("--processes", type=int, default=6, metavar="N", help="of each kernel; 6; 1 to try it")
     options = parser.parse_args()
     grace = min(15.0, options.deadline / 10)
     until = time.monotonic() + options.deadline - grace

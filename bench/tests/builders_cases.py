@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from bench import case as cases
-from bench import evidence, reading, writing
+from bench import evidence, writing
 from bench.case import Case
 from bench.problem import Problem, pose
-from bench.records import Absent
+from bench.records import Absent, Recording
 from bench.sample import Footprint, Sample
-from bench.tests.builders_records import FACTS, KERNEL_FACTS, samples, write
+from bench.tests.builders_records import FACTS, KERNEL_FACTS, record, samples, small
 from data.digits import Digits
 
 CELLS = (("mean", "-"), ("predict", "l1"), ("predict", "l2"), ("baseline", "l1"), ("end_to_end", "l1"))
@@ -45,14 +45,17 @@ def problem(classes: str = "37", n: int = 20, height: int = 28, width: int = 28)
 
 
 def full_case(folder: Path) -> Case:
-    """Write records of speed, sizes and memory to a folder, and return their case; its page lies beside them."""
+    """Write records of all scopes, a small data set, sizes and memory; return their case, whose page lies beside."""
     posed = problem()
     facts = {
         **FACTS, **evidence.facts(posed), "dataset": posed.name, "dataset_digest": posed.digest, "loading_s": 0.5,
         "image_pixels": 784, "valid_counts": "20 20", "train_counts": "20 20", "gpu": "A Fine GPU, 1.0",
     }  # fmt: skip
     absent = (Absent("jax_broadcast@cuda", "unavailable", "jax is not installed"),)
-    speed = write(folder, samples(cells=CELLS, quick=0, **KERNELS), absent, BY_KERNEL, **facts)
+    taken = samples(cells=CELLS, quick=0, **KERNELS)
+    speed = record(folder, taken, absent, BY_KERNEL, **{**facts, "kind": "scopes"})
+    few = samples(quick=0, python_tensor_elements=8.0, **{"torch_broadcast@cpu": 0.002})
+    ten = small(folder, 10, taken=few, kernel_facts=BY_KERNEL, dataset_of=posed.digest)
     by_size = [
         Sample(name, "predict", "l1", size, fixed + each * size, 3, process, turn, place)
         for size in (1, 100, 10_000)
@@ -62,9 +65,8 @@ def full_case(folder: Path) -> Case:
             {"python_loops": (0, 1e-4), "numpy_broadcast": (5e-6, 1e-6), "torch_broadcast@cuda": (5e-5, 1e-9)}.items()
         )
     ]
-    sizes = write(folder, by_size, (), BY_KERNEL, **{**facts, "kind": "sizes"})
+    sizes = record(folder, by_size, (), BY_KERNEL, **{**facts, "kind": "sizes"})
     footprints = [Footprint(name, *cell, 40, 10**7, 10**6) for name in ("python_loops", *KERNELS) for cell in CELLS]
     by_kernel = {name: {**KERNEL_FACTS, **more} for name, more in BY_KERNEL.items()}
-    memory = writing.write_memory(footprints, (), facts, by_kernel, folder)
-    found = [reading.read(path) for path in (speed, sizes, memory)]
-    return cases.of(found, folder / "report.html").answering(posed)
+    [memory] = writing.write([Recording((), (), {**facts, "kind": "memory"}, by_kernel, footprints)], folder)
+    return cases.of([[file] for file in (speed, ten, sizes, memory)], folder / "report.html").answering(posed)

@@ -17,7 +17,6 @@ class Binding:
 
     Args:
         reasons: the bit mask of clocks event reasons in force.
-        energy_mj: what the counter of energy shows, one reading after the other.
         refused: names of functions that the GPU does not support.
     """
 
@@ -25,8 +24,8 @@ class Binding:
     NVMLError_FunctionNotFound = FunctionNotFound
     NVML_CLOCK_SM, NVML_CLOCK_MEM = 1, 2
 
-    def __init__(self, reasons: int = 0, energy_mj: tuple[int, ...] = (), refused: tuple[str, ...] = ()) -> None:
-        self.reasons, self.energy_mj, self.refused = reasons, iter(energy_mj), refused
+    def __init__(self, reasons: int = 0, refused: tuple[str, ...] = ()) -> None:
+        self.reasons, self.refused = reasons, refused
         self.handles: list[Any] = []
 
     def __getattribute__(self, name: str) -> Any:
@@ -70,9 +69,6 @@ class Binding:
 
     def nvmlDeviceGetCurrentClocksEventReasons(self, gpu: Any) -> int:
         return self.reasons
-
-    def nvmlDeviceGetTotalEnergyConsumption(self, gpu: Any) -> int:
-        return next(self.energy_mj)
 
 
 class OldBinding(Binding):

@@ -1,17 +1,20 @@
 """Records with planted ratios: what they must say is known, and no clock is needed."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench import reading, writing
+from bench import writing
 from bench.claims import MNIST_SAMPLE
 from bench.kernel import REFERENCE
-from bench.records import Absent, Record
+from bench.records import Absent, Record, Recording
 from bench.sample import AGAIN, ALL_CORES, ONE_CORE, Footprint, Sample
 
 FACTS: dict[str, Any] = {
-    "kind": "speed",
+    "kind": "ladder",
+    "run": "20261121T000000Z",
     "cpu_model_name": "A Fine(R) CPU",
     "cpu_count": 2,
     "platform": "Linux x86_64",
@@ -50,6 +53,7 @@ DOCUMENTS: dict[str, Any] = {  # what is exact in the documents' own digits
     "only_l2_right": 42,
     "margin_l1": 0.1514,
     "margin_l2": 0.1407,
+    "margin_change": -0.0234,
     "margin_change_low": -0.0322,
     "margin_change_high": -0.0145,
     "margin_change_level": 0.951,
@@ -74,7 +78,7 @@ def samples(
     cells: tuple[tuple[str, str], ...] = (("baseline", "l1"),),
     **seconds: float,
 ) -> list[Sample]:
-    """Return samples of the reference, quick, the null and the limit; rounds within a process are exactly alike.
+    """Return samples of the reference, quick, the A/A control and the limit; rounds of a process are exactly alike.
 
     Args:
         slower: by kernel, the factors that its times take in the process sets, over and over.
@@ -100,29 +104,57 @@ def samples(
     return found
 
 
-def write(
-    folder: Path,
-    taken: list[Sample] | None = None,
+def recording(
+    taken: Sequence[Sample] | None = None,
     absent: tuple[Absent, ...] = (),
     kernel_facts: dict[str, dict[str, Any]] | None = None,
     **facts: Any,
-) -> Path:
-    """Write a record of `samples()`, or of other ones; `kernel_facts` and `facts` replace what would stand there."""
+) -> Recording:
+    """Return a recording of `samples()`, or of other ones; `kernel_facts` and `facts` replace its own."""
     taken = samples() if taken is None else taken
     names = {each.kernel for each in taken if not each.kernel.startswith("limit@")}
     by_kernel = {name: KERNEL_FACTS | (kernel_facts or {}).get(name, {}) for name in names}
-    return writing.write(taken, absent, FACTS | facts, by_kernel, folder)
+    return Recording(taken, absent, FACTS | facts, by_kernel)
 
 
-def write_memory(folder: Path, **facts: Any) -> Path:
-    """Write a record of memory with one footprint; `facts` replace what would stand there."""
-    footprints = [Footprint("quick", "mean", "-", 1, 1, 1)]
-    return writing.write_memory(footprints, (), FACTS | facts, {"quick": KERNEL_FACTS}, folder)
+def write(folder: Path, *arguments: Any, **options: Any) -> Path:
+    """Write the record of a `recording`."""
+    return record(folder, *arguments, **options).path
 
 
 def record(folder: Path, *arguments: Any, **options: Any) -> Record:
-    """Write a record and read it."""
-    return reading.read(write(folder, *arguments, **options))
+    """Write the record of a `recording`, and return it."""
+    return writing.write([recording(*arguments, **options)], folder)[0]
+
+
+def configurations(folder: Path, *names: str, **options: Any) -> list[Record]:
+    """Write one record under several configurations, such as "1/keep", and return it under each."""
+    taken = options.pop("taken", None) or samples()
+    split = [name.split("/") for name in names]
+    return writing.write(
+        [
+            recording(
+                [replace(sample, threads=threads, allocator=allocator) for sample in taken],
+                **options, threads=threads, allocator=allocator, allocator_in_force=allocator,
+            )
+            for threads, allocator in split
+        ],
+        folder,
+    )  # fmt: skip
+
+
+def small(folder: Path, n: int = 10, **options: Any) -> Record:
+    """Write a record of a small data set of `recording`'s digits, n images of each class, and return it."""
+    options = {"dataset": f"{FACTS['dataset']}[{n} per class]", "dataset_digest": f"{n:064x}", **options}
+    return record(folder, per_class=n, **{"dataset_of": FACTS["dataset_digest"], **options})
+
+
+def memory(folder: Path, footprints: Sequence[Footprint] = (), absent: Sequence[Absent] = (), **facts: Any) -> Record:
+    """Write a record of memory, with one footprint unless some are given; `facts` replace what would stand there."""
+    footprints = footprints or [Footprint("quick", "mean", "-", 1, 1, 1)]
+    by_kernel = {each.kernel: KERNEL_FACTS for each in footprints}
+    told = {**FACTS, "kind": "memory", **facts}
+    return writing.write([Recording((), absent, told, by_kernel, footprints)], folder)[0]
 
 
 def pytest_benchmark(folder: Path, **seconds: list[float]) -> Path:

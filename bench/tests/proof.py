@@ -1,6 +1,6 @@
 """The recorder on trial: how often do its intervals hold the truth? `python -m bench.tests.proof 200`
 
-Each recording is short: 6 process sets of 3 rounds, scope predict under L1, of four contestants made from one kernel
+Each recording is short: 6 processes of 3 rounds, scope predict under L1, of four kernels made from one
 that takes 1 to 2 ms, NumPy image by image, whose time is proportional to its images: itself, itself again (true ratio
 1), one that does the work twice (1/2), and one that predicts 2 % more images than it was asked to (100/102). With the
 whole stack at once the last truth would not be known: 2 % more pixels were 6 % more page faults.
@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from bench import checking, conditions, kernel, speedup, workload
-from bench.conditions import Condition
-from bench.entrant import Entrant
+from bench.conditions import Configuration
+from bench.entrant import Entrant, Setup
 from bench.kernel import ROOT
 from bench.problem import pose
 from bench.process import MEMORY_LIMIT
 from bench.recording import SETTLE_S
-from data import Digits
+from bench.tests.builders import digits
 
 PROCESSES, ROUNDS, SEQUENTIAL, IMAGES = 6, 3, 18, 100
 SOURCE = """
@@ -61,29 +61,21 @@ pyperf.Runner(processes=6, values=3, warmups=1).bench_func("a", kernel["predict_
 """
 
 
-def problem():
-    """Return random digits: few, so that workers start fast."""
-    rng = np.random.default_rng(1)
-    train = tuple(rng.integers(0, 256, (IMAGES // 2, 28, 28), dtype=np.uint8) for _ in "37")
-    valid = tuple(rng.integers(0, 256, (IMAGES // 2, 28, 28), dtype=np.uint8) for _ in "37")
-    names = tuple(tuple(f"{i}.png" for i in range(IMAGES // 2)) for _ in "37")
-    return pose(Digits("random", ("3", "7"), train, valid, names, names))
-
-
-def paired(contestants, folder, seed):
+def paired(contestants, posed, folder, seed):
     """Return the samples of one recording, by name."""
     rng, samples = random.Random(seed), {}
     for process in range(PROCESSES):
-        environment = conditions.environment(Condition(), rng)
-        entrants = [Entrant(name, each, process, 60) for name, each in contestants.items()]
+        environment = conditions.environment(Configuration(), rng)
+        setup = Setup(posed, folder, environment, rng.randrange(2**32), process, 60, MEMORY_LIMIT)
+        entrants = [Entrant(name, each, setup) for name, each in contestants.items()]
         rng.shuffle(entrants)
         try:
             for position, entrant in enumerate(entrants):
-                entrant.enter(environment, MEMORY_LIMIT, folder, rng.randrange(2**32), position, IMAGES)
-            for turn in range(ROUNDS):
+                entrant.enter(position)
+            for number in range(ROUNDS):
                 for position, entrant in enumerate(rng.sample(entrants, len(entrants))):
                     time.sleep(SETTLE_S)
-                    entrant.time("predict", "l1", IMAGES, round=turn, position=position)
+                    entrant.time("predict", "l1", IMAGES, number, position)
             for entrant in entrants:
                 assert entrant.verdict.status == "agrees", entrant.verdict
                 timed = [each for each in entrant.samples if each.scope == "predict"]
@@ -134,7 +126,8 @@ def by_pyperf(folder):
 
 def main():
     recordings = int(sys.argv[1])
-    posed = problem()
+    half = [*np.random.default_rng(1).integers(0, 256, (4, IMAGES // 2, 28, 28))]  # few, so that workers start fast
+    posed = pose(digits(half[:2], half[2:]))
     truths = {"again": 1.0, "twice": 1 / 2, "more": IMAGES / (IMAGES + IMAGES // 50)}
     held = dict.fromkeys(truths, 0)
     values: dict[str, list[float]] = {name: [] for name in truths}
@@ -147,7 +140,7 @@ def main():
         contestants = {"base": found["base"], "again": found["base"], "twice": found["twice"], "more": found["more"]}
         work = workload.prepare(kernel.load(found["base"]), "cpu", posed)
         for number in range(recordings):
-            samples = paired(contestants, handed, number)
+            samples = paired(contestants, posed, handed, number)
             for each, truth in truths.items():
                 ratio = speedup.ratio(samples["base"], samples[each])
                 held[each] += ratio.low <= truth <= ratio.high

@@ -1,4 +1,4 @@
-"""Which records belong together: of one machine and one data set, the newest of each kind, and of one run."""
+"""Which records belong together: of one machine and one data set, one of each kind, and locally those of one run."""
 
 import gzip
 import os
@@ -9,11 +9,10 @@ import pytest
 from bench import case as cases
 from bench import problem as problems
 from bench import reading, records, source
-from bench.case import Case
 from bench.kernel import REFERENCE, ROOT
-from bench.records import Absent, BadRecord
+from bench.records import BadRecord
 from bench.tests import builders
-from bench.tests.builders_records import pytest_benchmark, record, samples, write, write_memory
+from bench.tests.builders_records import FACTS, configurations, memory, pytest_benchmark, record, samples, small
 
 
 @pytest.fixture
@@ -23,262 +22,166 @@ def local(tmp_path, monkeypatch):
     return records.LOCAL
 
 
-def keep(folder, name, *arguments, **facts):
-    """Write a record of speed, or of the kind named in the facts, under a name that says when it was recorded."""
-    path = write_memory(folder, **facts) if facts.get("kind") == "memory" else write(folder, *arguments, **facts)
-    target = folder / f"{name}.json"
-    os.replace(path, target)
-    return target
+def keep(written, name):
+    """Give a record a name that says when it was recorded."""
+    return written.path.rename(written.path.with_name(f"{name}.json"))
 
 
-def pack(path, target, date=None):
-    """Publish a record by hand, as if it had been recorded on another day."""
-    text = path.read_text()
-    was = reading.read(path).facts["date"]
+def pack(path, target):
+    """Publish a record by hand."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(gzip.compress(text.replace(was, date or was).encode()))
+    target.write_bytes(gzip.compress(path.read_bytes()))
     path.unlink()
     return target
 
 
 def names(case):
-    return [
-        None if each is None else each.path.name.partition(".")[0] for each in (case.speed, case.sizes, case.memory)
-    ]
+    chosen = (case.speed, case.scopes, case.sizes, case.memory, *case.small)
+    return [None if each is None else each.path.stem for each in chosen]
 
 
 # A case of given records.
 
 
-def test_the_newest_of_each_condition_and_kind_the_default_first(tmp_path):
-    found = [
-        record(tmp_path, **facts)
-        for facts in (
-            {"kind": "sizes"},
-            {"allocator": "keep"},
-            {"threads": "1"},
-            {},  # all/default, though the newest of speed is another
-            {"allocator": "keep"},
-            {"kind": "sizes"},
-            {},
-        )
-    ]
-    found.insert(4, reading.read(write_memory(tmp_path)))
-    case = cases.of(found, tmp_path / "report.html")
-    assert case.speed is found[3]
-    assert [each.condition for each in case.conditions] == ["all/default", "all/keep", "1/default"]
-    assert list(case.conditions) == [found[3], found[1], found[2]]
-    assert (case.sizes, case.memory, case.problem) == (found[0], found[4], None)
+def test_one_record_of_each_kind_makes_a_case(tmp_path):
+    ladder = configurations(tmp_path, "all/default", "1/keep")
+    few = configurations(tmp_path, "all/default", "1/keep", per_class=10, dataset_of=FACTS["dataset_digest"])
+    scopes, sizes = record(tmp_path, kind="scopes"), record(tmp_path, kind="sizes")
+    files = [few, [memory(tmp_path)], [sizes], [scopes], ladder]
+    case = cases.of(files, tmp_path / "report.html")
+    assert (case.speed, list(case.configurations), list(case.small)) == (ladder[0], ladder, few)
+    assert (case.scopes, case.sizes, case.memory, case.problem) == (scopes, sizes, files[1][0], None)
+    assert case.with_small(ladder[1]) == [ladder[1], few[1]]
+    assert cases.of(files[:-1], tmp_path / "report.html").speed is scopes  # which has the baseline too
 
 
-def test_without_the_default_condition_the_newest_is_judged(tmp_path):
-    found = [record(tmp_path, threads="1"), record(tmp_path, allocator="keep")]
-    case = cases.of(found, tmp_path / "report.html")
-    assert (case.speed, list(case.conditions)) == (found[0], found)
+@pytest.mark.parametrize("facts", [{"kind": "sizes"}, {"taken": samples(python_loops=0)}, {"per_class": 9}])
+def test_no_times_of_a_whole_data_set_with_the_reference_are_refused(tmp_path, facts):
+    with pytest.raises(BadRecord, match=rf"no record of times with {REFERENCE}; python -m bench run makes one"):
+        cases.of([[record(tmp_path, **facts)]], tmp_path / "report.html")
 
 
-def test_a_newer_record_of_fewer_kernels_does_not_hide_the_older(tmp_path):
-    """Such as all scopes of a few after the baseline of all: it gives the scopes, and the older is judged."""
-    cells, ladder = (("baseline", "l1"), ("end_to_end", "l1")), samples(numpy_classes=0.1)
-    found = [
-        record(tmp_path, samples(cells=cells), order_seed=2),
-        record(tmp_path, ladder, order_seed=1),
-        record(tmp_path, ladder, allocator="keep", order_seed=1),
-        record(tmp_path, samples(), order_seed=1),
-    ]
-    case = cases.of(found, tmp_path / "report.html")
-    assert (case.speed, case.scopes, list(case.conditions)) == (found[1], found[0], found[1:3])
+def test_two_records_of_one_kind_are_refused(tmp_path):
+    with pytest.raises(BadRecord, match=r"of the kind ladder, as .* a page takes one of each kind"):
+        cases.of([[record(tmp_path)], [record(tmp_path)]], tmp_path / "report.html")
 
 
 @pytest.mark.parametrize(
-    ("older", "newer", "absent"),
+    ("facts", "says"),
     [
-        pytest.param({"numpy_classes": 0.1}, {"another": 0.1}, (), id="it has what the older lacks"),
-        pytest.param({"numpy_classes": 0.1}, {}, ("numpy_classes",), id="it tells why it lacks what the older has"),
-        pytest.param({"deleted": 0.1}, {}, (), id="what it lacks is no longer in the checkout"),
-        pytest.param({"numpy_classes": 0.1, "processes": 1}, {}, (), id="the older has no interval"),
+        (
+            {"cpu_model_name": "Another CPU", "cpu_count": 64},
+            r"cpu_model_name Another CPU, expected A Fine\(R\) CPU; cpu_count 64",
+        ),
+        ({"platform": "Darwin arm64"}, "platform Darwin arm64, expected Linux x86_64"),
+        ({"dataset_digest": "cd" * 32}, "dataset_digest cdcd"),
+        ({"per_class": 9, "dataset_digest": "9", "dataset_of": "cd" * 32}, "dataset_digest cdcd"),
     ],
 )
-def test_else_the_newer_record_is_judged(tmp_path, older, newer, absent):
-    gone = tuple(Absent(name, "unavailable", "no") for name in absent)
-    found = [
-        record(tmp_path, samples(**newer), gone, order_seed=2),
-        record(tmp_path, samples(**older), order_seed=1),
-    ]
-    assert cases.of(found, tmp_path / "report.html").speed is found[0]
-
-
-def test_a_record_without_the_reference_is_passed_over(tmp_path):
-    found = [record(tmp_path, samples(python_loops=0)), record(tmp_path)]
-    assert cases.of(found, tmp_path / "report.html").speed is found[1]
-
-
-@pytest.mark.parametrize("only", [{"kind": "sizes"}, {"kind": "memory"}, {}])
-def test_nothing_of_speed_with_the_reference_is_refused(tmp_path, only):
-    path = write_memory(tmp_path) if only.get("kind") == "memory" else write(tmp_path, samples(python_loops=0), **only)
-    with pytest.raises(BadRecord, match=rf"no record of speed with {REFERENCE}; python -m bench run makes one"):
-        cases.of([reading.read(path)], tmp_path / "report.html")
-
-
-@pytest.mark.parametrize(
-    ("key", "other", "says"),
-    [
-        ("cpu_model_name", "Another CPU", r"cpu_model_name Another CPU, expected A Fine\(R\) CPU"),
-        ("cpu_count", 64, "cpu_count 64, expected 2"),
-        ("platform", "Darwin arm64", "platform Darwin arm64, expected Linux x86_64"),
-        ("dataset_digest", "cd" * 32, "dataset_digest cdcd"),
-    ],
-)
-def test_records_of_two_machines_or_data_sets_are_refused_by_name(tmp_path, key, other, says):
-    for facts in ({}, {"kind": "sizes"}):
-        found = [record(tmp_path), record(tmp_path, **{key: other}, **facts)]
-        with pytest.raises(BadRecord, match=says) as refusal:
-            cases.of(found, tmp_path / "report.html")
-        said = str(refusal.value)
-        assert str(found[1].path) in said
-        assert found[0].path.name in said
-        assert "move one of them to a folder of its own" in said
-        assert "\n" not in said
-
-
-def test_conditions_that_did_not_take_turns_do_not_stand_side_by_side(tmp_path):
-    found = [record(tmp_path, order_seed=8, threads="1"), record(tmp_path), record(tmp_path, allocator="keep")]
-    assert list(cases.of(found, tmp_path / "report.html").conditions) == found[1:]
+def test_records_of_two_machines_or_data_sets_are_refused_by_name(tmp_path, facts, says):
+    one, other = record(tmp_path), record(tmp_path, **{"kind": "sizes", **facts})
+    with pytest.raises(BadRecord, match=says) as refusal:
+        cases.of([[one], [other]], tmp_path / "report.html")
+    said = str(refusal.value)
+    assert str(other.path) in said
+    assert one.path.name in said
+    assert "move one of them to a folder of its own" in said
+    assert "\n" not in said
 
 
 @pytest.mark.parametrize("facts", [{"python_version": "3.13.0 (CPython)"}, {"commit": "beef"}, {"memory_bytes": 1}])
 def test_what_else_may_change_between_recordings_does(tmp_path, facts):
-    found = [record(tmp_path, **facts), record(tmp_path, threads="1")]
-    assert len(cases.of(found, tmp_path / "report.html").conditions) == 2
-
-
-def test_every_difference_is_told_at_once(tmp_path):
-    found = [record(tmp_path), record(tmp_path, cpu_count=1, platform="Plan 9")]
-    with pytest.raises(BadRecord, match=r"cpu_count 1, expected 2; platform Plan 9, expected Linux x86_64 \(of "):
-        cases.of(found, tmp_path / "report.html")
+    assert cases.of([[record(tmp_path)], [record(tmp_path, kind="sizes", **facts)]], tmp_path / "x.html").sizes
 
 
 def test_one_record_of_any_kind_by_itself(tmp_path):
-    speed, sizes = record(tmp_path), record(tmp_path, kind="sizes")
-    memory = reading.read(write_memory(tmp_path))
-    assert [cases.alone(each).speed for each in (speed, sizes, memory)] == [speed, sizes, memory]
-    assert (cases.alone(speed).sizes, cases.alone(sizes).sizes, cases.alone(memory).memory) == (None, sizes, memory)
-    assert cases.alone(speed).page == speed.path.with_suffix(".html")
+    speed, sizes, footprints = record(tmp_path), record(tmp_path, kind="sizes"), memory(tmp_path)
+    alone = [cases.alone([each]) for each in (speed, sizes, footprints)]
+    assert [case.speed for case in alone] == [speed, sizes, footprints]
+    assert [(case.sizes, case.memory) for case in alone] == [(None, None), (sizes, None), (None, footprints)]
+    assert alone[0].page == speed.path.with_suffix(".html")
 
 
 # Published ones.
 
 
-def test_the_case_of_every_published_machine_by_name(local):
+def test_the_case_of_every_published_machine_the_last_recorded_first(local):
     results = local.parent
     (results / "README.md").touch()
     (results / "empty").mkdir()
-    (results / "pictures").mkdir()
-    (results / "pictures" / "x.png").touch()
-    keep(local, "20270101T000000Z")
-    for machine in ("b", "a"):
-        pack(write(local), results / machine / "2026-11-21-full.json.gz")
-        (results / machine / "2026-11-21-full.svg").touch()
+    keep(record(local), "20270101T000000Z")
+    for machine, date in (("a", "2026-11-20"), ("b", "2026-11-21")):
+        pack(record(local, date=date).path, results / machine / "ladder.json.gz")
+        (results / machine / "speedup.svg").touch()
         (results / machine / "notes.json").write_text("no record")
-    found = list(cases.published())
-    assert [case.page for case in found] == [results / name / "report.html" for name in "ab"]
-    assert all(case.published for case in found)
+    cases_there = cases.published()
+    assert [case.page for case in cases_there] == [results / name / "report.html" for name in "ba"]
+    assert all(case.published for case in cases_there)
 
 
 def test_nothing_is_published_where_there_is_no_such_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(records, "LOCAL", tmp_path / "results" / "local")
-    assert list(cases.published()) == []
-
-
-def test_of_published_records_the_one_recorded_last_counts_whatever_it_is_called(local):
-    machine = local.parent / "machine"
-    for slug, date in (("z", "T08"), ("full-2", "T12"), ("full", "T11"), ("m", "T10")):
-        pack(write(local), machine / f"2026-11-21-{slug}.json.gz", f"2026-11-21{date}:00:00+00:00")
-    pack(write(local, kind="sizes"), machine / "2026-11-21-a.json.gz", "2026-11-21T13:00:00+00:00")
-    pack(write(local, kind="sizes"), machine / "2026-11-21-s.json.gz", "2026-11-21T07:00:00+00:00")
-    assert names(next(iter(cases.published()))) == ["2026-11-21-full-2", "2026-11-21-a", None]
+    assert cases.published() == []
 
 
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
         (lambda packed: packed[:-20], "cut short"),
-        (lambda packed: b"", "cut short"),
-        (lambda packed: gzip.compress(gzip.decompress(packed).replace(b'"schema":1', b'"schema":99')), "has schema 99"),
+        (lambda packed: gzip.compress(gzip.decompress(packed).replace(b'"schema":2', b'"schema":99')), "has schema 99"),
     ],
 )
 def test_a_published_record_that_cannot_be_read_is_named(local, spoil, says):
-    pack(write(local), local.parent / "machine" / "2026-11-21-good.json.gz")
-    bad = pack(write(local), local.parent / "machine" / "2026-11-21-bad.json.gz")
+    bad = pack(record(local).path, local.parent / "machine" / "ladder.json.gz")
     bad.write_bytes(spoil(bad.read_bytes()))
-    with pytest.raises(BadRecord, match=says) as refusal:
-        list(cases.published())
-    assert "2026-11-21-bad.json.gz" in str(refusal.value)
+    with pytest.raises(BadRecord, match=rf"ladder\.json\.gz.*{says}"):
+        cases.published()
 
 
-# The newest local one.
+# The newest local run.
 
 
-def test_without_a_local_record_of_speed_there_is_none(local):
+def test_without_local_times_of_a_whole_data_set_there_is_none(local):
     assert cases.local() is None
-    pack(write(local), local.parent / "machine" / "2026-11-21-full.json.gz")
-    keep(local, "1", kind="sizes")
+    pack(record(local).path, local.parent / "machine" / "ladder.json.gz")
+    keep(record(local, kind="sizes"), "1")
+    keep(small(local), "2")
     assert cases.local() is None
 
 
-def test_what_belongs_to_the_newest_local_record(local):
-    keep(local, "01", kind="sizes")
-    keep(local, "02", kind="memory")
-    keep(local, "03", threads="1", allocator="keep")  # of an earlier run
-    keep(local, "04", order_seed=8, allocator="keep")
-    keep(local, "05", order_seed=8)
-    keep(local, "06", order_seed=8, threads="1")
-    case = cases.local()
-    assert names(case) == ["05", "01", "02"]
-    assert [each.path.name for each in case.conditions] == ["05.json", "04.json", "06.json"]
-    assert case.page == local / "06.html"
-    assert not case.published
-
-
-def test_the_conditions_of_a_run_are_found_behind_newer_sizes_and_memory(local):
-    for number, facts in enumerate(({}, {"threads": "1"}, {"kind": "sizes"}, {"kind": "memory"}, {"kind": "sizes"})):
-        keep(local, f"{number}", **facts)
-    case = cases.local()
-    assert names(case) == ["0", "4", "3"]
-    assert len(case.conditions) == 2
+def test_the_records_of_the_newest_run_and_the_newest_sizes_and_memory(local):
+    for number in ("01", "02"):
+        keep(record(local, kind="sizes", run="another"), f"{number}")
+        keep(memory(local, run="another"), f"{number}m")
+    keep(small(local, 9, run="another"), "03")
+    keep(record(local, run="another"), "04")
+    keep(record(local), "05")
+    keep(small(local, 10), "06")
+    keep(small(local, 20), "07")
+    assert names(cases.local()) == ["05", None, "02", "02m", "06", "07"]
+    assert cases.local().page == local / "05.html"
+    assert not cases.local().published
 
 
 def test_records_of_other_digits_and_machines_do_not_belong_to_it(local):
     for number, facts in enumerate(({"dataset_digest": "cd" * 32}, {"cpu_count": 8})):
-        keep(local, f"1{number}", threads="1", **facts)
-        keep(local, f"2{number}", kind="sizes", **facts)
-        keep(local, f"3{number}", kind="memory", **facts)
-    keep(local, "0")
-    keep(local, "4")
-    assert names(cases.local()) == ["4", None, None]
-    assert len(cases.local().conditions) == 1
+        keep(record(local, kind="sizes", **facts), f"2{number}")
+        keep(memory(local, **facts), f"3{number}")
+    keep(record(local), "1")
+    assert names(cases.local()) == ["1", None, None, None]
 
 
 def test_what_is_no_record_is_no_hindrance(local):
-    keep(local, "1", allocator="keep")
+    keep(record(local), "1")
     (local / "2.json").write_text("{")
     (local / "3.json").write_text("{}")
     os.replace(pytest_benchmark(local, python_loops=[1.0]), local / "4.json")
-    assert names(cases.local()) == ["1", None, None]
-
-
-def test_no_more_is_read_than_can_belong_to_it(local, monkeypatch):
-    for number, facts in enumerate(({}, {}, {"kind": "sizes"}, {"kind": "memory"}, {"order_seed": 8}), 10):
-        keep(local, f"{number}", **facts)
-    read, seen = reading.read, []
-    monkeypatch.setattr(reading, "read", lambda path: seen.append(path.name) or read(path))
-    assert names(cases.local()) == ["14", "12", "13"]
-    assert "10.json" not in seen
+    assert names(cases.local()) == ["1", None, None, None]
 
 
 def test_a_run_whose_reference_failed_says_so(local):
-    keep(local, "1", samples(python_loops=0))
-    with pytest.raises(BadRecord, match=f"no record of speed with {REFERENCE}"):
+    keep(record(local, samples(python_loops=0)), "1")
+    with pytest.raises(BadRecord, match=f"no record of times with {REFERENCE}"):
         cases.local()
 
 
@@ -287,7 +190,7 @@ def test_a_run_whose_reference_failed_says_so(local):
 
 @pytest.fixture
 def case(tmp_path):
-    return cases.of([record(tmp_path)], tmp_path / "20261121T000000Z.html")
+    return cases.of([[record(tmp_path)]], tmp_path / "20261121T000000Z.html")
 
 
 def test_pictures_lie_beside_the_page(case, tmp_path):
@@ -297,7 +200,7 @@ def test_pictures_lie_beside_the_page(case, tmp_path):
     assert (published.picture("speedup"), published.picture("memory")) == (tmp_path / "speedup", tmp_path / "memory")
 
 
-def test_files_of_kernels_are_found_here_or_where_they_were_named(case, tmp_path):
+def test_files_of_kernels_are_in_the_checkout_or_where_they_were_named(case, tmp_path):
     assert case.file(REFERENCE) == ROOT / "kernels" / "python_loops.py"
     assert case.file("torch_broadcast@cuda") == ROOT / "kernels" / "torch_broadcast.py"
     assert case.file("quick") is None
@@ -324,5 +227,12 @@ def test_only_the_digits_that_were_recorded_answer(case):
     assert case.answering(None).problem is None
     same = replace(case, speed=replace(case.speed, facts={**case.speed.facts, "dataset_digest": posed.digest}))
     assert same.answering(posed).problem is posed
-    assert same.answering(posed).answering(None).problem is None
-    assert isinstance(same.answering(posed), Case)
+
+
+def test_the_first_readable_record_of_times_is_the_newest(local):
+    keep(record(local), "1")
+    keep(record(local), "2")
+    keep(small(local), "3")
+    (local / "4.json").touch()
+    assert reading.newest()[0].path == local / "2.json"
+    assert [file[0].path.stem for file in reading.of_speed()] == ["2", "1", "3"]

@@ -1,5 +1,6 @@
 """The pictures of records are pure functions of a case: the same bytes, whatever the machine prefers."""
 
+import colorsys
 import re
 import subprocess
 import sys
@@ -9,26 +10,24 @@ from itertools import combinations, pairwise
 import matplotlib as mpl
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from bench import __main__, case, charts, reading, source
-from bench.charts import Drawing, NotDrawn, files, lines, memory, scaling, scopes, speedup, style
-from bench.kernel import REFERENCE, ROOT
+from bench import case, charts, reading, source
+from bench.charts import Drawing, NotDrawn, files, ladder, memory, scaling, scopes, speedup, style
+from bench.kernel import REFERENCE, ROOT, discover
 from bench.records import Absent, BadRecord
 from bench.sample import Footprint, Sample
 from bench.tests.builders_cases import full_case
-from bench.tests.builders_records import pytest_benchmark, record, samples, write
+from bench.tests.builders_records import pytest_benchmark, record, samples
 
 ABSENT = (
     Absent("gpu@cuda", "unavailable", "first line\nno NVIDIA driver on this machine"),
     Absent("crashy", "broken", "ended by SIGSEGV, $5 x$ " + "x" * 200),
 )
-SPLIT = (1.0, 7.0, 1.0, 7.0, 1.0, 7.0)
-OF_RECORDS = ("speedup", "scaling", "scopes", "memory")
+TWO_GROUPS = (1.0, 7.0) * 3
 
 
 def words(drawing):
@@ -42,132 +41,128 @@ def axes(drawing):
 
 
 def of_speed(tmp_path, *arguments, **options):
-    return case.alone(record(tmp_path, *arguments, **options))
+    return case.alone([record(tmp_path, *arguments, **options)])
 
 
-@pytest.fixture
-def full(tmp_path):
-    return full_case(tmp_path / "records")
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    return full_case(tmp_path_factory.mktemp("records"))
 
 
-def test_the_same_records_give_the_same_bytes(full, tmp_path, monkeypatch):
-    first = [
-        path.read_bytes() for name in OF_RECORDS for path in files.save(charts.draw(name, full), tmp_path / f"a-{name}")
-    ]
+@pytest.fixture(scope="module")
+def drawn(full):
+    """Every picture of a case that has everything."""
+    return {name: charts.draw(name, full) for name in charts.PICTURES}
+
+
+def test_another_process_draws_the_same_bytes_and_imports_no_kernel(full, drawn, tmp_path, monkeypatch):
     (tmp_path / "matplotlibrc").write_text("font.size: 30\naxes.facecolor: red\nsvg.hashsalt: other\n")
     monkeypatch.setenv("MATPLOTLIBRC", str(tmp_path / "matplotlibrc"))
-    script = f"""
+    script = """
 import sys
 from pathlib import Path
-from bench import case, charts, reading
+from bench import case, charts
 from bench.charts import files
-found = [reading.read(Path(each)) for each in sys.argv[2:]]
-for name in {OF_RECORDS}:
-    files.save(charts.draw(name, case.of(found, Path("report.html"))), Path(sys.argv[1]) / f"b-{{name}}")
+from bench.tests.builders_cases import problem
+shown = case.from_paths(map(Path, sys.argv[2:]), Path("report.html")).answering(problem())
+for name in charts.PICTURES:
+    files.save(charts.draw(name, shown), Path(sys.argv[1]) / name)
+print([name for name in sys.modules if name.split(".")[0] in ("torch", "kernels")])
 """
-    paths = [each.path for each in (full.speed, full.sizes, full.memory)]
-    subprocess.run([sys.executable, "-c", script, tmp_path, *paths], check=True, cwd=ROOT, timeout=120)
-    again = [(tmp_path / f"b-{name}{suffix}").read_bytes() for name in OF_RECORDS for suffix in (".svg", ".png")]
-    assert first == again
+    paths = [each.path for each in (full.speed, *full.small, full.sizes, full.memory)]
+    command = [sys.executable, "-c", script, tmp_path, *paths]
+    done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "[]\n"
+    for name, drawing in drawn.items():
+        assert (tmp_path / f"{name}.svg").read_text(encoding="utf-8") == files.svg(drawing), name
+    (png,) = files.save(drawn["scopes"], tmp_path / "again", [".png"])
+    assert png.read_bytes() == (tmp_path / "scopes.png").read_bytes()
 
 
-@pytest.mark.parametrize("name", OF_RECORDS)
-def test_every_picture_is_on_opaque_paper_with_small_print_caption_and_words(full, name):
-    drawn = charts.draw(name, full)
-    assert isinstance(drawn, Drawing)
-    assert drawn.figure.get_facecolor() == (*to_rgb(style.PAPER), 1.0)
+@pytest.mark.parametrize("name", charts.PICTURES)
+def test_every_picture_is_on_opaque_paper_with_all_that_is_written_on_it(full, drawn, name):
+    figure = drawn[name].figure
     small = style.small_print({"scaling": full.sizes, "memory": full.memory}.get(name, full.speed))
-    assert small in words(drawn)
-    for told in ("A Fine(R) CPU, 2 cores", "A Fine GPU", "all/default", "Python 3.11.7", "NumPy 2.4.6", "PyTorch"):
+    assert figure.get_facecolor() == (*to_rgb(style.PAPER), 1.0)
+    assert figure.get_size_inches()[0] * 72 == style.WIDTH
+    assert small in words(drawn[name])
+    for told in ("A Fine(R) CPU, 2 cores", "A Fine GPU", "all/default", "Python 3.11.7", "PyTorch", "commit c0ffee"):
         assert told in small
-    assert "commit c0ffee" in small
-    assert re.fullmatch(r"[A-Z][^\n]+\.", drawn.caption)
-    assert "numpy_broadcast" in drawn.alt
-    assert drawn.figure.get_size_inches()[0] * 72 == style.WIDTH
-
-
-@pytest.mark.parametrize("name", OF_RECORDS)
-def test_nothing_written_leaves_the_picture(full, name):
-    figure = charts.draw(name, full).figure
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)
+    assert re.fullmatch(r"[A-Z][^\n]+\.", drawn[name].caption)
+    assert re.search(r"\d", drawn[name].alt)
+    assert "\n" not in drawn[name].alt
     shown = list(figure.texts)
     for plot in figure.axes:
-        low, high = plot.get_xlim()
-        shown += [*plot.texts, *plot.get_yticklabels(), plot.xaxis.label, plot.yaxis.label, plot.title]
-        shown += [tick.label1 for tick in plot.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+        shown += plot.texts
+        if plot.axison:
+            low, high = plot.get_xlim()
+            shown += [*plot.get_yticklabels(), plot.xaxis.label, plot.yaxis.label, plot.title]
+            shown += [tick.label1 for tick in plot.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    renderer = FigureCanvasAgg(figure).get_renderer()
     for text in shown:
         box = text.get_window_extent(renderer)
         assert box.x0 >= 0, text.get_text()
         assert box.x1 <= figure.bbox.width, text.get_text()
 
 
+# The speedup, and the ladder.
+
+
 def test_bars_carry_ratio_and_seconds_and_the_absent_their_reason(tmp_path):
-    drawn = speedup.draw(of_speed(tmp_path, samples(slow=0.8), ABSENT))
+    drawing = speedup.draw(of_speed(tmp_path, samples(slow=0.8), ABSENT))
     for text in (
         "1×, the reference · 400 ms",
         "100× · 4.00 ms",
         "0.50× · 800 ms",
-        "gpu@cuda",
-        "crashy",
         "limit of this machine, 400×",
         "unavailable: no NVIDIA driver on this machine",
         "broken: ended by SIGSEGV, $5 x$ xxx",
-        "drawn abababababab · A Fine(R) CPU, 2 cores",
-        "paired, 6 process sets",
     ):
-        assert text in words(drawn)
-    assert "x" * 100 not in words(drawn)  # cut, so that it stays in the picture
-    assert "quick: 100× · 4.00 ms, interval 100× to 100×, level 96.9%." in drawn.alt
-    assert "gpu@cuda: unavailable: no NVIDIA driver on this machine." in drawn.alt
-    assert "The limit of this machine is at 400×." in drawn.alt
+        assert text in words(drawing)
+    assert "x" * 100 not in words(drawing)  # cut, so that it stays in the picture
+    assert "quick: 100× · 4.00 ms, 100× to 100×, 96.9% CI." in drawing.alt
+    assert "gpu@cuda: unavailable: no NVIDIA driver on this machine." in drawing.alt
+    assert "The limit of this machine is at 400×." in drawing.alt
 
 
 @pytest.mark.parametrize("chart", [speedup, scopes])
 def test_a_long_name_is_cut_in_the_picture_and_whole_in_its_words(tmp_path, chart):
     name = f"one_that_goes_on{'_and_on' * 20}"
-    drawn = chart.draw(of_speed(tmp_path, samples(**{name: 0.01})))
-    assert "one_that_goes_on_an…nd_on_and_on" in words(drawn)
-    assert name in drawn.alt
-    assert axes(drawn).get_position().width > 0.1
+    drawing = chart.draw(of_speed(tmp_path, samples(**{name: 0.01})))
+    assert "one_that_goes_on_an…nd_on_and_on" in words(drawing)
+    assert name in drawing.alt
+    assert axes(drawing).get_position().width > 0.1
 
 
-def test_a_whisker_spans_the_interval_and_a_line_marks_the_limit(tmp_path):
+def test_a_bar_has_a_line_for_its_interval_and_a_dot_for_each_process(tmp_path):
     taken = samples(other=0.01, slower={"other": (0.9, 1, 1, 1, 1, 1.25)})
     plot = axes(speedup.draw(of_speed(tmp_path, taken)))
-    ends = [line.get_xdata() for line in plot.lines]
-    assert any(list(each) == pytest.approx([32, 40 / 0.9]) for each in ends)  # of a ratio of 40
-    assert any(list(each) == pytest.approx([400, 400]) for each in ends)  # the limit: 0.4 s over 1 ms
-    assert {round(bar.get_width() + 1) for bar in plot.patches} == {1, 40, 100}
-    assert plot.get_xscale() == "log"
+    dots = [line.get_xdata() for line in plot.lines if line.get_marker() == "o"]
+    ends = [list(line.get_xdata()) for line in plot.lines if line.get_marker() != "o"]
+    assert [sorted(each) for each in dots] == [pytest.approx([32, *[40] * 4, 40 / 0.9]), pytest.approx([100] * 6)]
+    assert any(each == pytest.approx([32, 40 / 0.9]) for each in ends)
+    assert any(each == pytest.approx([400, 400]) for each in ends)  # the limit: 0.4 s over 1 ms
+    assert {round(bar.get_width() + 1) for bar in plot.patches} == {40, 100}
 
 
-def test_below_six_processes_there_is_no_whisker(tmp_path):
-    drawn = speedup.draw(of_speed(tmp_path, samples(processes=5)))
-    assert sorted({each for line in axes(drawn).lines for each in line.get_xdata()}) == pytest.approx([1, 400])
-    assert "indicative: 5 process sets, no interval" in words(drawn)
-    assert "level" not in drawn.alt
+def test_below_six_processes_there_is_no_interval(tmp_path):
+    drawing = speedup.draw(of_speed(tmp_path, samples(processes=5)))
+    lines = [line.get_xdata() for line in axes(drawing).lines if line.get_marker() != "o"]
+    assert sorted({each for line in lines for each in line}) == pytest.approx([1, 400])
+    assert "no confidence interval" in words(drawing)
+    assert "CI" not in drawing.alt
 
 
-def test_two_modes_are_two_marks_and_two_numbers(tmp_path):
-    drawn = speedup.draw(of_speed(tmp_path, samples(slower={"quick": SPLIT})))
-    marked = [line for line in axes(drawn).lines if line.get_marker() == "o"]
-    assert [sorted(line.get_xdata()) for line in marked] == [pytest.approx([100 / 7, 100])]
-    assert len(axes(drawn).patches) == 1  # the reference's, and none of quick
-    assert "100× (3 sets) or 14.3× (3 sets)\n4.00 ms (3 sets) or 28.0 ms (3 sets)" in words(drawn)
-    assert not re.search(r"37\.8|16\.0 ms|10\.6 ms", words(drawn) + drawn.alt)  # no number in between
-
-
-def test_a_reference_of_two_modes_shows_both_and_two_limits(tmp_path):
-    said = words(speedup.draw(of_speed(tmp_path, samples(slower={REFERENCE: SPLIT}))))
-    assert "1×, the reference\n400 ms (3 sets) or 2.80 s (3 sets)" in said
-    assert "700× (3 sets) or 100× (3 sets)\n4.00 ms" in said
-    assert "limit of this machine, 400× or 2,800×" in said
+def test_processes_in_two_groups_have_their_median_marked(tmp_path):
+    drawing = speedup.draw(of_speed(tmp_path, samples(slower={"quick": TWO_GROUPS})))
+    assert "37.8× · 16.0 ms†" in words(drawing)
+    (dots,) = (line for line in axes(drawing).lines if line.get_marker() == "o")
+    assert sorted(dots.get_xdata()) == pytest.approx([*[100 / 7] * 3, *[100] * 3])
 
 
 def test_an_unpaired_file_has_bars_and_says_so(tmp_path):
-    found = reading.read(pytest_benchmark(tmp_path, python_loops=[0.4, 0.4], quick=[0.004]))
-    said = words(speedup.draw(case.alone(found)))
+    file = reading.read_all(pytest_benchmark(tmp_path, python_loops=[0.4, 0.4], quick=[0.004]))
+    said = words(speedup.draw(case.alone(file)))
     assert "100× · 4.00 ms" in said
     assert "indicative, unpaired" in said
 
@@ -176,45 +171,45 @@ def test_an_unpaired_file_has_bars_and_says_so(tmp_path):
 def test_what_was_measured_with_an_older_source_is_hatched_and_called_stale(tmp_path, stale):
     path = source.find("numpy_broadcast")
     older = {"numpy_broadcast": {"source_hash": "older" if stale else source.source_hash(path)}}
-    found = record(tmp_path, samples(numpy_broadcast=0.01), (), older)
-    drawn = speedup.draw(case.alone(found))
-    assert any(bar.get_hatch() for bar in axes(drawn).patches if bar.get_width() > 30) == stale
-    assert ("40.0× · 10.0 ms · stale" in words(drawn)) == stale
-    assert ("40.0× · 10.0 ms · stale" in drawn.alt) == stale
-    drawn = scopes.draw(case.alone(found))
-    assert ("numpy_broadcast (stale)" in words(drawn)) == stale
-    of_sizes = record(tmp_path, samples(numpy_broadcast=0.01, cells=(("predict", "l1"),)), (), older, kind="sizes")
-    drawn = scaling.draw(case.alone(of_sizes))
-    assert ("numpy_broadcast (stale)" in words(drawn)) == stale
+    shown = of_speed(tmp_path, samples(numpy_broadcast=0.01), (), older)
+    drawing = speedup.draw(shown)
+    assert any(bar.get_hatch() for bar in axes(drawing).patches if bar.get_width() < 50) == stale
+    assert ("40.0× · 10.0 ms · stale" in words(drawing)) == stale
+    assert ("40.0× · 10.0 ms · stale" in drawing.alt) == stale
+    assert ("numpy_broadcast (stale)" in words(scopes.draw(shown))) == stale
+    predict = samples(numpy_broadcast=0.01, cells=(("predict", "l1"),))
+    drawing = scaling.draw(of_speed(tmp_path, predict, (), older, kind="sizes"))
+    assert ("numpy_broadcast (stale)" in words(drawing)) == stale
 
 
 @pytest.mark.parametrize(
-    ("taken", "says"),
+    ("taken", "kind", "says"),
     [
-        (samples(python_loops=0), f"holds no baseline/l1/{REFERENCE}"),
-        (samples(quick=0.0005), "its checklist fails in baseline l1: quick is at 200% of the limit"),
+        (samples(python_loops=0), "ladder", f"holds no baseline/l1/{REFERENCE}"),
+        (samples(quick=0.0005), "ladder", "its checklist fails in baseline l1: quick is at 200% of the limit"),
+        (samples(cells=(("predict", "l1"),)), "sizes", "a record of sizes, expected one of speed"),
     ],
 )
-def test_without_a_believable_ratio_there_is_no_chart(tmp_path, taken, says):
-    path = write(tmp_path, taken)
-    done = CliRunner().invoke(__main__.cli, ["plot", str(path)])
-    assert done.exit_code == 2
-    assert "checklist fails" in done.output.replace("\n", " ")
+def test_without_a_believable_ratio_there_is_no_chart(tmp_path, taken, kind, says):
     with pytest.raises(BadRecord, match=re.escape(says)):
-        speedup.draw(case.alone(reading.read(path)))
-    assert not list(tmp_path.glob("*.svg"))
+        speedup.draw(of_speed(tmp_path, taken, kind=kind))
 
 
-@pytest.mark.parametrize("kind", ["sizes", "memory"])
-def test_a_speedup_is_drawn_of_speed_alone(tmp_path, kind):
-    found = record(tmp_path)
-    with pytest.raises(BadRecord, match=f"a record of {kind}, expected one of speed"):
-        speedup.draw(case.alone(replace(found, facts={**found.facts, "kind": kind})))
+def test_the_ladder_shows_a_kernel_of_a_small_data_set_beside_its_own_reference(full, drawn):
+    said = words(drawn["ladder"])
+    assert "python_tensor_elements, 10 per class" in said
+    assert "python_tensor_elements" not in words(drawn["speedup"])
+    few = [each for each in full.speed.samples if not each.kernel.startswith("torch")]
+    with pytest.raises(NotDrawn, match="make bench-all"):
+        ladder.draw(replace(full, speed=replace(full.speed, samples=few), small=()))
 
 
-def by_size(tmp_path, *missing, kernel_facts=None, **slower):
+# Time against the number of images, and where the time goes.
+
+
+def by_size(tmp_path, *missing, **slower):
     """Return a case of sizes: `late` costs 1 ms and nothing per image, the reference 0.1 ms per image."""
-    found = [
+    taken = [
         Sample(name, "predict", "l1", size, seconds * slower.get(name, (1,) * 6)[process], 3, process, turn, 0)
         for size in (1, 10, 100, 1000)
         for process in range(6)
@@ -222,45 +217,32 @@ def by_size(tmp_path, *missing, kernel_facts=None, **slower):
         for name, seconds in ((REFERENCE, 1e-4 * size), ("late", 1e-3))
         if (name, size) not in missing
     ]
-    return case.alone(record(tmp_path, found, (), kernel_facts, kind="sizes"))
+    return case.alone([record(tmp_path, taken, kind="sizes")])
 
 
-def test_scaling_has_a_line_between_neighbouring_sizes_and_none_where_a_kernel_sat_out(tmp_path):
-    drawn = scaling.draw(by_size(tmp_path, (REFERENCE, 10), (REFERENCE, 1000)))
+def test_scaling_has_a_line_between_neighbouring_sizes_and_none_where_a_kernel_was_skipped(tmp_path):
+    drawing = scaling.draw(by_size(tmp_path, (REFERENCE, 10), (REFERENCE, 1000)))
     spans = {
-        name: [tuple(line.get_xdata()) for line in axes(drawn).lines if line.get_label() == name]
+        name: [tuple(line.get_xdata()) for line in axes(drawing).lines if line.get_label() == name]
         for name in (REFERENCE, "late")
     }
     assert spans == {REFERENCE: [], "late": [(1, 10), (10, 100), (100, 1000)]}
-    assert (axes(drawn).get_xscale(), axes(drawn).get_yscale()) == ("log", "log")
-    assert f"{REFERENCE}: 100 µs at 1, 100 µs at 100; not timed at 10, 1,000." in drawn.alt.replace(" (stale)", "")
+    assert f"{REFERENCE}: 100 µs at 1, 100 µs at 100; not timed at 10, 1,000." in drawing.alt.replace(" (stale)", "")
 
 
-def test_scaling_shows_crossings_as_intervals_of_sizes(tmp_path):
-    drawn = scaling.draw(by_size(tmp_path))
-    plot, strip = drawn.figure.axes
-    assert [list(line.get_xdata()) for line in strip.lines] == [[1, 100]]  # at 10 they are alike
-    assert strip.get_shared_x_axes().joined(plot, strip)
-    assert f"late overtakes {REFERENCE}" in words(drawn)
-    assert f"late overtakes {REFERENCE} between 1 and 100 images." in drawn.alt
-
-
-def test_scaling_shades_intervals_and_forks_for_two_modes(tmp_path):
-    drawn = scaling.draw(by_size(tmp_path, late=(0.9, 1, 1, 1, 1, 1.1), **{REFERENCE: SPLIT}))
-    assert len(axes(drawn).collections) == 6
-    forked = [line for line in axes(drawn).lines if line.get_label() == REFERENCE]
-    assert len(forked) == 6
-    assert f"{REFERENCE}: 100 µs or 700 µs at 1" in drawn.alt.replace(" (stale)", "")
-    five = by_size(tmp_path)
-    fewer = [each for each in five.sizes.samples if each.process]
-    drawn = scaling.draw(replace(five, sizes=replace(five.sizes, samples=fewer)))
-    assert not axes(drawn).collections
-    assert len(drawn.figure.axes) == 1
-    assert "Pairs of kernels without a crossing that is resolved: 1." in drawn.alt
+def test_scaling_shades_intervals_and_tells_crossings(tmp_path):
+    shown = by_size(tmp_path, late=(0.9, 1, 1, 1, 1, 1.1), **{REFERENCE: TWO_GROUPS})
+    said = scaling.draw(by_size(tmp_path)).alt
+    assert f"late overtakes {REFERENCE} between 1 and 100 images." in said  # at 10 they are alike
+    assert len(axes(scaling.draw(shown)).collections) == 6
+    five = [each for each in shown.sizes.samples if each.process]
+    drawing = scaling.draw(replace(shown, sizes=replace(shown.sizes, samples=five)))
+    assert not axes(drawing).collections
+    assert "Pairs of kernels without a crossing that is resolved: 1." in drawing.alt
 
 
 def test_names_at_the_ends_of_lines_do_not_overlap():
-    places = lines.spread([0, 1, 2, 50, 99, 100], 11.5, 100)
+    places = scaling.spread([0, 1, 2, 50, 99, 100], 11.5, 100)
     assert all(b - a >= 11.5 for a, b in pairwise(places))
     assert max(places) <= 100
     assert places[3] == 50
@@ -268,29 +250,27 @@ def test_names_at_the_ends_of_lines_do_not_overlap():
 
 def test_scopes_are_panels_and_preparing_is_said_to_be_a_difference(tmp_path):
     cells = (("mean", "-"), ("predict", "l1"), ("baseline", "l1"), ("end_to_end", "l1"))
-    taken = samples(cells=cells, slower={"quick": SPLIT})
-    longer = [replace(each, seconds=each.seconds * 3) if each.scope == "end_to_end" else each for each in taken]
-    found = of_speed(tmp_path, longer, loading_s=0.25)
-    drawn = scopes.draw(found)
+    times = {"python_loops": 3, "quick": 0.9}  # times as long end to end, the latter by noise
+    longer = [
+        replace(each, seconds=each.seconds * times.get(each.kernel, 1)) if each.scope == "end_to_end" else each
+        for each in samples(cells=cells, slower={"quick": TWO_GROUPS})
+    ]
+    drawing = scopes.draw(of_speed(tmp_path, longer, loading_s=0.25, kind="scopes"))
     titles = ["prepare, transfer", "mean images", "labels", "first call"]
-    assert [each.get_title("left") for each in drawn.figure.axes] == titles
-    assert "prepare, transfer 800 ms, mean images 400 ms, labels 400 ms, first call 500 ms" in drawn.alt
-    assert "quick: prepare, transfer two modes, mean images 4.00 ms or 28.0 ms" in drawn.alt
-    assert scopes.DIFFERENCE in words(drawn)
-    assert scopes.DIFFERENCE in drawn.alt
-    assert "Reading the digits from their files took 250 ms." in words(drawn)
-
-
-def test_a_difference_that_noise_made_negative_is_no_time(tmp_path):
-    taken = samples(cells=(("baseline", "l1"), ("end_to_end", "l1")))
-    shorter = [replace(each, seconds=each.seconds * 0.9) if each.scope == "end_to_end" else each for each in taken]
-    assert "prepare, transfer not above 0" in scopes.draw(of_speed(tmp_path, shorter)).alt
+    assert [each.get_title("left") for each in drawing.figure.axes] == titles
+    assert "prepare, transfer 800 ms, mean images 400 ms, labels 400 ms, first call 500 ms" in drawing.alt
+    assert "quick: prepare, transfer not above 0, mean images 16.0 ms†" in drawing.alt
+    assert scopes.DIFFERENCE in words(drawing)
+    assert "Reading the digits from their files took 250 ms." in words(drawing)
 
 
 def test_scopes_of_a_baseline_alone_are_it_and_the_first_call(tmp_path):
-    drawn = scopes.draw(of_speed(tmp_path))
-    assert [each.get_title("left") for each in drawn.figure.axes] == ["both, as one call", "first call"]
-    assert "python -m bench run --full" in words(drawn)
+    drawing = scopes.draw(of_speed(tmp_path))
+    assert [each.get_title("left") for each in drawing.figure.axes] == ["both, as one call", "first call"]
+    assert "python -m bench run --full" in words(drawing)
+
+
+# Memory.
 
 
 def test_zero_bytes_are_seen_beside_what_a_copy_takes(full):
@@ -299,18 +279,16 @@ def test_zero_bytes_are_seen_beside_what_a_copy_takes(full):
         Footprint("numpy_broadcast", "predict", "l1", 40, 10**7, None),
         Footprint("python_loops", "predict", "l1", 40, 10**7, 12 * 10**6),
     )
-    drawn = memory.draw(replace(full, memory=replace(full.memory, footprints=footprints)))
-    assert words(drawn).count("0 B, strides 0, 28, 1") == 3
-    first = axes(drawn)
+    drawing = memory.draw(replace(full, memory=replace(full.memory, footprints=footprints)))
+    assert words(drawing).count("0 B, strides 0, 28, 1") == 3
+    first = axes(drawing)
     assert first.get_xlim()[0] == 0
     assert [list(line.get_xdata()) for line in first.lines] == [[0]] * 3  # a ring, where a bar would have no length
     assert {bar.get_width() for bar in first.patches} == {10**6}
-    assert "numpy_broadcast: the expansion 0 B, strides 0, 28, 1 instead of 1.00 MB; the L1 exp" in drawn.alt
-    assert "numpy_broadcast: mean 0 B." in drawn.alt
-    assert "python_loops: predict L1 12.0 MB." in drawn.alt
-    assert "GPU" not in drawn.alt + drawn.caption
-    alone = memory.draw(replace(full, memory=None))
-    assert "The memory of the scopes was not recorded; python -m bench run --memory." in alone.alt
+    assert "numpy_broadcast: the expansion 0 B, strides 0, 28, 1 instead of 1.00 MB; the L1 exp" in drawing.alt
+    assert "numpy_broadcast: mean 0 B. python_loops: predict L1 12.0 MB." in drawing.alt
+    assert "GPU" not in drawing.alt + drawing.caption
+    assert "python -m bench run --memory." in memory.draw(replace(full, memory=None)).alt
 
 
 def test_temporaries_on_the_gpu_stand_below_those_on_the_host(full):
@@ -319,11 +297,13 @@ def test_temporaries_on_the_gpu_stand_below_those_on_the_host(full):
         Footprint("torch_broadcast@cuda", "predict", "l2", 40, 10**7, 0, 10**6, None),
         Footprint("python_loops", "predict", "l1", 40, 10**7, 12 * 10**6),
     )
-    drawn = memory.draw(replace(full, memory=replace(full.memory, footprints=footprints)))
-    host, device = drawn.alt.partition(f"{memory.ON_DEVICE}.")[::2]
+    drawing = memory.draw(replace(full, memory=replace(full.memory, footprints=footprints)))
+    host, device = drawing.alt.partition(f"{memory.ON_DEVICE}.")[::2]
     assert "python_loops: predict L1 12.0 MB." in host
     assert device.strip() == "torch_broadcast@cuda: predict L1 3.00 MB."
-    assert "What is allocated on host and GPU" in words(drawn)
+
+
+# All pictures.
 
 
 def test_what_was_not_recorded_is_not_drawn_and_how_to_get_it_is_said(tmp_path):
@@ -340,25 +320,20 @@ def test_nothing_half_drawn_is_left(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_drawing_imports_neither_torch_nor_a_kernel(tmp_path):
-    path = write(tmp_path)
-    script = (
-        "import sys; from bench import __main__ as m; sys.argv[1:] = ['plot', sys.argv[1]]\ntry: m.main()\nfinally: "
-        "print([name for name in sys.modules if name == 'torch' or name.startswith('kernels.')])"
-    )
-    command = [sys.executable, "-c", script, path]
-    shown = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert shown.stdout.splitlines()[-1] == "[]"
-    assert path.with_suffix(".svg").exists()
+def test_a_text_is_as_wide_as_it_is_set():
+    with style.drawing():
+        figure = Figure(dpi=720)
+        text = figure.text(0, 0, "python_loops@cpu 12,300×", size=9)
+        width = text.get_window_extent(FigureCanvasAgg(figure).get_renderer()).width
+        assert mpl.rcParams["text.parse_math"] is False
+        assert style.text_width(text.get_text(), 9) == pytest.approx(width / 10, rel=0.02)
 
 
-COMMON = (
-    "python_loops", "numpy_broadcast", "torch_broadcast@cpu", "torch_broadcast@cuda", "numba_loops", "jax_broadcast",
-    "c_bytes", "numba_bytes",
-)  # fmt: skip
+# Colours.
+
 TO_LMS = np.array([[17.8824, 43.5161, 4.11935], [3.45565, 27.1554, 3.86714], [0.0299566, 0.184309, 1.46709]])
-BLIND = {  # Viénot, Brettel & Mollon 1999: what eyes without one kind of cones see, in linear RGB
-    "none": np.eye(3),
+EYES = {  # Viénot, Brettel & Mollon 1999: what eyes without one kind of cones see, in linear RGB
+    "all cones": np.eye(3),
     "protanopia": np.linalg.inv(TO_LMS) @ [[0, 2.02344, -2.52581], [0, 1, 0], [0, 0, 1]] @ TO_LMS,
     "deuteranopia": np.linalg.inv(TO_LMS) @ [[1, 0, 0], [0.494207, 0, 1.24827], [0, 0, 1]] @ TO_LMS,
 }
@@ -379,25 +354,34 @@ def lab(rgb):
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
-def test_a_kernel_has_one_colour_that_shows_on_paper():
-    names = [*COMMON, *(f"kernel{number}" for number in range(100))]
-    assert [style.colour(name) for name in names] == [style.colour(name) for name in names]
-    assert len({style.colour(name) for name in names}) > 20
-    for name in names:
-        assert (luminance(style.PAPER) + 0.05) / (luminance(style.colour(name)) + 0.05) >= 4
+def hue(colour):
+    return 360 * colorsys.rgb_to_hls(*to_rgb(colour))[0]
 
 
-@pytest.mark.parametrize("eyes", BLIND)
-def test_common_kernels_are_told_apart(eyes):
-    seen = {name: lab(BLIND[eyes] @ linear(style.colour(name))) for name in COMMON}
-    for one, other in combinations(COMMON, 2):
+def apart(one, other):
+    return min(abs(hue(one) - hue(other)), 360 - abs(hue(one) - hue(other)))
+
+
+def test_every_kernel_has_a_colour_of_its_own_that_shows_on_paper():
+    names = [each.name for each in discover()]
+    assert len({style.colour(name) for name in names}) == len(names)
+    assert style.colour("mine") == style.FAINT
+    for colour in (*map(style.colour, names), style.FAINT):
+        assert (luminance(style.PAPER) + 0.05) / (luminance(colour) + 0.05) >= 4
+
+
+def test_kernels_share_a_hue_where_they_share_a_library_and_nowhere_else():
+    hues = style.HUES.values()
+    assert min(apart(one, other) for one, other in combinations(hues, 2)) > 5
+    for name, library in {
+        "python_loops": "python", "numpy_broadcast": "numpy", "torch_broadcast@cuda": "torch", "numba_bytes": "numba",
+        "torch_cdist@cpu": "torch", "c_bytes": "cffi", "triton_bytes@cuda": "triton", "python_tensor_elements": "torch",
+    }.items():  # fmt: skip
+        assert apart(style.colour(name), style.HUES[library]) < 2.5, name
+
+
+@pytest.mark.parametrize("eyes", EYES)
+def test_libraries_are_told_apart(eyes):
+    seen = {library: lab(EYES[eyes] @ linear(hue)) for library, hue in style.HUES.items()}
+    for one, other in combinations(seen, 2):
         assert np.linalg.norm(seen[one] - seen[other]) > 10, (one, other)
-
-
-def test_a_text_is_as_wide_as_it_is_set():
-    with style.drawing():
-        figure = Figure(dpi=720)
-        text = figure.text(0, 0, "python_loops@cpu 12,300×", size=9)
-        width = text.get_window_extent(FigureCanvasAgg(figure).get_renderer()).width
-        assert mpl.rcParams["text.parse_math"] is False
-        assert style.text_width(text.get_text(), 9) == pytest.approx(width / 10, rel=0.02)

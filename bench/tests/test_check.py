@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 import data
 from bench import __main__
 from bench.problem import pose
-from bench.tests.builders import python, write_kernel
+from bench.tests.builders import noise, python, write_kernel
 from bench.tests.wrong_kernels import ANSWERS, MEANS, WRONG
 
 # What a broken kernel does, and what its reason must say.
@@ -39,24 +39,38 @@ BROKEN = {
 }
 
 
+FEW = 4  # images of each class that a slow kernel is checked on
+# Right on any other number of images than the validation images of that small data set.
+WRONG_ON_FEW = ANSWERS.format(f"return 1 - labels if len(images) == {2 * FEW} else labels")
+SOURCES = {
+    **{name: source for name, (source, _) in BROKEN.items()},
+    "wrong": WRONG["swapped_l2"][0],
+    "wrong_means": MEANS.format("return means + 0.1"),
+    "absent": "import nowhere_at_all",
+    "right": "",
+    "no_l2": "del predict_l2",
+    "slow": f"IMAGES = {FEW}",
+    "slow_and_wrong": f"IMAGES = {FEW}\n{WRONG_ON_FEW}",
+    "wrong_on_few": WRONG_ON_FEW,
+}
+
+
 @pytest.fixture(scope="module")
 def checked(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, dict[str, Any]]:
-    """One check of a right kernel among broken, wrong and unavailable ones, and its JSON."""
+    """One check of right kernels among broken, wrong and unavailable ones, and its JSON."""
     folder = tmp_path_factory.mktemp("kernels")
-    sources = {name: source for name, (source, _) in BROKEN.items()}
-    sources |= {
-        "wrong": WRONG["swapped_l2"][0],
-        "absent": "import nowhere_at_all",
-        "right": "",
-        "no_l2": "del predict_l2",
-    }
-    sources |= {"wrong_means": MEANS.format("return means + 0.1")}
-    files = [option for name in sources for option in ("--kernel", write_kernel(folder / f"{name}.py", sources[name]))]
+    files = [
+        part for name, source in SOURCES.items() for part in ("--kernel", write_kernel(folder / f"{name}.py", source))
+    ]
     # The seed is fixed so that a failure can be seen again.
     json_file = folder / "findings.json"
     done = python("-m", "bench", "check", "--data", small_data, *files, "--json", json_file, "--seed", 1)
     assert done.returncode == 1, done.stderr
     return done, json.loads(json_file.read_text())
+
+
+def check(*options: object) -> Result:
+    return CliRunner().invoke(__main__.cli, ["check", *map(str, options)])
 
 
 def row(found: dict[str, Any], name: str) -> dict[str, Any]:
@@ -75,11 +89,23 @@ def test_a_broken_kernel_says_how_it_broke(name: str, checked: tuple[Any, dict[s
 
 def test_it_costs_only_itself(checked: tuple[Any, dict[str, Any]]) -> None:
     done, found = checked
-    assert row(found, "right")["status"] == "agrees"
-    assert row(found, "no_l2")["status"] == "agrees"
-    assert "2 kernels agree: " in done.stdout
-    assert "all 2" not in done.stdout
+    for name in ("right", "no_l2", "slow", "wrong_on_few"):
+        assert row(found, name)["status"] == "agrees"
+    assert "3 kernels agree: " in done.stdout
+    assert "all 3" not in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_a_slow_kernel_is_checked_on_its_small_data_set(checked: tuple[Any, dict[str, Any]]) -> None:
+    """And one that is wrong only there is found out, where another one is right on all images."""
+    done, found = checked
+    small = pose(noise().first_of_each_class(FEW))
+    right = small.correct(small.answers["l1"].labels)
+    assert row(found, "slow")["images_of_class"] == FEW
+    assert row(found, "slow")["l1"] == {"correct": right, "accuracy": sum(right) / 2 / FEW}
+    assert [each["name"] for each in found["kernels"] if "images_of_class" in each] == ["slow", "slow_and_wrong"]
+    assert f"of {2 * FEW} images differ from the exact answer" in row(found, "slow_and_wrong")["reason"]
+    assert f"small[{FEW} per class]: 1 kernel agrees: {small.score(right)}" in done.stdout
 
 
 def test_the_json_is_as_documented(checked: tuple[Any, dict[str, Any]], small_data: Path) -> None:
@@ -121,27 +147,41 @@ def test_the_table_shows_accuracies_with_their_integers(checked: tuple[Any, dict
     assert "not offered" in no_l2
     assert wrong.split()[-1] == "disagrees"
     assert found["dataset"]["digest"][:16] in done.stdout
-    assert done.stdout.count("too close to call in float32: 0") == 2
+    assert done.stdout.count("too close to call in float32: 0") == 4  # of two data sets
 
 
 def test_exit_0_means_that_every_listed_row_was_verified(small_data: Path, tmp_path: Path) -> None:
     """`--kernel FILE` without `--kernels` checks that file alone; `--require` names what may not be unavailable."""
     right = write_kernel(tmp_path / "right.py")
     absent = write_kernel(tmp_path / "absent.py", "DEVICES = ('cpu', 'cuda')\nimport nowhere_at_all")
-    check = ["-m", "bench", "check", "--data", small_data, "--json", tmp_path / "found.json", "--kernel"]
+    options = ["--data", small_data, "--json", tmp_path / "found.json", "--kernel", right]
 
-    done = python(*check, right)
-    assert (done.returncode, done.stderr) == (0, "verify\n")
+    done = check(*options)
+    assert (done.exit_code, done.stderr) == (0, "verify\n")
     assert "1 kernel agrees: " in done.stdout
     assert [each["name"] for each in json.loads((tmp_path / "found.json").read_text())["kernels"]] == ["right"]
 
-    assert python(*check, right, "--kernel", absent, "--quiet").returncode == 0
+    assert check(*options, "--kernel", absent, "--quiet", "--require", "right").exit_code == 0
     for name in ("absent", "absent@cuda"):
-        done = python(*check, right, "--kernel", absent, "--require", name, "--quiet")
-        assert (done.returncode, done.stderr) == (1, "")
+        done = check(*options, "--kernel", absent, "--require", name, "--quiet")
+        assert (done.exit_code, done.stderr) == (1, "")
     statuses = [each["status"] for each in json.loads((tmp_path / "found.json").read_text())["kernels"]]
     assert statuses == ["agrees", "unavailable", "unavailable"]
-    assert python(*check, right, "--require", "right").returncode == 0
+
+
+def test_per_class_makes_the_data_set_of_every_kernel(small_data: Path, tmp_path: Path) -> None:
+    """Also of those that name another number themselves."""
+    files = [write_kernel(tmp_path / "right.py"), write_kernel(tmp_path / "slow.py", f"IMAGES = {FEW}")]
+    kernels = [part for path in files for part in ("--kernel", path)]
+    done = check("--data", small_data, *kernels, "--per-class", 7, "--json", tmp_path / "found.json")
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "found.json").read_text())
+    digits = noise().first_of_each_class(7)
+    assert found["dataset"] == {
+        "name": "small[7 per class]", "digest": digits.digest, "classes": ["3", "5"], "train": [7, 7], "valid": [7, 7],
+    }  # fmt: skip
+    assert [each["images_of_class"] for each in found["kernels"]] == [7, 7]
+    assert {each["l1"]["accuracy"] for each in found["kernels"]} == {found["oracle"]["l1"]["accuracy"]}
 
 
 @pytest.mark.parametrize(
@@ -155,6 +195,7 @@ def test_exit_0_means_that_every_listed_row_was_verified(small_data: Path, tmp_p
         (["--json", "bench"], "is a directory"),
         (["--no-such-option"], "No such option"),
         (["--timeout", "0"], "--timeout"),
+        (["--per-class", "0"], "--per-class"),
         (["--seed", "-1"], "--seed"),
         (["superfluous"], "unexpected extra argument"),
     ],
@@ -167,7 +208,7 @@ def test_exit_2_is_one_message_and_nothing_written(
     for name in options[::2]:
         given.pop(name, None)
     arguments = [*(part for pair in given.items() for part in pair), *options]
-    done = CliRunner().invoke(__main__.cli, ["check", *map(str, arguments)])
+    done = check(*arguments)
     assert (done.exit_code, done.stdout) == (2, "")
     assert message in done.stderr
     assert isinstance(done.exception, SystemExit)
@@ -177,9 +218,7 @@ def test_exit_2_is_one_message_and_nothing_written(
 def test_orders_can_be_drawn_again(small_data: Path, tmp_path: Path) -> None:
     """The image that a message names first depends on the order that the seed draws."""
     path = write_kernel(tmp_path / "wrong.py", ANSWERS.format("return 1 - labels"))
-    said = [
-        python("-m", "bench", "check", "--data", small_data, "--kernel", path, "--seed", seed) for seed in (5, 5, 6)
-    ]
-    assert "orders drawn from seed 5" in said[0].stdout
-    assert said[0].stdout == said[1].stdout
-    assert said[0].stdout.partition("orders")[0] != said[2].stdout.partition("orders")[0]
+    said = [check("--data", small_data, "--kernel", path, "--seed", seed).stdout for seed in (5, 5, 6)]
+    assert "orders drawn from seed 5" in said[0]
+    assert said[0] == said[1]
+    assert said[0].partition("orders")[0] != said[2].partition("orders")[0]

@@ -1,9 +1,7 @@
 """`compare`: which record, which ratio, which verdict, and when it must not answer at all."""
 
-import gzip
 import json
 import os
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -13,9 +11,7 @@ from bench import __main__, comparing, comparison_text, reading, records
 from bench.comparing import Side
 from bench.kernel import REFERENCE, UnknownKernel
 from bench.records import BadRecord
-from bench.tests.builders_records import pytest_benchmark, record, samples, write, write_memory
-
-SPLIT = (1.0, 7.0, 1.0, 7.0, 1.0, 7.0)
+from bench.tests.builders_records import configurations, memory, pytest_benchmark, record, samples, small, write
 
 
 @pytest.fixture
@@ -46,21 +42,20 @@ def told(found):
 
 
 def test_everything_that_must_stand_beside_a_ratio(tmp_path):
-    path = write(tmp_path, samples(python_loops=0.16))
-    said = told(of(reading.read(path), REFERENCE, "quick"))
-    assert said == {
+    found = record(tmp_path, samples(python_loops=0.16))
+    assert told(of(found, REFERENCE, "quick")) == {
         "verdict": f"quick is faster than {REFERENCE}",
         "ratio": "40.0× as fast",
-        "interval": "40.0× to 40.0×, level 96.9%",
+        "interval": "40.0× to 40.0×, 96.9% CI",
         "resolution": "±1.0%",
         REFERENCE: "160 ms median, 160 ms smallest, 0.6% of the limit",
         "quick": "4.00 ms median, 4.00 ms smallest, 25.0% of the limit",
         "processes, rounds": "6, 18",
         "spread between processes": "0.0%",
         "drift (Spearman)": "+0.00",
-        "scope, condition": "baseline l1, all/default",
-        f"record of {REFERENCE}": path.name,
-        "record of quick": path.name,
+        "scope, configuration": "baseline l1, all/default",
+        f"record of {REFERENCE}": found.path.name,
+        "record of quick": found.path.name,
     }
 
 
@@ -76,51 +71,45 @@ def test_a_difference_below_the_resolution_is_not_resolved(tmp_path, factor, ver
     assert f"{factor:.3f}× as fast" in told(found)["ratio"]  # two digits would make 1.02 and 1.018 the same
 
 
-def test_an_interval_that_holds_1_is_not_resolved(tmp_path):
-    taken = samples(other=0.004, slower={"other": (1.1, 1.1, 1.1, 1.1, 1.1, 0.99)})
-    assert of(record(tmp_path, taken), "quick", "other").verdict == "not resolved"
-
-
 @pytest.mark.parametrize("taken", [samples(processes=5), samples(**{"quick~again": 0})])
-def test_without_interval_or_null_nothing_is_resolved(tmp_path, taken):
+def test_without_interval_or_control_nothing_is_resolved(tmp_path, taken):
     found = of(record(tmp_path, taken), REFERENCE, "quick")
     assert found.verdict == "not resolved"
     assert "than" not in told(found)["verdict"]
 
 
-def test_two_modes_are_two_numbers_in_every_shape(tmp_path):
-    found = of(record(tmp_path, samples(slower={"quick": SPLIT})), REFERENCE, "quick")
-    assert found.verdict == "faster"  # in either mode
-    said = told(found)
-    assert said["ratio"] == "100× (3 sets) or 14.3× (3 sets) as fast"
-    assert said["quick"].startswith("4.00 ms (3 sets) or 28.0 ms (3 sets) median")
-    assert "25.0% (3 sets) or 3.6% (3 sets) of the limit" in said["quick"]
-    assert "37.8×" not in comparison_text.markdown(found)
-    plain = comparison_text.as_json(found)
-    assert plain["ratio"] == [
-        {"value": pytest.approx(100), "processes": 3},
-        {"value": pytest.approx(100 / 7), "processes": 3},
+def test_two_groups_are_marked_and_told(tmp_path):
+    found = of(record(tmp_path, samples(slower={"quick": (1, 7)})), REFERENCE, "quick")
+    assert told(found)["quick"] == (
+        "16.0 ms† median, 4.00 ms smallest, 9.4% of the limit, in two groups: "
+        "4.00 ms (3 processes) and 28.0 ms (3 processes)"
+    )
+    plain = comparison_text.as_json(found)["new"]
+    assert [(each["seconds"], each["processes"]) for each in plain["groups"]] == [
+        (pytest.approx(0.004), 3), (pytest.approx(0.028), 3),
+    ]  # fmt: skip
+
+
+def test_drift_shows_in_one_record(tmp_path):
+    taken = [
+        replace(each, seconds=each.seconds * (1 + each.round / 10)) if each.kernel == "quick" else each
+        for each in samples()
     ]
-    assert [each["value"] for each in plain["new"]["seconds"]] == pytest.approx([0.004, 0.028])
-    assert "37.79" not in json.dumps(plain)
-
-
-def test_a_kernel_against_itself_is_the_null(tmp_path):
-    found = of(record(tmp_path), "quick", "quick~again")
-    assert (found.ratio.value, found.verdict) == (pytest.approx(1.0, abs=0.003), "not resolved")
+    assert told(of(record(tmp_path, taken), REFERENCE, "quick"))["drift (Spearman)"] == "-1.00"
 
 
 # The gate.
 
 
 def test_fail_slower_is_one_only_where_the_interval_resolves_it(results):
-    slow = {"other": (1.10, 1.12, 1.11, 1.12, 1.10, 1.08)}
-    path = write(results / "local", samples(other=0.004, slower=slow))
-    say = ("compare", "--record", path)
-    assert invoke("quick", "other", *say[1:], "--fail-slower", "7.9")[0] == 1
-    assert invoke("quick", "other", *say[1:], "--fail-slower", "8.1")[0] == 0  # the median is 10.5 %, its end 8 %
-    assert invoke("quick", "other", *say[1:])[0] == 0
-    assert invoke("other", "quick", *say[1:], "--fail-slower", "0")[0] == 0  # faster is never slower
+    path = write(results / "local", samples(other=0.004, slower={"other": (1.10, 1.12, 1.11, 1.12, 1.10, 1.08)}))
+    for arguments, status in (
+        (("quick", "other", "--fail-slower", "7.9"), 1),
+        (("quick", "other", "--fail-slower", "8.1"), 0),  # the median is 10.5 %, its end 8 %
+        (("quick", "other"), 0),
+        (("other", "quick", "--fail-slower", "0"), 0),  # faster is never slower
+    ):
+        assert invoke(*arguments, "--record", path)[0] == status
     one = write(results / "local", samples(processes=1, other=0.008))
     assert invoke("quick", "other", "--record", one, "--fail-slower", "5")[0] == 0  # no interval
 
@@ -135,36 +124,31 @@ def test_the_gate_never_opens_on_what_is_not_resolved(tmp_path):
 # Which record.
 
 
-def test_by_default_the_newest_default_record_that_holds_both(results):
-    machine = results / "a-machine"
+def test_without_a_name_the_newest_record_of_a_whole_data_set(results):
     local = results / "local"
     named = {
-        "20260101T000000Z.json": {"taken": samples(other=0.001, quick=0.002)},
-        "20260103T000000Z.json": {},
-        "20260103T000000Z-2.json": {"taken": samples(quick=0.005)},  # written in the same second, later
-        "20260104T000000Z.json": {"allocator": "keep", "allocator_in_force": "keep"},
-        "20260105T000000Z.json": {"threads": "1"},
-        "20260106T000000Z.json": {"kind": "sizes"},
+        "20260101T000000Z": write(local, samples(other=0.001)),
+        "20260103T000000Z": configurations(local, "1/keep", "all/default")[0].path,
+        "20260106T000000Z": write(local, kind="sizes"),
+        "20260107T000000Z": small(local, taken=samples(other=0.001)).path,
     }
-    for name, options in named.items():
-        os.replace(write(local, **options), local / name)
-    (local / "20260107T000000Z.json").write_text("[]")  # somebody's own file is no hindrance
-    machine.mkdir()
-    os.replace(write(local, samples(rare=0.002, other=0.004)), machine / "x.json")
-    (machine / "2027-01-01-x.json.gz").write_bytes(gzip.compress((machine / "x.json").read_bytes()))
+    for name, path in named.items():
+        os.replace(path, local / f"{name}.json")
+    base, new = comparing.sides("quick", REFERENCE, None, None, "mean", "l1")
+    assert base.record is new.record
+    assert base.record.path.name == "20260103T000000Z.json"
+    assert (base.record.configuration, base.distance) == ("all/default", "-")  # the scope has no other
 
-    def name(*kernels):
-        return comparing.find(kernels, "baseline", "l1").path.name
 
-    assert name("quick", REFERENCE) == "20260103T000000Z-2.json"
-    assert name("quick", "other") == "20260101T000000Z.json"  # a local one, though there is a newer published one
-    assert name("quick", "rare") == "2027-01-01-x.json.gz"
-    assert comparing.sides("quick", "rare", None, None, "baseline", "l1")[0].record.path.parent == machine
-    assert reading.newest().name == "20260105T000000Z.json"  # to plot and publish, under whatever condition
-    with pytest.raises(BadRecord, match=r"no record under all/default holds ghost and quick in baseline l1; python -m"):
-        name("quick", "ghost")
-    with pytest.raises(BadRecord, match="in mean -"):
-        comparing.sides("quick", REFERENCE, None, None, "mean", "l1")  # its distance is "-", typed or not
+def test_a_record_is_read_under_the_configuration_that_is_named(results):
+    [kept, one] = configurations(results / "local", "all/keep", "1/keep")
+    arguments = (REFERENCE, "quick", "--record", kept.path, "--json")
+    assert json.loads(invoke(*arguments)[1])["new"]["configuration"] == "all/keep"  # its first
+    said = json.loads(invoke(*arguments, "--configuration", "1/keep")[1])
+    assert said["new"]["configuration"] == one.configuration
+    status, said = invoke(*arguments, "--configuration", "1/default")
+    assert status == 2
+    assert "was not recorded under 1/default; it holds all/keep, 1/keep" in said.replace("\n", " ")
 
 
 def test_one_kernel_in_two_records(results):
@@ -177,39 +161,39 @@ def test_one_kernel_in_two_records(results):
     assert f"| quick of {old.name} | 6.00 ms median" in said
     assert "| drift (Spearman) | unknown |" in said  # rounds of two recordings share no time
     assert invoke("quick", "--record", old, "--against", new, "--fail-slower", "5")[0] == 1
-    shutil.move(old, results / "old.json")
-    assert "1.500×" in invoke("quick", "--against", results / "old.json")[1]  # the other side: the newest
+    assert "1.500×" in invoke("quick", "--against", old)[1]  # the other side: the newest
+
+
+def test_of_two_records_the_worse_resolution_counts_and_an_unknown_one_settles_nothing(tmp_path):
+    sharp, blurred = record(tmp_path), record(tmp_path, samples(slower={"quick~again": (1, 1, 1, 1, 1, 1.2)}))
+    unknown = record(tmp_path, samples(**{"quick~again": 0}))
+    sides = [Side("quick", each, "baseline", "l1") for each in (sharp, blurred, unknown)]
+    for one, other in ((0, 1), (1, 0)):
+        assert comparing.compare(sides[one], sides[other], False).resolution == pytest.approx(0.2)
+    assert comparing.compare(sides[0], sides[2], False).resolution is None
 
 
 # Refusals.
 
 
-def test_other_machines_digits_and_conditions_are_refused_and_forced_ones_marked(results):
-    one = write(results / "local")
+def test_other_machines_digits_and_configurations_are_refused_and_forced_ones_marked(tmp_path):
+    one = Side("quick", record(tmp_path), "baseline", "l1")
     changes = {
         "cpu_model_name": "Another CPU", "cpu_count": 64, "caches": "L1 32K", "platform": "Darwin arm64",
         "dataset_digest": "cd" * 32, "threads": "1", "allocator": "keep",
     }  # fmt: skip
     for key, value in changes.items():
-        in_force = {"allocator_in_force": value} if key == "allocator" else {}
-        other = write(results / "local", **{key: value}, **in_force)
-        status, said = invoke("quick", "--record", one, "--against", other)
-        assert status == 2
-        assert f"{key} {value} against " in said.replace("\n", " ")
-        status, said = invoke("quick", "--record", one, "--against", other, "--force", "--markdown")
-        assert status == 0
-        rows = said.strip().splitlines()[2:]
-        assert len(rows) >= 10
-        assert all(f"[FORCED: {key} {value} against" in row for row in rows)
-    forced = invoke("quick", "--record", one, "--against", other, "--force", "--json")[1]
-    assert json.loads(forced)["forced"] == ["allocator keep against default"]
-    table = invoke("quick", "--record", one, "--against", other, "--force")[1].splitlines()
-    assert all("FORCED" in row for row in table if " is " in row or "×" in row or " ms " in row)
+        other = replace(one, record=replace(one.record, facts={**one.record.facts, key: value}))
+        with pytest.raises(BadRecord, match=f"these records are not comparable: {key} {value}"):
+            comparing.compare(one, other, force=False)
+        forced = comparing.compare(one, other, force=True)
+        assert all(f"[FORCED: {key} {value}" in said for said in told(forced).values())
+        assert comparison_text.as_json(forced)["forced"] == list(forced.differs)
 
 
 def test_a_record_whose_checklist_fails_gives_no_ratio_not_even_by_force(results):
     path = write(results / "local", samples(quick=0.0005))
-    for extra in ((), ("--force",), ("--json",), ("--markdown",)):
+    for extra in ((), ("--force", "--json")):
         status, said = invoke(REFERENCE, "quick", "--record", path, *extra)
         assert status == 2
         assert "its checklist fails in baseline l1: quick is at 200% of the limit" in said.replace("\n", " ")
@@ -218,26 +202,22 @@ def test_a_record_whose_checklist_fails_gives_no_ratio_not_even_by_force(results
     assert invoke("quick", "--record", good, "--against", path)[0] == 2
 
 
-@pytest.mark.parametrize(("kind", "says"), [("sizes", "a record of sizes"), ("memory", "a record of memory")])
-def test_other_kinds_of_record_are_refused(results, kind, says):
-    path = write_memory(results / "local") if kind == "memory" else write(results / "local", kind=kind)
-    status, said = invoke("quick", REFERENCE, "--record", path)
-    assert (status, says in said) == (2, True)
+def test_other_kinds_of_record_are_refused(results):
+    for path in (write(results / "local", kind="sizes"), memory(results / "local").path):
+        status, said = invoke("quick", REFERENCE, "--record", path)
+        assert (status, "a record of " in said) == (2, True)
 
 
 def test_unknown_kernels_and_arguments_are_one_message(results):
-    absent = (records.Absent("gpu@cuda", "unavailable", "no driver"),)
-    path = write(results / "local", absent=absent)
+    path = write(results / "local", absent=(records.Absent("gpu@cuda", "unavailable", "no driver"),))
     status, said = invoke("quick", "ghost", "--record", path)
     assert status == 2
     assert f"holds no ghost in baseline l1; its kernels there: {REFERENCE}, quick" in said
     assert "gpu@cuda is unavailable" in invoke("quick", "gpu@cuda", "--record", path)[1]
     assert invoke("quick", "quick", "--record", path, "--scope", "predict")[0] == 2
-    for arguments in (("quick",), ("quick", REFERENCE, "--against", path)):
-        status, said = invoke(*arguments, "--record", path)
-        assert (status, "two kernels, or one kernel and --against" in said) == (2, True)
-    with pytest.raises(UnknownKernel):
-        comparing.sides("a", None, None, None, "baseline", "l1")
+    for b, against in ((None, None), (REFERENCE, path)):
+        with pytest.raises(UnknownKernel, match="two kernels, or one kernel and --against"):
+            comparing.sides("quick", b, path, against, "baseline", "l1")
 
 
 # Files of pytest-benchmark.
@@ -252,16 +232,9 @@ def test_a_file_of_pytest_benchmark_is_indicative_and_unpaired(results):
     assert "| resolution | unknown |" in said
     assert "| verdict | quick is not resolved |" in said
     assert invoke("quick", REFERENCE, "--record", path, "--fail-slower", "0")[0] == 0
-    assert json.loads(invoke(REFERENCE, "quick", "--record", path, "--json")[1])["paired"] is False
-
-
-def test_and_against_a_record_too(results):
-    path = pytest_benchmark(results, quick=[0.008, 0.008])  # without the project's reference
-    new = write(results / "local")
-    status, said = invoke("quick", "--record", new, "--against", path, "--markdown")
-    assert status == 0
-    assert "| ratio | 2.000× as fast (indicative, unpaired) |" in said
-    assert "is not resolved" in said
+    mixed = Side("quick", record(results), "baseline", "l1")
+    found = comparing.compare(Side("quick", reading.read(path), "baseline", "l1"), mixed, force=False)
+    assert (found.paired, found.ratio.value, found.verdict) == (False, pytest.approx(1), "not resolved")
 
 
 # The shapes.
@@ -271,15 +244,15 @@ def test_json_is_plain_and_complete(results):
     path = write(results / "local")
     plain = json.loads(invoke(REFERENCE, "quick", "--record", path, "--json")[1])
     assert (plain["verdict"], plain["paired"], plain["forced"], plain["processes"]) == ("faster", True, [], 6)
-    assert plain["ratio"] == [{"value": pytest.approx(100), "processes": 6}]
-    assert (plain["low"], plain["high"], plain["level"]) == (pytest.approx(100), pytest.approx(100), 0.96875)
+    assert [plain[key] for key in ("ratio", "low", "high", "level")] == pytest.approx([100, 100, 100, 0.96875])
     assert plain["new"] == {
         "kernel": "quick",
         "record": path.name,
-        "condition": "all/default",
-        "seconds": [{"value": pytest.approx(0.004), "processes": 6}],
+        "configuration": "all/default",
+        "seconds": pytest.approx(0.004),
+        "groups": [],
         "smallest": 0.004,
-        "share_of_limit": [{"value": pytest.approx(0.25), "processes": 6}],
+        "share_of_limit": pytest.approx(0.25),
     }
     assert {"scope", "distance", "rounds", "spread", "drift", "resolution", "base"} <= set(plain)
 
@@ -291,20 +264,3 @@ def test_the_table_holds_what_markdown_holds(results):
     for row in markdown.strip().splitlines()[2:]:
         for cell in row.strip("| ").split(" | "):
             assert cell in table
-
-
-def test_drift_shows_in_one_record(tmp_path):
-    taken = [
-        replace(each, seconds=each.seconds * (1 + each.round / 10)) if each.kernel == "quick" else each
-        for each in samples()
-    ]
-    assert told(of(record(tmp_path, taken), REFERENCE, "quick"))["drift (Spearman)"] == "-1.00"
-
-
-def test_of_two_records_the_worse_resolution_counts_and_an_unknown_one_settles_nothing(tmp_path):
-    sharp, blurred = record(tmp_path), record(tmp_path, samples(slower={"quick~again": (1, 1, 1, 1, 1, 1.2)}))
-    unknown = record(tmp_path, samples(**{"quick~again": 0}))
-    sides = [Side("quick", each, "baseline", "l1") for each in (sharp, blurred, unknown)]
-    for one, other in ((0, 1), (1, 0)):
-        assert comparing.compare(sides[one], sides[other], False).resolution == pytest.approx(0.2)
-    assert comparing.compare(sides[0], sides[2], False).resolution is None

@@ -36,11 +36,11 @@ def record(sides, processes=6, **more):
             "new overtakes base between 10 and 100 images; not resolved at 1,000 images",
         ),
         (["slower", None, "faster"], "new overtakes base between 1 and 100 images"),
-        (["faster", "faster"], "new is faster at every size, 1 to 10 images"),
-        (["faster"], "new is faster at every size, 1 image"),
+        (["faster", "faster", "faster", "faster"], "new is faster at every size: 1, 10, 100, 1,000 images"),
+        (["faster"], "new is faster at every size: 1 image"),
         (["either", "faster"], "new is faster at 10 images, and slower at none; not resolved at 1 image"),
-        (["faster", "slower"], "new never overtakes base in the range, 1 to 10 images"),
-        (["either", "same"], "new never overtakes base in the range, 1 to 10 images"),
+        (["faster", "slower"], "new never overtakes base: 1, 10 images"),
+        (["either", "same"], "new never overtakes base: 1, 10 images"),
         ([], "undetermined: no number of images was timed with both"),
     ],
 )
@@ -48,11 +48,10 @@ def test_a_crossover_is_an_interval_of_sizes_or_a_sentence(sides, says):
     assert str(crossover.crossover(record(sides), "base", "new")) == says
 
 
-def test_below_six_process_sets_nothing_is_determined():
+def test_below_six_processes_nothing_is_determined():
     found = crossover.crossover(record(["slower", "faster"], processes=5), "base", "new")
-    assert str(found) == "undetermined: fewer than six process sets, so no interval"
-    assert not found.crosses
-    assert (found.last_slower, found.first_faster) == (None, None)
+    assert str(found) == "undetermined: fewer than six processes per kernel, so no confidence interval"
+    assert (found.crosses, found.last_slower, found.first_faster) == (False, None, None)
 
 
 @given(st.lists(st.sampled_from([*FACTORS, None]), max_size=len(SIZES)))
@@ -65,7 +64,7 @@ def test_whatever_is_planted_is_found(sides):
         for size in told
         if told[size] == "faster" and not any(other > size for other in slower)  # faster at every larger resolved one
     ]
-    assert found.sizes == tuple(told)
+    assert [*found.sides] == [*told]
     assert found.last_slower == max(slower, default=None)
     assert found.first_faster == min(faster, default=None)
     assert found.always == (bool(told) and set(told.values()) == {"faster"})
@@ -84,7 +83,7 @@ def test_all_pairs_are_told_in_the_direction_of_the_one_that_leads():
         "late overtakes base between 1 and 10 images",
         "late overtakes equal between 1 and 10 images",
         "late overtakes new between 1 and 10 images",
-        "equal never overtakes base in the range, 1 to 10 images",
+        "equal never overtakes base: 1, 10 images",
     ]
 
 

@@ -1,4 +1,4 @@
-"""The two pytest faces, run as a user runs them: a wrong kernel fails, and none of its times is ever written."""
+"""The two pytest entry points, run as a user runs them: a wrong kernel fails, and none of its times is ever written."""
 
 import json
 from pathlib import Path
@@ -21,6 +21,8 @@ SOURCES = {
     "late_l1": "calls = []\n" + ANSWERS.format("calls.append(1); return labels if len(calls) < 9 else 1 - labels"),
     "late_means": "calls = []\n" + MEANS.format("calls.append(1); return means + 0.1 * (len(calls) > 9)"),
     "absent": "import nowhere_at_all",
+    "slow": "IMAGES = 3",
+    "few": "right = prepare\ndef prepare(images, device):\n    return right(images[:10], device)",
 }
 
 
@@ -58,6 +60,8 @@ def timed(small_data: Path, files: dict[str, Path], tmp_path_factory: pytest.Tem
         ("late_l1", SCOPES - L1),
         ("late_means", {"predict l1", "predict l2"}),
         ("absent", set()),
+        ("slow", SCOPES),
+        ("few", set()),
     ],
 )
 def test_only_right_answers_are_timed(name: str, groups: set[str], timed: tuple[Any, list[Any]]) -> None:
@@ -84,31 +88,46 @@ def test_every_row_says_what_it_is(timed: tuple[Any, list[Any]]) -> None:
         said = row["extra_info"]
         assert f"[{said['kernel']}" in row["name"]
         assert row["group"] == f"{said['scope']} {said['distance']}"
-        assert (said["dataset"], said["device"], len(said["dataset_digest"])) == ("small", "cpu", 64)
+        slow = said["kernel"] == "slow"
+        assert (said["dataset"], said["device"]) == ("small[3 per class]" if slow else "small", "cpu")
+        assert len(said["dataset_digest"]) == 64
+        assert (said.get("per_class"), "dataset_of" in said) == ((3, True) if slow else (None, False))
         assert said["correct_l1"].count("/") == 2
-        assert said["images"] == {"mean": 27, "predict": 81}.get(said["scope"], 108)
+        mean, predict = (6, 6) if slow else (27, 81)
+        assert said["images"] == {"mean": mean, "predict": predict}.get(said["scope"], mean + predict)
         assert {"threads", "numpy_version", "python_version", "cpu_model_name"} <= set(said)
         assert "correct_l2" in said or said["kernel"] == "no_l2"
         assert 3 <= row["stats"]["rounds"] <= 50
 
 
-def test_the_cross_check_has_one_test_per_kernel_and_distance(small_data: Path, files: dict[str, Path]) -> None:
-    done = run("bench/test_accuracy.py", "-v", small_data=small_data, files=files)
+@pytest.mark.parametrize("per_class", [None, 5])
+def test_the_cross_check_has_one_test_per_kernel_and_distance(
+    per_class: int | None, small_data: Path, files: dict[str, Path]
+) -> None:
+    """With --per-class on as few images of every class, so that the kernel that takes no more than ten is right."""
+    options = ["--per-class", per_class] if per_class else []
+    done = run("bench/test_accuracy.py", "-v", *options, small_data=small_data, files=files)
     assert done.returncode == 1
     outcome = {}
     for line in done.stdout.splitlines():
         if line.startswith("bench/test_accuracy.py::") and "[" in line:
             name, _, rest = line.partition("[")[2].partition("]")
             outcome[name] = rest.split()[0]
-    expected = {"wrong_l2": "ERROR", "wrong_means": "ERROR", "absent": "SKIPPED"}
+    expected = {
+        "wrong_l2": "ERROR",
+        "wrong_means": "ERROR",
+        "absent": "SKIPPED",
+        "few": "PASSED" if per_class else "ERROR",
+    }
     due = {f"{name}-{key}": expected.get(name, "PASSED") for name in SOURCES for key in ("l1", "l2")}
     assert outcome == due | {"no_l2-l2": "SKIPPED"}
     assert "WrongAnswer: l2: " in done.stdout
 
 
-@pytest.mark.parametrize("options", [["--kernels", "nobody"], ["--kernel", "no_such_file.py"]])
-def test_an_unknown_kernel_is_a_usage_error(options: list[str], small_data: Path) -> None:
-    done = python("-m", "pytest", "-p", "no:cacheprovider", "bench/test_accuracy.py", "--data", small_data, *options)
+@pytest.mark.parametrize("options", [["--kernels", "nobody"], ["--data", "no/such"], ["--per-class", "0"]])
+def test_bad_input_is_a_usage_error(options: list[str], small_data: Path) -> None:
+    command = ("-m", "pytest", "-p", "no:cacheprovider", "bench/test_accuracy.py", "--data", small_data)
+    done = python(*command, "--kernels", "numpy_broadcast", *options)
     assert done.returncode in (2, 4)
     assert options[1] in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

@@ -63,6 +63,13 @@ def test_the_oracle_stands_alone() -> None:
     assert packages(ROOT / "bench" / "oracle.py") <= {*sys.stdlib_module_names, "numpy"}
 
 
+def test_recording_elsewhere_starts_without_any_package() -> None:
+    start = everywhere(ROOT / "bench" / "elsewhere" / "record.py")
+    assert {name for name in start if name.startswith(("bench", "data"))} == {"bench.files", "bench.files.whole"}
+    for path in ("elsewhere/record.py", "files.py", "__init__.py"):
+        assert packages(ROOT / "bench" / path) <= {*sys.stdlib_module_names, "bench"}, path
+
+
 def test_bench_has_no_circles() -> None:
     modules = {module(path): path for path in sources("bench")}
     graph = {

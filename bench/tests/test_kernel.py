@@ -41,7 +41,6 @@ def test_listing_imports_nothing(tmp_path: Path) -> None:
     ("devices", "names"),
     [
         ("", ["mine"]),
-        ("DEVICES = ('cpu',)", ["mine"]),
         ("DEVICES = ['cpu']", ["mine"]),
         ("DEVICES = ('cuda',)", ["mine@cuda"]),
         ("DEVICES = ('cpu', 'cuda')", ["mine@cpu", "mine@cuda"]),
@@ -61,10 +60,8 @@ def test_devices_are_read_without_importing(devices: str, names: list[str], tmp_
     "devices",
     [
         "DEVICES = ('cpu',) + ('cuda',)",
-        "DEVICES = tuple(['cpu', 'cuda'])",
         "if True:\n    DEVICES = ('cpu', 'cuda')",
         "GPU = 'cuda'\nDEVICES = ('cpu', GPU)",
-        "GPU = 'cuda'\nDEVICES = (GPU,)",
         "DEVICES = ('cpu', 1)",
         "DEVICES = ()",
         "DEVICES = 'cuda'",
@@ -77,12 +74,27 @@ def test_devices_that_cannot_be_read_are_refused(devices: str, tmp_path: Path) -
         load(only)
 
 
+@pytest.mark.parametrize(("line", "images"), [("", 0), ("IMAGES = 20", 20), ("IMAGES: int = 1", 1)])
+def test_the_number_of_images_is_read_without_importing(line: str, images: int, tmp_path: Path) -> None:
+    path = write_kernel(tmp_path / "mine.py", f"DEVICES = ('cpu', 'cuda')\n{line}")
+    assert [each.images for each in from_file(path)] == [images, images]
+    load(contestant(path))
+
+
+@pytest.mark.parametrize(
+    "line", ["IMAGES = 10 + 10", "IMAGES = -1", "IMAGES = 0", "IMAGES = True", "IMAGES = '20'", "N = 3\nIMAGES = N"]
+)
+def test_a_number_of_images_that_cannot_be_read_is_refused(line: str, tmp_path: Path) -> None:
+    """Or the kernel would be timed on all images without a word."""
+    with pytest.raises(BrokenKernel, match=r"mine\.py: IMAGES must be a literal number from 1, such as 20"):
+        load(contestant(write_kernel(tmp_path / "mine.py", line)))
+
+
 @pytest.mark.parametrize(
     ("names", "chosen"),
     [
         (["a"], ["a"]),
         (["b"], ["b@cpu", "b@cuda"]),
-        (["b@cuda"], ["b@cuda"]),
         (["b@cuda", "a", "a"], ["a", "b@cuda"]),
         (["b", "b@cpu"], ["b@cpu", "b@cuda"]),
     ],
@@ -150,16 +162,11 @@ def test_a_package_that_the_project_knows_comes_with_a_command(tmp_path: Path, m
     ("mistake", "error"),
     [
         ("import numpy.nowhere", ModuleNotFoundError),
-        ("from numpy import nothing", ImportError),
         ("from data import nothing", ImportError),
         ("import bench.nowhere", ModuleNotFoundError),
-        ("from . import nowhere", ImportError),
-        ("np.nothing", AttributeError),
         ("nothing", NameError),
         ("def :", SyntaxError),
-        ("1 / 0", ZeroDivisionError),
         ("del prepare", BrokenKernel),
-        ("del mean_images", BrokenKernel),
         ("predict_l1 = 3", BrokenKernel),
         ("def unavailable(device):\n    nothing", NameError),
     ],

@@ -1,37 +1,21 @@
-"""The ladder is left out unless asked for; `run --images` labels tiled digits, and a reference that fails is told."""
+"""Who takes part: the ladder only where it is asked for. Images repeated in a file, and what libraries are told."""
 
 import random
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench import __main__, checking, conditions, gathering, kernel, reading, records, running, unfinished, verbs
+from bench import __main__, checking, conditions, kernel, unfinished, verbs
 from bench import problem as problems
 from bench.checking import Verdict
-from bench.conditions import Condition
-from bench.kernel import REFERENCE, ROOT
-from bench.recording import PREDICT, Plan
-from bench.tests.builders import RIGHT, contestant, problem, write_kernel
-
-NUMPY = (ROOT / "kernels" / "numpy_broadcast.py").read_text(encoding="utf-8")
-GREEDY = """
-right = predict_l1
-def predict_l1(images, means):
-    if len(images) > 100: raise MemoryError("Unable to allocate 9 PiB")
-    return right(images, means)
-"""
+from bench.conditions import Configuration
+from bench.kernel import ROOT
+from bench.tests.builders import contestant, noise, problem, write_kernel
 
 
 def invoke(*arguments):
     return CliRunner().invoke(__main__.cli, [str(each) for each in arguments])
-
-
-def only_record(place):
-    (path,) = (place / "local").glob("*.json")
-    return reading.read(path)
 
 
 # Who takes part.
@@ -48,9 +32,9 @@ def rung(tmp_path, monkeypatch):
     return folder / "rung.py"
 
 
-def chosen(ladder=False, kernels=(), files=(), always=()):
-    choice = verbs.Choice("auto", list(kernels), tuple(files), (), 0, 1.0, True)
-    return [each.kernel for each in choice.contestants(always, ladder)]
+def chosen(ladder=False, kernels=(), files=()):
+    choice = verbs.Choice("auto", None, list(kernels), tuple(files), (), 0, 1.0, True)
+    return [each.kernel for each in choice.contestants(ladder)]
 
 
 def everyone():
@@ -62,7 +46,6 @@ def test_rungs_take_part_on_request_or_by_name():
     assert sorted(set(chosen())) == everyone()
     assert sorted(set(chosen(ladder=True))) == sorted([*everyone(), "rung"])
     assert chosen(kernels=["rung"]) == ["rung"]
-    assert sorted(chosen(kernels=["rung"], always=[REFERENCE])) == sorted([REFERENCE, "rung"])
     assert sorted(chosen(ladder=True, kernels=["numpy_broadcast"])) == ["numpy_broadcast", "rung"]
 
 
@@ -93,19 +76,36 @@ def test_check_proves_every_rung_and_run_times_none_unless_asked(place, monkeypa
     class Noted(Exception):
         pass
 
-    def note(contestants):
-        asked.extend(each.name for each in contestants)
+    def note(plan):
+        asked.extend(each.name for each in plan.contestants)
         raise Noted
 
-    monkeypatch.setattr(
-        "bench.checking.judge", lambda each, *_: asked.append(each.name) or Verdict(each.name, "agrees")
-    )
-    monkeypatch.setattr(unfinished, "begin", lambda plan, *_: note(plan.contestants))
-    monkeypatch.setattr("bench.footprint.measure", lambda plan, *_: note(plan.contestants))
+    monkeypatch.setattr(checking, "judge", lambda each, *_: asked.append(each.name) or Verdict(each.name, "agrees"))
+    monkeypatch.setattr(unfinished, "begin", lambda tasks, *_: note(tasks[0].plan))
+    monkeypatch.setattr("bench.footprint.measure", lambda plan, *_: note(plan))
     done = invoke(*verb, "--data", place / "small", "--quiet")
     assert isinstance(done.exception, Noted) or done.exit_code == 0, done.output
     assert ("rung" in asked) == takes
     assert asked
+
+
+def test_a_kernel_belongs_to_the_small_data_set_that_it_names_and_per_class_overrides_that(tmp_path):
+    """Where no class has more images, that is the whole one."""
+    digits = noise(train=12, valid=40)  # 15 and 41 of the second class
+    lines = {"all": "", "few": "IMAGES = 5", "many": "IMAGES = 41", "nearly_all": "IMAGES = 40"}
+    kernels = [contestant(write_kernel(tmp_path / f"{name}.py", line)) for name, line in lines.items()]
+
+    def asked(per_class):
+        sets = verbs.data_sets(kernels, digits, per_class)
+        return {each.problem.per_class: [one.name for one in each.contestants] for each in sets}
+
+    assert asked(None) == {0: ["all", "many"], 5: ["few"], 40: ["nearly_all"]}
+    assert [each.problem.name for each in verbs.data_sets(kernels, digits, None)] == [
+        "tiny", "tiny[5 per class]", "tiny[40 per class]",
+    ]  # fmt: skip
+    assert asked(7) == {7: list(lines)}
+    assert asked(41) == {0: list(lines)}
+    assert verbs.data_sets(kernels[1:2], digits, None)[0].problem.train_counts == [5, 5]
 
 
 @pytest.mark.usefixtures("rung")
@@ -113,14 +113,7 @@ def test_the_list_has_every_rung():
     assert any(line.strip().startswith("rung ") for line in invoke("kernels").output.splitlines())
 
 
-def test_a_rung_and_a_kernel_cannot_share_a_name(rung):
-    rung.rename(rung.with_name("mine.py"))
-    other = write_kernel(rung.parents[1] / "mine.py")
-    with pytest.raises(kernel.UnknownKernel, match="there is a kernel mine already"):
-        kernel.discover([other])
-
-
-# Tiles.
+# More images than there are.
 
 
 @pytest.fixture(scope="module")
@@ -154,76 +147,7 @@ def test_few_images_are_the_first(posed):
     assert few.files == posed.files[:3]
 
 
-# run --images.
-
-
-def test_so_many_images_are_labelled_and_what_runs_out_of_memory_is_a_row(place):
-    greedy, right = place / "greedy.py", place / "right.py"
-    greedy.write_text(NUMPY + GREEDY)
-    right.write_text(NUMPY)
-    done = invoke("run", "--images", 500, "--quick", "--quiet", "--data", place / "small", "--kernel", greedy,
-                  "--kernel", right)  # fmt: skip
-    assert done.exit_code == 0, done.output
-    assert "predict l1, 500 validation images" in done.stdout
-    assert "greedy is broken: out of memory: Unable to allocate 9 PiB" in done.stdout
-    found = only_record(place)
-    assert (found.kind, found.sizes) == ("sizes", [500])
-    assert found.kernels("predict") == [REFERENCE, "right"]
-    assert {each.images for each in found.samples if each.scope == "predict"} == {500}
-    assert [(each.kernel, each.status) for each in found.absent] == [("greedy", "out of memory")]
-    assert found.facts["loading_s"] > 0
-
-
-def test_a_wrong_kernel_is_no_result_at_any_size(place):
-    (place / "wrong.py").write_text(NUMPY.replace("argmin", "argmax"))
-    done = invoke("run", "--images", 5, "--quick", "--quiet", "--data", place / "small", "--kernel", place / "wrong.py")
-    assert done.exit_code == 1
-    assert "wrong disagrees: " in done.stdout
-    assert only_record(place).kernels("predict") == [REFERENCE]
-
-
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="not applicable outside Linux")
-def test_memory_of_so_many_images(place):
-    for name, text in {"greedy": NUMPY + GREEDY, "right": NUMPY}.items():
-        (place / f"{name}.py").write_text(text)
-    done = invoke("run", "--memory", "--images", 5000, "--quiet", "--data", place / "small",
-                  "--kernel", place / "greedy.py", "--kernel", place / "right.py")  # fmt: skip
-    assert done.exit_code == 0, done.output
-    found = only_record(place)
-    assert found.kind == "memory"
-    cells = {each.kernel: (each.scope, each.distance, each.images) for each in found.footprints}
-    assert cells == {"right": ("predict", "l1", 5000), REFERENCE: ("predict", "l1", 5000)}
-    of = {each.kernel: each for each in found.footprints}
-    stack = 5000 * 784 * 4
-    assert of["right"].temporaries_bytes > 1.9 * stack > of[REFERENCE].temporaries_bytes
-    assert [(each.kernel, each.status) for each in found.absent] == [("greedy", "out of memory")]
-
-
-def test_resumed_the_tiles_are_there_again(tmp_path, monkeypatch, posed):
-    monkeypatch.setattr(records, "LOCAL", tmp_path / "local")
-    monkeypatch.setattr(unfinished, "_at_work", lambda folder: False)  # it is this process that goes on
-    path = tmp_path / "a.py"
-    path.write_text(RIGHT)
-    plan = Plan((contestant(path),), cells=PREDICT, processes=2, rounds=1, seed=3, sizes=(2, 60))
-
-    def stop(what, *_):
-        if "process set 2" in what:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        unfinished.finish(unfinished.begin(plan, "nowhere", posed), posed, stop)
-    begun = unfinished.newest()
-    assert begun.plan == plan
-    for tile in (begun.folder / "digits").glob("valid-*.npy"):
-        tile.unlink()  # the crash came while it was written, say
-    unfinished.finish(begun, posed, lambda *_: None)
-    found = unfinished.recording(begun, Condition(), posed)
-    assert [each.status for each in found.verdicts] == ["agrees"]
-    taken = {(each.images, each.process) for each in found.samples if (each.kernel, each.scope) == ("a", "predict")}
-    assert taken == {(2, 0), (60, 0), (2, 1), (60, 1)}
-
-
-# What else a run records and says.
+# What a worker is told.
 
 
 @pytest.mark.parametrize(("threads", "count"), [("1", "1"), ("all", "7")])
@@ -233,7 +157,7 @@ def test_every_library_is_told_how_many_threads_and_none_finds_what_another_proc
     monkeypatch.setattr(conditions, "cores", lambda: 7)
     for name in ("NPROC", "DASK_NUM_WORKERS", "NUMBA_NUM_THREADS", *conditions.FRESH, *conditions.SHARED):
         monkeypatch.setenv(name, "99")
-    found = conditions.environment(Condition(threads, "default"), random.Random(1))
+    found = conditions.environment(Configuration(threads, "default"), random.Random(1))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NPROC",
                  "DASK_NUM_WORKERS"):  # fmt: skip
         assert found[name] == count, name
@@ -250,51 +174,3 @@ def test_a_worker_is_given_it(monkeypatch, posed, tmp_path):
     with checking.handed_over(posed) as folder:
         found = checking.judge(one, folder, seed=1, timeout_s=60)
     assert (found.status, found.reason) == ("unavailable", "['7', '7', '7']")
-
-
-def test_loading_is_timed_where_there_are_files(place):
-    assert running._loading("drawn") == {}
-    assert 0 < running._loading(str(place / "small"))["loading_s"] < 60
-
-
-def test_a_run_whose_reference_fails_says_that_there_is_no_page_and_why(place, monkeypatch):
-    broken = place / f"{REFERENCE}.py"
-    broken.write_text("1 / 0\n")
-    discover = kernel.discover
-
-    def instead(extra=()):
-        return [replace(each, path=broken) if each.name == REFERENCE else each for each in discover(extra)]
-
-    monkeypatch.setattr(verbs, "discover", instead)
-    (place / "mine.py").write_text(NUMPY)
-    done = invoke("run", "--quick", "--quiet", "--data", place / "small", "--kernel", place / "mine.py")
-    assert done.exit_code == 1, (done.output, done.exception)
-    assert isinstance(done.exception, SystemExit)
-    assert f"{REFERENCE} is broken: " in done.stdout
-    assert f"There is no page: {records.LOCAL}: no record of speed with {REFERENCE}; python -m bench run" in (
-        done.stdout.replace("\n", "").replace("makes", " makes").replace("  ", " ")
-    )
-    assert not list((place / "local").glob("*.html"))
-    assert not list((place / "local").glob("*.unfinished"))
-    assert only_record(place).kernels() == ["mine"]
-
-
-def test_running_out_of_memory_is_a_status_of_its_own():
-    found = gathering.absent(Verdict("a", "broken", "out of memory: std::bad_alloc"))
-    assert (found.status, found.reason) == ("out of memory", "out of memory: std::bad_alloc")
-    assert gathering.absent(Verdict("a", "broken", "Traceback: out of memory")).status == "broken"
-
-
-def test_memory_of_images_that_a_kernel_sits_out_is_not_told(place):
-    slow = (
-        NUMPY
-        + "\nright = predict_l1\ndef predict_l1(images, means):\n    import time\n    time.sleep(0.4 * len(images))\n"
-    )
-    (place / "slow.py").write_text(slow + "    return right(images, means)\n")
-    options = ["--images", 9, "--timeout", 3, "--kernels", "slow,numpy_broadcast", "--kernel", place / "slow.py"]
-    done = invoke("run", "--memory", "--quiet", "--data", place / "small", *options)
-    assert done.exit_code == 0, done.output
-    record = only_record(place)
-    assert {each.kernel for each in record.footprints} == {REFERENCE, "numpy_broadcast"}
-    assert "slow at 9 images: not measured, one call would take about 4 s, over the 3 s allowed" in done.output
-    assert [each.kernel for each in record.absent] == ["slow at 9 images"]

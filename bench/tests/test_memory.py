@@ -9,96 +9,58 @@ from bench import memory
 
 MB = 10**6
 SLACK = 2 * MB  # what the kernel has not yet added up, and what the interpreter itself allocates
+SOME = np.ones(50 * MB, np.uint8)
 
 linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="not applicable outside Linux")
 
 
-@pytest.fixture(scope="module")
-def pixels():
-    return np.ones(50 * MB, np.uint8)
-
-
 @pytest.fixture
-def saved(tmp_path, pixels):
-    np.save(tmp_path / "pixels.npy", pixels)
-    return tmp_path / "pixels.npy"
+def mapped(tmp_path):
+    """A file that is mapped, and of which nothing was read yet."""
+    np.save(tmp_path / "pixels.npy", SOME)
+    return np.load(tmp_path / "pixels.npy", mmap_mode="r")
+
+
+def one_after_the_other(_):
+    for _ in range(4):
+        SOME + 1
+
+
+def mapped_in_the_call_and_kept(mapped):
+    again = np.load(mapped.filename, mmap_mode="r")
+    again.max()
+    return again
+
+
+CALLS = {  # a call, and the megabytes of its temporaries
+    "nothing": (lambda _: None, 0),
+    "a view": (lambda _: np.broadcast_to(SOME, (1000, SOME.size)), 0),
+    "a reduction": (lambda _: SOME.max(), 0),
+    "gone when the call ends": (lambda _: int((SOME + 1).max()), 50),
+    "the peak, not the sum": (one_after_the_other, 50),
+    "two at a time": (lambda _: [SOME + 1, SOME + 2], 100),
+    "small ones from the heap": (lambda _: [np.ones(100_000, np.uint8) for _ in range(200)], 20),
+    "a file read for the first time": (lambda mapped: mapped.max(), 0),
+    "of a file, once": (lambda mapped: int((mapped + 1).max()), 50),
+    "a file read after a temporary is gone": (lambda mapped: [int((SOME + 1).max()), int(mapped.max())], 50),
+    "a file mapped in the call and kept": (mapped_in_the_call_and_kept, 0),
+}
 
 
 @linux
-def test_a_temporary_is_seen_though_it_is_gone_when_the_call_ends(pixels):
-    found = memory.peak(lambda: int((pixels + 1).max()))
-    assert found.temporaries_bytes == pytest.approx(50 * MB, rel=0.1)
-
-
-@linux
-def test_the_second_pass_sees_what_the_first_one_gave_back(pixels):
-    first, second = (memory.peak(lambda: int((pixels + 1).max())) for _ in range(2))
-    assert second.temporaries_bytes == pytest.approx(first.temporaries_bytes, abs=SLACK)
-
-
-@linux
-def test_the_peak_counts_not_the_sum(pixels):
-    def one_after_the_other() -> None:
-        for _ in range(4):
-            pixels + 1
-
-    assert memory.peak(one_after_the_other).temporaries_bytes == pytest.approx(50 * MB, rel=0.1)
-
-
-@linux
-def test_two_at_a_time_are_twice_as_much(pixels):
-    found = memory.peak(lambda: [pixels + 1, pixels + 2])
-    assert found.temporaries_bytes == pytest.approx(100 * MB, rel=0.1)
-
-
-@linux
-def test_small_temporaries_from_the_heap_are_seen_though_the_heap_had_room():
+@pytest.mark.parametrize("name", CALLS)
+def test_temporaries_of_a_call(name, mapped):
+    call, expected = CALLS[name]
     heap = [np.ones(100_000, np.uint8) for _ in range(200)]  # below glibc's threshold for a mapping of its own
-    del heap
-    found = memory.peak(lambda: [np.ones(100_000, np.uint8) for _ in range(200)])
-    assert found.temporaries_bytes == pytest.approx(20 * MB, rel=0.1)
+    del heap  # so the heap has room
+    first, second = (memory.peak(lambda: call(mapped)).temporaries_bytes for _ in range(2))
+    assert first == pytest.approx(expected * MB, rel=0.1, abs=SLACK)
+    assert second == pytest.approx(first, abs=SLACK)  # what the first one gave back is seen again
 
 
 @linux
-@pytest.mark.parametrize("call", [lambda p: None, lambda p: np.broadcast_to(p, (1000, p.size)), lambda p: p.max()])
-def test_a_call_without_temporaries_needs_nothing(pixels, call):
-    assert memory.peak(lambda: call(pixels)).temporaries_bytes < SLACK
-
-
-@linux
-def test_a_mapped_file_does_not_count_read_for_the_first_time_in_the_call(saved):
-    mapped = np.load(saved, mmap_mode="r")
-    assert memory.peak(mapped.max).temporaries_bytes < SLACK
-
-
-@linux
-def test_a_temporary_of_a_mapped_file_counts_once(saved):
-    mapped = np.load(saved, mmap_mode="r")
-    found = memory.peak(lambda: int((mapped + 1).max()))
-    assert found.temporaries_bytes == pytest.approx(50 * MB, rel=0.1)
-
-
-@linux
-def test_a_file_read_after_a_temporary_is_gone_does_not_hide_it(saved, pixels):
-    mapped = np.load(saved, mmap_mode="r")
-    found = memory.peak(lambda: [int((pixels + 1).max()), int(mapped.max())])
-    assert found.temporaries_bytes == pytest.approx(50 * MB, rel=0.1)
-
-
-@linux
-def test_a_file_mapped_in_the_call_and_kept_does_not_count(saved):
-    def read() -> np.ndarray:
-        mapped = np.load(saved, mmap_mode="r")
-        mapped.max()
-        return mapped
-
-    assert memory.peak(read).temporaries_bytes < SLACK
-
-
-@linux
-def test_what_was_there_before_is_anonymous_memory_without_files(saved):
+def test_what_was_there_before_is_anonymous_memory_without_files(mapped):
     without = memory.peak(lambda: None).anonymous_before_bytes
-    mapped = np.load(saved, mmap_mode="r")
     mapped.max()
     assert memory.peak(lambda: None).anonymous_before_bytes == pytest.approx(without, abs=SLACK)
     held = np.ones(30 * MB, np.uint8)

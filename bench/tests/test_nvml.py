@@ -1,15 +1,12 @@
 """What NVIDIA's driver tells, by a binding that only pretends: which GPU, which facts, and why it is throttled."""
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import facts, gathering, nvml
-from bench.conditions import Condition
-from bench.kernel import ROOT
-from bench.recording import Plan, ProcessSet
+from bench import facts, gathering, metadata, nvml
+from bench.conditions import Configuration
+from bench.recording import Finished, Plan
 from bench.tests.builders import problem
 from bench.tests.builders_gpu import Binding, OldBinding, OldDriver
 
@@ -70,7 +67,7 @@ def test_without_the_binding_nvidia_smi_tells_name_and_driver_and_the_rest_says_
     assert found["gpu_driver"] == "575.57.08"
     rest = {found[key] for key in nvml.FACTS if key not in ("gpu", "gpu_driver")}
     assert rest == {"not measured: install NVIDIA's binding: pip install nvidia-ml-py"}
-    assert nvml.throttled() == next(iter(rest))
+    assert nvml.state()["gpu_throttled"] == next(iter(rest))
 
 
 @pytest.mark.parametrize("module", [None, Binding(refused=("nvmlInit",))])
@@ -85,40 +82,27 @@ def test_what_the_gpu_does_not_support_is_not_measured_and_the_rest_is(binding):
     found = {**nvml.facts(), **nvml.state()}
     refused = {key for key, value in found.items() if str(value).startswith(nvml.NOT_MEASURED)}
     assert refused == {"gpu_power_limit_watts", "gpu_throttled"}
-    assert nvml.throttled() == "not measured: NVML says Not Supported"
+    assert found["gpu_throttled"] == "not measured: NVML says Not Supported"
 
 
 def test_a_number_beyond_the_last_gpu_says_what_nvml_says(binding, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     binding(Binding())
-    assert nvml.throttled() == "not measured: NVML says Invalid Argument"
+    assert nvml.state()["gpu_throttled"] == "not measured: NVML says Invalid Argument"
 
 
 @pytest.mark.parametrize("module", [Binding, OldBinding, OldDriver])
 def test_throttling_is_asked_by_its_new_name_or_its_old_one(binding, module):
     binding(module(reasons=0x4 | 0x40 | 0x1))
-    assert nvml.throttled() == "software power cap, hardware thermal slowdown"
-
-
-@pytest.mark.parametrize(
-    ("mask", "said"),
-    [
-        (0, "no"),
-        (0x1, "no"),
-        (0x1 | 0x2 | 0x100, "no"),
-        (0x8 | 0x80, "hardware slowdown, hardware power brake"),
-        (0x10 | 0x20, "sync boost, software thermal slowdown"),
-        (0x200 | 0x1, "reason 0x200"),
-    ],
-)
-def test_a_mask_in_words(mask, said):
-    assert nvml.words(mask) == said
+    assert nvml.state()["gpu_throttled"] == "software power cap, hardware thermal slowdown"
 
 
 @given(st.integers(0, 2**64 - 1))
 def test_no_reason_is_lost_but_those_left_out(mask):
     said = [each for each in nvml.words(mask).split(", ") if each != "no"]
     assert len(set(said)) == len(said) == (mask & ~0x103).bit_count()
+    assert nvml.words(0x1 | 0x2 | 0x100) == "no"
+    assert nvml.words(0x200 | 0x1 | 0x8) == "hardware slowdown, reason 0x200"
 
 
 def test_the_worst_of_several_states():
@@ -131,9 +115,7 @@ def test_the_worst_of_several_states():
     ]
     reasons = "hardware slowdown, software power cap, sync boost"
     assert nvml.worst(states) == {"gpu_throttled": reasons, "gpu_clock_mhz": 1400}
-    assert nvml.worst(states[:2]) == states[0]
-    assert nvml.worst(states[3:4]) == states[3]
-    assert nvml.worst([]) == {}
+    assert (nvml.worst(states[:2]), nvml.worst(states[3:4]), nvml.worst([])) == (states[0], states[3], {})
 
 
 @given(STATES, STATES)
@@ -142,22 +124,22 @@ def test_the_worst_may_be_taken_in_any_grouping(some, others):
     assert nvml.worst([nvml.worst(some), nvml.worst(others)]) == together == nvml.worst([*others, *some])
 
 
-def test_a_resumed_recording_does_not_mind_clocks_that_change(binding):
+def test_what_changes_from_moment_to_moment_is_no_part_of_the_machine(binding):
     binding(Binding())
-    assert not nvml.NOW.keys() & facts.machine().keys()  # which `unfinished.identity` compares
+    assert not nvml.NOW.keys() & facts.machine().keys()  # or no run could be resumed
 
 
-def test_the_states_of_all_process_sets_reach_the_record():
+def test_the_states_of_all_processes_reach_the_record():
     def finished(gpu):
-        return ProcessSet((), (), None, {}, {}, 1e-7, 0.1, gpu=gpu)
+        return Finished((), (), None, {}, {}, 1e-7, 0.1, gpu=gpu)
 
-    taken = {0: finished({"gpu_throttled": "no"}), 1: finished({"gpu_throttled": "sync boost"}), 2: finished({})}
-    posed = problem()
-    found = gathering.gather(Plan(()), Condition(), posed, taken).facts
-    assert found["gpu_throttled"] == "sync boost"
-    assert "gpu_throttled" not in gathering.gather(Plan(()), Condition(), posed, {0: finished({})}).facts
+    def told(*gpu):
+        processes = dict(enumerate(map(finished, gpu)))
+        return gathering.gather(Plan(()), Configuration(), problem(), processes, "a run").recording.facts
+
+    assert told({"gpu_throttled": "no"}, {"gpu_throttled": "sync boost"}, {})["gpu_throttled"] == "sync boost"
+    assert "gpu_throttled" not in told({})
 
 
 def test_every_key_is_explained():
-    explained = set(re.findall(r"`([a-z_0-9]+)`", (ROOT / "results" / "README.md").read_text(encoding="utf-8")))
-    assert {*nvml.FACTS, *nvml.NOW} <= explained
+    assert {*nvml.FACTS, *nvml.NOW} <= metadata.NAMES

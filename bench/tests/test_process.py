@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bench import checking, conditions
@@ -16,22 +17,15 @@ from bench.process import MEMORY_LIMIT, Failure, Worker
 from bench.tests.builders import contestant, problem, write_kernel
 
 
-def alive(process: int) -> bool:
-    """Return whether a process runs; one that has ended and waits to be collected does not."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{process}/stat")
-    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
-
-
 def gone(process: int) -> bool:
-    """Wait until a process that has been killed is gone."""
-    for _ in range(200):
-        if not alive(process):
-            return True
-        time.sleep(0.05)
+    """Wait until a process that has been killed is gone, or has ended and waits to be collected."""
+    try:
+        for _ in range(200):
+            if psutil.Process(process).status() == psutil.STATUS_ZOMBIE:
+                return True
+            time.sleep(0.05)
+    except psutil.NoSuchProcess:
+        return True
     return False
 
 
@@ -89,7 +83,7 @@ def predict_l1(images, means):
     return right(images, means) * (len(calls) < 12)
 """
     path = write_kernel(tmp_path / "late.py", late)
-    environment = conditions.environment(conditions.Condition(), random.Random(0))
+    environment = conditions.environment(conditions.Configuration(), random.Random(0))
     with checking.handed_over(problem()) as folder, Worker(environment, MEMORY_LIMIT) as worker:
         worker.ask("start", 100, contestant=checking.as_json(contestant(path)), folder=folder, order=0)
         worker.ask("prepare", 100)

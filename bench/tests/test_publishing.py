@@ -1,7 +1,6 @@
-"""Publishing: a readable name, the same bytes, and nothing that the checklist FAILs or that is there already."""
+"""Publishing: a readable name, the same bytes, one file for each kind, and nothing that the checklist FAILs."""
 
 import gzip
-import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,7 +11,7 @@ from click.testing import CliRunner
 from bench import __main__, publishing, reading, records
 from bench.kernel import REFERENCE
 from bench.records import BadRecord
-from bench.tests.builders_records import FACTS, pytest_benchmark, samples, write
+from bench.tests.builders_records import FACTS, memory, pytest_benchmark, record, samples, small, write
 
 
 @pytest.fixture
@@ -25,52 +24,59 @@ def left(folder):
     return sorted(path.name for path in folder.parent.glob("*/*") if path.parent != folder)
 
 
-def test_folder_and_file_are_named_for_a_person(local):
-    path = write(local)
-    done = CliRunner().invoke(__main__.cli, ["publish", str(path), "--slug", "first-light"])
+def by_size(local, **options):
+    taken = [
+        replace(sample, scope="predict", images=size, seconds=sample.seconds * size)
+        for size in (1, 10)
+        for sample in samples()
+        if sample.scope == "baseline" and (sample.kernel, size) != (REFERENCE, 10)
+    ]
+    return record(local, options.get("taken", taken), kind="sizes").path
+
+
+def test_all_of_the_newest_run_is_published_under_readable_names(local):
+    record(local, run="earlier", commit="earlier")
+    memory(local, run="earlier")
+    path = record(local).path
+    small(local, 10)
+    done = CliRunner().invoke(__main__.cli, ["publish"])
     assert done.exit_code == 0, done.output
     folder = local.parent / "a-fine-cpu-2-cores"
-    date = reading.read(path).facts["date"][:10]
-    assert re.fullmatch(r"20\d\d-\d\d-\d\d", date)
-    assert left(local) == [f"{date}-first-light.json.gz"]
-    assert f"{date}-first-light.json.gz" in done.output
+    assert left(local) == ["10-per-class.json.gz", "ladder.json.gz", "memory.json.gz"]
+    assert "10-per-class.json.gz" in done.output
     assert "python -m bench report" in done.output  # which draws it
-    assert path.exists()  # copied, not moved
+    assert gzip.decompress((folder / "ladder.json.gz").read_bytes()) == path.read_bytes()  # copied, not moved
     assert {each.name for each in local.parent.iterdir()} == {"local", folder.name}
 
 
 def test_a_published_record_is_read_like_any_other(local):
     path = write(local)
-    published = publishing.publish(path, "x")
+    [published] = publishing.publish([path])
     one, other = reading.read(path), reading.read(published)
     assert (list(one.samples), one.facts, one.kernel_facts) == (list(other.samples), other.facts, other.kernel_facts)
     path.unlink()
-    assert reading.newest() == published  # where there is no local one
+    assert reading.newest()[0].path == published  # where there is no local one
     done = CliRunner().invoke(__main__.cli, ["compare", REFERENCE, "quick"])
     assert published.name in done.output
     assert "100×" in done.output
-    for verb in ("show", "stats"):
-        command = [sys.executable, "-m", "pyperf", verb, published]
-        shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
-        assert "baseline/l1/quick" in shown
+    command = [sys.executable, "-m", "pyperf", "show", published]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    assert "baseline/l1/quick" in shown
 
 
-def test_the_same_record_is_the_same_bytes_wherever_it_is_published_from(local, tmp_path, monkeypatch):
-    path = write(local)
-    first = publishing.publish(path, "x")
-    monkeypatch.setattr("time.time", lambda: 1.0)
-    again = publishing.publish(first, "y")
-    assert first.read_bytes() == again.read_bytes()
-    assert gzip.decompress(first.read_bytes()) == path.read_bytes()
+def test_a_newer_record_takes_the_place_of_its_kind_alone(local):
+    first, few = publishing.publish([write(local), small(local).path])
+    before = few.read_bytes()
+    assert publishing.publish([write(local, samples(quick=0.005))]) == [first]
+    assert reading.read(first).of("quick")[0].seconds == 0.005
+    assert few.read_bytes() == before
 
 
-def test_a_record_is_never_overwritten(local):
-    path = write(local)
-    published = publishing.publish(path, "x")
+def test_the_same_record_is_the_same_bytes_wherever_it_is_published_from(local, monkeypatch):
+    [published] = publishing.publish([write(local)])
     before = published.read_bytes()
-    with pytest.raises(BadRecord, match=r"never overwritten; choose another --slug"):
-        publishing.publish(write(local, samples(quick=0.005)), "x")
-    assert published.read_bytes() == before
+    monkeypatch.setattr("time.time", lambda: 1.0)
+    assert publishing.publish([published])[0].read_bytes() == before
 
 
 def test_more_than_a_mebibyte_is_refused(local, monkeypatch):
@@ -79,65 +85,54 @@ def test_more_than_a_mebibyte_is_refused(local, monkeypatch):
     size = len(gzip.compress(path.read_bytes(), mtime=0))
     monkeypatch.setattr(publishing, "LARGEST", size - 1)
     with pytest.raises(BadRecord, match=rf"{size:,} bytes packed, expected at most {size - 1:,}"):
-        publishing.publish(path, "x")
+        publishing.publish([path])
     assert left(local) == []
     monkeypatch.setattr(publishing, "LARGEST", size)
-    publishing.publish(path, "x")
+    publishing.publish([path])
+
+
+SPOILT = [
+    replace(sample, seconds=1e-6) if (sample.kernel, sample.scope) == ("quick", "predict") else sample
+    for sample in samples(cells=(("baseline", "l1"), ("predict", "l2")))
+]
 
 
 @pytest.mark.parametrize(
     ("taken", "facts", "says"),
     [
-        (samples(quick=0.0005), {}, "baseline l1: quick is at 200% of the limit"),
-        (samples(python_loops=0), {}, f"{REFERENCE} is not in it"),
+        (samples(quick=0.0005), {}, "baseline l1: .*quick.* 200%"),
+        (samples(python_loops=0), {}, REFERENCE),
         (None, {"kernel_facts": {"quick": {"correct_l1": "1/40, 1/41"}}}, "score differently"),
+        (SPOILT, {"kind": "scopes"}, "predict l2"),
     ],
 )
-def test_what_the_checklist_fails_is_refused(local, taken, facts, says):
+def test_what_the_checklist_fails_is_refused_with_all_that_came_with_it(local, taken, facts, says):
     with pytest.raises(BadRecord, match=says):
-        publishing.publish(write(local, taken, **facts), "x")
+        publishing.publish([write(local, taken, **facts), small(local).path])
     assert left(local) == []
-
-
-def test_a_failure_in_any_cell_counts(local):
-    taken = [
-        replace(each, seconds=1e-6) if (each.kernel, each.scope) == ("quick", "predict") else each
-        for each in samples(cells=(("baseline", "l1"), ("predict", "l2")))
-    ]
-    with pytest.raises(BadRecord, match="predict l2"):
-        publishing.publish(write(local, taken), "x")
 
 
 def test_unpaired_files_are_refused(local):
     local.mkdir(parents=True)
     with pytest.raises(BadRecord, match="unpaired"):
-        publishing.publish(pytest_benchmark(local, python_loops=[1.0], quick=[0.1]), "x")
+        publishing.publish([pytest_benchmark(local, python_loops=[1.0], quick=[0.1])])
 
 
-def test_sizes_and_memory_are_published_too(local):
-    taken = [
-        replace(each, scope="predict", images=size, seconds=each.seconds * size)
-        for size in (1, 10)
-        for each in samples()
-        if each.scope == "baseline" and (each.kernel, size) != (REFERENCE, 10)
-    ]
-    with pytest.raises(BadRecord, match="no record of speed"):
-        publishing.publish(write(local, taken, kind="sizes"), "sizes")
-    publishing.publish(write(local), "speed-sizes")
-    assert publishing.publish(write(local, taken, kind="sizes"), "sizes").name.endswith("-sizes.json.gz")
+def test_sizes_and_memory_take_times_of_the_same_digits_beside_them(local):
+    with pytest.raises(BadRecord, match="no record of times"):
+        publishing.publish([by_size(local)])
+    publishing.publish([write(local), by_size(local), memory(local).path])
+    assert left(local) == ["ladder.json.gz", "memory.json.gz", "sizes.json.gz"]
     with pytest.raises(BadRecord, match="dataset_digest"):
-        publishing.publish(write(local, dataset_digest="cd" * 32), "others")
-    failing = [replace(each, seconds=1e-9) if (each.kernel, each.images) == ("quick", 10) else each for each in taken]
-    with pytest.raises(BadRecord, match="of the limit"):
-        publishing.publish(write(local, failing, kind="sizes"), "wrong")
-    assert [name for name in left(local) if not name.endswith("-sizes.json.gz")] == []
+        publishing.publish([write(local, dataset_digest="cd" * 32)])
+    wrong = [replace(sample, scope="predict", images=10) for sample in samples(quick=1e-9)]
+    with pytest.raises(BadRecord, match="faster"):
+        publishing.publish([by_size(local, taken=wrong)])
 
 
-@pytest.mark.parametrize("slug", ["../up", "A", "", "a b", "a.b"])
-def test_a_slug_is_a_plain_word(local, slug):
-    done = CliRunner().invoke(__main__.cli, ["publish", str(write(local)), "--slug", slug])
-    assert done.exit_code == 2
-    assert left(local) == []
+def test_two_records_of_one_kind_are_refused(local):
+    with pytest.raises(BadRecord, match="publish one of each kind"):
+        publishing.publish([write(local), write(local)])
 
 
 def test_names_of_machines():

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 import tomllib
-from pathlib import Path
 
 import click
 import pytest
@@ -23,27 +22,31 @@ needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is missi
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EVERY = [["loops", "cpu", False], ["wide@cpu", "cpu", False], ["wide@cuda", "cuda", False], ["c_bytes", "cpu", True],
          ["slow_rung", "cpu", True], ["fused@cuda", "cuda", True]]  # fmt: skip
+FILES = ("bench/__init__.py", "bench/files.py", "bench/elsewhere/record.py")
 
-# Notes how it was called. Its `run` does what the file `next` says, once, else it writes a record.
+# Notes how it was called. Its `run` does what the file `next` says, once, else it writes two records.
 PRETENDER = f"""#!/bin/sh
 echo "$@" >>calls
 [ "$1" = -c ] && echo '{json.dumps(EVERY)}'
 [ "$3" = run ] || exit 0
 local=results/local
 mkdir -p $local
-if [ -e next ]; then . ./next; fi
+if [ -e next ]; then mv next used; . ./used; fi
 rm -rf $local/*.unfinished
-echo "$@" >$local/record-$$.json
+for n in 1 2; do echo "$@" >$local/$$-$n.json; done
 """
-HANG = "mkdir -p $local/begun.unfinished && touch $local/begun.unfinished/plan.json\n"
-HANG += "trap 'kill $!; echo interrupted >>calls; exit 130' INT\nsleep 60 & mv next used; wait\n"
+BEGIN = "mkdir -p $local/begun.unfinished && touch $local/begun.unfinished/plan.json $local/half.json\n"
+KEEP = BEGIN + "trap 'kill $!; echo interrupted >>calls; exit 130' INT\n"  # what a run does on Ctrl-C
+LOSE = BEGIN + "trap 'kill $!; rm -r $local/begun.unfinished $local/half.json; exit 130' INT\n"
+HANG = "sleep 60 & touch sleeping; wait\n"
 
 
 @pytest.fixture
 def place(tmp_path):
     """A packed folder whose environment is made already."""
-    (tmp_path / "bench" / "elsewhere").mkdir(parents=True)
-    shutil.copy(ROOT / "bench" / "elsewhere" / "record.py", tmp_path / "bench" / "elsewhere")
+    for name in FILES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(PRETENDER, encoding="utf-8")
@@ -54,13 +57,12 @@ def place(tmp_path):
     return tmp_path
 
 
-def command(place, *arguments, isolated=False):
-    script = str(place / "bench" / "elsewhere" / "record.py")
-    return [sys.executable, *(["-I", "-S"] if isolated else []), script, *arguments]
+def command(place, *arguments):  # without site-packages, and so without torch
+    return [sys.executable, "-I", "-S", str(place / "bench" / "elsewhere" / "record.py"), *arguments]
 
 
-def start(place, *arguments, **how):
-    return subprocess.run(command(place, *arguments, **how), capture_output=True, text=True, timeout=30, check=False)
+def start(place, *arguments):
+    return subprocess.run(command(place, *arguments), capture_output=True, text=True, timeout=30, check=False)
 
 
 def runs(place):
@@ -69,99 +71,100 @@ def runs(place):
     return [line.removeprefix("-m bench run ") for line in calls if not line.startswith(("-c", "import"))]
 
 
+def steps(place):
+    return [line.split()[0] for line in runs(place)]
+
+
+def kept(place, step):
+    return [path.read_text(encoding="utf-8") for path in (place / "recorded" / step).glob("*.json")]
+
+
 def test_everything_is_recorded_in_order_and_once(place):
     done = start(place, "--sizes", "10,100")
     assert done.returncode == 0, done.stdout + done.stderr
     names = "loops,wide@cpu,wide@cuda,c_bytes,fused@cuda"
     assert runs(place) == [
-        f"--full --kernels {names}",
+        f"--full --processes 6 --kernels {names}",
         f"--memory --kernels {names}",
-        "--sizes 10,100 --kernels wide@cuda,c_bytes,fused@cuda",
+        "--sizes 10,100 --processes 6 --kernels wide@cuda,c_bytes,fused@cuda",
     ]
-    for name in ("full", "memory", "sizes"):
-        assert f"--{name}" in (place / "recorded" / f"{name}.json").read_text(encoding="utf-8")
-        assert f"python -m bench publish recorded/{name}.json --slug {name}\n" in done.stdout
+    for step, run in zip(("scopes", "memory", "sizes"), runs(place), strict=True):
+        assert kept(place, step) == [f"-m bench run {run}\n"] * 2
+    assert "python -m bench publish recorded/*/*.json\n" in done.stdout
     assert done.stdout == (place / "recorded" / "log.txt").read_text(encoding="utf-8")
-    assert start(place).returncode == 0
-    assert len(runs(place)) == 3, "what was recorded was recorded again"
-    (place / "recorded" / "memory.json").unlink()
-    assert start(place).returncode == 0
-    assert runs(place)[3:] == [f"--memory --kernels {names}"]
+    shutil.rmtree(place / "recorded" / "memory")
+    assert start(place, "--kernels", "a,b").returncode == 0
+    assert runs(place)[3:] == ["--memory --kernels a,b"], "what was recorded was recorded again"
 
 
-def test_kernels_and_quick_are_handed_on(place):
-    assert start(place, "--kernels", "a,b", "--quick", "--sizes", "10").returncode == 0
-    assert runs(place) == ["--full --quick --kernels a,b", "--memory --kernels a,b", "--sizes 10 --quick --kernels a,b"]
+def test_the_kernels_are_those_of_the_checkout(capsys):
+    from bench.elsewhere import record
+
+    exec(record.KERNELS, {})
+    names = {name for name, _, _ in json.loads(capsys.readouterr().out)}
+    assert {"python_loops", *record.FASTEST, *record.VARIANTS} <= names
 
 
-def test_it_stops_in_time_and_goes_on_where_it_stopped(place):
-    (place / "next").write_text(HANG, encoding="utf-8")
+@pytest.mark.parametrize(("hang", "says", "then"), [(KEEP, "", "--resume"), (LOSE, "Nothing of scopes was", "--full")])
+def test_it_stops_in_time_and_goes_on_where_it_stopped(place, hang, says, then):
+    (place / "next").write_text(hang + HANG, encoding="utf-8")
     started = time.monotonic()
-    done = start(place, "--deadline", "1")
-    assert time.monotonic() - started < 10
+    done = start(place, "--deadline", "2")
+    assert time.monotonic() - started < 20
     assert done.returncode == 75, done.stdout + done.stderr
-    assert "Not recorded within 1 s: full, memory, sizes. Start it again" in done.stdout
-    assert [line.split()[0] for line in runs(place)] == ["--full", "interrupted"], "begun without time for it"
+    assert "Not recorded within 2 s: scopes, memory, sizes. Start it again" in done.stdout
+    assert says in done.stdout
+    assert "--memory" not in steps(place), "begun without time for it"
     assert start(place).returncode == 0
-    assert [line.split()[0] for line in runs(place)[2:]] == ["--resume", "--memory", "--sizes"]
-
-
-def test_what_cannot_be_resumed_starts_again_and_says_so(place):
-    (place / "next").write_text(HANG.replace("exit 130", "rm -r $local/begun.unfinished; exit 130"), encoding="utf-8")
-    done = start(place, "--deadline", "1")
-    assert done.returncode == 75
-    assert "Nothing of full was finished" in done.stdout
-    assert start(place).returncode == 0
-    assert runs(place)[2].startswith("--full")
+    assert steps(place)[-3:] == [then, "--memory", "--sizes"]
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_whoever_ends_it_ends_the_recording_too(place, number, status):
-    (place / "next").write_text(HANG, encoding="utf-8")
+    (place / "next").write_text(KEEP + HANG, encoding="utf-8")
     with subprocess.Popen(command(place), stdout=subprocess.PIPE, text=True) as recording:
-        while not (place / "used").exists():
+        while not (place / "sleeping").exists():
             time.sleep(0.01)
         assert start(place).returncode == 75, "two at a time"
         recording.send_signal(number)
-        said, _ = recording.communicate(timeout=10)
+        said, _ = recording.communicate(timeout=30)
     assert recording.returncode == status
     assert "Interrupted. Start it again" in said
-    assert runs(place)[-1] == "interrupted"
-    assert start(place).returncode == 0
-    assert "--resume" in runs(place)
+    assert steps(place) == ["--full", "interrupted"]
 
 
 def test_a_record_that_was_written_before_the_end_counts(place):
-    (place / "next").write_text("echo whole >$local/whole.json; mv next used; exec sleep 60\n", encoding="utf-8")
-    assert start(place, "--deadline", "1").returncode == 75
-    assert (place / "recorded" / "full.json").read_text(encoding="utf-8") == "whole\n"
+    (place / "next").write_text("echo whole >$local/whole.json; exec sleep 60\n", encoding="utf-8")
+    assert start(place, "--deadline", "2").returncode == 75
+    assert kept(place, "scopes") == ["whole\n"]
 
 
-def test_an_older_record_is_not_taken_for_the_steps(place):
+def test_a_step_without_a_record_has_failed_and_takes_no_older_one(place):
     (place / "results" / "local" / "old.unfinished").mkdir(parents=True)
     (place / "results" / "local" / "old.unfinished" / "plan.json").touch()
     (place / "results" / "local" / "old.json").write_text("old", encoding="utf-8")
-    (place / "next").write_text("mv next used; exit 2\n", encoding="utf-8")
+    (place / "next").write_text("exit 2\n", encoding="utf-8")
     done = start(place)
     assert done.returncode == 1
-    assert "Not recorded: full; recorded/log.txt says why" in done.stdout
-    assert [line.split()[0] for line in runs(place)] == ["--full", "--memory", "--sizes"], "the rest was not done"
-    assert not (place / "recorded" / "full.json").exists()
+    assert "Not recorded: scopes; recorded/log.txt says why" in done.stdout
+    assert steps(place) == ["--full", "--memory", "--sizes"], "the rest was not done"
+    assert not kept(place, "scopes")
 
 
 def test_a_failed_kernel_keeps_its_record_and_shows_in_the_status(place):
-    (place / "next").write_text("echo doubtful >$local/doubtful.json; mv next used; exit 1\n", encoding="utf-8")
+    (place / "next").write_text("echo doubtful >$local/doubtful.json; exit 1\n", encoding="utf-8")
     for _ in range(2):  # also when there is nothing left to do
         done = start(place)
         assert done.returncode == 1
-        assert "full: a kernel failed or is wrong" in done.stdout
-        assert "publish recorded/full.json" in done.stdout
+        assert "scopes: a kernel failed or is wrong" in done.stdout
+        assert "publish recorded" in done.stdout
+    assert kept(place, "scopes") == ["doubtful\n"]
 
 
 def test_commands_find_the_digits_and_no_index(place):
-    (place / "next").write_text('echo "$MNIST_SAMPLE $PIP_NO_INDEX $PYTHONPATH." >>seen\n', encoding="utf-8")
+    (place / "next").write_text('echo "$MNIST_SAMPLE $PIP_NO_INDEX $PYTHONPATH." >seen\n', encoding="utf-8")
     subprocess.run(command(place), env={**os.environ, "PYTHONPATH": "elsewhere"}, check=True, capture_output=True)
-    assert (place / "seen").read_text(encoding="utf-8").splitlines()[0] == f"{place.resolve()}/digits/mine.tgz 1 ."
+    assert (place / "seen").read_text(encoding="utf-8") == f"{place.resolve()}/digits/mine.tgz 1 .\n"
 
 
 def test_an_environment_that_does_not_work_is_refused(place):
@@ -187,7 +190,7 @@ def test_what_cannot_be_set_up_is_one_message(place, needs, says):
         (place / "wheels").mkdir()
         mine = {"python": f"{sys.version_info[0]}.{sys.version_info[1]}", "machine": os.uname().machine}
         (place / "packed.json").write_text(json.dumps({**mine, **needs}), encoding="utf-8")
-    done = start(place, isolated=True)  # without site-packages, and so without torch
+    done = start(place)
     assert done.returncode == 2
     assert says in done.stdout
     assert len(done.stdout.splitlines()) == 1
@@ -195,26 +198,8 @@ def test_what_cannot_be_set_up_is_one_message(place, needs, says):
     assert not (place / ".venv").exists()
 
 
-def test_bad_arguments_are_refused(place):
-    assert start(place, "--deadline", "soon").returncode == 2
-    assert not (place / "recorded").exists()
-
-
-def test_the_commit_of_a_packed_folder_is_checked(tmp_path):
-    assert packed.commit(tmp_path) is None
-    (tmp_path / "bench").mkdir()
-    (tmp_path / "bench" / "clock.py").write_text("tick", encoding="utf-8")
-    packed.write(tmp_path, "0123456789ab", python="3.12", machine="x86_64")
-    (tmp_path / "wheels").mkdir()  # what is not of the commit does not change it
-    assert packed.commit(tmp_path) == "0123456789ab"
-    (tmp_path / "bench" / "clock.py").write_text("tock", encoding="utf-8")
-    assert packed.commit(tmp_path) == "0123456789ab-modified"
-    (tmp_path / "bench" / "clock.py").unlink()
-    assert packed.commit(tmp_path) == "0123456789ab-modified"
-
-
 @needs_git
-def test_what_is_exported_is_the_commit_without_the_published_records(tmp_path, monkeypatch):
+def test_what_is_packed_is_the_commit_without_the_published_records(tmp_path, monkeypatch):
     root, folder = tmp_path / "root", tmp_path / "folder"
     for name in ("bench/clock.py", "results/README.md", "results/a-machine/report.html"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -223,33 +208,44 @@ def test_what_is_exported_is_the_commit_without_the_published_records(tmp_path, 
     git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org"]
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
         subprocess.run([*git, *arguments], cwd=root, check=True)
+    clock = folder / "bench" / "clock.py"
     (root / "bench" / "clock.py").write_text("changed", encoding="utf-8")
     commit = pack.export(root, folder)
     assert len(commit) == 12
     left = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     assert left == ["bench/clock.py", "results/README.md"]
-    assert (folder / "bench" / "clock.py").read_text(encoding="utf-8") == "committed"
+    assert clock.read_text(encoding="utf-8") == "committed"
     with pytest.raises(click.ClickException, match="takes a commit of a git checkout"):
         pack.export(folder, tmp_path / "other")
 
-
-def test_requirements():
-    found = pack.requirements(PROJECT, None, [])
-    assert "numpy>=2.0" in found
-    assert any(line.startswith("numba") for line in found)
-    assert "pip" in found
-    assert not any(line.startswith(("torch", "ruff")) for line in pack.requirements(PROJECT, ["torch"], []))
-    assert any(line.startswith("dask") for line in pack.requirements(PROJECT, ["ladder"], []))
-    assert not any(line.startswith("loops") for line in pack.requirements(PROJECT, ["ladder"], []))
-    few = pack.requirements(PROJECT, [], ["numpy", "pooch"])
-    assert not any(line.startswith(("numba", "numpy", "pooch")) for line in few)
-    with pytest.raises(click.UsageError, match="has no extra nothing; it has torch, "):
-        pack.requirements(PROJECT, ["nothing"], [])
-    assert pack.canonical("Py_CPUinfo2") == "py-cpuinfo2"
+    assert packed.commit(folder) is None
+    packed.write(folder, commit, python="3.12", machine="x86_64")
+    (folder / "wheels").mkdir()  # what is not of the commit does not change it
+    assert packed.commit(folder) == commit
+    clock.write_text("changed", encoding="utf-8")
+    assert packed.commit(folder) == f"{commit}-modified"
+    clock.unlink()
+    assert packed.commit(folder) == f"{commit}-modified"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"), [(["--python", "3"], "such as 3.12"), ([], "not empty"), (["--extras", "x"], "no extra x")]
+    ("extras", "without", "holds", "lacks"),
+    [
+        (None, [], {"numpy", "numba", "pip"}, {"torch", "ruff"}),
+        (["torch"], [], {"numpy"}, {"torch", "numba"}),
+        (["ladder"], [], {"dask", "scipy"}, {PROJECT["project"]["name"]}),
+        ([], ["numpy", "pooch"], {"rich"}, {"numba", "numpy", "pooch"}),
+    ],
+)
+def test_requirements(extras, without, holds, lacks):
+    names = {line.partition("[")[0].partition(">")[0] for line in pack.requirements(PROJECT, extras, without)}
+    assert holds <= names
+    assert not lacks & names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(["--python", "3"], "such as 3.12"), ([], "not empty"), (["--extras", "x"], "has no extra x; it has torch, ")],
 )
 def test_bad_packing_is_refused(tmp_path, arguments, says):
     folder = tmp_path / "there"
@@ -258,5 +254,5 @@ def test_bad_packing_is_refused(tmp_path, arguments, says):
         (folder / "file").touch()
     done = CliRunner().invoke(pack.pack, [str(folder), *arguments])
     assert done.exit_code == 2
-    assert says in done.output
-    assert [path.name for path in Path(tmp_path).iterdir()] == (["there"] if not arguments else [])
+    assert says in " ".join(done.output.split())
+    assert [path.name for path in tmp_path.iterdir()] == (["there"] if not arguments else [])

@@ -1,4 +1,4 @@
-"""Process sets and turns; rows that fail, at whatever moment, cost themselves and nothing else."""
+"""Processes and rounds; kernels that fail, at whatever moment, lose their own row and cost no other kernel anything."""
 
 import getpass
 import os
@@ -6,39 +6,28 @@ import platform
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench import checking, gathering, kernel, recording, workload
+from bench import checking, conditions, gathering, kernel, recording, workload
 from bench import problem as problems
-from bench.conditions import Condition
-from bench.kernel import Contestant
-from bench.problem import pose
-from bench.recording import Plan
+from bench.checking import Verdict
+from bench.conditions import Configuration
+from bench.recording import PREDICT, Plan
 from bench.sample import AGAIN, ALL_CORES, LIMIT, ONE_CORE
-from data import Digits
+from bench.tests import builders
 
-RIGHT = """
-import numpy as np
-def prepare(images, device): return images / 255
-def mean_images(stacks): return np.stack([stack.mean(0) for stack in stacks])
-def predict_l1(images, means): return np.argmin([np.abs(images - mean).mean((-1, -2)) for mean in means], axis=0)
-"""
-SLOW = (
-    RIGHT.replace("    return labels", "")
-    + """
-fast = predict_l1
+SLOW = """
+right = predict_l1
 def predict_l1(images, means):
     import time
-    time.sleep(0.11)
-    return fast(images, means)
+    time.sleep({seconds})
+    return right(images, means)
 """
-)
-WRONG_LATER = (
-    RIGHT
-    + """
+WRONG_LATER = """
 calls = 0
 right = predict_l1
 def predict_l1(images, means):
@@ -47,176 +36,193 @@ def predict_l1(images, means):
     labels = right(images, means)
     return labels if calls < 12 else 1 - labels
 """
-)
-DIES_LATER = WRONG_LATER.replace("1 - labels", "__import__('os')._exit(7)")
-GREEDY = (
-    RIGHT
-    + """
-def predict_l1(images, means):
-    hoard = np.ones(2**29)
-    return hoard[:len(images)]
-"""
-)
 
 
 @pytest.fixture(scope="module")
 def problem():
-    rng = np.random.default_rng(3)
-    train = tuple(rng.integers(0, 256, (9, 4, 3), dtype=np.uint8) for _ in "37")
-    valid = tuple(rng.integers(0, 256, (5, 4, 3), dtype=np.uint8) for _ in "37")
-    files = tuple(tuple(f"{i}.png" for i in range(5)) for _ in "37")
-    return pose(Digits("small", ("3", "7"), train, valid, files, files))
+    return builders.problem(train=9, valid=5, height=4, width=3)
 
 
 def record(problem, folder, sources, **options):
-    """Record kernels given as name=source; return the recording and the stages that were reported."""
-    contestants: list[Contestant] = []
-    for name, source in sources.items():
-        (folder / f"{name}.py").write_text(source)
-        contestants += [each for each in kernel.discover([folder / f"{name}.py"]) if each.kernel == name]
-    plan = Plan(tuple(contestants), **{"processes": 1, "seed": 5, "timeout_s": 60, **options})
-    stages, sets = [], {}
+    """Record kernels given as name=source under one configuration; return what was gathered and the stages told."""
+    paths = [builders.write_kernel(folder / f"{name}.py", source) for name, source in sources.items()]
+    contestants = tuple(builders.contestant(path) for path in paths)
+    plan = Plan(contestants, **{"processes": 1, "seed": 5, "timeout_s": 60, **options})
+    stages, finished = [], {}
     with checking.handed_over(problem) as handed:
         problems.tile(problem, Path(handed), plan.sizes, plan.seed)
         for process in range(plan.processes):
-            sets[process] = recording.record_set(
-                plan, plan.conditions[0], dict(sets), handed, problem, lambda *step: stages.append(step)
+            finished[process] = recording.record_process(
+                plan, plan.configurations[0], dict(finished), handed, problem, lambda *step: stages.append(step)
             )
-    return gathering.gather(plan, plan.conditions[0], problem, sets), stages
+    return gathering.gather(plan, plan.configurations[0], problem, finished, "a run"), stages
 
 
-def turns(recorded, scope="baseline"):
-    """Return the kernels in the order they ran, per (process, round), without the limit."""
-    found = {}
-    for each in sorted(recorded.samples, key=lambda each: each.position):
-        if each.scope == scope and not each.kernel.startswith(LIMIT):
-            found.setdefault((each.process, each.round), []).append(each.kernel)
-    return found
+def orders(gathered):
+    """Return the kernels in the order they ran, per (process, round), without the limit and by which the control is."""
+    taken = {}
+    for sample in sorted(gathered.recording.samples, key=lambda sample: sample.position):
+        if sample.scope == "baseline" and not sample.kernel.startswith(LIMIT):
+            name = "again" if sample.kernel.endswith(AGAIN) else sample.kernel
+            taken.setdefault((sample.process, sample.round), []).append(name)
+    return taken
 
 
-def test_every_round_times_every_kernel_and_the_null_in_an_order_that_changes(problem, tmp_path):
-    recorded, stages = record(problem, tmp_path, {"a": RIGHT, "b": RIGHT, "c": RIGHT}, rounds=4, processes=2)
-    assert [verdict.status for verdict in recorded.verdicts] == ["agrees"] * 3
-    orders = turns(recorded)
-    assert sorted(orders) == [(process, turn) for process in range(2) for turn in range(4)]
-    null = {name for order in orders.values() for name in order if name.endswith(AGAIN)}
-    assert len(null) == 1
-    assert all(sorted(order) == sorted(["a", "b", "c", *null]) for order in orders.values())
-    assert len({tuple(order) for order in orders.values()}) > 2
-    assert any("process set 2 of 2" in stage for stage, *_ in stages)
+DISTANCE = "def distance_l1(a, b):\n    return np.abs(a - b).mean((-1, -2))\n"
+FATAL = "def distance_l1(a, b):\n    __import__('os')._exit(7)\n"
+KERNELS = {"a": DISTANCE, "b": FATAL, "slow": SLOW.format(seconds=0.11)}
 
 
-def test_a_slow_kernel_is_bracketed_by_the_fast_ones(problem, tmp_path):
-    recorded, _ = record(problem, tmp_path, {"a": RIGHT, "slow": SLOW}, rounds=2)
-    for order in turns(recorded).values():
-        assert order[2] == "slow"
-        assert sorted(order[:2]) == sorted(order[3:]) == ["a", "a" + AGAIN]
+@pytest.fixture(scope="module")
+def ordinary(problem, tmp_path_factory):
+    configurations = (Configuration("1", "keep"),)
+    folder = tmp_path_factory.mktemp("ordinary")
+    return record(problem, folder, KERNELS, processes=2, configurations=configurations)
 
 
-def test_the_machine_s_limit_is_measured_in_every_process_set(problem, tmp_path):
-    recorded, _ = record(problem, tmp_path, {"a": RIGHT}, rounds=1, processes=2)
+def test_every_round_calls_every_kernel_and_brackets_the_slow_one(ordinary):
+    gathered, stages = ordinary
+    assert [verdict.status for verdict in gathered.verdicts] == ["agrees"] * 3
+    assert sorted(orders(gathered)) == [(process, number) for process in range(2) for number in range(3)]
+    for order in orders(gathered).values():
+        assert order[3] == "slow"
+        assert sorted(order[:3]) == sorted(order[4:]) == ["a", "again", "b"]
+    assert len({tuple(order) for order in orders(gathered).values()}) > 2
+    assert any("process 2 of 2" in stage for stage, *_ in stages)
+    behind, steps = [done for *_, done, _ in stages], {steps for *_, steps in stages}
+    assert (behind, steps) == (sorted(behind), {behind[-1]})
+
+
+def test_orders_are_drawn_from_the_seed(ordinary, problem, tmp_path):
+    again, _ = record(problem, tmp_path, KERNELS, configurations=(Configuration("1", "keep"),))
+    first, second = ([orders(ordinary[0])[process, number] for number in range(3)] for process in range(2))
+    assert first == [orders(again)[0, number] for number in range(3)]
+    assert first != second
+
+
+def test_the_limit_of_the_machine_is_measured_in_every_process(ordinary):
     for name in (ONE_CORE, ALL_CORES):
-        measured = [each for each in recorded.samples if each.kernel == name]
-        assert [each.process for each in measured] == [0, 1]
-        assert all(0 < each.seconds < 1 and each.images == 28 for each in measured)
+        measured = [sample for sample in ordinary[0].recording.samples if sample.kernel == name]
+        assert [sample.process for sample in measured] == [0, 1]
+        assert all(0 < sample.seconds < 1 and sample.images == 32 for sample in measured)
 
 
-def test_a_sample_lasts_ten_milliseconds_and_counts_its_calls_and_faults(problem, tmp_path):
-    recorded, _ = record(problem, tmp_path, {"a": RIGHT})
-    for each in recorded.samples:
-        if each.scope == "baseline" and each.kernel == "a":
-            assert each.loops > 1
-            assert each.images == 28
-            assert each.seconds * each.loops >= 1e-2
-            assert each.minor_faults >= 0
-            assert each.peak_rss_bytes > 10**7 or sys.platform == "win32"
-        if each.scope == "first_call":
-            assert each.loops == 1
-    assert 0 < recorded.facts["overhead_s"] < 1e-4
+def test_a_sample_lasts_ten_milliseconds_and_counts_its_calls_and_faults(ordinary):
+    for sample in ordinary[0].recording.samples:
+        if sample.scope == "baseline" and sample.kernel == "a":
+            assert sample.loops > 1
+            assert sample.images == 32
+            assert sample.seconds * sample.loops >= 1e-2
+            assert sample.minor_faults >= 0
+            assert sample.peak_rss_bytes > 10**7 or sys.platform == "win32"
+        if sample.scope == "first_call":
+            assert sample.loops == 1
+
+
+def test_facts_of_a_recording(ordinary):
+    told = ordinary[0].recording
+    assert (told.facts["kind"], told.facts["run"], told.facts["dataset"]) == ("ladder", "a run", "tiny")
+    assert not {"per_class", "dataset_of", "gpu_throttled", "gpu_clock_mhz"} & told.facts.keys()
+    assert 0 < told.facts["overhead_s"] < 1e-4
+    assert (told.facts["threads"], told.facts["allocator"]) == ("1", "keep")
+    assert {(sample.threads, sample.allocator) for sample in told.samples} == {("1", "keep")}
+    in_force = told.kernel_facts["a"]["threads_in_force"]
+    assert in_force == "1" or all(part.endswith(" 1") for part in in_force.split(", "))
+    text = str({**told.facts, **told.kernel_facts})
+    for secret in (platform.node(), getpass.getuser(), str(kernel.ROOT), os.path.expanduser("~")):
+        assert f"'{secret}'" not in text
+        assert "/" not in secret or secret not in text
+
+
+def test_what_broadcasting_does_is_told_once_and_a_failure_costs_no_row(ordinary):
+    known = ordinary[0].recording.kernel_facts
+    assert (known["a"]["ranks_l1"], known["a"]["expansion_strides"]) == ("11/11", "0, 3, 1")
+    assert known["b"]["ranks_l1"].startswith("fails: ")
+    assert "ranks_l1" not in known["slow"]
+    null = next(name for name in known if name.endswith(AGAIN))
+    assert known[null] == known[null.removesuffix(AGAIN)]
+
+
+def test_a_small_data_set_is_told_with_the_one_it_was_taken_from(problem):
+    small = replace(problem, per_class=5, dataset_of="ab")
+    told = gathering.shared_facts(Plan((), recording.FULL), Configuration(), small)
+    assert (told["per_class"], told["dataset_of"], told["kind"]) == (5, "ab", "scopes")
 
 
 BAD = {  # a kernel, and what becomes of it
     "wrong_later": (WRONG_LATER, "disagrees", "in a timed call: "),
-    "dies_later": (DIES_LATER, "broken", "exited with status 7"),
+    "dies_later": (WRONG_LATER.replace("1 - labels", "__import__('os')._exit(7)"), "broken", "exited with status 7"),
     "absent": ("import no_such_package\n", "unavailable", "no_such_package is not installed"),
-    "imprecise": (RIGHT.replace("/ 255", "/ 254"), "disagrees", "mean images are up to"),
-    "typo": (RIGHT.replace("images / 255", "imgs / 255"), "broken", "NameError"),
-    "prints": (RIGHT + "print('hello')\n", "broken", "wrote to standard output: 'hello"),
-    "crashes": (RIGHT + "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", "broken", "SIGSEGV"),
-    "greedy": (GREEDY, "broken", "out of memory"),
+    "imprecise": ("def prepare(images, device): return images / 254", "disagrees", "mean images are up to"),
+    "typo": ("def prepare(images, device): return imgs / 255", "broken", "NameError"),
+    "prints": ("print('hello')\n", "broken", "wrote to standard output: 'hello"),
+    "crashes": ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", "broken", "SIGSEGV"),
+    "greedy": ("def predict_l1(images, means): return np.ones(2**29)[:len(images)]", "broken", "out of memory"),
 }
-HANGS = RIGHT + "def predict_l1(images, means):\n    while True: pass\n"
-
-
-def only_a_is_left(recorded, bad):
-    """Whether the good kernel has kept its row, and the bad ones left no sample."""
-    good, *verdicts = recorded.verdicts
-    assert good.status == "agrees"
-    kernels = {each.kernel.removesuffix(AGAIN) for each in recorded.samples if not each.kernel.startswith(LIMIT)}
-    assert kernels == {"a"}
-    assert [each.kernel for each in recorded.absent] == bad
-    return dict(zip(bad, verdicts, strict=True))
 
 
 @pytest.fixture(scope="module")
 def among_bad_ones(problem, tmp_path_factory):
-    sources = {"a": RIGHT, **{name: source for name, (source, *_) in BAD.items()}}
-    recorded, _ = record(problem, tmp_path_factory.mktemp("bad"), sources, memory_limit=2 * 10**9, rounds=2)
-    return only_a_is_left(recorded, list(BAD))
+    sources = {"a": "", **{name: source for name, (source, *_) in BAD.items()}}
+    return record(problem, tmp_path_factory.mktemp("bad"), sources, memory_limit=2 * 10**9, rounds=2)[0]
+
+
+def test_the_good_kernel_keeps_its_row_and_bad_ones_leave_no_sample(among_bad_ones):
+    samples, absent = among_bad_ones.recording.samples, among_bad_ones.recording.absent
+    assert among_bad_ones.verdicts[0].status == "agrees"
+    assert {each.kernel.removesuffix(AGAIN) for each in samples if not each.kernel.startswith(LIMIT)} == {"a"}
+    assert [each.kernel for each in absent] == list(BAD)
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_failure_costs_its_own_row_and_leaves_no_sample(among_bad_ones, name):
+def test_a_failure_is_told_for_what_it_is(among_bad_ones, name):
     if name == "greedy" and sys.platform != "linux":
         pytest.skip("only Linux limits the memory of a process")
     _, status, reason = BAD[name]
-    assert among_bad_ones[name].status == status
-    assert reason in among_bad_ones[name].reason
+    verdict = next(each for each in among_bad_ones.verdicts if each.name == name)
+    assert verdict.status == status
+    assert reason in verdict.reason
 
 
-def test_a_kernel_that_never_answers_costs_its_own_row(problem, tmp_path):
-    recorded, _ = record(problem, tmp_path, {"a": RIGHT, "hangs": HANGS}, timeout_s=3, rounds=1)
-    verdict = only_a_is_left(recorded, ["hangs"])["hangs"]
-    assert (verdict.status, verdict.reason) == ("broken", "gave no answer within 3 s and was ended")
-
-
-def test_what_fails_in_one_process_set_is_in_none_of_the_record(problem, tmp_path):
+def test_what_fails_in_one_process_is_in_none_of_the_record(problem, tmp_path):
     marker = tmp_path / "seen"
-    source = RIGHT + f"import os\nif os.path.exists({str(marker)!r}): raise OSError('second start')\n"
+    source = f"import os\nif os.path.exists({str(marker)!r}): raise OSError('second start')\n"
     source += f"open({str(marker)!r}, 'w')\n"
-    recorded, _ = record(problem, tmp_path, {"a": RIGHT, "b": source}, processes=3, rounds=1)
-    assert [each.status for each in recorded.verdicts] == ["agrees", "broken"]
-    assert {each.process for each in recorded.samples if each.kernel == "a"} == {0, 1, 2}
-    assert not [each for each in recorded.samples if each.kernel == "b"]
+    gathered, _ = record(problem, tmp_path, {"a": "", "b": source}, processes=2, rounds=1)
+    assert [verdict.status for verdict in gathered.verdicts] == ["agrees", "broken"]
+    assert {each.process for each in gathered.recording.samples if each.kernel == "a"} == {0, 1}
+    assert not [each for each in gathered.recording.samples if each.kernel == "b"]
 
 
-def test_sizes_are_tiled_and_what_breaks_at_one_size_has_held_at_smaller_ones(problem, tmp_path):
-    breaks = RIGHT + "right = predict_l1\ndef predict_l1(images, means):\n"
-    breaks += "    if len(images) > 15: raise MemoryError\n    return right(images, means)\n"
-    cells = (("predict", "l1"),)
-    recorded, _ = record(problem, tmp_path, {"a": RIGHT, "b": breaks}, sizes=(1, 7, 23), cells=cells, rounds=2)
-    at = {
-        name: {each.images for each in recorded.samples if (each.kernel, each.scope) == (name, "predict")}
-        for name in "ab"
-    }
-    assert at == {"a": {1, 7, 23}, "b": {1, 7}}
-    assert "out of memory" in recorded.verdicts[1].reason
+def test_sizes_are_tiled_and_a_kernel_is_left_out_where_it_breaks_or_would_take_too_long(problem, tmp_path):
+    """What breaks at one size has held at smaller ones; where it would take too long its images are not prepared."""
+    breaks = SLOW.replace("time.sleep({seconds})", "assert len(images) < 16")
+    small = "def prepare(images, device):\n    assert len(images) < 50\n    return images / 255\n"
+    crawls = small + SLOW.format(seconds="0.02 * len(images)")
+    kernels = {"a": DISTANCE, "breaks": breaks, "crawls": crawls, "absent": "import no_such_package\n"}
+    options = {"sizes": (1, 7, 23, 60), "cells": PREDICT, "rounds": 1, "longest_s": 1.0}
+    gathered, _ = record(problem, tmp_path, kernels, **options)
+    samples, absent = gathered.recording.samples, gathered.recording.absent
+    at = {name: {each.images for each in samples if (each.kernel, each.scope) == (name, "predict")} for name in kernels}
+    assert at == {"a": {1, 7, 23, 60}, "breaks": {1, 7}, "crawls": {1, 7, 23}, "absent": set()}
+    assert gathered.recording.facts["kind"] == "sizes"
+    assert "ranks_l1" not in gathered.recording.kernel_facts["a"]
+    assert "AssertionError" in gathered.verdicts[1].reason
+    reasons = {(each.kernel, each.status): each.reason for each in absent}
+    assert list(reasons) == [("breaks", "broken"), ("absent", "unavailable"), ("crawls at 60 images", "not measured")]
+    assert reasons["crawls at 60 images", "not measured"] == "one call would take about 1 s, over the 1 s allowed"
 
 
-def test_a_kernel_that_would_take_too_long_sits_the_size_out_and_says_so(problem, tmp_path):
-    crawls = RIGHT + "right = predict_l1\ndef predict_l1(images, means):\n    import time\n"
-    crawls += "    time.sleep(0.02 * len(images))\n    return right(images, means)\n"
-    options = {"sizes": (1, 60), "cells": (("predict", "l1"),), "rounds": 1, "longest_s": 1.0}
-    recorded, _ = record(problem, tmp_path, {"a": RIGHT, "b": crawls}, **options)
-    assert [(each.kernel, each.status) for each in recorded.absent] == [("b at 60 images", "not measured")]
-    assert recorded.absent[0].reason == "one call would take about 1 s, over the 1 s allowed"
+def test_running_out_of_memory_is_a_status_of_its_own():
+    told = gathering.absent(Verdict("a", "broken", "out of memory: std::bad_alloc"))
+    assert (told.status, told.reason) == ("out of memory", "out of memory: std::bad_alloc")
+    assert gathering.absent(Verdict("a", "broken", "Traceback: out of memory")).status == "broken"
 
 
 @pytest.mark.parametrize("scope", ["mean", "predict", "baseline", "end_to_end"])
 def test_no_two_calls_get_the_same_object(problem, tmp_path, scope):
     """Or a kernel could find its last answer again by the identity of the stack, as functools.cache does."""
-    (tmp_path / "a.py").write_text(RIGHT)
-    right = kernel.load(kernel.discover([tmp_path / "a.py"])[-1])
+    right = kernel.load(builders.contestant(builders.write_kernel(tmp_path / "a.py")))
     work = workload.prepare(right, "cpu", problem)
     views, call = workload.call(work, scope, "-" if scope == "mean" else "l1")
     given = [views() for _ in range(3)]
@@ -226,46 +232,17 @@ def test_no_two_calls_get_the_same_object(problem, tmp_path, scope):
     assert len({id(each) for each in (*arrays, *originals)}) == len(arrays) + len(originals)
 
 
-def test_orders_and_environments_are_drawn_from_the_seed(problem, tmp_path):
-    kernels = {"a": RIGHT, "b": RIGHT}
-    first, again, other = (
-        {
-            turn: ["null" if name.endswith(AGAIN) else name for name in order]  # which one it is, its speed decides
-            for turn, order in turns(record(problem, tmp_path, kernels, rounds=4, seed=seed)[0]).items()
-        }
-        for seed in (1, 1, 2)
-    )
-    assert first == again
-    assert first != other
-
-
-def test_facts_name_no_person_and_no_place(problem, tmp_path):
-    recorded, _ = record(problem, tmp_path, {"a": RIGHT}, rounds=1)
-    text = str({**recorded.facts, **recorded.kernel_facts})
-    for secret in (platform.node(), getpass.getuser(), str(kernel.ROOT), str(tmp_path), os.path.expanduser("~")):
-        assert f"'{secret}'" not in text
-        assert "/" not in secret or secret not in text
-
-
-def test_threads_and_allocator_are_in_force_and_recorded(problem, tmp_path):
-    recorded, _ = record(problem, tmp_path, {"a": RIGHT}, conditions=(Condition("1", "keep"),))
-    assert (recorded.facts["threads"], recorded.facts["allocator"]) == ("1", "keep")
-    in_force = recorded.kernel_facts["a"]["threads_in_force"]
-    assert in_force == "1" or all(part.endswith(" 1") for part in in_force.split(", "))
-
-
 def test_a_worker_gets_nothing_of_the_environment_but_what_is_named(monkeypatch):
-    from bench import conditions
-
     monkeypatch.setenv("OMP_NUM_THREADS", "77")
     monkeypatch.setenv("SOME_SECRET", "x")
-    one, two = (conditions.environment(Condition("1", "keep"), random.Random(seed)) for seed in (1, 2))
+    one, two = (conditions.environment(Configuration("1", "keep"), random.Random(seed)) for seed in (1, 2))
     assert one["OMP_NUM_THREADS"] == "1"
     assert one["MALLOC_MMAP_THRESHOLD_"] == "1073741824"
     assert "SOME_SECRET" not in one
     assert one["PYTHONHASHSEED"] != two["PYTHONHASHSEED"]
     assert len(one["BENCH_PADDING"]) != len(two["BENCH_PADDING"])
-    assert "MALLOC_MMAP_THRESHOLD_" not in conditions.environment(Condition("all", "default"), random.Random(1))
+    assert "MALLOC_MMAP_THRESHOLD_" not in conditions.environment(Configuration(), random.Random(1))
+    assert conditions.parse("1/keep") == Configuration("1", "keep")
     with pytest.raises(ValueError, match="there are 1/default"):
         conditions.parse("2/default")
 
@@ -274,22 +251,3 @@ def test_the_harness_imports_no_torch():
     script = "import sys, bench.running, bench.worker, bench.unfinished; print('torch' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", script], cwd=kernel.ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout == "False\n"
-
-
-def test_a_single_size_is_sat_out_before_its_images_are_prepared(problem, tmp_path):
-    greedy = SLOW.replace(
-        "def prepare(images, device):", "def prepare(images, device):\n    assert len(images) < 99\n   "
-    )
-    absent = "import no_such_package\n" + RIGHT
-    recorded, _ = record(
-        problem,
-        tmp_path,
-        {"a": RIGHT, "slow": greedy, "absent": absent},
-        cells=recording.PREDICT,
-        sizes=(999,),
-        longest_s=9,
-    )
-    assert {each.images for each in recorded.samples if each.kernel == "a" and each.scope == "predict"} == {999}
-    (absent,) = [each for each in recorded.absent if each.kernel.startswith("slow")]
-    assert (absent.kernel, absent.status) == ("slow at 999 images", "not measured")
-    assert "over the 9 s allowed" in absent.reason

@@ -17,14 +17,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import facts, gathering, reading, records, writing
-from bench.conditions import Condition
+from bench import facts, metadata, reading, records
 from bench.kernel import REFERENCE, ROOT
-from bench.recording import Plan
 from bench.records import Absent, BadRecord
 from bench.sample import Footprint, Sample
-from bench.tests.builders import problem
-from bench.tests.builders_records import FACTS, KERNEL_FACTS, pytest_benchmark, record, samples, write, write_memory
+from bench.tests.builders_records import (
+    FACTS,
+    KERNEL_FACTS,
+    configurations,
+    memory,
+    pytest_benchmark,
+    record,
+    samples,
+    write,
+)  # fmt: skip
 
 ABSENT = (Absent("gpu@cuda", "unavailable", "no driver\nat all"),)
 
@@ -44,6 +50,8 @@ SAMPLES = st.builds(
     minor_faults=st.floats(0, 1e9),
     context_switches=st.floats(0, 1e9),
     peak_rss_bytes=COUNTS,
+    threads=st.just("all"),
+    allocator=st.just("default"),
 )
 FOOTPRINTS = st.builds(
     Footprint,
@@ -55,10 +63,7 @@ FOOTPRINTS = st.builds(
     temporaries_bytes=COUNTS,
     device_before_bytes=st.none() | COUNTS,
     device_temporaries_bytes=st.none() | COUNTS,
-    energy_calls=st.none() | COUNTS,
-    cpu_joules=st.none() | TIMES,
-    gpu_joules=st.none() | TIMES,
-    not_measured=st.sampled_from(["", "energy of the CPU: why"]),
+    not_measured=st.sampled_from(["", "device memory: why"]),
 )
 
 
@@ -66,29 +71,27 @@ def same(one, other):
     return sorted(one, key=repr) == sorted(other, key=repr)
 
 
-@given(st.lists(SAMPLES, min_size=1, max_size=8), st.sampled_from(["speed", "sizes"]))
+@given(st.lists(SAMPLES, min_size=1, max_size=8), st.sampled_from(["ladder", "sizes"]))
 def test_a_record_reads_back_as_it_was_written(tmp_path_factory, taken, kind):
-    found = record(tmp_path_factory.mktemp("r"), taken, ABSENT, kind=kind)
-    assert same(found.samples, taken)
-    assert (found.kind, found.paired, tuple(found.absent)) == (kind, True, ABSENT)
-    for size in found.sizes:
-        assert same(found.at(size).samples, [each for each in taken if each.images == size])
-    assert not {name for name in found.kernels() if name not in {"quick", "slow@cuda"}}
+    written = record(tmp_path_factory.mktemp("r"), taken, ABSENT, kind=kind)
+    read = reading.read(written.path)
+    assert same(read.samples, taken)
+    assert (read.facts, read.kernel_facts) == (written.facts, written.kernel_facts)
+    assert (read.kind, read.paired, tuple(read.absent)) == (kind, True, ABSENT)
+    for size in read.sizes:
+        assert same(read.at(size).samples, [sample for sample in taken if sample.images == size])
+    assert not {name for name in read.kernels() if name not in {"quick", "slow@cuda"}}
 
 
 @given(st.lists(FOOTPRINTS, min_size=1, max_size=6))
 def test_memory_is_written_in_bytes_as_a_kind_of_its_own(tmp_path_factory, footprints):
-    by_kernel = dict.fromkeys(("quick", "slow@cuda"), KERNEL_FACTS)
-    path = writing.write_memory(footprints, ABSENT, FACTS, by_kernel, tmp_path_factory.mktemp("m"))
-    found = []
-    for benchmark in pyperf.BenchmarkSuite.load(str(path)):
+    written = memory(tmp_path_factory.mktemp("m"), footprints, ABSENT)
+    values = []
+    for benchmark in pyperf.BenchmarkSuite.load(str(written.path)):
         assert benchmark.get_unit() == "byte"
-        for run in benchmark.get_runs():
-            said = run.get_metadata()
-            found.append(Footprint(**{key: said[key] for key in Footprint.__dataclass_fields__ if key in said}))
-            assert run.values == (said["anonymous_before_bytes"] + said["temporaries_bytes"],)
-    assert same(found, footprints)
-    read = reading.read(path)
+        values += benchmark.get_values()
+    assert sorted(values) == sorted(footprint.peak_bytes for footprint in footprints)
+    read = reading.read(written.path)
     assert (read.kind, read.cells, tuple(read.absent)) == ("memory", [], ABSENT)
     assert same(read.footprints, footprints)
     assert not Footprint.__dataclass_fields__.keys() & read.facts.keys()
@@ -96,25 +99,38 @@ def test_memory_is_written_in_bytes_as_a_kind_of_its_own(tmp_path_factory, footp
 
 def test_memory_of_the_gpu_alone_is_a_record_too(tmp_path):
     footprint = Footprint("quick", "mean", "-", 1, None, None, 70, 7, not_measured="why")
-    path = writing.write_memory([footprint], (), FACTS, {"quick": KERNEL_FACTS}, tmp_path)
+    path = memory(tmp_path, [footprint]).path
     assert list(reading.read(path).footprints) == [footprint]
     assert pyperf.BenchmarkSuite.load(str(path)).get_benchmarks()[0].get_values() == (77,)
+
+
+def test_a_file_holds_every_configuration_of_a_run(tmp_path):
+    written = configurations(tmp_path, "1/keep", "1/default", "all/keep", "all/default")
+    names = pyperf.BenchmarkSuite.load(str(written[0].path)).get_benchmark_names()
+    assert {"baseline/l1/quick/1/keep", "baseline/-/limit@one_core/all/default"} <= {*names}
+    read = reading.read_all(written[0].path)
+    assert [each.configuration for each in read] == ["all/default", "all/keep", "1/default", "1/keep"]
+    for one in written:
+        other = next(each for each in read if each.configuration == one.configuration)
+        assert (other.facts, other.kernel_facts) == (one.facts, one.kernel_facts)
+        assert same(other.samples, one.samples)
+    assert pyperf.BenchmarkSuite.load(str(write(tmp_path))).get_benchmark_names()[0].count("/") == 2  # of one alone
 
 
 def test_what_it_holds_by_name(tmp_path):
     found = record(tmp_path, samples(cells=(("baseline", "l1"), ("mean", "-"))), ABSENT)
     assert found.kernels() == found.kernels("mean", "-") == [REFERENCE, "quick"]
     assert found.cells == [("baseline", "l1"), ("mean", "-")]
-    assert (found.null, found.condition, found.processes) == ("quick~again", "all/default", 6)
+    assert (found.null, found.configuration, found.processes) == ("quick~again", "all/default", 6)
     assert found.kernel_facts["quick"] == KERNEL_FACTS
 
 
 @pytest.mark.parametrize(
     ("processes", "label"),
     [
-        (1, "indicative: 1 process set, no interval"),
-        (5, "indicative: 5 process sets, no interval"),
-        (6, "paired, 6 process sets"),
+        (1, "indicative: 1 process per kernel, no confidence interval"),
+        (5, "indicative: 5 processes per kernel, no confidence interval"),
+        (6, "paired, 6 processes per kernel"),
     ],
 )
 def test_the_label_says_how_far_to_trust_it(tmp_path, processes, label):
@@ -191,9 +207,7 @@ def test_nothing_tells_who_or_where(tmp_path):
     ]
     absent = tuple(Absent(f"kernel{n}", "broken", reason) for n, reason in enumerate(reasons))
     path = write(tmp_path, None, absent, **facts.machine())
-    footprint = Footprint("quick", "mean", "-", 1, 1, 1)
-    memory = writing.write_memory([footprint], absent, FACTS, {"quick": KERNEL_FACTS}, tmp_path)
-    for text in (path.read_text(), memory.read_text()):
+    for text in (path.read_text(), memory(tmp_path, (), absent).path.read_text()):
         for tale in ("alice", "secret", *tell_tales()):
             assert not re.search(rf"(?<!\w){re.escape(tale)}(?!\w)", text), tale
         for key in ("hostname", "python_executable", "boot_time", "command", "user"):
@@ -220,24 +234,13 @@ def test_what_is_no_path_stays(tmp_path, reason):
     assert record(tmp_path, None, (Absent("kernel", "broken", reason),)).absent[0].reason == reason
 
 
-def test_every_key_of_a_record_is_explained(tmp_path):
-    explained = set(re.findall(r"`([a-z_0-9]+)`", (ROOT / "results" / "README.md").read_text(encoding="utf-8")))
-    paths = [
-        write(tmp_path, None, ABSENT, **facts.machine()),
-        writing.write_memory(
-            [Footprint("quick", "mean", "-", 1, 1, 1, 1, 1, 1, 1.0, 1.0, "x")],
-            (),
-            FACTS,
-            {"quick": KERNEL_FACTS},
-            tmp_path,
-        ),
-    ]
-    for path in paths:
-        for benchmark in pyperf.BenchmarkSuite.load(str(path)):
-            for run in benchmark.get_runs():
-                assert set(run.get_metadata()) <= explained
-    assert set(records.PER_KERNEL) <= explained
-    assert set(gathering.shared_facts(Plan(()), Condition(), problem())) <= explained
+def test_every_metadata_key_is_in_one_table(tmp_path):
+    assert len({(key.name, key.of) for key in metadata.KEYS}) == len(metadata.KEYS)
+    text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    assert metadata.rewritten(text) == text, "run python -m bench.metadata"
+    with pytest.raises(ValueError, match=r"another_key: not in the table of metadata keys, bench/metadata\.py"):
+        write(tmp_path, another_key=1)
+    assert list(tmp_path.iterdir()) == []
 
 
 # Files.
@@ -266,7 +269,7 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch, fails):
         (lambda text: '{"version": "1.0"}', "not written by this project"),
         (lambda text: '{"version": "1.0", "metadata": []}', "not written by this project"),
         (lambda text: '{"version": "1.0", "metadata": {}}', "has schema None"),
-        (lambda text: text.replace('"schema":1', '"schema":99'), "has schema 99, expected 1"),
+        (lambda text: text.replace('"schema":2', '"schema":99'), "has schema 99, expected 2"),
         (lambda text: text.replace('"loops":3', '"lops":3'), "'loops'"),
         (lambda text: '{"machine_info": {}, "datetime": "", "benchmarks": [7]}', "not written by this project"),
     ],
@@ -296,26 +299,13 @@ def test_a_missing_record_says_how_to_make_one(tmp_path, monkeypatch):
         reading.newest()
 
 
-def test_the_newest_local_record_of_speed_comes_first(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "LOCAL", tmp_path / "local")
-    machine = tmp_path / "machine"
-    machine.mkdir()
-    (machine / "2027-01-01-x.json.gz").write_bytes(gzip.compress(write(tmp_path).read_bytes()))
-    assert reading.newest() == machine / "2027-01-01-x.json.gz"
-    records.LOCAL.mkdir()
-    for name in ("20260101T000000Z.json", "20260102T000000Z.json", "20260102T000000Z-2.json"):
-        os.replace(write(tmp_path), records.LOCAL / name)
-    os.replace(write_memory(tmp_path), records.LOCAL / "20260103T000000Z.json")
-    (records.LOCAL / "20260104T000000Z.json").touch()
-    assert reading.newest() == records.LOCAL / "20260102T000000Z-2.json"
-
-
 def test_pytest_benchmark_files_are_unpaired(tmp_path):
     found = reading.read(pytest_benchmark(tmp_path, quick=[0.2, 0.1]))
     assert not found.paired
     assert found.label == "indicative, unpaired"
     assert [each.seconds for each in found.of("quick")] == [0.2, 0.1]
-    assert (found.condition, found.kernel_facts["quick"]["correct_l1"]) == ("all/default", KERNEL_FACTS["correct_l1"])
+    assert found.configuration == "all/default"
+    assert found.kernel_facts["quick"]["correct_l1"] == KERNEL_FACTS["correct_l1"]
 
 
 def test_pytest_benchmark_files_without_samples_say_what_to_add(tmp_path):

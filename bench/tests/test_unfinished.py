@@ -1,20 +1,28 @@
-"""After a kill, at any moment, no worker is left and `run --resume` makes the record whole."""
+"""After a kill, at any moment, no worker is left and `run --resume` makes the records whole."""
 
+import math
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from dataclasses import replace
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
-from bench import reading
+from bench import __main__, reading, records, unfinished
+from bench.conditions import Configuration
 from bench.kernel import ROOT
+from bench.problem import pose
+from bench.recording import PREDICT, Plan
+from bench.records import BadRecord
+from bench.tests.builders import contestant, noise, write_kernel
+from bench.unfinished import Task
 from data.tests.builders import small_set, write
-
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 and process groups are POSIX")
 
 BENCH = """
 import signal, sys
@@ -24,14 +32,109 @@ from bench import __main__, records, recording
 records.LOCAL = Path(sys.argv.pop(1))
 __main__.main()
 """
-RIGHT = (ROOT / "kernels" / "numpy_broadcast.py").read_text()
+posix = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 and process groups are POSIX")
+
+
+# In this process.
+
+
+@pytest.fixture
+def problems():
+    """Digits, and a small data set of them."""
+    return {n: pose(noise().first_of_each_class(n) if n else noise()) for n in (0, 5)}
+
+
+@pytest.fixture
+def begun(tmp_path, monkeypatch, problems):
+    """A run of two data sets that no process works on."""
+    monkeypatch.setattr(records, "LOCAL", tmp_path / "local")
+    monkeypatch.setattr(unfinished, "_at_work", lambda folder: False)
+    plan = Plan((contestant(write_kernel(tmp_path / "mine.py")),), processes=2, rounds=1, seed=3)
+    both = (Configuration(), Configuration("1", "keep"))
+    tasks = Task(0, replace(plan, configurations=both)), Task(5, replace(plan, processes=1, longest_s=math.inf))
+    return unfinished.begin(tasks, "drawn", problems)
+
+
+def test_two_data_sets_are_recorded_one_after_the_other_and_taken_up_where_it_stopped(begun, problems):
+    told = []
+
+    def stop(stage, kernel, done, steps):
+        told.append((stage, done, steps))
+        if "tiny[5 per class], all/default, process 1 of 1: start" in stage:
+            raise KeyboardInterrupt
+
+    assert unfinished.empty(begun)
+    with pytest.raises(KeyboardInterrupt):
+        unfinished.finish(begun, problems, stop)
+    again = unfinished.newest()
+    assert again == begun
+    assert not unfinished.empty(again)
+    unfinished.must_be_same(again, problems)
+    unfinished.finish(again, problems, lambda *step: told.append((step[0], *step[2:])))
+    assert {name for stage, *_ in told for name in [stage.partition(", ")[0]]} == {"tiny", "tiny[5 per class]"}
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+    assert {steps for *_, steps in told} == {told[-1][1]}  # no process was recorded twice, and all of them are done
+    (first, second), (small,) = (unfinished.recordings(again, task, problems[task.per_class]) for task in again.tasks)
+    assert [each.verdicts[0].status for each in (first, second, small)] == ["agrees"] * 3
+    facts = [each.recording.facts for each in (first, second, small)]
+    assert {each["run"] for each in facts} == {begun.folder.name.removesuffix(".unfinished")}
+    assert [each["threads"] for each in facts] == ["all", "1", "all"]
+    assert facts[2]["per_class"] == 5
+    assert facts[2]["dataset_of"] == facts[0]["dataset_digest"] != facts[2]["dataset_digest"]
+    images = [{sample.images for sample in each.recording.samples} for each in (first, small)]
+    assert images == [{12 + 15 + 40 + 41}, {4 * 5}]
+    names = sorted(path.name for path in begun.folder.glob("*-*-*-*.json"))
+    assert names == [*(f"0-{each}-{process}.json" for each in ("1-keep", "all-default") for process in "01"),
+                     "5-all-default-0.json"]  # fmt: skip
+    unfinished.remove(begun)
+    with pytest.raises(BadRecord, match="no unfinished recording"):
+        unfinished.newest()
+
+
+def test_under_other_circumstances_it_is_refused_by_name(begun, problems, tmp_path):
+    unfinished.must_be_same(begun, problems)
+    other = {**problems, 5: replace(problems[5], digest="another")}
+    with pytest.raises(BadRecord, match=r"dataset_digest of tiny\[5 per class\] was .* and is another; .* start anew"):
+        unfinished.must_be_same(begun, other)
+    write_kernel(tmp_path / "mine.py", "ANOTHER = 1")
+    with pytest.raises(BadRecord, match="source of mine was "):
+        unfinished.must_be_same(begun, problems)
+    (begun.folder / "plan.json").write_text("{}")
+    with pytest.raises(BadRecord, match=r"plan\.json: cannot be read"):
+        unfinished.newest()
+
+
+def test_of_a_run_of_sizes_the_tiles_are_made_again_and_what_cannot_be_read_is_recorded_again(begun, problems):
+    plan = replace(begun.tasks[0].plan, cells=PREDICT, sizes=(2, 99), configurations=(Configuration(),))
+    begun = unfinished.begin([Task(0, plan)], "drawn", problems)
+    unfinished.finish(begun, problems, lambda *_: None)
+    (begun.folder / "0-all-default-1.json").write_text("[]")
+    for tile in begun.folder.rglob("valid-*.npy"):
+        tile.unlink()  # the crash came while it was written, say
+    unfinished.finish(begun, problems, lambda *_: None)
+    (gathered,) = unfinished.recordings(begun, begun.tasks[0], problems[0])
+    assert gathered.verdicts[0].status == "agrees"
+    samples = [each for each in gathered.recording.samples if (each.kernel, each.scope) == ("mine", "predict")]
+    assert {(each.images, each.process) for each in samples} == {(2, 0), (99, 0), (2, 1), (99, 1)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"), [((), "no unfinished recording to resume"), (("--full",), "takes no other option")]
+)
+def test_what_cannot_be_resumed(arguments, says, tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "LOCAL", tmp_path)
+    done = CliRunner().invoke(__main__.cli, ["run", "--resume", *arguments])
+    assert (done.exit_code, says in done.output) == (2, True)
+
+
+# As a user meets it.
 
 
 @pytest.fixture
 def place(tmp_path):
     """A folder with small digits and a kernel that is quick to start."""
     write(tmp_path / "small", small_set())
-    (tmp_path / "mine.py").write_text(RIGHT)
+    write_kernel(tmp_path / "mine.py")
     return tmp_path
 
 
@@ -41,14 +144,23 @@ def start(place, *arguments):
 
 
 def begin(place):
-    return start(place, "run", "--data", place / "small", "--kernel", place / "mine.py", "--quiet")
+    """Start a run of which no picture and no page is made."""
+    digits, kernel = ("--data", place / "small"), ("--kernel", place / "mine.py")
+    return start(place, "run", "--sizes", 5, "--processes", 3, "--quiet", *digits, *kernel)
 
 
-def finished_sets(place):
-    return len(list((place / "local").glob("*.unfinished/all-default-*.json")))
+def finished(place):
+    return len(list((place / "local").glob("*.unfinished/0-all-default-*.json")))
 
 
-def killed(place, run, delay_s):
+def wait(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def killed(run, delay_s):
     """Kill the parent after a while, and every trace of its workers must be gone soon."""
     time.sleep(delay_s)
     workers = psutil.Process(run.pid).children(recursive=True)
@@ -59,81 +171,49 @@ def killed(place, run, delay_s):
     return len(workers)
 
 
+@posix
 def test_killed_at_any_moment_and_resumed_to_a_whole_record(place):
     rng = random.Random(7)
     run, kills = begin(place), 0
-    killed(place, run, 2.5)
+    wait(lambda: finished(place))
+    killed(run, rng.uniform(0, 2))
     while not list((place / "local").glob("*.json")):
-        before = finished_sets(place)
+        before = finished(place)
         run = start(place, "run", "--resume", "--quiet")
         if kills < 2:
-            killed(place, run, rng.uniform(0.4, 2.5))
-            assert finished_sets(place) >= before
+            killed(run, rng.uniform(0.4, 2.5))
+            assert finished(place) >= before
             kills += 1
         else:
             said, errors = run.communicate(timeout=120)
             assert run.returncode == 0, said + errors
     record = reading.read(next((place / "local").glob("*.json")))
-    assert record.processes == 6
-    counts = {process: len([each for each in record.of("mine") if each.process == process]) for process in range(6)}
-    assert len(set(counts.values())) == 1
+    assert Counter(each.process for each in record.of("mine", "predict")) == {0: 3, 1: 3, 2: 3}
     assert not list((place / "local").glob("*.unfinished"))
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (lambda place: (place / "mine.py").write_text(RIGHT.replace("/ 255", "* (1 / 255)")), "source of mine was "),
-        (lambda place: write(place / "small", {"valid/3/99.png": small_set()["valid/3/9.png"]}), "dataset_digest was "),
-    ],
-)
-def test_resuming_under_other_circumstances_is_refused_by_name(place, change, says):
-    run = begin(place)
-    deadline = time.monotonic() + 60
-    while not finished_sets(place):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    killed(place, run, 0)
-    change(place)
-    resumed = start(place, "run", "--resume")
-    _, errors = resumed.communicate(timeout=60)
-    assert resumed.returncode == 2
-    assert says in errors
-    assert "start anew" in errors
-    assert "Traceback" not in errors
-
-
-def test_there_is_nothing_to_resume_and_no_other_option_beside_it(place):
-    for arguments, says in (
-        (["--resume"], "no unfinished recording"),
-        (["--resume", "--full"], "takes no other option"),
-    ):
-        run = start(place, "run", *arguments)
-        _, errors = run.communicate(timeout=60)
-        assert run.returncode == 2
-        assert says in errors
-
-
+@posix
 def test_a_worker_that_hangs_in_c_does_not_outlive_its_parent(place):
     if sys.platform != "linux":
         pytest.skip("only Linux ends a process with its parent")
     (place / "mine.py").write_text("import ctypes\nctypes.PyDLL(None).pause()\n")  # holds the GIL for ever
     run = begin(place)
-    deadline = time.monotonic() + 60
-    while len(psutil.Process(run.pid).children()) < 1:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert killed(place, run, 1.5) >= 1
+    wait(psutil.Process(run.pid).children)
+    assert killed(run, 1.5) >= 1
 
 
-def test_ctrl_c_after_a_finished_set_says_how_to_go_on(place):
+@posix
+def test_ctrl_c_after_a_finished_process_says_how_to_go_on_and_what_has_changed_is_named_then(place):
     run = begin(place)
-    deadline = time.monotonic() + 60
-    while not finished_sets(place):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait(lambda: finished(place))
     os.kill(run.pid, signal.SIGINT)
     said, errors = run.communicate(timeout=30)
     assert run.returncode == 130
     assert "--resume" in said
+    assert "Traceback" not in errors
+    write_kernel(place / "mine.py", "ANOTHER = 1")
+    resumed = start(place, "run", "--resume")
+    _, errors = resumed.communicate(timeout=60)
+    assert resumed.returncode == 2
+    assert "source of mine was " in errors
     assert "Traceback" not in errors

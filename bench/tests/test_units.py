@@ -1,8 +1,13 @@
 """Numbers as a person reads them."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench import units
+from bench.speedup import Ratio
+from bench.standing import standings
+from bench.tests.builders_records import record, samples
 
 
 @pytest.mark.parametrize(
@@ -14,7 +19,31 @@ def test_seconds_in_the_unit_that_suits_them(seconds, text):
 
 
 @pytest.mark.parametrize(
-    ("times", "text"), [(0.623, "0.62×"), (1, "1.00×"), (8.41, "8.41×"), (107.4, "107×"), (12345, "12,345×")]
+    ("times", "text"),
+    [
+        (None, ""),
+        (0.0123, "0.012×"),
+        (0.623, "0.62×"),
+        (1, "1.00×"),
+        (107.4, "107×"),
+        (12345, "12,345×"),
+    ],
 )
 def test_ratios(times, text):
     assert units.ratio(times) == text
+
+
+def test_an_interval_has_its_level_where_it_is_asked_for():
+    found = Ratio(130, 116, 160.4, 0.96875, 6, 18, (), 1, None)
+    assert units.interval(found) == "116× to 160×"
+    assert units.interval(found, level=True) == "116× to 160×, 96.9% CI"
+    assert units.interval(found, show="{:.1f}".format) == "116.0 to 160.4"
+    assert units.interval(None) == units.interval(replace(found, low=None, high=None, level=None), level=True) == ""
+
+
+def test_a_median_whose_processes_fall_into_two_groups_is_marked(tmp_path):
+    reference, quick = standings(record(tmp_path, samples(slower={"quick": (1, 1, 1, 1, 7, 7)})))
+    assert (units.median(reference), units.groups(reference)) == ("400 ms", "")
+    assert (units.median(quick), units.groups(quick)) == (
+        "4.00 ms†", "4.00 ms (4 processes) and 28.0 ms (2 processes)",
+    )  # fmt: skip

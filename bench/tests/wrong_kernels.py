@@ -67,7 +67,6 @@ def prepare(images, device):
     return stack
 """
 
-ALL_ONE_CLASS = "predict_l1 = lambda images, means: np.zeros(len(images), int)"
 ORDER = "means = np.stack(sorted(means, key=np.sum))"  # knows that the first class is the darker one
 
 IN_ANOTHER_ORDER = "l1: images and classes in another order: "
@@ -81,7 +80,6 @@ WRONG = {
     # labels
     "swapped": (ANSWERS.format("return 1 - labels"), f"^l1: {DIFFER}"),
     "swapped_l2": ("predict_l2 = lambda images, means: 1 - predict_l1(images, means)", f"^l2: {DIFFER}"),
-    "always_first": (ALL_ONE_CLASS, f"^l1: {DIFFER}"),
     "l1_for_l2": ("predict_l2 = predict_l1", f"^l2: {DIFFER}"),
     "one_image": (ANSWERS.format("labels[7] = 1 - labels[7]; return labels"), "^l1: 1 of 81 images differ"),
     "class_order": (ANSWERS.replace("labels =", f"{ORDER}; labels =").format("return labels"), IN_ANOTHER_ORDER),
@@ -89,36 +87,21 @@ WRONG = {
     "floats": (ANSWERS.format("return labels.astype(float)"), r"^l1: labels are float64 \(81,\), expected integers"),
     "list_of_floats": (ANSWERS.format("return labels.astype(float).tolist()"), "^l1: labels are a list of float, exp"),
     "mixed_list": (ANSWERS.format("return [1.0 * labels[0], *labels[1:]]"), "^l1: labels are a list of float64, int64"),
-    "strings": (ANSWERS.format("return [str(label) for label in labels]"), "^l1: labels are a list of str, expected"),
-    "nan": (ANSWERS.format("return labels * np.nan"), r"^l1: labels are float64 \(81,\)"),
-    "objects": (ANSWERS.format("return labels.astype(object)"), r"^l1: labels are object \(81,\)"),
     "tuple": (ANSWERS.format("return tuple(labels)"), "^l1: answered a builtins.tuple, expected a list or a numpy"),
-    "iterator": (ANSWERS.format("return iter(labels)"), "^l1: answered a builtins.*iterator, expected a list or"),
-    "none": (ANSWERS.format("return None"), "^l1: answered a builtins.NoneType, expected a list or"),
     "subclass": (ANSWERS.format("return np.ma.array(labels)"), "^l1: answered a numpy.ma.*MaskedArray, expected"),
     "ragged": (ANSWERS.format("return [[*labels[:5]], [*labels[5:]]]"), "^l1: labels are no flat list of integers"),
     "column": (ANSWERS.format("return labels[:, None]"), r"^l1: labels are int64 \(81, 1\), expected .* \(81,\)"),
     "too_few": (ANSWERS.format("return labels[1:]"), r"^l1: labels are int64 \(80,\), expected .* \(81,\)"),
-    "empty": (ANSWERS.format("return []"), r"^l1: labels are float64 \(0,\), expected .* \(81,\)"),
     "from_one": (ANSWERS.format("return labels + 1"), "^l1: labels go from 1 to 2, expected 0 to 1"),
     "negative": (ANSWERS.format("return labels - 1"), "^l1: labels go from -1 to 0, expected 0 to 1"),
-    "unsigned_wrap": (ANSWERS.format("return labels.astype(np.uint8) - np.uint8(1)"), "^l1: labels go from 0 to 255"),
     # mean images
     "means_nan": (MEANS.format("means[0, 1, 2] = np.nan; return means"), "^mean images hold 1 NaN, expected none"),
-    "means_inf": (MEANS.format("means[0, 1, 2] = np.inf; return means"), f"^{TOO_FAR}"),
     "means_flat": (
         MEANS.format("return means") + "\ndef to_host(means):\n    return means.reshape(2, -1)",
         r"^mean images are float64 \(2, 20\), expected float \(2, 5, 4\)",
     ),
-    "means_one": (
-        MEANS.format("return means") + "\ndef to_host(means):\n    return means[:1]",
-        r"^mean images are float64 \(1, 5, 4\), expected float",
-    ),
     "means_to_255": ("def to_host(means):\n    return 255 * means", f"^{TOO_FAR}"),
     "means_integers": ("def to_host(means):\n    return means.astype(int)", r"^mean images are int64 \(2, 5, 4\)"),
-    "means_of_lists_of_integers": ("to_host = lambda m: m.astype(int).tolist()", r"^mean images are int64 \(2, 5, 4\)"),
-    "means_rounded": (MEANS.format("return means.round(3)"), f"^{TOO_FAR}"),
-    "means_median": ("mean_images = lambda stacks: np.stack([np.median(s, axis=0) for s in stacks])", f"^{TOO_FAR}"),
     "means_n_minus_1": ("mean_images = lambda s: np.stack([x.sum(0) / (len(x) - 1) for x in s])", f"^{TOO_FAR}"),
     "means_half": (
         "mean_images = lambda s: np.stack([np.cumsum(x, 0, dtype=np.float16)[-1] / len(x) for x in s]).astype(float)",
@@ -131,7 +114,6 @@ WRONG = {
     # what a stack is
     "sum_in_prepare": (SUM_IN_PREPARE, OF_A_SLICE),
     "drops_an_image": ("prepare = lambda images, device: images[1:] / 255", "^prepare gave a stack of length 11, exp"),
-    "pads": ("prepare = lambda x, device: np.pad(x, ((0, 1), (0, 0), (0, 0))) / 255", "length 13, expected 12"),
     "reorders": ("prepare = lambda images, device: images[::-1] / 255", f"^l1: {DIFFER}"),
     # memory
     "remembers_by_shape": (
@@ -166,10 +148,6 @@ WRONG = {
     ),
     "one_buffer": (
         "buffer = np.zeros(81, int)\n" + ANSWERS.format("buffer[:] = labels; return buffer"),
-        "^l1: a later call overwrote the answer of an earlier one",
-    ),
-    "one_list": (
-        "buffer = []\n" + ANSWERS.format("buffer[:] = labels; return buffer"),
         "^l1: a later call overwrote the answer of an earlier one",
     ),
     "one_buffer_of_means": (

@@ -25,11 +25,12 @@ def refused(path, content):
     return message
 
 
-@pytest.mark.parametrize("size", [10, 200, 1.0, 0.999, 0.5])
-def test_a_tgz_that_is_cut_short(tmp_path, size):
-    whole = tar(FILES, compressed=True)
-    message = refused(tmp_path / "set.tgz", whole[: size if isinstance(size, int) else int(size * len(whole)) - 1])
-    assert "cut short or damaged" in message
+@pytest.mark.parametrize("kind", ["set.tgz", "set.zip"])
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9, 1])
+def test_a_packed_archive_that_is_cut_short(tmp_path, kind, share):
+    whole = write(tmp_path / kind, FILES).read_bytes()
+    message = refused(tmp_path / kind, whole[: int(share * len(whole)) - 1])
+    assert "archive is cut short or damaged" in message
     assert "fetch or pack it anew" in message
 
 
@@ -53,12 +54,6 @@ def test_a_tar_that_is_cut_short(tmp_path, case, packed):
     assert found in refused(tmp_path / "set.tar", gzip.compress(TAR[:size]) if packed else TAR[:size])
 
 
-@pytest.mark.parametrize("content", [TAR, gzip.compress(TAR)])
-@pytest.mark.parametrize("size", [1, 2, 9])
-def test_a_few_bytes_of_an_archive(tmp_path, content, size):
-    refused(tmp_path / "set.tgz", content[:size])
-
-
 def test_a_later_header_that_is_damaged(tmp_path):
     damaged = TAR[:LAST_HEADER] + b"x" + TAR[LAST_HEADER + 1 :]
     assert "the end mark is missing" in refused(tmp_path / "set.tar", damaged)
@@ -70,23 +65,6 @@ def test_a_tar_whose_member_claims_a_negative_size(tmp_path):
     member.size = -1024
     header = member.tobuf(tarfile.GNU_FORMAT)
     assert "cut short inside train/3/3.png" in refused(tmp_path / "set.tar", TAR[:END] + header + TAR[END:])
-
-
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 1.0])
-def test_a_zip_that_is_cut_short(tmp_path, share):
-    whole = write(tmp_path / "set.zip", FILES).read_bytes()
-    assert "the zip archive is cut short or damaged" in refused(
-        tmp_path / "set.zip", whole[: int(share * len(whole)) - 1]
-    )
-
-
-def test_archives_with_a_damaged_byte(tmp_path):
-    whole = bytearray(write(tmp_path / "set.zip", FILES).read_bytes())
-    whole[45] ^= 1
-    assert "damaged" in refused(tmp_path / "set.zip", whole)
-    whole = bytearray(tar(FILES, compressed=True))
-    whole[-6] ^= 1  # the checksum
-    assert "damaged" in refused(tmp_path / "set.tgz", whole)
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"\x89PNG\r\n\x1a\n", b"<html>404</html>" * 99])
@@ -111,8 +89,8 @@ def test_an_encrypted_zip(tmp_path):
     assert "encrypted" in refused(tmp_path / "set.zip", whole)
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_other_compressions_of_zip_whole_and_damaged(tmp_path, method):
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_every_compression_of_zip_whole_and_damaged(tmp_path, method):
     path = tmp_path / "set.zip"
     with zipfile.ZipFile(path, "w", method) as archive:
         for name, content in FILES.items():

@@ -62,22 +62,6 @@ def test_a_missing_path_is_refused(tmp_path, name):
     assert "name a folder or archive" in message
 
 
-@pytest.mark.parametrize("inner", [".", "set.tgz", "folder/valid", "folder/train/3", "folder/train/3/2.png"])
-def test_what_may_not_be_read_is_refused(tmp_path, inner):
-    write(tmp_path / "folder", small_set())
-    write(tmp_path / "set.tgz", small_set())
-    closed = tmp_path / inner
-    mode = closed.stat().st_mode
-    closed.chmod(0)
-    if os.access(closed, os.R_OK):
-        pytest.skip("this user may read everything")
-    try:
-        message = refusal(tmp_path / ("set.tgz" if inner == "set.tgz" else "folder"))
-    finally:
-        closed.chmod(mode)
-    assert "cannot be read (Permission denied)" in message
-
-
 def test_a_refused_file_of_a_folder_is_named(tmp_path, monkeypatch):
     """As for the test above, but the superuser can run it too."""
     path = write(tmp_path / "folder", small_set())
@@ -97,13 +81,6 @@ def test_a_link_that_leads_round_in_a_circle_is_refused(tmp_path):
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
     assert refusal(loop).startswith(f"{loop}: cannot be read (")
-
-
-def test_a_broken_link_to_an_image_is_refused(tmp_path):
-    path = write(tmp_path / "folder", small_set())
-    bad = path / "train/3/3.png"
-    bad.symlink_to("nowhere.png")
-    assert refusal(path).startswith(f"{bad}: a broken link or special file, expected a plain file")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")

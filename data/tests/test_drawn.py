@@ -18,12 +18,6 @@ def test_drawn_digits_have_the_counts_of_mnist_sample(drawn):
     assert (drawn.train_counts, drawn.valid_counts) == ([6131, 6265], [1010, 1028])
 
 
-def test_drawn_digits_are_the_same_each_time(drawn):
-    again = data.load("drawn")
-    assert again.digest == drawn.digest
-    assert again.train_files == drawn.train_files
-
-
 def test_drawn_digits_have_the_pinned_digest(drawn):
     """A change of it is a new data set, and makes recorded accuracies of drawn digits void."""
     pinned = re.search(r"^pillow==(\S+)", CONSTRAINTS.read_text(), re.MULTILINE)[1]

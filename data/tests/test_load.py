@@ -40,30 +40,13 @@ def test_files_beside_the_images_change_nothing(tmp_path, plain, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_suffix_in_capitals_is_a_png(tmp_path, plain, kind):
-    files = small_set()
-    files["train/7/2.PNG"] = files.pop("train/7/2.png")
-    assert data.load(write(tmp_path / kind, files)).digest == plain.digest
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_classes_and_files_are_sorted_as_strings(tmp_path, kind):
-    names = ("9.png", "10.png", "a.png", "B.png", "100.png")
+    names = ("9.png", "10.png", "a.png", "B.PNG", "100.png")
     files = {f"{split}/{c}/{name}": grey(len(name)) for split in ("valid", "train") for c in "b9a" for name in names}
     files |= {f"{split}/10/{name}": grey(1) for split in ("train", "valid") for name in names}
     digits = data.load(write(tmp_path / kind, files))
     assert digits.classes == ("10", "9", "a", "b")
-    assert digits.train_files == digits.valid_files == (("10.png", "100.png", "9.png", "B.png", "a.png"),) * 4
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_image_stands_where_its_file_name_does(tmp_path, kind):
-    files = dict(reversed(small_set("cab").items()))
-    digits = data.load(write(tmp_path / kind, files))
-    for place, name in enumerate("abc"):
-        start = 20 * "cab".index(name)
-        assert digits.train[place][:, 0, 0].tolist() == [start + 1, start + 2]
-        assert digits.valid[place][:, 0, 0].tolist() == [start + 9]
+    assert digits.train_files == digits.valid_files == (("10.png", "100.png", "9.png", "B.PNG", "a.png"),) * 4
 
 
 def test_arrays_are_contiguous_uint8_and_can_not_be_made_writable(plain):
@@ -82,60 +65,30 @@ def test_digits_are_frozen(plain):
         plain.name = "another"
 
 
-@pytest.mark.parametrize(("classes", "height", "width"), [("37", 28, 28), ("abc", 5, 9), ("0123456789", 1, 17)])
-def test_any_number_of_classes_and_any_size(tmp_path, classes, height, width):
-    digits = data.load(write(tmp_path / "set.zip", small_set(classes, height, width)))
-    assert digits.classes == tuple(classes)
-    assert digits.image_shape == (height, width)
-    assert [stack.shape for stack in digits.train] == [(2, height, width)] * len(classes)
-    assert [stack.shape for stack in digits.valid] == [(1, height, width)] * len(classes)
-    assert (digits.train_counts, digits.valid_counts) == ([2] * len(classes), [1] * len(classes))
-
-
 def test_the_digest_ignores_names_of_files_and_of_the_data_set(tmp_path, plain):
-    renamed = {name.replace("/1.png", "/0.png"): content for name, content in small_set().items()}
-    digits = data.load(write(tmp_path / "another name", renamed))
+    digits = data.load(write(tmp_path / "another name", renamed("/1.png", "/0.png")))
     assert digits.name == "another name"
     assert digits.digest == plain.digest
 
 
-def _one_pixel_more(files):
-    pixels = np.arange(1, 13, dtype=np.uint8).reshape(4, 3)
-    pixels[3, 2] += 1
-    files["train/3/1.png"] = png(pixels)
+def renamed(old, new):
+    return {name.replace(old, new): content for name, content in small_set().items()}
 
 
-def _another_class_name(files):
-    for name in [name for name in files if "/7/" in name]:
-        files[name.replace("/7/", "/8/")] = files.pop(name)
+TWO = {"train/3/1.png": small_set()["train/3/2.png"], "train/3/2.png": small_set()["train/3/1.png"]}
+CHANGED = {
+    "one pixel more": {**small_set(), "train/3/1.png": png(np.array([*range(1, 12), 13], np.uint8).reshape(4, 3))},
+    "another class name": renamed("/7/", "/8/"),
+    "moved to the other split": renamed("train/7/2", "valid/7/2"),
+    "moved to the other class": renamed("train/3/2", "train/7/0"),
+    "another shape of the same bytes": small_set(height=3, width=4),
+    "two images swapped": {**small_set(), **TWO},
+}
 
 
-def _moved_to_the_other_split(files):
-    files["valid/7/2.png"] = files.pop("train/7/2.png")
-
-
-def _moved_to_the_other_class(files):
-    files["train/7/0.png"] = files.pop("train/3/2.png")
-
-
-def _another_shape_of_the_same_bytes(files):
-    for name, content in small_set(height=3, width=4).items():
-        files[name] = content
-
-
-def _swapped(files):
-    files["train/3/1.png"], files["train/3/2.png"] = files["train/3/2.png"], files["train/3/1.png"]
-
-
-CHANGES = (_one_pixel_more, _another_class_name, _moved_to_the_other_split, _moved_to_the_other_class)
-CHANGES += (_another_shape_of_the_same_bytes, _swapped)
-
-
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", CHANGED)
 def test_the_digest_depends_on_content(tmp_path, plain, change):
-    files = small_set()
-    change(files)
-    assert data.load(write(tmp_path / "set.zip", files)).digest != plain.digest
+    assert data.load(write(tmp_path / "set.zip", CHANGED[change])).digest != plain.digest
 
 
 def test_the_digest_stays_what_it_is(plain):
@@ -185,11 +138,37 @@ def test_folders_that_cannot_hold_images_are_not_walked(tmp_path, monkeypatch):
     assert sorted(walked) == sorted([path, *(path / name for name in below)])
 
 
-def test_a_folder_keeps_the_point_in_its_name(tmp_path):
-    assert data.load(write(tmp_path / "digits-1.5", small_set())).name == "digits-1.5"
-
-
-def test_nothing_is_written(tmp_path):
-    path = write(tmp_path / "set.tgz", small_set())
-    data.load(path)
+def test_nothing_is_written_and_a_folder_keeps_the_point_in_its_name(tmp_path):
+    path = write(tmp_path / "digits-1.5", small_set())
+    assert data.load(path).name == "digits-1.5"
     assert list(tmp_path.iterdir()) == [path]
+
+
+# Small data sets.
+
+
+def test_a_small_data_set_is_the_first_images_of_each_class(tmp_path):
+    """Of a class with fewer images it holds all; its digest is that of a folder with the same images."""
+    names = {"train": {"3": "12345", "7": "12"}, "valid": {"3": "123", "7": "1234"}}
+    files = {
+        f"{split}/{digit}/{name}.png": grey(40 * int(digit) + int(name))
+        for split, classes in names.items()
+        for digit, numbers in classes.items()
+        for name in numbers
+    }
+    whole = data.load(write(tmp_path / "whole", files))
+    first = whole.first_of_each_class(3)
+    same = data.load(write(tmp_path / "same", {name: files[name] for name in files if name[-5] in "123"}))
+    assert (first.name, first.per_class, first.dataset_of) == ("whole[3 per class]", 3, whole.digest)
+    assert (first.train_counts, first.valid_counts) == ([3, 2], [3, 3])
+    assert (first.train_files, first.valid_files) == (same.train_files, same.valid_files)
+    assert first.digest == same.digest != whole.digest
+    assert (whole.per_class, whole.dataset_of) == (0, "")
+    assert not any(stack.flags.writeable for stack in (*first.train, *first.valid))
+
+
+def test_a_small_data_set_that_leaves_out_no_image_is_the_whole_one(plain):
+    assert plain.first_of_each_class(2) is plain.first_of_each_class(99) is plain
+    assert plain.first_of_each_class(1) is not plain
+    with pytest.raises(ValueError, match="0 images per class, expected at least 1"):
+        plain.first_of_each_class(0)
