@@ -9,9 +9,9 @@ import pytest
 
 import data
 from bench import kernel as kernels
-from bench import verbs
-from bench.faces import Verified, verified_in_process
-from bench.problem import Problem
+from bench.cli import verbs
+from bench.runner.in_process import Verified, verified_in_process
+from bench.task.problem import Problem
 from data import Digits
 
 

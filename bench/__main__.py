@@ -27,7 +27,7 @@ class Verbs(click.Group):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            from bench.records import BadRecord
+            from bench.records.model import BadRecord
             from data.digits import DataError
 
             if isinstance(error, (UnknownKernel, BadRecord, DataError)):
@@ -57,7 +57,7 @@ def _sizes(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 
 
 def _configurations(_: click.Context, __: click.Parameter, value: str | None) -> tuple[Any, ...]:
-    from bench.conditions import parse
+    from bench.runner.configuration import parse
 
     if value is None:
         return ()
@@ -139,7 +139,7 @@ def cli() -> None:
 @KERNEL
 def kernels(files: tuple[Path, ...]) -> None:
     """List every kernel, and whether it can run here. Imports none of them."""
-    from bench import listing
+    from bench.cli import kernels as listing
 
     listing.show(files)
 
@@ -149,7 +149,7 @@ def kernels(files: tuple[Path, ...]) -> None:
 @click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write the findings to FILE.")
 def check(json_file: Path | None, **choice: Any) -> None:
     """Prove every kernel against the exact answer, image by image. Times nothing."""
-    from bench import verbs
+    from bench.cli import verbs
 
     sys.exit(verbs.check(verbs.Choice(**choice), json_file))
 
@@ -159,7 +159,8 @@ def check(json_file: Path | None, **choice: Any) -> None:
 @recording_what
 def run(**options: Any) -> None:
     """Check the kernels, time them side by side, save, draw and print."""
-    from bench import running, verbs
+    from bench.cli import run as running
+    from bench.cli import verbs
 
     where = click.get_current_context().get_parameter_source
     given = [f"--{name.replace('_', '-')}" for name in options if where(name) is ParameterSource.COMMANDLINE]
@@ -181,7 +182,7 @@ def run(**options: Any) -> None:
 @DIGITS
 def plot(record: Path | None, source: str | None) -> None:
     """Draw RECORD, by default the newest of a whole data set; also a file of pytest --benchmark-json."""
-    from bench import verbs
+    from bench.cli import verbs
 
     verbs.plot(record, source)
 
@@ -192,7 +193,7 @@ def plot(record: Path | None, source: str | None) -> None:
 @DIGITS
 def report(records: tuple[Path, ...], source: str | None, readme: bool) -> None:
     """Write the page of every published machine and of the newest local run; or one page of RECORDS."""
-    from bench import verbs
+    from bench.cli import verbs
 
     verbs.report(records, source, readme)
 
@@ -214,7 +215,8 @@ def report(records: tuple[Path, ...], source: str | None, readme: bool) -> None:
               help="Exit with 1 if B is slower by more, and the interval resolves it.")  # fmt: skip
 def compare(force: bool, shape: str | None, fail_slower: float | None, **sides: Any) -> None:
     """Say how much faster kernel B is than kernel A, how sure that is, and the verdict."""
-    from bench import comparing, verbs
+    from bench.analysis import comparison as comparing
+    from bench.cli import verbs
 
     sys.exit(verbs.compare(comparing.sides(**sides), force, shape or "table", fail_slower))
 
@@ -226,7 +228,7 @@ def publish(files: tuple[Path, ...]) -> None:
 
     Each takes the place of what was published of its kind.
     """
-    from bench import verbs
+    from bench.cli import verbs
 
     verbs.publish(files)
 

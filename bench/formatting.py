@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from bench.speedup import Ratio
-from bench.standing import Standing
+from bench.analysis.speedup import Ratio
+from bench.analysis.summary import Standing
 
 GROUPS = "†"  # behind a median whose processes fall into two groups; a WARN of the checklist says which
 

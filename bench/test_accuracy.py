@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench.faces import Verified
-from bench.oracle import DISTANCES
+from bench.runner.in_process import Verified
+from bench.task.oracle import DISTANCES
 
 
 @pytest.mark.parametrize("distance", DISTANCES)

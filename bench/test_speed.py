@@ -8,10 +8,11 @@ from time import perf_counter
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench import oracle, workload
-from bench.faces import Verified
-from bench.verify import check_labels, check_means
-from bench.workload import WrongAnswer
+from bench.runner.in_process import Verified
+from bench.task import oracle
+from bench.task import scopes as workload
+from bench.task.scopes import WrongAnswer
+from bench.task.verify import check_labels, check_means
 
 BUDGET_S = 1.0  # per kernel, scope and distance; the slowest kernel gets FEWEST rounds all the same
 FEWEST, MOST = 3, 50

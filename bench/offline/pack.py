@@ -1,6 +1,6 @@
 """Pack what another machine needs to record: the checkout as committed, libraries as wheels, the digits.
 
-    python -m bench.elsewhere.pack FOLDER
+    python -m bench.offline.pack FOLDER
 
 Torch stays out: it is large, and the other machine has one that fits its GPU.
 """
@@ -22,8 +22,8 @@ from typing import Any
 import click
 
 import data
-from bench.elsewhere import packed
 from bench.kernel import ROOT
+from bench.offline import packed
 
 EXTRAS = ("cffi", "numba", "pynvml")  # those that pyproject.toml has: for the fastest kernels, and a GPU's facts
 GLIBC = range(5, 29)  # 2.28 and older: every Linux since 2018; pip takes no tag but those it is told
@@ -143,4 +143,4 @@ def _copy(digits: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    pack(prog_name="python -m bench.elsewhere.pack")
+    pack(prog_name="python -m bench.offline.pack")

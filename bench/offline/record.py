@@ -1,6 +1,6 @@
-"""Record all that a machine's page shows, unattended: python3 bench/elsewhere/record.py
+"""Record all that a machine's page shows, unattended: python3 bench/offline/record.py
 
-It takes a folder that `python -m bench.elsewhere.pack` made, this Python with its torch, and no network; or a checkout
+It takes a folder that `python -m bench.offline.pack` made, this Python with its torch, and no network; or a checkout
 that `make setup` was run in. It stops in time, and goes on where it stopped when it is started again. What it leaves in
 recorded/ is to be copied back and published. Exit status: 0 all is recorded; 75 not yet, start it again; 1 a kernel or
 a step failed; 2 it cannot record here; 130 interrupted.
@@ -186,7 +186,7 @@ def set_up(log: Log, until: float, grace: float) -> None:
         return
     if not WHEELS.exists():
         raise CannotRecord(
-            f"{ROOT} has neither wheels/ nor a .venv: python -m bench.elsewhere.pack makes a folder that has the one, "
+            f"{ROOT} has neither wheels/ nor a .venv: python -m bench.offline.pack makes a folder that has the one, "
             "make setup the other."
         )
     torch = folder_of_torch()

@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 
 from bench import kernel as kernels
-from bench import problem as problems
-from bench import workload
 from bench.kernel import ROOT
-from bench.problem import Problem
-from bench.verify import Findings, verify
+from bench.task import problem as problems
+from bench.task import scopes as workload
+from bench.task.problem import Problem
+from bench.task.verify import Findings, verify
 from data import Digits
 
 RIGHT = '''"""A right kernel: float64 throughout."""

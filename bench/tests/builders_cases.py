@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import case as cases
-from bench import evidence, writing
-from bench.case import Case
-from bench.problem import Problem, pose
-from bench.records import Absent, Recording
-from bench.sample import Footprint, Sample
+from bench.records import writer as writing
+from bench.records.model import Absent, Recording
+from bench.records.sample import Footprint, Sample
+from bench.report import selection as cases
+from bench.report.selection import Case
+from bench.task import margins as evidence
+from bench.task.problem import Problem, pose
 from bench.tests.builders_records import FACTS, KERNEL_FACTS, record, samples, small
 from data.digits import Digits
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench import writing
-from bench.claims import MNIST_SAMPLE
+from bench.analysis.claims import MNIST_SAMPLE
 from bench.kernel import REFERENCE
-from bench.records import Absent, Record, Recording
-from bench.sample import AGAIN, ALL_CORES, ONE_CORE, Footprint, Sample
+from bench.records import writer as writing
+from bench.records.model import Absent, Record, Recording
+from bench.records.sample import AGAIN, ALL_CORES, ONE_CORE, Footprint, Sample
 
 FACTS: dict[str, Any] = {
     "kind": "ladder",

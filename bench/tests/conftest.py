@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from bench import nvml, records
+from bench.probes import nvml
+from bench.records import model as records
 from bench.tests.builders import noise, write_folder
 from data.tests.builders import small_set, write
 

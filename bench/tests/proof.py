@@ -20,13 +20,17 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import checking, conditions, kernel, speedup, workload
-from bench.conditions import Configuration
-from bench.entrant import Entrant, Setup
+from bench import kernel
+from bench.analysis import speedup
 from bench.kernel import ROOT
-from bench.problem import pose
-from bench.process import MEMORY_LIMIT
-from bench.recording import SETTLE_S
+from bench.runner import checking
+from bench.runner import configuration as conditions
+from bench.runner.configuration import Configuration
+from bench.runner.executor import Entrant, Setup
+from bench.runner.process import MEMORY_LIMIT
+from bench.runner.scheduler import SETTLE_S
+from bench.task import scopes as workload
+from bench.task.problem import pose
 from bench.tests.builders import digits
 
 PROCESSES, ROUNDS, SEQUENTIAL, IMAGES = 6, 3, 18, 100

@@ -10,8 +10,8 @@ from itertools import product
 
 import numpy as np
 
-from bench import speedup
-from bench.sample import Sample
+from bench.analysis import speedup
+from bench.records.sample import Sample
 
 FAST, SLOW, SIDE = 0, 1, 2  # of a bracketed pair; SIDE fast samples come on either side of the slow one
 SLOW_SLOTS = 12  # how long the slow one takes
@@ -99,7 +99,7 @@ def samples(logs):
 
 
 def ratios(references, kernels):
-    """Return `bench.speedup`'s own answer to each recording."""
+    """Return `bench.analysis.speedup`'s own answer to each recording."""
     return [speedup.ratio(samples(a), samples(b)) for a, b in zip(references, kernels, strict=True)]
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import source
+from bench import code_size as source
 from bench.kernel import ROOT
 
 KERNELS = [path for path in sorted((ROOT / "kernels").glob("*.py")) if path.name != "__init__.py"]
@@ -313,7 +313,7 @@ def other_pythons():
 SAID = """
 import json, sys
 from pathlib import Path
-from bench import source
+from bench import code_size as source
 def told(path):
     code = source.code(path)
     return source.source_hash(path), code and [code.lines, code.tokens]

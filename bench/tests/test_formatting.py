@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bench import units
-from bench.speedup import Ratio
-from bench.standing import standings
+from bench import formatting as units
+from bench.analysis.speedup import Ratio
+from bench.analysis.summary import standings
 from bench.tests.builders_records import record, samples
 
 

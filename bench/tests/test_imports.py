@@ -55,18 +55,18 @@ def test_kernels_import_nothing_of_the_project() -> None:
 
 def test_bench_imports_no_kernel_and_no_array_library_but_numpy() -> None:
     for path in sources("bench"):
-        allowed = {"torch"} if path.name == "gpu_limit.py" else set()  # a GPU's limit is measured with something
+        allowed = {"torch"} if path.name == "gpu_bandwidth.py" else set()  # a GPU's limit is measured with something
         assert not packages(path) & {"kernels", *ARRAY_LIBRARIES} - allowed, path
 
 
 def test_the_oracle_stands_alone() -> None:
-    assert packages(ROOT / "bench" / "oracle.py") <= {*sys.stdlib_module_names, "numpy"}
+    assert packages(ROOT / "bench" / "task" / "oracle.py") <= {*sys.stdlib_module_names, "numpy"}
 
 
 def test_recording_elsewhere_starts_without_any_package() -> None:
-    start = everywhere(ROOT / "bench" / "elsewhere" / "record.py")
+    start = everywhere(ROOT / "bench" / "offline" / "record.py")
     assert {name for name in start if name.startswith(("bench", "data"))} == {"bench.files", "bench.files.whole"}
-    for path in ("elsewhere/record.py", "files.py", "__init__.py"):
+    for path in ("offline/record.py", "files.py", "__init__.py"):
         assert packages(ROOT / "bench" / path) <= {*sys.stdlib_module_names, "bench"}, path
 
 
@@ -91,10 +91,10 @@ def test_no_module_hides_one_of_the_standard_library() -> None:
 
 
 def test_the_checks_themselves_see_imports() -> None:
-    code = "import torch.nn as nn\ndef late():\n    from bench.oracle import solve"
-    assert imported(ast.walk(ast.parse(code))) == {"torch.nn", "bench.oracle", "bench.oracle.solve"}
+    code = "import torch.nn as nn\ndef late():\n    from bench.task.oracle import solve"
+    assert imported(ast.walk(ast.parse(code))) == {"torch.nn", "bench.task.oracle", "bench.task.oracle.solve"}
     assert len(sources("bench")) > 15
-    assert "bench.verify" in {module(path) for path in sources("bench")}
+    assert "bench.task.verify" in {module(path) for path in sources("bench")}
 
 
 def test_packages_are_this_checkouts() -> None:

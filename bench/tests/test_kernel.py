@@ -27,7 +27,7 @@ def test_listing_imports_nothing(tmp_path: Path) -> None:
     """Neither an array library nor a kernel, not even one whose import would fail."""
     mine = write_kernel(tmp_path / "mine.py", "raise SystemExit('imported')")
     code = (
-        "import sys; from pathlib import Path; from bench import listing; listing.show([Path(sys.argv[1])]);"
+        "import sys; from pathlib import Path; from bench.cli import kernels; kernels.show([Path(sys.argv[1])]);"
         "print(sorted(m for m in sys.modules if m.split('.')[0] in ('numpy', 'torch', 'PIL', 'kernels', 'mine')))"
     )
     listed = python("-c", code, mine)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.faces import Verified
+from bench.runner.in_process import Verified
 from data import Digits
 
 pytestmark = pytest.mark.real_digits

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from bench import checklist, reading, tables
-from bench.checklist import Line
+from bench.analysis import checklist
+from bench.analysis.checklist import Line
 from bench.kernel import REFERENCE
-from bench.records import Absent, BadRecord
+from bench.records import reader as reading
+from bench.records.model import Absent, BadRecord
+from bench.report import tables
 from bench.tests.builders_records import pytest_benchmark, record, samples
 
 TREND = [1.0, 1.1, 1.2]

@@ -7,12 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import case as cases
-from bench import claims, reading
-from bench.claims import CLAIMS, MNIST_SAMPLE, REFUTED, SUPPORTED, TUTORIAL_CPU, TUTORIAL_GPU, UNDETERMINED, Ruling
+from bench.analysis import claims
+from bench.analysis.claims import (
+    CLAIMS,
+    MNIST_SAMPLE,
+    REFUTED,
+    SUPPORTED,
+    TUTORIAL_CPU,
+    TUTORIAL_GPU,
+    UNDETERMINED,
+    Ruling,
+)
+from bench.analysis.speedup import Ratio
 from bench.kernel import REFERENCE, ROOT
-from bench.records import Absent
-from bench.speedup import Ratio
+from bench.records import reader as reading
+from bench.records.model import Absent
+from bench.report import selection as cases
 from bench.tests.builders_records import DOCUMENTS, configurations, pytest_benchmark, record, samples, small
 
 LOOPS_S = 4.0  # so that a thousandth of it is slower than the machine's limit, 1 ms

@@ -7,10 +7,14 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from bench import __main__, comparing, comparison_text, reading, records
-from bench.comparing import Side
+from bench import __main__
+from bench.analysis import comparison as comparing
+from bench.analysis.comparison import Side
 from bench.kernel import REFERENCE, UnknownKernel
-from bench.records import BadRecord
+from bench.records import model as records
+from bench.records import reader as reading
+from bench.records.model import BadRecord
+from bench.report import comparison_text
 from bench.tests.builders_records import configurations, memory, pytest_benchmark, record, samples, small, write
 
 

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from bench import speedup
+from bench.analysis import speedup
 from bench.tests import simulate
 from bench.tests.simulate import Plan, World
 

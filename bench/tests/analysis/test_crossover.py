@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import crossover
-from bench.records import Record
-from bench.sample import AGAIN, Sample
+from bench.analysis import crossover
+from bench.records.model import Record
+from bench.records.sample import AGAIN, Sample
 from bench.tests.builders_records import FACTS
 
 FACTORS = {"faster": (2.0,), "slower": (0.5,), "either": (0.5, 2.0), "same": (1.0,)}  # base seconds / new seconds

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from bench import case, charts, claims, ladder, readme, report
-from bench.charts import NotDrawn
+from bench.analysis import claims, ladder
 from bench.kernel import LADDER, REFERENCE, ROOT, Contestant, discover
-from bench.records import Absent
+from bench.records.model import Absent
+from bench.report import charts, readme
+from bench.report import page as report
+from bench.report import selection as case
+from bench.report.charts import NotDrawn
 from bench.tests.builders import write_kernel
 from bench.tests.builders_records import DOCUMENTS, configurations, record, samples, small
 

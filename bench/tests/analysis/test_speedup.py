@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bench import speedup
-from bench.sample import Sample
-from bench.speedup import Group
+from bench.analysis import speedup
+from bench.analysis.speedup import Group
+from bench.records.sample import Sample
 
 TIMES = st.floats(min_value=1e-7, max_value=1e3)
 TURNS = st.tuples(*[st.lists(TIMES, min_size=1, max_size=4)] * 2)  # the reference's in one round, and the kernel's

@@ -3,11 +3,13 @@
 import pytest
 from rich.console import Console
 
-from bench import reading, standing, tables
+from bench.analysis import summary as standing
+from bench.analysis.speedup import Group
+from bench.analysis.summary import standings
 from bench.kernel import REFERENCE
-from bench.sample import Sample
-from bench.speedup import Group
-from bench.standing import standings
+from bench.records import reader as reading
+from bench.records.sample import Sample
+from bench.report import tables
 from bench.tests.builders_records import configurations, pytest_benchmark, record, samples
 
 SPLIT = (1.0, 7.0, 1.0, 7.0, 1.0, 7.0)  # processes that fall into two groups

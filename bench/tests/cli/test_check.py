@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 import data
 from bench import __main__
-from bench.problem import pose
+from bench.task.problem import pose
 from bench.tests.builders import noise, python, write_kernel
 from bench.tests.wrong_kernels import ANSWERS, MEANS, WRONG
 

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench import __main__, checking, conditions, kernel, unfinished, verbs
-from bench import problem as problems
-from bench.checking import Verdict
-from bench.conditions import Configuration
+from bench import __main__, kernel
+from bench.cli import verbs
 from bench.kernel import ROOT
+from bench.runner import checking
+from bench.runner import checkpoint as unfinished
+from bench.runner import configuration as conditions
+from bench.runner.checking import Verdict
+from bench.runner.configuration import Configuration
+from bench.task import problem as problems
 from bench.tests.builders import contestant, noise, problem, write_kernel
 
 
@@ -82,7 +86,7 @@ def test_check_proves_every_rung_and_run_times_none_unless_asked(place, monkeypa
 
     monkeypatch.setattr(checking, "judge", lambda each, *_: asked.append(each.name) or Verdict(each.name, "agrees"))
     monkeypatch.setattr(unfinished, "begin", lambda tasks, *_: note(tasks[0].plan))
-    monkeypatch.setattr("bench.footprint.measure", lambda plan, *_: note(plan))
+    monkeypatch.setattr("bench.runner.memory_pass.measure", lambda plan, *_: note(plan))
     done = invoke(*verb, "--data", place / "small", "--quiet")
     assert isinstance(done.exception, Noted) or done.exit_code == 0, done.output
     assert ("rung" in asked) == takes

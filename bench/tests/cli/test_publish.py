@@ -8,9 +8,12 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from bench import __main__, publishing, reading, records
+from bench import __main__
+from bench.cli import publish as publishing
 from bench.kernel import REFERENCE
-from bench.records import BadRecord
+from bench.records import model as records
+from bench.records import reader as reading
+from bench.records.model import BadRecord
 from bench.tests.builders_records import FACTS, memory, pytest_benchmark, record, samples, small, write
 
 

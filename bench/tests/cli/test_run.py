@@ -13,13 +13,18 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench import __main__, kernel, reading, records, running, unfinished, verbs
-from bench.checking import Verdict
-from bench.conditions import Configuration
-from bench.entrant import LONGEST_S
+from bench import __main__, kernel
+from bench.cli import run as running
+from bench.cli import verbs
 from bench.kernel import REFERENCE, ROOT
-from bench.problem import pose
-from bench.recording import BASELINE, FULL, PREDICT
+from bench.records import model as records
+from bench.records import reader as reading
+from bench.runner import checkpoint as unfinished
+from bench.runner.checking import Verdict
+from bench.runner.configuration import Configuration
+from bench.runner.executor import LONGEST_S
+from bench.runner.scheduler import BASELINE, FULL, PREDICT
+from bench.task.problem import pose
 from bench.tests.builders import noise, write_kernel
 from data.tests.builders import small_set, write
 
@@ -333,7 +338,8 @@ PATCHED = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background it is ignored
 from pathlib import Path
-from bench import __main__, records
+from bench import __main__
+from bench.records import model as records
 records.LOCAL = Path(sys.argv.pop(1))
 __main__.main()
 """

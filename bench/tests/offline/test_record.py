@@ -13,8 +13,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from bench.elsewhere import pack, packed
 from bench.kernel import ROOT
+from bench.offline import pack, packed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the other machine runs Linux")
 
@@ -22,7 +22,7 @@ needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is missi
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EVERY = [["loops", "cpu", False], ["wide@cpu", "cpu", False], ["wide@cuda", "cuda", False], ["c_bytes", "cpu", True],
          ["slow_rung", "cpu", True], ["fused@cuda", "cuda", True]]  # fmt: skip
-FILES = ("bench/__init__.py", "bench/files.py", "bench/elsewhere/record.py")
+FILES = ("bench/__init__.py", "bench/files.py", "bench/offline/record.py")
 
 # Notes how it was called. Its `run` does what the file `next` says, once, else it writes two records.
 PRETENDER = f"""#!/bin/sh
@@ -58,7 +58,7 @@ def place(tmp_path):
 
 
 def command(place, *arguments):  # without site-packages, and so without torch
-    return [sys.executable, "-I", "-S", str(place / "bench" / "elsewhere" / "record.py"), *arguments]
+    return [sys.executable, "-I", "-S", str(place / "bench" / "offline" / "record.py"), *arguments]
 
 
 def start(place, *arguments):
@@ -98,7 +98,7 @@ def test_everything_is_recorded_in_order_and_once(place):
 
 
 def test_the_kernels_are_those_of_the_checkout(capsys):
-    from bench.elsewhere import record
+    from bench.offline import record
 
     exec(record.KERNELS, {})
     names = {name for name, _, _ in json.loads(capsys.readouterr().out)}

@@ -7,9 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bench import broadcast, kernel, memory, workload
+from bench import kernel
 from bench.kernel import ROOT
-from bench.problem import pose
+from bench.probes import broadcasting as broadcast
+from bench.probes import host_memory as memory
+from bench.task import scopes as workload
+from bench.task.problem import pose
 from bench.tests.builders import contestant, digits, noise
 
 IMAGES, SIDE = 2000, 28

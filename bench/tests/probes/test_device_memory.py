@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import device_memory
-from bench.device_memory import DevicePeak
+from bench.probes import device_memory
+from bench.probes.device_memory import DevicePeak
 
 
 class Allocator:

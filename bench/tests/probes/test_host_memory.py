@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import memory
+from bench.probes import host_memory as memory
 
 MB = 10**6
 SLACK = 2 * MB  # what the kernel has not yet added up, and what the interpreter itself allocates

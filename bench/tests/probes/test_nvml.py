@@ -4,9 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import facts, gathering, metadata, nvml
-from bench.conditions import Configuration
-from bench.recording import Finished, Plan
+from bench.probes import machine as facts
+from bench.probes import nvml
+from bench.records import metadata
+from bench.runner import collection as gathering
+from bench.runner.configuration import Configuration
+from bench.runner.scheduler import Finished, Plan
 from bench.tests.builders import problem
 from bench.tests.builders_gpu import Binding, OldBinding, OldDriver
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import limit
+from bench.probes import read_bandwidth as limit
 
 CACHES = "L1 48K, L2 1024K, L3 32768K"
 

@@ -17,10 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import facts, metadata, reading, records
 from bench.kernel import REFERENCE, ROOT
-from bench.records import Absent, BadRecord
-from bench.sample import Footprint, Sample
+from bench.probes import machine as facts
+from bench.records import metadata
+from bench.records import model as records
+from bench.records import reader as reading
+from bench.records.model import Absent, BadRecord
+from bench.records.sample import Footprint, Sample
 from bench.tests.builders_records import (
     FACTS,
     KERNEL_FACTS,
@@ -30,7 +33,7 @@ from bench.tests.builders_records import (
     record,
     samples,
     write,
-)  # fmt: skip
+)
 
 ABSENT = (Absent("gpu@cuda", "unavailable", "no driver\nat all"),)
 
@@ -237,8 +240,8 @@ def test_what_is_no_path_stays(tmp_path, reason):
 def test_every_metadata_key_is_in_one_table(tmp_path):
     assert len({(key.name, key.of) for key in metadata.KEYS}) == len(metadata.KEYS)
     text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
-    assert metadata.rewritten(text) == text, "run python -m bench.metadata"
-    with pytest.raises(ValueError, match=r"another_key: not in the table of metadata keys, bench/metadata\.py"):
+    assert metadata.rewritten(text) == text, "run python -m bench.records.metadata"
+    with pytest.raises(ValueError, match=r"another_key: not in the table of bench/records/metadata\.py"):
         write(tmp_path, another_key=1)
     assert list(tmp_path.iterdir()) == []
 

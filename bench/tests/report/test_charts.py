@@ -15,11 +15,14 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from bench import case, charts, reading, source
-from bench.charts import Drawing, NotDrawn, files, ladder, memory, scaling, scopes, speedup, style
+from bench import code_size as source
 from bench.kernel import REFERENCE, ROOT, discover
-from bench.records import Absent, BadRecord
-from bench.sample import Footprint, Sample
+from bench.records import reader as reading
+from bench.records.model import Absent, BadRecord
+from bench.records.sample import Footprint, Sample
+from bench.report import charts
+from bench.report import selection as case
+from bench.report.charts import Drawing, NotDrawn, files, ladder, memory, scaling, scopes, speedup, style
 from bench.tests.builders_cases import full_case
 from bench.tests.builders_records import pytest_benchmark, record, samples
 
@@ -61,8 +64,9 @@ def test_another_process_draws_the_same_bytes_and_imports_no_kernel(full, drawn,
     script = """
 import sys
 from pathlib import Path
-from bench import case, charts
-from bench.charts import files
+from bench.report import charts
+from bench.report import selection as case
+from bench.report.charts import files
 from bench.tests.builders_cases import problem
 shown = case.from_paths(map(Path, sys.argv[2:]), Path("report.html")).answering(problem())
 for name in charts.PICTURES:

@@ -11,11 +11,17 @@ from click.testing import CliRunner
 from matplotlib.figure import Figure
 
 import data
-from bench import __main__, case, charts, claims, evidence, readme, records, report
-from bench.charts import Drawing, NotDrawn
+from bench import __main__
+from bench.analysis import claims
 from bench.grid import Grid
 from bench.kernel import REFERENCE
-from bench.problem import pose
+from bench.records import model as records
+from bench.report import charts, readme
+from bench.report import page as report
+from bench.report import selection as case
+from bench.report.charts import Drawing, NotDrawn
+from bench.task import margins as evidence
+from bench.task.problem import pose
 from bench.tests import builders_records
 from bench.tests.builders import noise, write_folder
 from bench.tests.builders_cases import full_case

@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from bench import charts, report
+from bench.report import charts
+from bench.report import page as report
 from bench.tests.builders_cases import full_case
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 
-from bench import charts, claims, evidence, problem, source
-from bench.case import Case
-from bench.charts import NotDrawn, broadcasting, files, style
+from bench import code_size as source
+from bench.analysis import claims
 from bench.kernel import REFERENCE
-from bench.records import BadRecord
+from bench.records.model import BadRecord
+from bench.report import charts
+from bench.report.charts import NotDrawn, broadcasting, files, style
+from bench.report.selection import Case
+from bench.task import margins as evidence
+from bench.task import problem
 from bench.tests import builders
 from bench.tests.builders_records import record, samples
 

@@ -7,9 +7,13 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
-from bench import __main__, case, kernel, records, report, running
-from bench import readme as readmes
+from bench import __main__, kernel
+from bench.cli import run as running
 from bench.kernel import ROOT
+from bench.records import model as records
+from bench.report import page as report
+from bench.report import readme as readmes
+from bench.report import selection as case
 from data.tests.builders import small_set, write
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

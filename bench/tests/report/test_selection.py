@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from bench import case as cases
-from bench import problem as problems
-from bench import reading, records, source
+from bench import code_size as source
 from bench.kernel import REFERENCE, ROOT
-from bench.records import BadRecord
+from bench.records import model as records
+from bench.records import reader as reading
+from bench.records.model import BadRecord
+from bench.report import selection as cases
+from bench.task import problem as problems
 from bench.tests import builders
 from bench.tests.builders_records import FACTS, configurations, memory, pytest_benchmark, record, samples, small
 

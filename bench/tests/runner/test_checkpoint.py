@@ -14,21 +14,26 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from bench import __main__, reading, records, unfinished
-from bench.conditions import Configuration
+from bench import __main__
 from bench.kernel import ROOT
-from bench.problem import pose
-from bench.recording import PREDICT, Plan
-from bench.records import BadRecord
+from bench.records import model as records
+from bench.records import reader as reading
+from bench.records.model import BadRecord
+from bench.runner import checkpoint as unfinished
+from bench.runner.checkpoint import Task
+from bench.runner.configuration import Configuration
+from bench.runner.scheduler import PREDICT, Plan
+from bench.task.problem import pose
 from bench.tests.builders import contestant, noise, write_kernel
-from bench.unfinished import Task
 from data.tests.builders import small_set, write
 
 BENCH = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background it is ignored
 from pathlib import Path
-from bench import __main__, records, recording
+from bench import __main__
+from bench.records import model as records
+from bench.runner import scheduler as recording
 records.LOCAL = Path(sys.argv.pop(1))
 __main__.main()
 """

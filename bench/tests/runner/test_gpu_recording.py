@@ -10,30 +10,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench import (
-    checking,
-    checklist,
-    claims,
-    crossover,
-    entrant,
-    footprint,
-    gathering,
-    gpu,
-    gpu_limit,
-    records,
-    standing,
-    tables,
-    unfinished,
-    writing,
-)
+from bench.analysis import checklist, claims, crossover
+from bench.analysis import summary as standing
 from bench.kernel import Unavailable
-from bench.recording import FULL, PREDICT, Plan
-from bench.sample import GPU_LAUNCH, GPU_READ, Footprint, Sample
+from bench.probes import gpu_bandwidth as gpu_limit
+from bench.records import model as records
+from bench.records import writer as writing
+from bench.records.sample import GPU_LAUNCH, GPU_READ, Footprint, Sample
+from bench.report import gpu_tables as gpu
+from bench.report import tables
+from bench.runner import checking
+from bench.runner import checkpoint as unfinished
+from bench.runner import collection as gathering
+from bench.runner import executor as entrant
+from bench.runner import memory_pass as footprint
+from bench.runner.checkpoint import Task
+from bench.runner.scheduler import FULL, PREDICT, Plan
+from bench.task.scopes import WrongAnswer
+from bench.task.verify import check_labels
 from bench.tests.builders import contestant, problem, write_kernel
 from bench.tests.builders_records import KERNEL_FACTS, record, samples
-from bench.unfinished import Task
-from bench.verify import check_labels
-from bench.workload import WrongAnswer
 
 ON_GPU = """
 import sys, types

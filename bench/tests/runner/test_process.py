@@ -11,9 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench import checking, conditions
 from bench.kernel import ROOT
-from bench.process import MEMORY_LIMIT, Failure, Worker
+from bench.runner import checking
+from bench.runner import configuration as conditions
+from bench.runner.process import MEMORY_LIMIT, Failure, Worker
 from bench.tests.builders import contestant, problem, write_kernel
 
 
@@ -59,7 +60,7 @@ def test_a_worker_outlives_no_parent(tmp_path: Path) -> None:
     """Its requests end with its parent; it then ends at once, even in the middle of a call."""
     path = write_kernel(tmp_path / "busy.py", "import pathlib; pathlib.Path(__file__).with_name('began').touch()\n")
     path.write_text(f"{path.read_text()}\nwhile True: pass\n")
-    command = [sys.executable, "-m", "bench.worker", "0"]  # no memory limit
+    command = [sys.executable, "-m", "bench.runner.worker", "0"]  # no memory limit
     with checking.handed_over(problem()) as folder:
         worker = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         assert worker.stdin

@@ -12,12 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import checking, conditions, gathering, kernel, recording, workload
-from bench import problem as problems
-from bench.checking import Verdict
-from bench.conditions import Configuration
-from bench.recording import PREDICT, Plan
-from bench.sample import AGAIN, ALL_CORES, LIMIT, ONE_CORE
+from bench import kernel
+from bench.records.sample import AGAIN, ALL_CORES, LIMIT, ONE_CORE
+from bench.runner import checking
+from bench.runner import collection as gathering
+from bench.runner import configuration as conditions
+from bench.runner import scheduler as recording
+from bench.runner.checking import Verdict
+from bench.runner.configuration import Configuration
+from bench.runner.scheduler import PREDICT, Plan
+from bench.task import problem as problems
+from bench.task import scopes as workload
 from bench.tests import builders
 
 SLOW = """
@@ -248,6 +253,6 @@ def test_a_worker_gets_nothing_of_the_environment_but_what_is_named(monkeypatch)
 
 
 def test_the_harness_imports_no_torch():
-    script = "import sys, bench.running, bench.worker, bench.unfinished; print('torch' in sys.modules)"
+    script = "import sys, bench.cli.run, bench.runner.worker, bench.runner.checkpoint; print('torch' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", script], cwd=kernel.ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout == "False\n"

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import claims, evidence
-from bench.problem import pose
+from bench.analysis import claims
+from bench.task import margins as evidence
+from bench.task.problem import pose
 from bench.tests.builders import digits, problem
 
 DISTANCES = st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=1, max_size=5).map(np.array)

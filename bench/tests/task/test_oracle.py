@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import oracle
+from bench.task import oracle
 from data import Digits
 
 STEP = Fraction(1, 2**20)

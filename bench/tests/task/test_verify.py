@@ -8,12 +8,12 @@ import pytest
 
 import data
 from bench import kernel as kernels
-from bench import problem as problems
-from bench import workload
+from bench.task import problem as problems
+from bench.task import scopes as workload
+from bench.task.scopes import WrongAnswer
+from bench.task.verify import MEAN_BOUND, Findings, check_means, verify
 from bench.tests.builders import contestant, digits, noise, problem, verified, write_kernel
 from bench.tests.wrong_kernels import ANSWERS, HALF, WRONG
-from bench.verify import MEAN_BOUND, Findings, check_means, verify
-from bench.workload import WrongAnswer
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bench import problem as problems
-from bench import workload
-from bench.verify import Findings, verify
+from bench.task import problem as problems
+from bench.task import scopes as workload
+from bench.task.verify import Findings, verify
 
 LADDER = Path(__file__).resolve().parents[1]
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from bench import kernel as kernels
-from bench.faces import verified_in_process
+from bench.runner.in_process import verified_in_process
 from bench.tests import builders
 
 LADDER = Path(__file__).resolve().parents[1]
@@ -79,7 +79,8 @@ STREAM = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from bench import kernel, memory
+from bench import kernel
+from bench.probes import host_memory as memory
 from bench.tests.builders import contestant
 stack = kernel.load(contestant(Path(sys.argv[1])))
 images = np.load(sys.argv[2], mmap_mode="r")
@@ -197,7 +198,8 @@ ON_CLUSTER = """
 import json, os, signal, sys, threading, time
 from pathlib import Path
 import numpy as np
-from bench import kernel, oracle
+from bench import kernel
+from bench.task import oracle
 from bench.tests.builders import contestant
 workers = json.loads(sys.argv[2])
 stack = kernel.load(contestant(Path(sys.argv[1])))

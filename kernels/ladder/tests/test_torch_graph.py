@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.task.scopes import WrongAnswer
 from bench.tests import builders
-from bench.workload import WrongAnswer
 from kernels.ladder.tests.gpu_kernels import LADDER, imported, needs_torch, proven
 
 

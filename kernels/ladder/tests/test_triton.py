@@ -14,10 +14,10 @@ import json, sys, traceback
 from fractions import Fraction
 from pathlib import Path
 import numpy as np, torch, triton, triton.language as tl
-from bench import workload
+from bench.task import scopes as workload
 from bench.tests import builders
-from bench.verify import Findings, verify
-from bench.workload import WrongAnswer
+from bench.task.verify import Findings, verify
+from bench.task.scopes import WrongAnswer
 from kernels.ladder.tests.gpu_kernels import imported
 
 kernel = imported("triton_bytes")

@@ -1,0 +1,195 @@
+"""What a ratio of times is, and how sure we are of it.
+
+The design (Hoefler & Belli, SC15; Kalibera & Jones, ISMM 2013; Bulej et al., ICPE 2020): every kernel has P processes,
+started one after the other, and in each of them r rounds. A round calls every kernel, so that a machine that slows down
+slows all of them down; fast kernels are called before and after a slow one. With t in seconds per call, p a process,
+i a round and s a sample in that round,
+
+    d[p, i] = median over s of log t_reference[p, i, s]  -  median over s of log t_kernel[p, i, s]
+    m[p]    = median over i of d[p, i]
+    ratio   = exp(median over p of m[p]), with the order statistics of m[1..P] as its confidence interval
+
+The process is the unit of evidence, not the round: what a process draws when it starts (heap layout, hash seed) stays
+with it, so more rounds of it are no more evidence about the next one. Logarithms make "A over B" and "B over A" exactly
+each other's inverse. The interval assumes no symmetry, so it holds where processes are skewed.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from bench.records.sample import Sample
+
+APART = 1.5  # processes whose times are further apart than this factor are two groups
+FEWEST_PAIRS = 5  # a rank correlation of fewer pairs says nothing
+
+Verdict = Literal["faster", "slower", "not resolved"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Processes of one kernel that are much alike: their median in seconds per call, and how many they are."""
+
+    seconds: float
+    processes: int
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times faster than the reference a kernel is.
+
+    Attributes:
+        value: reference seconds / kernel seconds; above 1 the kernel is faster.
+        low, high: its confidence interval; None below six processes, where none of 95 % exists.
+        level: the level that the interval achieves, from 0.95 to 1.
+        processes, rounds: how many processes, and how many rounds in all of them, held both kernels.
+        per_process: the ratio in each process, in their order.
+        spread: the largest of them over the smallest.
+        drift: from -1 to 1, whether the ratio rises (> 0) from round to round of a process; see `ratio`.
+        spread_within: the largest over the smallest of the rounds of one process, of the median process.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    level: float | None
+    processes: int
+    rounds: int
+    per_process: tuple[float, ...]
+    spread: float
+    drift: float | None
+    spread_within: float = 1.0
+
+
+def ratio(reference: Iterable[Sample], kernel: Iterable[Sample]) -> Ratio:
+    """Return reference seconds / kernel seconds, by the formula at the top, of two kernels in one scope.
+
+    Only rounds that hold both kernels count. The drift is Spearman's rank correlation of round and log ratio, where
+    both are ranked within their process, so that differences between processes are no drift; None where fewer than
+    five pairs, or only one round per process, leave nothing to correlate.
+
+    Raises:
+        ValueError: no round holds both kernels.
+    """
+    ours, theirs = _log_seconds(kernel), _log_seconds(reference)
+    pairs: dict[int, list[float]] = {}  # process: its log ratios in the order of time
+    for process, turn in sorted(ours.keys() & theirs.keys()):
+        pairs.setdefault(process, []).append(theirs[process, turn] - ours[process, turn])
+    if not pairs:
+        raise ValueError("no round holds both kernels: there is no pair to take a ratio of")
+    middles = [median(logs) for logs in pairs.values()]
+    low, high, level = interval(middles) or (None, None, None)
+    return Ratio(
+        value=math.exp(median(middles)),
+        low=None if low is None else math.exp(low),
+        high=None if high is None else math.exp(high),
+        level=level,
+        processes=len(pairs),
+        rounds=sum(map(len, pairs.values())),
+        per_process=tuple(map(math.exp, middles)),
+        spread=math.exp(max(middles) - min(middles)),
+        drift=_drift(pairs.values()),
+        spread_within=math.exp(median(max(logs) - min(logs) for logs in pairs.values())),
+    )
+
+
+def interval(values: Iterable[float], least_level: float = 0.95) -> tuple[float, float, float] | None:
+    """Return (low, high, achieved level) of the median of the population that independent values come from.
+
+    The ends are the k-th smallest and the k-th largest of n values. The median lies outside them only where fewer than
+    k values fell on one side of it, each a fair coin, whatever the distribution (the sign test inverted; Hollander &
+    Wolfe, *Nonparametric Statistical Methods*, 3.6):
+
+        level(k) = 1 - 2 * (C(n, 0) + ... + C(n, k - 1)) / 2^n
+
+    k is the largest with level(k) >= least_level: n = 6 gives k = 1 and 96.9 %, n = 15 gives k = 4 and 96.5 %. None
+    where even the smallest and the largest value do not reach that level: for 95 %, below six values.
+
+    Raises:
+        ValueError: `least_level` is not between 0 and 1.
+    """
+    if not 0 < least_level < 1:
+        raise ValueError(f"a level lies between 0 and 1, not at {least_level}")
+    ordered = sorted(values)
+    n, outside, found = len(ordered), 0, None
+    for k in range(1, n // 2 + 1):
+        outside += math.comb(n, k - 1)
+        level = 1 - 2 * outside / 2**n
+        if level < least_level:
+            break
+        found = ordered[k - 1], ordered[-k], level
+    return found
+
+
+def two_groups(samples: Iterable[Sample]) -> tuple[Group, Group] | None:
+    """Return the two groups, the faster first, that a kernel's processes fall into; None where they are one.
+
+    They fall apart at the widest gap between neighbours among the per-process medians of log seconds, of the gaps that
+    have at least two processes on each side, if it is wider than log 1.5. One slow process is no group.
+    """
+    processes: dict[int, list[float]] = {}
+    for sample in samples:
+        processes.setdefault(sample.process, []).append(math.log(sample.seconds))
+    ordered = sorted(map(median, processes.values()))
+    gaps = [(ordered[i] - ordered[i - 1], i) for i in range(2, len(ordered) - 1)]
+    gap, cut = max(gaps, default=(0.0, 0))
+    if gap <= math.log(APART):
+        return None
+    faster, slower = (Group(math.exp(median(group)), len(group)) for group in (ordered[:cut], ordered[cut:]))
+    return faster, slower
+
+
+def resolution(null: Ratio) -> float:
+    """Return the smallest difference that today can be told from none, as a fraction: 0.013 is ±1.3 %.
+
+    `null` is a kernel against itself, so all that it differs from 1 is the machine's doing. The worst of its interval's
+    ends counts, or of its processes where it has no interval; as a factor, so that 2 and 1/2 are equally far from 1.
+    """
+    ends = null.per_process if null.low is None or null.high is None else (null.low, null.high)
+    return math.expm1(max(abs(math.log(end)) for end in ends))
+
+
+def verdict(ratio: Ratio, resolution: float) -> Verdict:
+    """Return "faster" or "slower" where the whole interval says so and the difference exceeds the resolution.
+
+    Both are asked for: the interval knows the chance of these processes, the null what this machine shows of nothing.
+    """
+    if ratio.low is None or ratio.high is None or abs(math.log(ratio.value)) <= math.log1p(resolution):
+        return "not resolved"
+    return "faster" if ratio.low > 1 else "slower" if ratio.high < 1 else "not resolved"
+
+
+def seconds(samples: Iterable[Sample]) -> tuple[float, float]:
+    """Return (median, smallest) seconds."""
+    times = [sample.seconds for sample in samples]
+    return median(times), min(times)
+
+
+def unpaired(reference: Iterable[Sample], kernel: Iterable[Sample]) -> float:
+    """Return reference seconds / kernel seconds, medians of samples that were not taken in turns: indicative only."""
+    return seconds(reference)[0] / seconds(kernel)[0]
+
+
+def _log_seconds(samples: Iterable[Sample]) -> dict[tuple[int, int], float]:
+    """Return {(process, round): median over the kernel's turns in it of log seconds}."""
+    turns: dict[tuple[int, int], list[float]] = {}
+    for sample in samples:
+        turns.setdefault((sample.process, sample.round), []).append(math.log(sample.seconds))
+    return {turn: median(logs) for turn, logs in turns.items()}
+
+
+def _drift(processes: Iterable[list[float]]) -> float | None:
+    """Return the correlation of centred ranks, summed over processes: sum(x * y) / sqrt(sum(x^2) * sum(y^2))."""
+    ranks = [(x, y) for logs in processes for x, y in zip(_ranks(range(len(logs))), _ranks(logs), strict=True)]
+    times, ratios = sum(x * x for x, _ in ranks), sum(y * y for _, y in ranks)
+    if len(ranks) < FEWEST_PAIRS or not times:
+        return None
+    return sum(x * y for x, y in ranks) / math.sqrt(times * ratios) if ratios else 0.0  # a constant does not drift
+
+
+def _ranks(values: Iterable[float]) -> list[float]:
+    """Return each value's rank less the mean rank; ties share theirs, and 1e-9 apart is rounding, hence a tie."""
+    rounded = [round(value, 9) for value in values]
+    return [sum((value > other) - (value < other) for other in rounded) / 2 for value in rounded]

@@ -1,0 +1,78 @@
+"""From ordinary runs to the record: a folder per machine, and in it one file for each kind of record."""
+
+import gzip
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import files
+from bench.analysis import checklist
+from bench.records import model as records
+from bench.records import reader as reading
+from bench.records.model import BadRecord, Record
+from bench.report import selection as case
+from bench.report.selection import File
+
+LARGEST = 2**20  # bytes of one published record
+
+
+def publish(paths: Sequence[Path] = ()) -> list[Path]:
+    """Copy records to results/<machine>/<kind>.json.gz, in the place of what was published of the same kind.
+
+    Without paths those of the newest local run, and what else its page is made of. All are published, or none.
+
+    Raises:
+        BadRecord: there are none; the checklist fails one, one is too large or was never paired; or no page could be
+            made of them and what stays there: they are of different digits, or none times a whole data set.
+    """
+    chosen = [reading.read_all(path) for path in paths] or case.local_files() or [reading.newest()]
+    contents = {_target(file[0]): _checked(file) for file in chosen}
+    if len(contents) < len(chosen):
+        raise BadRecord(f"{chosen[0][0].path}: another one is of the same kind; publish one of each kind")
+    for folder in {target.parent for target in contents}:
+        staying = [path for path in folder.glob("*.json.gz") if path not in contents]
+        here = [file for file in chosen if _target(file[0]).parent == folder]
+        case.of([*here, *map(reading.read_all, staying)], folder / case.PUBLISHED_PAGE)  # or it could have no page
+    for target, content in contents.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with files.whole(target) as partial:
+            partial.write_bytes(content)
+    return list(contents)
+
+
+def _checked(file: File) -> bytes:
+    """Return a record's file packed; raise BadRecord where it may not be published."""
+    path = file[0].path
+    if not file[0].paired:
+        raise BadRecord(f"{path}: indicative and unpaired, so it is not published; python -m bench run records one")
+    for record in file:
+        for part in [record.at(size) for size in record.sizes] if record.kind == "sizes" else [record]:
+            for scope, distance in part.cells:
+                checklist.must_not_fail(part, scope, distance)
+    return packed(path)
+
+
+def packed(path: Path) -> bytes:
+    """Return a record's file as it is published: the same bytes, compressed.
+
+    Raises:
+        BadRecord: it is too large.
+    """
+    content = path.read_bytes()
+    found = gzip.compress(content if path.suffix != ".gz" else gzip.decompress(content), mtime=0)
+    if len(found) > LARGEST:
+        raise BadRecord(
+            f"{path}: {len(found):,} bytes packed, expected at most {LARGEST:,}; record fewer kernels at once"
+        )
+    return found
+
+
+def _target(record: Record) -> Path:
+    return records.LOCAL.parent / machine(record) / f"{record.slot}.json.gz"
+
+
+def machine(record: Record) -> str:
+    """Return a folder name from the hardware alone, such as "amd-epyc-2-cores"."""
+    facts = record.facts
+    name = f"{facts['cpu_model_name']} {facts['cpu_count']} cores".lower()
+    return re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", name)).strip("-")

@@ -1,0 +1,260 @@
+"""The verb `run`: record, save, draw, and say what a person wants to know."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import data
+from bench import files
+from bench.analysis import checklist
+from bench.analysis.summary import standings
+from bench.cli import console, verbs
+from bench.cli.verbs import Choice, DataSet
+from bench.kernel import REFERENCE, Contestant, discover
+from bench.records import model as records
+from bench.records import reader as reading
+from bench.records import writer as writing
+from bench.records.model import Absent, BadRecord, Record
+from bench.records.sample import LIMIT
+from bench.report import selection as cases
+from bench.report import tables
+from bench.runner import checking
+from bench.runner import collection as gathering
+from bench.runner.collection import Gathered
+from bench.runner.configuration import Configuration
+from bench.runner.executor import LONGEST_S
+from bench.runner.process import MEMORY_LIMIT
+from bench.runner.scheduler import BASELINE, FULL, PREDICT, Plan
+from bench.task.problem import tile
+
+BESIDE = {False: (REFERENCE,), True: (REFERENCE, "torch_broadcast@cpu")}  # a whole data set, and a small one
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The options of `run` that say what to record; `--help` explains them."""
+
+    processes: int
+    full: bool
+    ladder: bool
+    sizes: tuple[int, ...]
+    no_time_limit: bool
+    memory: bool
+    configurations: tuple[Configuration, ...]
+    memory_limit_gb: float | None
+    resume: bool
+
+    def plan(self, contestants: tuple[Contestant, ...], choice: Choice) -> Plan:
+        """Return the plan that these options make for the kernels of one data set."""
+        return Plan(
+            contestants,
+            cells=PREDICT if self.sizes else FULL if self.full else BASELINE,
+            configurations=self.configurations or (Configuration(),),
+            processes=self.processes,
+            seed=choice.seed,
+            timeout_s=choice.timeout_s,
+            memory_limit=int(self.memory_limit_gb * 1e9) if self.memory_limit_gb else MEMORY_LIMIT,
+            sizes=self.sizes,
+            longest_s=choice.timeout_s if self.no_time_limit else LONGEST_S,
+        )
+
+
+@dataclass(frozen=True)
+class Done:
+    """What was recorded of one data set: under each configuration, and as written; no record where nothing was."""
+
+    data_set: DataSet
+    gathered: list[Gathered]
+    file: list[Record]
+
+
+def run(choice: Choice, options: Recorded) -> int:
+    """Check, time, save, draw, print; return the exit status."""
+    done = _memory(choice, options) if options.memory else _times(choice, options)
+    status = 0
+    for each in done:
+        status |= _tell(each, choice, bool(options.sizes))
+    if any(each.file and each.file[0].speed for each in done):
+        _tell_claims(done)
+    return status
+
+
+def _times(choice: Choice, options: Recorded) -> list[Done]:
+    """Record times, or go on with an unfinished run, and write them."""
+    from bench.runner import checkpoint as unfinished
+
+    if options.resume:
+        begun = unfinished.newest()
+        digits = data.load(begun.source)
+        problems = {task.per_class: verbs.pose_first(digits, task.per_class) for task in begun.tasks}
+        unfinished.must_be_same(begun, problems)
+    else:
+        sets, skipped = _data_sets(choice, options)
+        problems = {each.problem.per_class: each.problem for each in sets}
+        tasks = [
+            unfinished.Task(each.problem.per_class, options.plan(each.contestants, choice), tuple(skipped))
+            for each in sets
+        ]
+        begun = unfinished.begin(tasks, choice.source, problems)
+    try:
+        with console.progress(choice.quiet) as progress:
+            unfinished.finish(begun, problems, progress)
+    except KeyboardInterrupt:
+        if unfinished.empty(begun):
+            unfinished.remove(begun)
+        else:
+            console.out().print("python -m bench run --resume takes up from the finished processes.")
+        raise
+    done = []
+    for task in begun.tasks:
+        problem = problems[task.per_class]
+        gathered = unfinished.recordings(begun, task, problem)
+        facts = {} if task.per_class else _loading(begun.source)
+        done.append(Done(DataSet(problem, task.plan.contestants), gathered, _write(gathered, facts)))
+    unfinished.remove(begun)  # before anything is drawn: what is written is not to be recorded again
+    return done
+
+
+def _memory(choice: Choice, options: Recorded) -> list[Done]:
+    """Measure memory, untimed, and write it."""
+    from bench.runner import memory_pass as footprint
+
+    sets, skipped = _data_sets(choice, options)
+    run, done = files.unused(records.LOCAL, "").name, []
+    for each in sets:
+        plan = options.plan(each.contestants, choice)
+        with console.progress(choice.quiet) as progress, checking.handed_over(each.problem) as folder:
+            tile(each.problem, Path(folder), plan.sizes, plan.seed)
+            footprints, verdicts, absent = footprint.measure(plan, folder, each.problem, progress)
+        if untold := dict.fromkeys(one.kernel for one in footprints if one.peak_bytes is None):
+            console.out().print(f"Not in a record: {', '.join(untold)}; this system does not tell how much they take.")
+        recording = gathering.memory_recording(plan, each.problem, footprints, verdicts, [*absent, *skipped], run)
+        gathered = [Gathered(recording, verdicts)]
+        done.append(Done(each, gathered, _write(gathered, {})))
+    return done
+
+
+def _data_sets(choice: Choice, options: Recorded) -> tuple[list[DataSet], list[Absent]]:
+    """Return what to record, each data set with the kernels to compare with; and the kernels that are skipped.
+
+    Of numbers of images those are skipped that are too slow for any but their own small data set.
+    """
+    contestants = choice.contestants(options.ladder)
+    digits = data.load(choice.source)
+    sets, skipped = verbs.data_sets(contestants, digits, choice.per_class), []
+    if options.sizes and not choice.per_class:
+        slow = [contestant for each in sets if each.problem.per_class for contestant in each.contestants]
+        why = "it is for a small data set; --per-class N times every kernel on one"
+        skipped = [Absent(contestant.name, "not measured", why) for contestant in slow]
+        sets = [each for each in sets if not each.problem.per_class] or [DataSet(verbs.pose_first(digits, 0), ())]
+    everyone = discover(choice.files)
+
+    def with_references(each: DataSet) -> DataSet:
+        names = {*(one.name for one in each.contestants), *BESIDE[bool(each.problem.per_class)]}
+        if each.problem.per_class:  # and what they are a step from, which the page compares them with
+            names |= {one.after for one in each.contestants if one.images}
+        return replace(each, contestants=tuple(one for one in everyone if one.name in names))
+
+    return [with_references(each) for each in sets], skipped
+
+
+def _write(gathered: Sequence[Gathered], facts: dict[str, float]) -> list[Record]:
+    """Write what was recorded of one data set, if there is anything."""
+    recorded = [
+        replace(one, facts={**one.facts, **facts})
+        for one in (each.recording for each in gathered)
+        if one.footprints or any(not sample.kernel.startswith(LIMIT) for sample in one.samples)
+    ]
+    return writing.write(recorded) if recorded else []
+
+
+def _loading(source: str) -> dict[str, float]:
+    """Return the seconds of loading the digits once more, from their file to arrays; nothing of what is no file."""
+    source = (data.at_hand() or "drawn") if source in ("auto", "mnist_sample") else source
+    if source == "drawn":
+        return {}
+    started = time.perf_counter()
+    data.load(source)
+    return {"loading_s": time.perf_counter() - started}
+
+
+def _tell(done: Done, choice: Choice, sized: bool) -> int:
+    """Print what was recorded of one data set, and draw it; return 1 where a kernel failed or a ratio is withheld."""
+    out, problem, file = console.out(), done.data_set.problem, done.file
+    sized = sized or done.gathered[0].recording.facts["kind"] == "sizes"
+    lines = [next(iter(tables.agreement(problem, each.verdicts))) for each in done.gathered]
+    for line in dict.fromkeys((tables.dataset(problem), *lines)):
+        out.print(line)
+    status = max(choice.status(each.verdicts, sized) for each in done.gathered)
+    for record in file:
+        if record.footprints:
+            for printed in (tables.memory(record.footprints), *tables.not_measured(record.footprints)):
+                out.print(printed)
+        else:
+            status |= _tell_times(record)
+    out.print(f"Record  {console.shown(file[0].path)}" if file else "Nothing was measured, so there is no record.")
+    if file and file[0].speed:
+        if len(file) > 1:
+            out.print(tables.by_configuration(file))
+        _draw(file)
+    lines = [line for each in done.gathered for line in tables.failures(each.verdicts)]
+    lines += [f"{one.kernel}: {one.status}, {one.reason}" for record in file for one in record.absent
+              if one.status == "not measured"]  # fmt: skip
+    for line in dict.fromkeys(lines):
+        out.print(line)
+    return status
+
+
+def _tell_times(record: Record) -> int:
+    """Print every scope or size with its checklist, of sizes only what FAILs; return 1 where a ratio is withheld."""
+    out, status, sized = console.out(), 0, record.kind == "sizes"
+    parts = {f" on {record.facts['dataset']}" if record.per_class else "": record}
+    if sized:
+        parts = {f", {size:,} validation images": record.at(size) for size in record.sizes}
+    for where, part in parts.items():
+        for scope, distance in part.cells:
+            lines = checklist.judge(part, scope, distance)
+            believable = not checklist.failed(lines)
+            status |= not believable
+            out.print(f"{scope} {distance}{where}, {record.configuration}, {record.label}")
+            out.print(tables.timed(standings(part, scope, distance), ratios=believable))
+            if not sized:
+                out.print(tables.limit(record, scope))
+            for line in tables.answers_for([line for line in lines if line.level == "FAIL" or not sized]):
+                out.print(line)
+    return status
+
+
+def _draw(file: list[Record]) -> None:
+    """Draw the speedups of a record's first configuration, if its checklist allows, and print where they are."""
+    from bench.report import charts
+    from bench.report.charts import files as pictures
+
+    if not checklist.failed(checklist.judge(file[0])):
+        case = cases.alone(file)
+        for picture in pictures.save(charts.draw("speedup", case), case.picture("speedup")):
+            console.out().print(f"Chart   {console.shown(picture)}")
+
+
+def _tell_claims(done: Sequence[Done]) -> None:
+    """Print the verdict on every claim, write the page of what was just recorded, and say where it is, or why not."""
+    from bench.analysis import claims
+    from bench.report import page as report
+
+    out = console.out()
+    if done[0].data_set.problem.per_class:
+        out.print("There is no page, for no whole data set was recorded: name other kernels, or leave --per-class out.")
+        return
+    written = [each.file for each in done if each.file]
+    kernels = {contestant.path: None for each in done for contestant in each.data_set.contestants}
+    try:
+        case = cases.of(written, reading.stem(written[0][0].path).with_suffix(".html"))
+        for ruling in claims.rulings(case.speed, case.with_small(case.speed)[1:]):
+            out.print(claims.line(ruling))
+        page, *_ = report.write(replace(case.answering(done[0].data_set.problem), extra=tuple(kernels)))
+    except BadRecord as reason:  # the reference failed, or the checklist of what a picture shows
+        out.print(f"There is no page: {reason}")
+        return
+    out.print("Next    python -m bench run --kernel mine.py")
+    out.print(f"Page    {console.shown(page)}")

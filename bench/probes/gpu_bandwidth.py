@@ -1,0 +1,99 @@
+"""The speed of light on a GPU: how fast it reads, and how soon the least answer is there.
+
+    limit seconds = the larger of   bytes that the scope must touch / read bandwidth
+                                    launch of one kernel that writes the answer + its arrival on the host
+
+The larger one binds: launches at the size of MNIST_SAMPLE, bandwidth at millions of images. Bytes as in
+`bench.probes.read_bandwidth`: every pixel once, as the uint8 it is. The answer is a byte per label, or the mean images.
+
+Bandwidth is that of the fastest of several reductions in torch over a buffer as large as the working set, at least a
+quarter of a GiB, so that it comes from memory and not from a cache: of what fits in one, the launch binds. Launch is
+the faster of torch's plain calls and of a replayed CUDA graph, with the copy that the harness takes of every answer. A
+kernel that wrote straight into memory of the host might undercut it. All times end with a value on the host.
+Source: PyTorch's documentation, "CUDA semantics", "CUDA Graphs".
+"""
+
+from collections.abc import Callable
+from functools import partial
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from bench.kernel import Unavailable
+
+SMALLEST, LARGEST = 2**28, 2**32  # bytes; below, a cache may hold them; above, no pass gets slower
+READ = 2**33  # bytes per sample: two milliseconds of an H200's, in which the last one's arrival is lost
+REPETITIONS = 7
+LAUNCHES = 200  # of a launch, whose times scatter more
+
+
+def bandwidth(working_set_bytes: int) -> float:
+    """Return how many bytes per second the GPU reads: the median of the fastest pass.
+
+    Raises:
+        Unavailable: torch is not there, or sees no CUDA device.
+    """
+    torch = _torch()
+    words = min(max(working_set_bytes, SMALLEST), LARGEST) // 4
+    buffer = torch.ones(words, dtype=torch.int32, device="cuda")
+    floats, passes = buffer.view(torch.float32), READ // (4 * words)
+
+    def queued(reduction: Callable[[], Any]) -> None:
+        for _ in range(passes):  # each waits for the one before, on the GPU alone
+            last = reduction()
+        last.cpu()
+
+    reductions = (floats.sum, floats.amax, buffer.amax)
+    seconds = min(_seconds(partial(queued, each), REPETITIONS) for each in reductions)
+    del buffer, floats, reductions
+    torch.cuda.empty_cache()  # the kernels share this memory
+    return float(passes * 4 * words / seconds)
+
+
+def launch(answer_bytes: int) -> float:
+    """Return the seconds from a call to the arrival of so many bytes that one kernel wrote; the median.
+
+    Raises:
+        Unavailable: torch is not there, or sees no CUDA device.
+    """
+    torch = _torch()
+    answer = torch.zeros(answer_bytes, dtype=torch.uint8, device="cuda")
+    host = torch.zeros(answer_bytes, dtype=torch.uint8, pin_memory=True)
+
+    def plain() -> None:
+        host.copy_(answer.add_(1))
+        np.array(host.numpy())
+
+    plain()  # or the capture would have to load the kernel
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        host.copy_(answer.add_(1), non_blocking=True)
+
+    def replayed() -> None:
+        graph.replay()
+        torch.cuda.synchronize()
+        np.array(host.numpy())
+
+    return min(_seconds(each, LAUNCHES) for each in (plain, replayed))
+
+
+def _seconds(call: Callable[[], object], repetitions: int) -> float:
+    """Return the median seconds of a call, after two that do not count."""
+    taken = []
+    for _ in range(2 + repetitions):
+        started = perf_counter()
+        call()
+        taken.append(perf_counter() - started)
+    return median(taken[2:])
+
+
+def _torch() -> Any:
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise Unavailable("the limit of a GPU is measured with torch, which is not installed") from error
+    if not torch.cuda.is_available():
+        raise Unavailable("the limit of a GPU is measured with torch, which sees no CUDA device")
+    return torch

@@ -1,0 +1,108 @@
+"""What a record must say about machine, software and source. Nothing here names a host, a user or a path."""
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from bench.kernel import ROOT
+from bench.offline import packed
+from bench.probes import nvml
+
+NVIDIA = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+
+
+def machine() -> dict[str, str | int]:
+    """Return the facts of this machine and its software, under the keys that `results/README.md` explains."""
+    facts: dict[str, str | int] = {
+        "cpu_model_name": _cpu_model(),
+        "cpu_count": cores(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "python_version": f"{platform.python_version()} ({platform.python_implementation()})",
+        "memory_bytes": memory_bytes(),
+        "caches": caches(),
+        "governor": _governor(),
+        **_gpu(),
+        "commit": _commit(),
+    }
+    for package in ("numpy", "torch", "pyperf", "threadpoolctl"):
+        try:
+            facts[f"{package}_version"] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            facts[f"{package}_version"] = "not installed"
+    return facts
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def caches() -> str:
+    """Return the sizes of the first core's caches, such as "L1 48K, L2 1024K, L3 32768K"; "unknown" if not told."""
+    if platform.system() == "Darwin":
+        sizes = {
+            name: _output("sysctl", "-n", f"hw.perflevel0.{key}")
+            for name, key in (("L1", "l1dcachesize"), ("L2", "l2cachesize"))
+        }
+        return ", ".join(f"{name} {int(size) // 1024}K" for name, size in sizes.items() if size) or "unknown"
+    found = {}
+    for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        if (index / "type").read_text().strip() != "Instruction":
+            found[(index / "level").read_text().strip()] = (index / "size").read_text().strip()
+    return ", ".join(f"L{level} {size}" for level, size in found.items()) or "unknown"
+
+
+def memory_bytes() -> int:
+    """Return the size of this machine's memory."""
+    import psutil  # comes with pyperf
+
+    return int(psutil.virtual_memory().total)
+
+
+def load_average() -> float:
+    """Return how many processes wanted a core in the last minute; 0.0 where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def _cpu_model() -> str:
+    if platform.system() == "Linux":
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith(("model name", "Model")):
+                return line.partition(":")[2].strip()
+    if platform.system() == "Darwin":
+        return _output("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def _gpu() -> dict[str, str | int]:
+    """Return what is known of NVIDIA GPUs; without the binding of their driver, what nvidia-smi tells."""
+    try:
+        return nvml.facts()
+    except nvml.Unreadable as error:
+        why = f"{nvml.NOT_MEASURED}{error}"
+    if not (gpus := _output(*NVIDIA).splitlines()):
+        return {"gpu": "none"}
+    told = {"gpu": "; ".join(gpus), "gpu_driver": gpus[0].rpartition(", ")[2]}
+    return {**dict.fromkeys(nvml.FACTS, why), **told}
+
+
+def _governor() -> str:
+    path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    return path.read_text().strip() if path.exists() else "unknown"
+
+
+def _commit() -> str:
+    """Return the checkout's commit, or a packed one's, marked where files differ from it; "unknown" without either."""
+    commit = _output("git", "rev-parse", "--short=12", "HEAD")
+    if not commit or _output("git", "rev-parse", "--show-toplevel") != str(ROOT):
+        return packed.commit(ROOT) or "unknown"
+    return f"{commit}-modified" if _output("git", "status", "--porcelain", "--untracked-files=no") else commit
+
+
+def _output(*command: str) -> str:
+    try:
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):  # no such program, or not a checkout
+        return ""

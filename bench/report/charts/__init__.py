@@ -1,0 +1,39 @@
+"""One picture per file: each a pure function of a case, that is of records, and of digits and kernel files.
+
+A picture is a module with `draw(case) -> Drawing`; its docstring's first line is its caption.
+"""
+
+import importlib
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from bench.report.selection import Case
+
+PICTURES = ("exhibits", "speedup", "ladder", "scaling", "scopes", "code_size", "memory", "gallery", "broadcasting")
+OF_DIGITS = ("gallery", "broadcasting")  # these show pixels, which no record holds
+
+
+class NotDrawn(Exception):
+    """A picture has nothing to show; the message says what is missing and how to get it."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture: its figure, its caption, and the text that says in words and numbers what it shows."""
+
+    figure: Figure
+    caption: str
+    alt: str
+
+
+def draw(name: str, case: Case) -> Drawing:
+    """Draw one of PICTURES.
+
+    Raises:
+        NotDrawn: the case lacks what it shows.
+        BadRecord: the checklist of a record FAILs, so that it may not be drawn.
+    """
+    module = importlib.import_module(f"{__name__}.{name}")
+    drawing: Drawing = module.draw(case)
+    return drawing

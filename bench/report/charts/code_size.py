@@ -1,0 +1,67 @@
+"""How much code each kernel is, beside how fast it is: the shortest at the top."""
+
+from typing import Any
+
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from bench import formatting as units
+from bench.analysis import checklist
+from bench.analysis.claims import TWICE
+from bench.analysis.summary import standings
+from bench.kernel import REFERENCE
+from bench.report.charts import Drawing, NotDrawn, panels, style
+from bench.report.charts.panels import Cell, Panel
+from bench.report.selection import Case
+
+
+def draw(case: Case) -> Drawing:
+    """Draw the tokens and the speedup of every kernel that was counted.
+
+    Raises:
+        NotDrawn: the record does not say how much code its kernels are.
+        BadRecord: the record's checklist FAILs.
+    """
+    record = case.speed
+    checklist.must_not_fail(record)
+    rows = {each.kernel: each for each in standings(record) if each.speedup}
+    code = {
+        name: (int(facts["code_tokens"]), int(facts["code_lines"]))
+        for name, facts in record.kernel_facts.items()
+        if name in rows and "code_tokens" in facts
+    }
+    if REFERENCE not in code:
+        raise NotDrawn(f"the record does not say how much code {REFERENCE} is; python -m bench run counts it")
+    kernels = sorted(code, key=lambda name: (code[name], name))
+    stale = {name for name in kernels if case.stale(name)}
+    missing = [name for name in record.kernels() if name not in code]
+    note = f"Not counted when recorded: {', '.join(missing)}" if missing else ""
+    speeds = {name: rows[name].speedup or 0.0 for name in kernels}
+    border = code[REFERENCE][0] / TWICE
+    axis: dict[str, Any] = {"xscale": "log", "xlim": (min(speeds.values()) / 1.5, max(speeds.values()) * 2)}
+    tokens = {name: Cell(f"{code[name][0]}, in {code[name][1]} lines", code[name][0]) for name in kernels}
+    speedups = {name: Cell(units.ratio(speeds[name]), speeds[name]) for name in kernels}
+    shown = [
+        Panel("tokens of the functions that compute", tokens, {"xlim": (0, 1.1 * max(code.values())[0])}),
+        Panel(f"times as fast as {REFERENCE} (log scale)", speedups, axis, start=1),
+    ]
+    with style.drawing():
+        above, below = style.HEAD + 4, style.FOOT + (26 if missing else 12)
+        legend = f"Left of the dashed line {REFERENCE} takes at least twice the tokens. "
+        legend += "Hatched: stale, its source has changed since." if stale else ""
+        height = above + panels.height(len(kernels)) + below
+        figure = style.card("How much code, how fast", legend, record, height)
+        of_tokens, of_speed = panels.draw(figure, above, kernels, shown, stale)
+        of_tokens.axvline(border, color=style.FAINT, linewidth=1, linestyle="--", zorder=0)
+        of_speed.axvline(1, color=style.INK, linewidth=1)
+        of_speed.xaxis.set_major_locator(LogLocator(numticks=6))
+        of_speed.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}×"))
+        of_speed.xaxis.set_minor_locator(NullLocator())
+        figure.text(8 / style.WIDTH, (style.FOOT + 4) / height, note, size=8)
+    told = "; ".join(
+        f"{name} {code[name][0]} tokens in {code[name][1]} lines, {speedups[name].words}"
+        f"{', stale' if name in stale else ''}"
+        for name in kernels
+    )
+    facts = record.facts
+    caption = f"Tokens and speedup of {len(kernels)} kernels on {facts['dataset']}, timed on {facts['cpu_model_name']}."
+    return Drawing(figure, caption, f"{told}. Half the tokens of {REFERENCE} are {border:g}. {note}".strip())

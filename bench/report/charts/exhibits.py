@@ -1,0 +1,154 @@
+"""The same computation in loops and in broadcasting: the lines that compute, side by side, and what they cost."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch, Rectangle
+
+from bench import code_size as source
+from bench import formatting as units
+from bench.analysis import checklist
+from bench.analysis.claims import TUTORIAL_CPU, TUTORIAL_GPU
+from bench.analysis.summary import Standing, standings
+from bench.kernel import REFERENCE
+from bench.report.charts import Drawing, NotDrawn, style
+from bench.report.selection import Case
+
+RIVALS = (TUTORIAL_CPU, TUTORIAL_GPU, "numpy_broadcast")  # the first that was recorded stands beside the reference
+TITLES = {
+    "mean_images": "Average the training images of each class into a mean image",
+    "distance_l1": "Measure how far an image is from a mean image",
+    "predict_l1": "Call every image by its nearest mean image",
+}
+TOP, COLUMNS, SPAN = 98, (8, 292), 276  # points: above the first step, of the two columns
+SIZE, LEADING, LONGEST = 7.9, 11.4, 54  # of code: its type, its lines, and the characters that one of them can hold
+LOOP = re.compile(r"\b(?:for|while)\b")
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A kernel: the lines of each step, how much code they are as recorded (else as counted now), and where it stands.
+
+    `stale` says that the lines are not those that were timed.
+    """
+
+    steps: dict[str, list[str]]
+    tokens: int
+    lines: int
+    standing: Standing
+    stale: bool
+
+    @property
+    def per_image(self) -> str:
+        return f"{self.standing.seconds / self.standing.images * 1e9:,.0f} ns"
+
+
+def draw(case: Case) -> Drawing:
+    """Draw the reference beside the tutorial's own expressions, step by step.
+
+    Raises:
+        NotDrawn: no kernel that broadcasts was recorded, or a file of the two is not here.
+        BadRecord: the record's checklist FAILs.
+    """
+    checklist.must_not_fail(case.speed)
+    found = {each.kernel: each for each in standings(case.speed)}
+    rival = next((name for name in RIVALS if name in found), None)
+    if rival is None:
+        raise NotDrawn(f"none of {', '.join(RIVALS)} was recorded; python -m bench run records them")
+    pair = [_exhibit(case, found[name]) for name in (REFERENCE, rival)]
+    instead = "" if rival == TUTORIAL_CPU else f"; {TUTORIAL_CPU} was not recorded, so {rival} stands in for it"
+    with style.drawing():
+        rows = [max(len(each.steps[step]) for each in pair) for step in TITLES]
+        height = TOP + sum(LEADING * lines + 37 for lines in rows) + 96 + style.FOOT
+        legend = f"Proven to give the same label to every image{instead}"
+        figure = style.card("The same computation, twice", legend, case.speed, height)
+        axes = style.sheet(figure)
+        y = float(TOP)
+        for number, (step, lines) in enumerate(zip(TITLES, rows, strict=True), 1):
+            axes.text(COLUMNS[0], y, f"{number}   {TITLES[step]}", weight="bold", fontsize=9)
+            for x, each in zip(COLUMNS, pair, strict=True):
+                _card(axes, x, y + 7, each.steps[step], LEADING * lines + 10)
+            y += LEADING * lines + 37
+        for x, each in zip(COLUMNS, pair, strict=True):
+            axes.text(x, TOP - 32, each.standing.kernel, family=style.MONO, fontsize=12, weight="bold")
+            axes.add_patch(Rectangle((x, TOP - 26), SPAN, 3, color=style.colour(each.standing.kernel)))
+            _costs(axes, x, y + 10, each)
+        axes.text(style.WIDTH / 2, y + 75, _comparison(pair), fontsize=12, weight="bold", ha="center")
+    facts = case.speed.facts
+    where = f"on {facts['dataset']}, timed on {facts['cpu_model_name']}, {facts['cpu_count']} cores"
+    caption = f"Loops and broadcasting side by side, step by step, {where}{instead}."
+    alt = " ".join(f"{each.standing.kernel}: {_said(each)}." for each in pair)
+    return Drawing(figure, caption, f"{alt} {pair[1].standing.kernel} is {_comparison(pair)}.")
+
+
+def _exhibit(case: Case, standing: Standing) -> Exhibit:
+    path = case.file(standing.kernel)
+    code = source.code(path) if path else None
+    if code is None:
+        raise NotDrawn(f"the file of {standing.kernel} is not in this checkout; name it with --kernel FILE")
+    lines = {each.name: _set(each.lines) for each in code.steps}
+    facts = case.speed.kernel_facts.get(standing.kernel, {})
+    counts = int(facts.get("code_tokens", code.tokens)), int(facts.get("code_lines", code.lines))
+    return Exhibit({step: lines.get(step, []) for step in TITLES}, *counts, standing, case.stale(standing.kernel))
+
+
+def _set(lines: Sequence[str]) -> list[str]:
+    """Return lines as they are set: a blank one between functions, and what is too long broken."""
+    found: list[str] = []
+    for line in lines:
+        if found and line.startswith("def ") and not found[-1].startswith("@"):
+            found.append("")
+        found += _broken(line)
+    return found
+
+
+def _broken(line: str) -> Iterator[str]:
+    """Yield a line of code, or its parts where it is too long for its column."""
+    indent = len(line) - len(line.lstrip())
+    for mark in (" for ", " "):
+        if len(line) > LONGEST and (cut := line.rfind(mark, indent + 8, LONGEST + 1)) > 0:
+            yield line[:cut]
+            yield from _broken(f"{line[:indent]}    {line[cut + 1 :]}")
+            return
+    yield line
+
+
+def _card(axes: Axes, x: float, y: float, lines: list[str], height: float) -> None:
+    """Draw a step's lines on a card, their loops in a colour."""
+    shape = FancyBboxPatch((x, y), SPAN, height, "round,pad=0,rounding_size=4", fc="white", ec="#dedad0", lw=0.7)
+    axes.add_patch(shape)
+    for place, line in enumerate(lines):
+        options: dict[str, Any] = {"x": x + 6, "y": y + 13 + LEADING * place, "family": style.MONO, "fontsize": SIZE}
+        axes.text(s=LOOP.sub(lambda word: " " * len(word[0]), line), **options)
+        for word in LOOP.finditer(line):  # in a layer of its own, where blanks align it
+            axes.text(s=" " * word.start() + word[0], color=style.WRONG, weight="bold", **options)
+
+
+def _costs(axes: Axes, x: float, y: float, exhibit: Exhibit) -> None:
+    """What a kernel costs, in three numbers, each with what it is."""
+    costs = (
+        (f"{exhibit.tokens}", f"tokens, in {exhibit.lines} lines"),
+        (units.median(exhibit.standing), f"for {exhibit.standing.images:,} images"),
+        (exhibit.per_image, "per image"),
+    )
+    for left, (value, meaning) in zip((x, x + 90, x + 182), costs, strict=True):
+        axes.text(left, y + 8, value, fontsize=14, weight="bold")
+        axes.text(left, y + 21, meaning, fontsize=7.5, color=style.FAINT)
+    if exhibit.stale:
+        axes.text(x, y + 36, "stale: its source has changed since", fontsize=8, color=style.WRONG, weight="bold")
+
+
+def _comparison(pair: list[Exhibit]) -> str:
+    """Return how the second compares with the first, with the confidence interval where there is one."""
+    second, interval = pair[1].standing, units.interval(pair[1].standing.ratio)
+    share = pair[1].tokens / pair[0].tokens
+    return f"{units.ratio(second.speedup)} as fast{f' ({interval})' if interval else ''}, in {share:.0%} of the tokens"
+
+
+def _said(exhibit: Exhibit) -> str:
+    stale = ", stale: its source has changed since" if exhibit.stale else ""
+    time = f"{units.median(exhibit.standing)} for {exhibit.standing.images:,} images, {exhibit.per_image} per image"
+    return f"{exhibit.tokens} tokens in {exhibit.lines} lines, {time}{stale}"

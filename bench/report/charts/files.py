@@ -1,0 +1,56 @@
+"""Pictures as files, the same byte for byte, and as part of a page. A file says in words what it shows."""
+
+import io
+import re
+from collections.abc import Sequence
+from html import unescape
+from pathlib import Path
+
+from bench.files import whole
+from bench.report.charts import Drawing, style
+
+NOTHING = {"Date": None, "Creator": None, "Format": None, "Type": None}  # nothing of the moment or of matplotlib
+
+
+def svg(drawing: Drawing) -> str:
+    """Return a picture as SVG; its title is the caption, its description the text in words and numbers."""
+    text = io.StringIO()
+    with style.drawing():
+        metadata = {**NOTHING, "Title": drawing.caption, "Description": drawing.alt}
+        drawing.figure.savefig(text, format="svg", metadata=metadata)
+    return text.getvalue()
+
+
+def save(drawing: Drawing, stem: Path, suffixes: Sequence[str] = (".svg", ".png")) -> list[Path]:
+    """Write a picture with each of the suffixes, each file whole or not at all, and return the paths."""
+    paths = [stem.with_name(f"{stem.name}{suffix}") for suffix in suffixes]
+    for path in paths:
+        with whole(path) as partial, style.drawing():
+            if path.suffix == ".svg":
+                partial.write_text(svg(drawing), encoding="utf-8")
+            else:
+                drawing.figure.savefig(partial, format="png", metadata={"Software": None}, dpi=style.DPI)
+    return paths
+
+
+def described(svg: str) -> tuple[str, str]:
+    """Return the caption and the words of a picture that `svg` made."""
+    found = (re.search(f"<dc:{tag}>(.*?)</dc:{tag}>", svg, flags=re.DOTALL) for tag in ("title", "description"))
+    caption, alt = (unescape(each[1]) if each else "" for each in found)
+    return caption, alt
+
+
+def inline(prefix: str, svg: str) -> str:
+    """Return the <svg> element for a page, as few bytes as look the same; its ids begin with `prefix`."""
+    element = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], count=1, flags=re.DOTALL)
+    targets = dict.fromkeys(re.findall(r"""(?:href="|url\()#([^")]+)""", element))
+    used = {target: f"{prefix}{n}" for n, target in enumerate(targets)}
+    element = re.sub(r' id="([^"]*)"', lambda each: f' id="{used[each[1]]}"' if each[1] in used else "", element)
+    element = re.sub(r'((?:href="|url\()#)([^")]+)', lambda each: each[1] + used[each[2]], element)
+    element = re.sub(r"xlink:(?=href)", "", element)
+    element = re.sub(r'(<use [^>]*?)transform="translate\(([\d.]+) 0\)"', r'\1x="\2"', element)
+    element = re.sub(r"<!--.*?-->|\s+", " ", element, flags=re.DOTALL)
+    element = re.sub(r"(\b\d\d+\.\d\d)\d+", r"\1", element)  # a hundredth of a point is not seen
+    element = re.sub(r'(?<= d=")[^"]*', lambda each: re.sub(r" ?([A-Za-z]) ?", r"\1", each[0]), element)
+    element = re.sub(r"> +<", "><", element)
+    return element.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1).strip()

@@ -1,0 +1,90 @@
+"""The ladder as stairs: each step from where the kernel before it stands to where it stands itself, on a log axis."""
+
+from matplotlib.axes import Axes
+
+from bench import formatting as units
+from bench import kernel
+from bench.analysis import ladder
+from bench.analysis.ladder import Step
+from bench.kernel import REFERENCE
+from bench.report.charts import Drawing, NotDrawn, bars, style
+from bench.report.charts.bars import Row
+from bench.report.selection import Case
+
+ROW, INDENT = 18, 8  # points of height for a step; to the right for each step down to the reference
+SIZE = 8.5
+
+
+def draw(case: Case) -> Drawing:
+    """Draw every step in the scope `baseline` under L1.
+
+    Raises:
+        NotDrawn: the record has too few of them.
+    """
+    record = case.speed
+    steps = ladder.steps(case.with_small(record), kernel.discover(case.extra))
+    if len(steps) < ladder.FEWEST:
+        raise NotDrawn(f"{ladder.NOT_RECORDED}.")
+    labels = [_label(each, case.stale(each.name)) for each in steps]
+    share = steps[0].standing.share
+    with style.drawing():
+        legend = "Bar: from the kernel before to its own place; filled: faster, hollow: slower. Number: their ratio."
+        height = len(steps) * ROW + bars.ABOVE + bars.BELOW
+        figure = style.card("The ladder, one idea at a time", legend, record, height)
+        style.key(figure, [each.name for each in steps])
+        widths = [style.text_width(label, SIZE) for label in labels]
+        left = 14 + max(width + INDENT * each.depth for width, each in zip(widths, steps, strict=True))
+        rows = [Row(_places(each), _beside(each)) for each in steps]
+        axes = bars.axes(figure, left, rows, 1 / share.value if share else None, SIZE)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel(f"times as fast as {REFERENCE}, on the same images (log scale)")
+        places = {each.name: y for y, each in enumerate(steps)}
+        for y, (each, label) in enumerate(zip(steps, labels, strict=True)):
+            axes.annotate(
+                label, (0, y), (INDENT * each.depth + 8 - left, 0), xycoords=("axes fraction", "data"),
+                textcoords="offset points", va="center_baseline", fontsize=SIZE, annotation_clip=False,
+            )  # fmt: skip
+            _draw(axes, y, each, places)
+    caption = f"Each of {len(steps)} kernels under the one that it climbs from, and how many times as fast it is."
+    told = [_words(each, label) for each, label in zip(steps, labels, strict=True)]
+    return Drawing(figure, caption, " ".join([f"Scope baseline under L1, {record.label}.", *told]))
+
+
+def _label(step: Step, stale: bool) -> str:
+    return ", ".join(filter(None, (style.short(step.name), step.part, "stale" if stale else "")))
+
+
+def _places(step: Step) -> list[float]:
+    """Return how many times as fast as the reference it is, then likewise the one before it, on the same images."""
+    found = [step.standing.speedup, step.before.speedup if step.before else None]
+    return [place for place in found if place is not None]
+
+
+def _draw(axes: Axes, y: int, step: Step, rows: dict[str, int]) -> None:
+    """Draw a step: a line down from the one before, a bar from there to its own place, and a dot."""
+    colour = style.colour(step.name)
+    match _places(step):
+        case [own, start]:
+            filling = colour if own >= start else style.PAPER
+            axes.barh(y, own - start, left=start, height=0.5, edgecolor=colour, facecolor=filling, linewidth=1.1)
+            if step.before and step.before.kernel in rows:
+                ends = [rows[step.before.kernel], y]
+                axes.plot([start, start], ends, color=style.FAINT, linewidth=0.8, alpha=0.75, zorder=1)
+    axes.plot(_places(step)[:1], [y] * len(_places(step)[:1]), "o", color=colour, markersize=4.6, zorder=3)
+
+
+def _beside(step: Step) -> str:
+    """Return what stands beside a step: its ratio to the one before, and its seconds."""
+    times = "the reference" if step.name == REFERENCE else step.times or step.without
+    doubt = " (not resolved)" if step.resolved is False and step.interval else ""
+    return f"{times}{doubt} · {units.median(step.standing)}"
+
+
+def _words(step: Step, label: str) -> str:
+    """Return a step as a sentence."""
+    said = f"{label}{f' after {step.before.kernel}' if step.before else ''}: {_beside(step)}"
+    if step.before:
+        said += f", interval {step.interval}" if step.interval else ""
+        said += f", {units.ratio(step.standing.speedup)} as fast as {REFERENCE}"
+    return f"{said}."

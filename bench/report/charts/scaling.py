@@ -1,0 +1,159 @@
+"""Time per image against the number of images, one line per kernel, and where one kernel overtakes another."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import median
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from bench.analysis import checklist, crossover, speedup
+from bench.analysis.crossover import Crossover
+from bench.formatting import time
+from bench.records.model import Record
+from bench.records.sample import Sample
+from bench.report.charts import Drawing, NotDrawn, style
+from bench.report.selection import Case
+
+HIGH, LEFT = 240, 66  # points: of the plot at least, and left of it
+APART, SMALL = 11.5, 8.5  # points between the names of two lines, and of their letters
+MARKS = "osD^vPX"
+
+
+@dataclass(frozen=True)
+class Point:
+    """A kernel at one size: seconds per image, and the ends of their confidence interval, if any."""
+
+    size: int
+    seconds: float
+    ends: tuple[float, float] | None
+
+
+def draw(case: Case) -> Drawing:
+    """Draw the record of sizes.
+
+    Raises:
+        NotDrawn: there is none.
+        BadRecord: its checklist FAILs at one of its sizes.
+    """
+    record = case.sizes
+    if record is None:
+        raise NotDrawn(
+            "time against the number of images was not recorded; python -m bench run --sizes 1,10,100,1000,10000"
+        )
+    for size in record.sizes:
+        checklist.must_not_fail(record.at(size), "predict", "l1")
+    lines = {name: _points(record.of(name, "predict")) for name in record.kernels("predict")}
+    stale = {name for name in lines if replace(case, speed=record).stale(name)}
+    labels = {name: f"{style.short(name)}{' (stale)' if name in stale else ''}" for name in lines}
+    crossings = crossover.crossings(record)
+    with style.drawing():
+        high, above, below = max(HIGH, APART * len(lines)), style.HEAD + 12, style.FOOT + 40
+        title = f"Time to label one of so many images of {record.facts.get('dataset', 'unknown digits')}, L1"
+        legend = "Line: median. Shade: its confidence interval. Dashed: stale, its source has changed since."
+        figure = style.card(title, legend, record, above + high + below)
+        right = max(style.text_width(label, SMALL) for label in labels.values()) + 26
+        axes = style.area(figure, LEFT, above, right, below, xscale="log", yscale="log")
+        for place, (name, points) in enumerate(lines.items()):
+            _line(axes, name, points, record.sizes, MARKS[place % len(MARKS)], "--" if name in stale else "-")
+        _scales(axes, record.sizes)
+        axes.set(xlabel="images (log scale)", ylabel="time per image (log scale)")
+        _names(axes, lines, labels, style.WIDTH - LEFT - right, high)
+    span = f"{record.sizes[0]:,} to {record.sizes[-1]:,}"
+    caption = f"Seconds per image that each kernel takes to label {span} images, and where one overtakes another."
+    return Drawing(figure, caption, " ".join([*_words(record, lines, labels), *_crossed(crossings)]))
+
+
+def _points(samples: Sequence[Sample]) -> list[Point]:
+    """Return a kernel's points, by size; the interval is that of the median over processes."""
+    points = []
+    for size in sorted({each.images for each in samples}):
+        here = [each for each in samples if each.images == size]
+        logs = [
+            median(math.log(each.seconds / size) for each in here if each.process == process)
+            for process in {each.process for each in here}
+        ]
+        interval = speedup.interval(logs)
+        ends = (math.exp(interval[0]), math.exp(interval[1])) if interval else None
+        points.append(Point(size, speedup.seconds(here)[0] / size, ends))
+    return points
+
+
+def _line(axes: Axes, name: str, points: Sequence[Point], sizes: Sequence[int], mark: str, dash: str) -> None:
+    """Draw a kernel between neighbours of the sizes measured: where it was skipped, there is a gap."""
+    colour, by_size = style.colour(name), {point.size: point for point in points}
+    for one, other in pairwise(by_size.get(size) for size in sizes):
+        if one and other:
+            span = (one.size, other.size)
+            axes.plot(span, (one.seconds, other.seconds), dash, color=colour, linewidth=1.6, label=name)
+            if one.ends and other.ends:
+                low, high = zip(one.ends, other.ends, strict=True)
+                axes.fill_between(span, low, high, color=colour, alpha=0.18, linewidth=0)
+    for point in points:
+        axes.plot([point.size], [point.seconds], mark, color=colour, markersize=4.5)
+        if point.ends:
+            axes.plot([point.size] * 2, point.ends, color=colour, linewidth=1)
+
+
+def _scales(axes: Axes, sizes: Sequence[int]) -> None:
+    """Mark the sizes on the x axis, as many as have room, and times on the y axis."""
+    labelled = [sizes[0]]
+    for size in sizes[1:]:
+        if math.log(size / labelled[-1]) >= math.log(sizes[-1] / sizes[0]) / 12:
+            labelled.append(size)
+    axes.set_xlim(sizes[0] / 1.3, sizes[-1] * 1.3)
+    axes.xaxis.set_major_locator(FixedLocator(labelled))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: time(value).replace(".00", "").replace(".0 ", " ")))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_locator(NullLocator())
+    axes.tick_params(labelsize=9)
+    axes.grid(axis="y", color=style.FAINT, alpha=0.2, linewidth=0.6)
+
+
+def _names(
+    axes: Axes, lines: Mapping[str, Sequence[Point]], labels: Mapping[str, str], wide: float, high: float
+) -> None:
+    """Name every line at its end, in a column beside the plot of so many points where no two names overlap."""
+    low, top = axes.get_ylim()
+    rising = sorted(lines, key=lambda name: lines[name][-1].seconds)
+    wanted = [high * math.log(lines[name][-1].seconds / low) / math.log(top / low) for name in rising]
+    for name, y in zip(rising, spread(wanted, APART, high), strict=True):
+        arrow = {"arrowstyle": "-", "color": style.colour(name), "linewidth": 0.6, "linestyle": ":", "relpos": (0, 0.5)}
+        end, place = lines[name][-1], (1 + 14 / wide, y / high)
+        axes.annotate(
+            labels[name], (end.size, end.seconds), place, textcoords="axes fraction", va="center_baseline", size=SMALL,
+            color=style.INK, arrowprops=arrow,
+        )  # fmt: skip
+
+
+def spread(wanted: Sequence[float], apart: float, high: float) -> list[float]:
+    """Return places as near to those wanted, which rise, as keeps them `apart` and, from above, within `high`."""
+    places: list[float] = []
+    for each in wanted:
+        places.append(max(each, places[-1] + apart if places else 0.0))
+    for i in reversed(range(len(places))):
+        places[i] = min(places[i], places[i + 1] - apart if i + 1 < len(places) else high)
+    return places
+
+
+def _words(record: Record, lines: Mapping[str, Sequence[Point]], labels: Mapping[str, str]) -> list[str]:
+    said = [f"Scope predict under L1, {record.label}, time per image at each number of images."]
+    for name, points in lines.items():
+        at = (f"{time(point.seconds)} at {point.size:,}" for point in points)
+        skipped = [f"{size:,}" for size in record.sizes if size not in {point.size for point in points}]
+        gap = f"; not timed at {', '.join(skipped)}" if skipped else ""
+        said.append(f"{labels[name]}: {', '.join(at)}{gap}.")
+    return said + [f"{each.kernel}: {each.status}, {each.in_short}." for each in record.absent]
+
+
+def _crossed(crossings: Sequence[Crossover]) -> list[str]:
+    """Return a sentence for every crossing, and how many pairs of kernels have none."""
+    said = [f"{each}." for each in crossings if each.crosses]
+    if always := sum(each.always for each in crossings):
+        said.append(f"Pairs of kernels of which one is faster at every size: {always}.")
+    if rest := sum(not each.crosses and not each.always for each in crossings):
+        said.append(f"Pairs of kernels without a crossing that is resolved: {rest}.")
+    return said

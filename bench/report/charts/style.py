@@ -1,0 +1,159 @@
+"""How every picture looks: paper, colours, type, and what stands around it."""
+
+import colorsys
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+from bench.analysis.claims import MNIST_SAMPLE
+from bench.kernel import Contestant, discover
+from bench.records.model import Record
+
+PAPER, INK, FAINT = "#fbfaf6", "#22252a", "#6b7078"  # an opaque card reads the same in light and in dark
+# A hue per library. Of the libraries here that a kernel imports, the first gives it its colour: most import NumPy too.
+# The hues of Paul Tol's colour-blind safe "muted" scheme (SRON/EPS/TN/09-002, 2021, personal.sron.nl/~pault), with the
+# blue and the vermilion of Okabe & Ito (2008), darkened to at least 4:1 on PAPER and so that no two look alike to a
+# colour-blind reader.
+HUES = {
+    "triton": "#8a7a30", "cupy": "#cf4660", "jax": "#0f4d24", "dask": "#7d1a70", "numba": "#4f3bb0", "cffi": "#5c1035",
+    "sklearn": "#4f571c", "scipy": "#118b76", "torch": "#b94a08", "numpy": "#0b6ea8", "python": "#46525c",
+}  # fmt: skip
+DARKEST = 0.45  # of its lightness a hue loses less than this in its darkest shade
+WIDTH, HEAD, FOOT = 576, 38, 34  # points of a picture; a README shows it 830 pixels wide, 10 points as 14 pixels
+DPI = 200
+LONGEST = 32  # characters of a kernel's name that a picture has room for
+STALE = "////"  # the hatch of what was measured with a source that has changed since
+WRONG = "#b3440b"  # vermilion, which no common colour blindness takes for blue; a mark or a word says the same
+MONO = "DejaVu Sans Mono"
+MNIST = "MNIST, Yann LeCun, Corinna Cortes, Christopher Burges; CC BY-SA 3.0"
+VERSIONS = {"python": "Python", "numpy": "NumPy", "torch": "PyTorch"}
+RC: Any = {  # matplotlib types every key; a mapping of texts is enough here
+    "axes.edgecolor": FAINT,
+    "axes.facecolor": PAPER,
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.facecolor": PAPER,
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so that every machine draws the same
+    "font.size": 10,
+    "hatch.color": PAPER,
+    "hatch.linewidth": 1.5,
+    "savefig.facecolor": PAPER,
+    "svg.hashsalt": "loops-vs-broadcasting",
+    "text.color": INK,
+    "text.parse_math": False,  # a dollar in a kernel's error is a dollar
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Apply the style while a figure is made and saved."""
+    with mpl.rc_context():  # a reader's own matplotlibrc does not change the pictures
+        mpl.rcdefaults()
+        mpl.rcParams.update(RC)
+        yield
+
+
+def small_print(record: Record) -> str:
+    """Return what stands under every picture with figures in it: digits, machine, configuration, versions, commit."""
+    facts = {key: str(value) for key, value in record.facts.items()}
+    data = f"{facts.get('dataset', 'unknown digits')} {facts.get('dataset_digest', '?')[:12]}"
+    machine = f"{facts.get('cpu_model_name', 'unknown CPU')}, {facts.get('cpu_count', '?')} cores"
+    gpu = [facts["gpu"]] if facts.get("gpu", "none") != "none" else []
+    versions = ", ".join(f"{name} {facts.get(f'{key}_version', 'unknown')}" for key, name in VERSIONS.items())
+    timed = [record.label] if record.samples else []  # memory has no processes
+    lines = [data, machine, *gpu, record.configuration], [*timed, versions, f"commit {facts.get('commit', 'unknown')}"]
+    return "\n".join(" · ".join(line) for line in lines)
+
+
+def credit(record: Record) -> str:
+    """Return whose digits they are: what stands under every picture that shows some."""
+    name = str(record.facts.get("dataset", "unknown"))
+    if name == "drawn":
+        return "Digits drawn by this project"
+    return MNIST if "mnist" in name.lower() or record.facts.get("dataset_digest") == MNIST_SAMPLE else f"Digits: {name}"
+
+
+def card(title: str, legend: str, record: Record, height: float) -> Figure:
+    """Return a figure, WIDTH x `height` points: title and legend in the upper HEAD, small print in the lower FOOT."""
+    figure = Figure(figsize=(WIDTH / 72, height / 72))
+    figure.text(8 / WIDTH, 1 - 8 / height, title, va="top", weight="bold", size=11)
+    figure.text(8 / WIDTH, 1 - 25 / height, legend, va="top", size=8, color=FAINT)
+    figure.text(8 / WIDTH, 7 / height, small_print(record), va="bottom", size=7.5, color=FAINT, linespacing=1.4)
+    return figure
+
+
+def area(figure: Figure, left: float, top: float, right: float, bottom: float, **options: Any) -> Axes:
+    """Return axes that leave so many points free on each side of a figure."""
+    width, height = figure.get_size_inches() * 72
+    place = (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height)
+    return figure.add_axes(place, **options)
+
+
+def sheet(figure: Figure) -> Axes:
+    """Return empty axes all over a figure, in points: x to the right, y down, as on paper."""
+    width, height = figure.get_size_inches() * 72
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+    axes.axis("off")
+    return axes
+
+
+def text_width(text: str, size: float = 10, weight: str = "normal") -> float:
+    """Return how wide a text is set, in points."""
+    font = FontProperties(size=size, weight=weight)
+    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return float(width)
+
+
+def short(name: str) -> str:
+    """Return a kernel's name as pictures show it: of a long one beginning and end."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 13]}…{name[-12:]}"
+
+
+def colour(kernel: str) -> str:
+    """Return a kernel's colour: its library's hue in a shade of its own; grey where the checkout does not have it."""
+    return _colours().get(kernel, FAINT)
+
+
+def key(figure: Figure, kernels: Iterable[str]) -> None:
+    """Write under a card's legend the libraries of kernels, in their hues."""
+    height = figure.get_size_inches()[1] * 72
+    named, x = {*map(_libraries().get, kernels)}, 8.0
+    for text, hue in [("Colour: library", FAINT), *((name, HUES[name]) for name in reversed(HUES) if name in named)]:
+        figure.text(x / WIDTH, 1 - 37 / height, text, va="top", weight="bold", size=8, color=hue)
+        x += text_width(text, 8, "bold") + 7
+
+
+@cache
+def _libraries() -> dict[str, str]:
+    """Return the library of every kernel of the checkout; kernels of a library without a hue are left out."""
+    return {each.name: name for each in discover() if (name := _library(each))}
+
+
+def _library(contestant: Contestant) -> str | None:
+    own = {*contestant.packages} - {*sys.stdlib_module_names}
+    return next((name for name in HUES if name in own), None if own else "python")
+
+
+@cache
+def _colours() -> dict[str, str]:
+    """Return the colour of every kernel of the checkout: the first of a library has its hue, the others are darker."""
+    colours: dict[str, str] = {}
+    for library, hue in HUES.items():
+        names = [name for name, own in _libraries().items() if own == library]
+        angle, lightness, saturation = colorsys.rgb_to_hls(*to_rgb(hue))
+        for place, name in enumerate(names):
+            shade = lightness * (1 - DARKEST * place / len(names))
+            colours[name] = to_hex(colorsys.hls_to_rgb(angle, shade, saturation))
+    return colours

@@ -1,0 +1,91 @@
+"""The README's results, written from the published records between two markers, so that they cannot differ."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import kernel
+from bench.analysis import claims
+from bench.analysis.summary import Standing, standings
+from bench.grid import Grid
+from bench.kernel import ROOT
+from bench.records.model import BadRecord
+from bench.report import gpu_tables as gpu
+from bench.report import page as report
+from bench.report import tables
+from bench.report.charts import files
+from bench.report.selection import Case
+
+README = ROOT / "README.md"
+BEGIN = "<!-- results: written by python -m bench report --readme -->"
+END = "<!-- end of results -->"
+
+
+def rewritten(text: str, cases: Sequence[Case]) -> str:
+    """Return a README with what stands between its markers made anew from published cases and their pictures.
+
+    Raises:
+        BadRecord: nothing is published, or the text has not exactly one pair of markers.
+    """
+    before, after = around(text, cases)
+    results = report.render("readme.md.j2", machines=[_machine(case) for case in cases]).strip()
+    return f"{before}{BEGIN}\n\n{results}\n\n{END}{after}"
+
+
+def around(text: str, cases: Sequence[Case]) -> tuple[str, str]:
+    """Return what stands before and after the markers, which is left as it is.
+
+    Raises:
+        BadRecord: as `rewritten`.
+    """
+    if not cases:
+        raise BadRecord("no record is published, so there is nothing to write in the README; python -m bench publish")
+    if not (text.count(BEGIN) == text.count(END) == text.partition(BEGIN)[2].count(END) == 1):
+        raise BadRecord(f"{README.name}: expected one line {BEGIN} and after it one line {END}; put them back")
+    before, rest = text.split(BEGIN)
+    return before, rest.split(END)[1]
+
+
+def _machine(case: Case) -> dict[str, Any]:
+    record, small = case.speed, case.with_small(case.speed)[1:]
+    facts, rows = record.facts, standings(record)
+    shown = _shown(rows)
+    more = {name for each in (record, *small) for name in each.kernels()} - {each.kernel for each in shown}
+    verdicts = Grid(
+        ("claim", "verdict", "found"),
+        [
+            (
+                f"{each.claim} {claims.CLAIMS[each.claim]}{f' ({each.about})' if each.about else ''}",
+                f"**{each.verdict}**",
+                each.number or each.why,
+            )
+            for each in claims.rulings(record, small)
+        ],
+    )
+    return {
+        "title": f"{facts['cpu_model_name']}, {facts['cpu_count']} cores",
+        "folder": case.page.parent.relative_to(ROOT).as_posix(),
+        "exhibits": {"alt": _alt(case.picture("exhibits"))},
+        "speedup": {"alt": _alt(case.picture("speedup"))},
+        "verdicts": verdicts.markdown(),
+        "timed_caption": f"The scope `baseline` under L1 on {facts['cpu_model_name']}, {facts['cpu_count']} cores "
+        f"({facts['caches']}). {report.subtitle(record)} {tables.limit(record, 'baseline')}",
+        "timed": tables.timed(shown).markdown(),
+        "more": len(more),
+        "notes": gpu.absence(record) or "",
+    }
+
+
+def _shown(rows: Sequence[Standing]) -> list[Standing]:
+    """Return the kernels of kernels/ itself, and of the ladder the fastest; what is not in the checkout is shown."""
+    ladder = {each.name for each in kernel.discover() if each.rung}
+    fastest = next((each for each in reversed(rows) if each.kernel in ladder), None)
+    return [each for each in rows if each.kernel not in ladder or each is fastest]
+
+
+def _alt(stem: Path) -> str:
+    """Return a picture's words as they may stand in Markdown's brackets; "" where it could not be drawn."""
+    path = stem.with_name(f"{stem.name}.svg")
+    _, alt = files.described(path.read_text(encoding="utf-8")) if path.exists() else ("", "")
+    return re.sub(r"[\[\]\s]+", " ", alt).strip()

@@ -1,0 +1,186 @@
+"""What one page, and one set of pictures, is made of: the records of one machine and one data set, one of each kind."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench import code_size as source
+from bench.kernel import REFERENCE
+from bench.records import model as records
+from bench.records import reader as reading
+from bench.records.model import BadRecord, Record
+from bench.task.problem import Problem
+
+SAME = ("cpu_model_name", "cpu_count", "platform")  # of all records of a case, besides the data set
+PUBLISHED_PAGE = "report.html"
+File = Sequence[Record]  # one record under each of its configurations
+
+
+@dataclass(frozen=True)
+class Case:
+    """The evidence.
+
+    Attributes:
+        page: where its page goes.
+        speed: the record that the verdicts are about: of the whole data set, of kind "ladder", else "scopes".
+        configurations: that record under every configuration, `speed` first.
+        small: the records of small data sets, under every configuration.
+        scopes: the record of all scopes; `speed` itself where that is one; None without one.
+        sizes, memory: the record of that kind; None where there is none.
+        problem: the digits, solved; None where they are not at hand, or are others than the records'.
+        extra: files of kernels that do not live in this checkout.
+    """
+
+    page: Path
+    speed: Record
+    configurations: tuple[Record, ...]
+    small: tuple[Record, ...] = ()
+    scopes: Record | None = None
+    sizes: Record | None = None
+    memory: Record | None = None
+    problem: Problem | None = None
+    extra: tuple[Path, ...] = ()
+
+    @property
+    def published(self) -> bool:
+        """Whether it is a machine's published one."""
+        return self.page.name == PUBLISHED_PAGE
+
+    def with_small(self, record: Record) -> list[Record]:
+        """Return a record of the whole data set, then those of its small data sets under the same configuration."""
+        return [record, *(each for each in self.small if each.configuration == record.configuration)]
+
+    def picture(self, name: str) -> Path:
+        """Return where a picture goes, without its suffix: beside the page; the speedup takes a local page's name."""
+        if self.published:
+            return self.page.with_name(name)
+        return self.page.with_name(self.page.stem if name == "speedup" else f"{self.page.stem}-{name}")
+
+    def file(self, kernel: str) -> Path | None:
+        """Return a kernel's file as it is now; None where it is not in this checkout."""
+        name = f"{kernel.partition('@')[0]}.py"
+        return next((path for path in self.extra if path.name == name), None) or source.find(kernel)
+
+    def stale(self, kernel: str) -> bool:
+        """Return whether a kernel's source has changed since it was recorded."""
+        known = (record.kernel_facts.get(kernel, {}).get("source_hash") for record in (self.speed, *self.small))
+        path, recorded = self.file(kernel), next(filter(None, known), None)
+        return path is not None and recorded is not None and source.source_hash(path) != recorded
+
+    def answering(self, problem: Problem | None) -> "Case":
+        """Return the case with the digits, if they are the ones that were recorded."""
+        same = problem is not None and problem.digest == self.speed.facts.get("dataset_digest")
+        return replace(self, problem=problem if same else None)
+
+
+def published() -> list[Case]:
+    """Return the case of every published machine, the one recorded last first.
+
+    Raises:
+        BadRecord: a record cannot be read, or a folder holds records of several machines or data sets.
+    """
+    folders = sorted({path.parent for path in records.LOCAL.parent.glob("*/*.json.gz")} - {records.LOCAL})
+    cases = [from_paths(sorted(folder.glob("*.json.gz")), folder / PUBLISHED_PAGE) for folder in folders]
+    return sorted(cases, key=lambda case: str(case.speed.facts.get("date", "")), reverse=True)
+
+
+def local() -> Case | None:
+    """Return the case of the newest run in results/local/ that timed a whole data set; None without one.
+
+    Raises:
+        BadRecord: that run lacks the reference.
+    """
+    files = local_files()
+    return of(files, reading.stem(files[0][0].path).with_suffix(".html")) if files else None
+
+
+def local_files() -> list[File]:
+    """Return the records of the newest local run that timed a whole data set, first those of that data set.
+
+    With them go the newest of sizes and of memory, if they are of the same machine and data set.
+    """
+    newest = next(reading.of_speed(), None)
+    if newest is None or newest[0].path.parent != records.LOCAL or newest[0].per_class:
+        return []
+    chosen: dict[str, File] = {newest[0].slot: newest}
+    for path in reading.local_paths():
+        with suppress(BadRecord):  # a file that is no record is no hindrance
+            file = reading.read_all(path)
+            run = file[0].facts.get("run")
+            wanted = file[0].slot in ("sizes", "memory") or (run is not None and run == newest[0].facts.get("run"))
+            if wanted and file[0].paired and not differences(newest[0], file[0]):
+                chosen.setdefault(file[0].slot, file)
+    return list(chosen.values())
+
+
+def from_paths(paths: Sequence[Path], page: Path | None = None) -> Case:
+    """Return the case of the records in some files; its page lies beside the first unless it is named.
+
+    Raises:
+        BadRecord: as `of`, or one of them cannot be read.
+    """
+    return of([reading.read_all(path) for path in paths], page or reading.stem(paths[0]).with_suffix(".html"))
+
+
+def alone(file: File) -> Case:
+    """Return the case of one record of any kind, by itself."""
+    record = file[0]
+    return Case(
+        reading.stem(record.path).with_suffix(".html"),
+        record,
+        tuple(file),
+        scopes=record if record.kind == "scopes" else None,
+        sizes=record if record.kind == "sizes" else None,
+        memory=record if record.kind == "memory" else None,
+    )
+
+
+def of(files: Sequence[File], page: Path) -> Case:
+    """Return the case that records amount to.
+
+    Raises:
+        BadRecord: none times a whole data set with the reference in it, two are of one kind, or they are of several
+            machines or data sets.
+    """
+    first, by_slot = files[0][0], dict[str, File]()
+    for file in files:
+        if differs := differences(first, file[0]):
+            raise BadRecord(
+                f"{file[0].path}: {'; '.join(differs)} (of {first.path.name}); one page is of one machine and one data "
+                "set: move one of them to a folder of its own"
+            )
+        if other := by_slot.get(file[0].slot):
+            raise BadRecord(
+                f"{file[0].path}: of the kind {file[0].slot}, as {other[0].path.name} is; a page takes one of each kind"
+            )
+        by_slot[file[0].slot] = file
+    timed = [by_slot[kind] for kind in ("ladder", "scopes") if kind in by_slot and by_slot[kind][0].of(REFERENCE)]
+    if not timed:
+        raise BadRecord(f"{first.path.parent}: no record of times with {REFERENCE}; python -m bench run makes one")
+    small = (file for _, file in sorted(by_slot.items()) if file[0].per_class and file[0].speed)
+
+    def only(kind: str) -> Record | None:
+        return by_slot[kind][0] if kind in by_slot else None
+
+    return Case(
+        page,
+        timed[0][0],
+        tuple(timed[0]),
+        small=tuple(record for file in small for record in file),
+        scopes=only("scopes"),
+        sizes=only("sizes"),
+        memory=only("memory"),
+    )
+
+
+def differences(one: Record, other: Record, keys: Sequence[str] | None = None) -> list[str]:
+    """Return how two records differ in some facts; by default in what keeps them from standing on one page."""
+    differ = [
+        f"{key} {other.facts.get(key, 'unknown')}, expected {one.facts.get(key, 'unknown')}"
+        for key in keys or SAME
+        if one.facts.get(key) != other.facts.get(key)
+    ]
+    if keys is None and one.whole_digest != other.whole_digest:  # a small data set stands beside the whole one
+        differ.append(f"dataset_digest {other.whole_digest}, expected {one.whole_digest}")
+    return differ

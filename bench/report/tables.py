@@ -1,0 +1,167 @@
+"""The sentences and tables that the verbs print."""
+
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+from bench import formatting as units
+from bench.analysis import summary as standing
+from bench.analysis.checklist import Line
+from bench.analysis.speedup import interval
+from bench.analysis.summary import Standing, standings
+from bench.grid import Grid
+from bench.kernel import REFERENCE
+from bench.probes.read_bandwidth import cache_level
+from bench.records.model import Record
+from bench.records.sample import GPU_LAUNCH, GPU_READ, ONE_CORE, Footprint
+from bench.runner.checking import Verdict
+from bench.task.problem import Problem
+
+
+def dataset(problem: Problem) -> str:
+    """Return the line that names the digits."""
+    drawn = problem.name.partition("[")[0] == "drawn"
+    note = " (drawn by this project, not MNIST: accuracies are not comparable)" if drawn else ""
+    train, valid = (" + ".join(map(str, counts)) for counts in (problem.train_counts, problem.valid_counts))
+    return f"{problem.name}{note}, {train} training and {valid} validation images, SHA-256 {problem.digest[:16]}…"
+
+
+def agreement(problem: Problem, verdicts: Iterable[Verdict]) -> Iterable[str]:
+    """Yield one line on who agrees, and one per distance."""
+    ran = [verdict for verdict in verdicts if verdict.status != "unavailable"]
+    agreeing = sum(verdict.status == "agrees" for verdict in ran)
+    exact = problem.score(problem.correct(problem.answers["l1"].labels))
+    if agreeing:
+        all_of_them = "all " if 1 < agreeing == len(ran) else ""
+        yield f"{all_of_them}{agreeing} kernel{'s agree' if agreeing > 1 else ' agrees'}: {exact}"
+    else:
+        yield f"no kernel agrees; the exact answer is {exact}"
+    for distance, answer in problem.answers.items():
+        correct = problem.correct(answer.labels)
+        yield (
+            f"exact {distance.upper()}: {problem.score(correct)}, average {problem.accuracy(correct):.4f}, "
+            f"too close to call in float32: {answer.too_close}"
+        )
+
+
+def failures(verdicts: Iterable[Verdict]) -> Iterable[str]:
+    """Yield why each kernel that does not agree does not."""
+    for verdict in verdicts:
+        if verdict.status != "agrees":
+            yield f"{verdict.name} {'is ' if verdict.status != 'disagrees' else ''}{verdict.status}: {verdict.reason}"
+
+
+def checked(judged: Sequence[tuple[Problem, Verdict]]) -> Grid:
+    """Return the table of `check`: the verdicts, each with the problem that was put to the kernel."""
+    rows = []
+    for problem, verdict in judged:
+        error = "" if verdict.mean_error is None else f"{verdict.mean_error:.1e}"
+        scores = [_score(problem, verdict, distance) for distance in problem.answers]
+        rows.append((verdict.name, *scores, error, verdict.status))
+    columns = ("kernel", "L1 accuracy", "L2 accuracy", "mean-image error", "agreement")
+    return Grid(columns, rows, right=["mean-image error"])
+
+
+def _score(problem: Problem, verdict: Verdict, distance: str) -> str:
+    if distance in verdict.correct:
+        correct = verdict.correct[distance]
+        of = f" ({problem.per_class} per class)" if problem.per_class else ""
+        return f"{problem.accuracy(correct):.4f}  {problem.score(correct)}{of}"
+    return "not offered" if verdict.status == "agrees" else ""
+
+
+def timed(rows: Sequence[Standing], ratios: bool = True) -> Grid:
+    """Return the table of `run`, fastest last; without the ratios where the checklist forbids them."""
+    cells = []
+    for row in rows:
+        ends = units.interval(row.ratio) if row.kernel != REFERENCE else ""
+        times = ("no reference" if row.speedup is None else units.ratio(row.speedup), ends)
+        cells.append(
+            (
+                row.kernel,
+                units.median(row),
+                units.time(row.smallest),
+                *(times if ratios else ("withheld", "")),
+                f"{row.seconds / row.images * 1e9:,.0f}",
+                units.share(row.share.value) if row.share else "",
+                units.time(row.first_call) if row.first_call else "",
+            )
+        )
+    levels = {f"{row.ratio.level:.1%}" for row in rows if row.ratio and row.ratio.level}
+    level = f"{levels.pop()} CI" if len(levels) == 1 else "interval"
+    columns = ("kernel", "median", "smallest", "speedup", level, "ns per image", "of limit", "first call")
+    return Grid(columns, cells, right=columns[1:])
+
+
+def limit(record: Record, scope: str) -> str:
+    """Return the sentences that say what the limits of the machine, and of its GPU, were taken from."""
+    readings, gpu = standing.limit(record, scope), _gpu_limit(record, scope)
+    if not readings:
+        return f"The limit was not measured.{gpu}"
+    size = readings[0].images * int(record.facts["image_pixels"])
+    threads = 1 if readings[0].kernel == ONE_CORE else int(record.facts["cpu_count"])
+    rates = [size / each.seconds / 1e9 for each in readings]
+    ends = interval(rates)
+    spread = f", median of the processes {median(rates):.0f}" + (f" ({ends[0]:.0f} to {ends[1]:.0f})" if ends else "")
+    level = cache_level(size, threads, str(record.facts["caches"]))
+    cores = f"{threads} core{'s' if threads > 1 else ''}"
+    return f"The limit: {units.size(size)} read from {level} by {cores} at {max(rates):.0f} GB/s{spread}.{gpu}"
+
+
+def _gpu_limit(record: Record, scope: str) -> str:
+    """Return the sentence on the GPU's limit, "" where none was measured: both bounds, and which one binds."""
+    reading, launching = (record.of(name, scope, "-") for name in (GPU_READ, GPU_LAUNCH))
+    if not reading:
+        return ""
+    size = reading[0].images * int(record.facts["image_pixels"])
+    read_s, launch_s = (min(each.seconds for each in samples) for samples in (reading, launching))
+    binds = "launching" if standing.limit(record, scope, "cuda")[0].kernel == GPU_LAUNCH else "reading"
+    return (
+        f" The GPU's limit, {binds}: {units.size(size)} read in {units.time(read_s)}, at "
+        f"{size / read_s / 1e9:,.0f} GB/s; one launch and the arrival of the least answer take {units.time(launch_s)}."
+    )
+
+
+def answers_for(lines: Sequence[Line]) -> Iterable[str]:
+    """Yield the checklist, the worst last; what passed is one line."""
+    passed = [line.found for line in lines if line.level == "PASS"]
+    if passed:
+        yield f"PASS  {'; '.join(passed)}"
+    for level in ("WARN", "FAIL"):
+        yield from (f"{level}  {line.found}: {line.remedy}" for line in lines if line.level == level)
+
+
+def by_configuration(told: Sequence[Record]) -> Grid:
+    """Return the medians of several configurations side by side, in the scope `baseline` under L1."""
+    medians = [{row.kernel: units.median(row) for row in standings(record)} for record in told]
+    names = sorted({name for each in medians for name in each})
+    columns = [record.configuration for record in told]
+    return Grid(
+        ("kernel", *columns), [(name, *(each.get(name, "") for each in medians)) for name in names], right=columns
+    )
+
+
+def memory(footprints: Sequence[Footprint]) -> Grid:
+    """Return the table of the memory pass, in megabytes (10^6 bytes); without the GPU's columns where none was used."""
+    columns = {
+        "held, MB": [_megabytes(each.anonymous_before_bytes) or "not applicable" for each in footprints],
+        "temporaries, MB": [_megabytes(each.temporaries_bytes) or "not applicable" for each in footprints],
+        "on GPU, MB": [_megabytes(each.device_before_bytes) for each in footprints],
+        "temporaries on GPU, MB": [_megabytes(each.device_temporaries_bytes) for each in footprints],
+    }
+    columns = {title: cells for title, cells in columns.items() if any(cells)}
+    rows = [
+        (each.kernel, f"{each.scope} {each.distance}", f"{each.images:,}", *cells)
+        for each, *cells in zip(footprints, *columns.values(), strict=True)
+    ]
+    return Grid(("kernel", "scope", "images", *columns), rows, right=["images", *columns])
+
+
+def not_measured(footprints: Sequence[Footprint]) -> Iterable[str]:
+    """Yield the line that says what the memory pass did not measure and why; none where nothing is missing."""
+    why = dict.fromkeys(each.not_measured for each in footprints if each.not_measured)
+    if why:
+        yield f"Not measured: {'; '.join(why)}."
+
+
+def _megabytes(size: int | None) -> str:
+    return "" if size is None else f"{size / 1e6:,.1f}"

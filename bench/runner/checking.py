@@ -1,0 +1,102 @@
+"""The check: every kernel against the exact answer, each in a process of its own."""
+
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.kernel import Contestant, why_unavailable
+from bench.runner.configuration import Configuration, environment
+from bench.runner.process import MEMORY_LIMIT, Failure, Worker
+from bench.task import problem as problems
+from bench.task.oracle import DISTANCES
+from bench.task.problem import Problem
+
+OUT_OF_MEMORY = "out of memory"  # how the reason of such a kernel begins
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the check says of one kernel.
+
+    Attributes:
+        name: of the kernel.
+        status: "agrees", "disagrees", "unavailable" or "broken".
+        reason: why it does not agree; None where it does.
+        correct: per distance, right labels per class; a distance that the kernel does not offer is absent.
+        mean_error: largest deviation of its mean images from the exact ones, of full scale; None where unknown.
+    """
+
+    name: str
+    status: str
+    reason: str | None = None
+    correct: dict[str, list[int]] = field(default_factory=dict)
+    mean_error: float | None = None
+
+
+@contextmanager
+def handed_over(problem: Problem) -> Iterator[str]:
+    """Yield a temporary folder that holds the problem for worker processes."""
+    with tempfile.TemporaryDirectory() as folder:
+        problems.write(problem, Path(folder))
+        yield folder
+
+
+def judge(contestant: Contestant, folder: str, seed: int, timeout_s: float) -> Verdict:
+    """Verify one contestant, in a process of its own, on the problem handed over in `folder`."""
+    if reason := why_unavailable(contestant):
+        return Verdict(contestant.name, "unavailable", reason)
+    limit = MEMORY_LIMIT if contestant.device == "cpu" else 0  # CUDA reserves addresses by the terabyte
+    with Worker(environment(Configuration(), random.Random(seed)), limit) as worker:
+        try:
+            worker.ask("start", timeout_s, contestant=as_json(contestant), folder=folder, order=seed)
+            worker.ask("prepare", timeout_s)
+            found = worker.ask("verify", timeout_s, seed=seed + 1)
+        except Failure as failure:
+            return failed(contestant.name, failure)
+    return Verdict(contestant.name, "agrees", None, found["correct"], found["mean_error"])
+
+
+def failed(name: str, failure: Failure) -> Verdict:
+    """Return the verdict on a contestant whose worker reported a failure."""
+    reply = failure.reply
+    return Verdict(name, failure.status, failure.reason, reply.get("correct", {}), reply.get("mean_error"))
+
+
+def as_json(contestant: Contestant) -> dict[str, Any]:
+    """Return a contestant as a worker's `start` takes it."""
+    return {**asdict(contestant), "path": str(contestant.path.resolve())}
+
+
+def report(whole: Problem, judged: Sequence[tuple[Problem, Verdict]]) -> dict[str, Any]:
+    """Return the check as `--json` writes it: of the whole data set, and each verdict with the problem it is on."""
+
+    def score(problem: Problem, correct: list[int] | None) -> dict[str, Any] | None:
+        return None if correct is None else {"correct": correct, "accuracy": problem.accuracy(correct)}
+
+    return {
+        "dataset": {
+            "name": whole.name,
+            "digest": whole.digest,
+            "classes": list(whole.classes),
+            "train": whole.train_counts,
+            "valid": whole.valid_counts,
+        },
+        "oracle": {
+            distance: {**(score(whole, whole.correct(answer.labels)) or {}), "too_close": answer.too_close}
+            for distance, answer in whole.answers.items()
+        },
+        "kernels": [
+            {
+                "name": verdict.name,
+                "status": verdict.status,
+                "reason": verdict.reason,
+                **({"images_of_class": problem.per_class} if problem.per_class else {}),
+                **{distance: score(problem, verdict.correct.get(distance)) for distance in DISTANCES},
+            }
+            for problem, verdict in judged
+        ],
+    }

@@ -1,0 +1,94 @@
+"""The configuration of a recording: what is set, alike for every process, before it starts, and what came of it."""
+
+import os
+import platform
+import random
+import sys
+from dataclasses import dataclass
+
+from bench.probes.machine import cores
+
+THREADS = ("1", "all")
+ALLOCATORS = ("default", "keep")
+
+# Who reads the number of threads from the environment: OpenMP, BLAS libraries, Numba, Dask, XLA (NPROC).
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS",
+    "DASK_NUM_WORKERS", "NPROC",
+)  # fmt: skip
+# Or a first call would find what an earlier process compiled: torch.compile, Triton, CuPy.
+FRESH = {"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1", "TRITON_ALWAYS_COMPILE": "1", "CUPY_CACHE_IN_MEMORY": "1"}
+# JAX would take three quarters of a GPU's memory when it starts, and the processes of all kernels hold theirs at once.
+SHARED = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+# glibc keeps freed memory instead of giving it back and page-faulting it in again at the next temporary.
+KEEP = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
+# All that a worker gets of the environment it was started from: where things are, and which devices to use.
+INHERITED = (
+    "PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "VIRTUAL_ENV", "XDG_CACHE_HOME",
+    "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_HOME", "DASK_SCHEDULER_ADDRESS", "SYSTEMROOT", "TEMP", "TMP",
+    "USERPROFILE",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """How many threads libraries may use ("1" or "all" cores), and how memory is allocated ("default" or "keep")."""
+
+    threads: str = "all"
+    allocator: str = "default"
+
+    @property
+    def name(self) -> str:
+        """The configuration as it is typed and shown, such as "all/default"."""
+        return f"{self.threads}/{self.allocator}"
+
+
+def parse(name: str) -> Configuration:
+    """Return the configuration of a name such as "1/keep".
+
+    Raises:
+        ValueError: there is no configuration of that name.
+    """
+    threads, _, allocator = name.partition("/")
+    if threads not in THREADS or allocator not in ALLOCATORS:
+        known = ", ".join(f"{threads}/{allocator}" for threads in THREADS for allocator in ALLOCATORS)
+        raise ValueError(f"there is no configuration {name!r}; there are {known}")
+    return Configuration(threads, allocator)
+
+
+def environment(configuration: Configuration, rng: random.Random) -> dict[str, str]:
+    """Return the whole environment of a worker process.
+
+    A new hash seed and a new size of the environment are drawn for every fresh process: both move memory about, and a
+    time that depends on either should differ between processes, not pass for the kernel's own (Mytkowicz et al.,
+    ASPLOS 2009).
+    """
+    count = "1" if configuration.threads == "1" else str(cores())
+    return {
+        **{name: os.environ[name] for name in INHERITED if name in os.environ},
+        **dict.fromkeys(THREAD_VARIABLES, count),
+        **FRESH,
+        **SHARED,
+        **(KEEP if configuration.allocator == "keep" else {}),
+        "PYTHONHASHSEED": str(rng.randrange(2**32)),
+        "BENCH_PADDING": "x" * rng.randrange(4096),
+    }
+
+
+def allocator_in_force(configuration: Configuration) -> str:
+    """Return what the requested allocator setting amounts to here: only glibc has the switch."""
+    if configuration.allocator == "default" or platform.libc_ver()[0] == "glibc":
+        return configuration.allocator
+    return "not applicable"
+
+
+def threads_in_force() -> str:
+    """Return how many threads each library loaded in this process uses: "openblas 2, openmp 2, torch 2"."""
+    import threadpoolctl
+
+    found = {pool["internal_api"]: pool["num_threads"] for pool in threadpoolctl.threadpool_info()}
+    if torch := sys.modules.get("torch"):
+        found["torch"] = torch.get_num_threads()
+    if numba := sys.modules.get("numba"):
+        found["numba"] = numba.get_num_threads()
+    return ", ".join(f"{library} {count}" for library, count in sorted(found.items())) or "1"

@@ -1,0 +1,58 @@
+"""What the two pytest entry points, test_accuracy and test_speed, have in common: a kernel that was verified here."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from bench.kernel import Contestant, Unavailable, load, why_unavailable
+from bench.probes import machine as facts
+from bench.task import scopes as workload
+from bench.task.problem import Problem
+from bench.task.scopes import Workload
+from bench.task.verify import Findings, verify
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A contestant that has been verified in this process, with its prepared stacks."""
+
+    contestant: Contestant
+    work: Workload
+    findings: Findings
+
+    def offers(self, distance: str) -> bool:
+        """Return whether the kernel predicts under this distance ("-" is none in particular)."""
+        return distance == "-" or distance in workload.offered(self.work.kernel)
+
+    def extra_info(self, scope: str, distance: str) -> dict[str, Any]:
+        """Return what pytest-benchmark's JSON must say beside the times, under the keys of `results/README.md`."""
+        problem = self.work.problem
+        return {
+            **facts.machine(),
+            **{f"correct_{key}": problem.score(value) for key, value in self.findings.correct.items()},
+            "kernel": self.contestant.name,
+            "device": self.contestant.device,
+            "scope": scope,
+            "distance": distance,
+            "images": workload.images_read(problem, scope),
+            "dataset": problem.name,
+            "dataset_digest": problem.digest,
+            **({"per_class": problem.per_class, "dataset_of": problem.dataset_of} if problem.per_class else {}),
+            "threads": "all",
+            "allocator": "default",
+        }
+
+
+def verified_in_process(contestant: Contestant, problem: Problem) -> Verified:
+    """Load, prepare and verify a contestant, with validation images in an order drawn anew.
+
+    Raises:
+        Unavailable: it cannot run here.
+        WrongAnswer, Exception: it is wrong or broken.
+    """
+    if reason := why_unavailable(contestant):
+        raise Unavailable(reason)
+    work = workload.prepare(load(contestant), contestant.device, problem.shuffled(secrets.randbits(32)))
+    findings = Findings()
+    verify(work, secrets.randbits(32), findings)
+    return Verified(contestant, work, findings)

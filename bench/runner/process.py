@@ -1,0 +1,129 @@
+"""A worker process seen from its parent: start it, ask it with a time limit, end it and all its children."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from bench.kernel import ROOT
+from bench.probes.machine import memory_bytes
+
+LONGEST_REASON = 4000  # characters of a kernel's last words that are kept
+Reply = dict[str, Any]
+MEMORY_LIMIT = memory_bytes() // 2  # of anonymous memory, that one kernel may take, unless told otherwise
+
+
+class Failure(Exception):
+    """A kernel's row ends here; the others go on.
+
+    Attributes:
+        status: "unavailable", "disagrees" or "broken".
+        reply: what else the worker said of it.
+    """
+
+    def __init__(self, status: str, reason: str, reply: Reply | None = None) -> None:
+        clean = reason.encode("utf-8", "backslashreplace").decode()
+        clean = "".join(each if each.isprintable() or each in "\n\t" else "?" for each in clean)
+        if len(clean) > LONGEST_REASON:
+            clean = f"{clean[: LONGEST_REASON // 2]}\n[...]\n{clean[-LONGEST_REASON // 2 :]}"
+        super().__init__(clean)
+        self.status = status
+        self.reason = clean
+        self.reply = reply or {}
+
+
+class Worker:
+    """One worker process, in a process group of its own. Use it as a context manager.
+
+    Args:
+        environment: all of its environment (see `bench.runner.configuration`).
+        memory_limit: the most anonymous memory it may take, in bytes, 0 for no limit; not applicable outside Linux.
+    """
+
+    def __init__(self, environment: dict[str, str], memory_limit: int) -> None:
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the worker
+        self._process = subprocess.Popen(
+            [sys.executable, "-X", "faulthandler", "-m", "bench.runner.worker", str(memory_limit)],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,  # Ctrl-C in a terminal reaches the parent alone, which then ends the workers
+        )
+        self._replies: queue.Queue[str] = queue.Queue()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def ask(self, do: str, timeout_s: float, **arguments: Any) -> Reply:
+        """Call a method of `bench.runner.worker.Session` in the worker and return its reply.
+
+        Raises:
+            Failure: the kernel is unavailable, wrong or broken, the process died, or took over `timeout_s` seconds.
+        """
+        assert self._process.stdin
+        with suppress(OSError):  # it died since its last reply: the end of its replies says so below
+            self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+            self._process.stdin.flush()
+        try:
+            line = self._replies.get(timeout=timeout_s)
+        except queue.Empty:
+            self.end()
+            raise Failure("broken", f"gave no answer within {timeout_s:g} s and was ended") from None
+        if not line:
+            self._process.wait()
+            raise Failure("broken", f"its process {self._how_it_ended()}")
+        reply: Reply = json.loads(line)
+        if reply["status"] != "ok":
+            self.end()
+            raise Failure(reply["status"], reply["reason"], reply)
+        return reply
+
+    def end(self) -> None:
+        """Kill the worker and what its kernel started in its process group; once is enough."""
+        if self._errors.closed:
+            return
+        if hasattr(os, "killpg"):
+            with suppress(ProcessLookupError, PermissionError):  # gone already; macOS says the latter
+                os.killpg(self._process.pid, signal.SIGKILL)
+        else:
+            self._process.kill()
+        self._process.wait()
+        self._listener.join(timeout=5)  # a daemon that the kernel detached could hold the pipe open
+        for pipe in (self._process.stdin, self._process.stdout, self._errors):
+            with suppress(OSError):  # a request that the dead worker never read
+                pipe.close()  # type: ignore[union-attr]  # both pipes were asked for
+
+    def _listen(self) -> None:
+        assert self._process.stdout
+        put: Callable[[str], None] = self._replies.put
+        for line in self._process.stdout:
+            put(line)
+        put("")
+
+    def _how_it_ended(self) -> str:
+        code = self._process.returncode
+        self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, self._errors.tell() - LONGEST_REASON))
+        said = self._errors.read().decode(errors="replace").strip()
+        how = f"exited with status {code}" if code >= 0 else f"died of {_signal_name(-code)}"
+        return f"{how}\n{said}" if said else how
+
+
+def _signal_name(number: int) -> str:
+    return signal.Signals(number).name if number in {*signal.Signals} else f"signal {number}"

@@ -1,0 +1,254 @@
+"""One process, one kernel, one clock. Started by `bench.runner.process`; answers requests in lines of JSON.
+
+Whatever a kernel raises ends here, as a reply that says so: it costs this process and nothing else.
+"""
+
+import ctypes
+import gc
+import json
+import os
+import queue
+import signal
+import statistics
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from bench.kernel import Contestant, Unavailable, load
+from bench.probes import broadcasting as broadcast
+from bench.probes import device_memory, nvml
+from bench.probes import gpu_bandwidth as gpu_limit
+from bench.probes import host_memory as memory
+from bench.probes import read_bandwidth as limit
+from bench.runner import configuration as conditions
+from bench.task import oracle, verify
+from bench.task import problem as problems
+from bench.task import scopes as workload
+from bench.task.scopes import WrongAnswer
+
+try:
+    import resource
+except ModuleNotFoundError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+Reply = dict[str, Any]
+WARM_S = 0.01  # one call is not enough: two calls in a row then took 4 % less than twice one (bench.tests.proof)
+
+
+class Session:
+    """What the parent can ask for, one method per request."""
+
+    def start(self, contestant: Reply, folder: str, order: int) -> Reply:
+        """Import the kernel and start its device on one image; gives `start_s`, the seconds that took.
+
+        Validation images come in an order drawn from `order`, which the kernel could not know.
+        """
+        self.folder = Path(folder)
+        self.whole = problems.read(self.folder)
+        self.problem = self.whole.shuffled(order)
+        self.device = contestant["device"]
+        started = perf_counter()
+        self.kernel = load(Contestant(**{**contestant, "path": Path(contestant["path"])}))
+        self.kernel.prepare(self.problem.valid[:1], self.device)
+        return {"start_s": perf_counter() - started}
+
+    def prepare(self, valid_images: int = 0, seed: int = 0) -> Reply:
+        """Prepare every stack, untimed.
+
+        With `valid_images`, so many validation images: of few the first, of many those that lie in a file, tiled in the
+        order of `seed`; another device than the CPU repeats them itself.
+        """
+        self.__dict__.pop("work", None)  # the former stacks make room first
+        self.calls: dict[tuple[str, str], tuple[Callable[[], Any], Callable[[Any], Any]]] = {}
+        self.kept: list[Any] = []
+        if hasattr(self.kernel, "release"):
+            self.kernel.release()
+        device_memory.release()
+        posed, repeated = self.problem, valid_images > len(self.problem.valid)
+        if repeated and self.device == "cpu":
+            posed = problems.read_tiled(self.whole, self.folder, valid_images, seed)
+        elif valid_images and not repeated:
+            posed = posed.tiled(valid_images)
+        gc.disable()  # it went through ten million new objects again and again: half of what python_loops took here
+        self.work = workload.prepare(self.kernel, self.device, posed)
+        if repeated and self.device != "cpu":
+            self.work = workload.repeated(self.work, valid_images)
+        asked = broadcast.concerns(self.kernel, self.work.valid)
+        return {"distances": workload.offered(self.kernel), "broadcasts": asked}
+
+    def verify(self, seed: int) -> Reply:
+        """Verify the kernel; gives its findings, also when it is wrong."""
+        findings = verify.Findings()
+        try:
+            verify.verify(self.work, seed, findings)
+        except WrongAnswer as error:
+            return {"status": "disagrees", "reason": str(error), **asdict(findings)}
+        return asdict(findings)
+
+    def time(self, scope: str, distance: str, loops: int, warm: bool) -> Reply:
+        """Time one sample and verify the very array that its last call returned.
+
+        Gives `seconds`, `minor_faults` and `context_switches` per call, `peak_rss_bytes` of the process, and of a GPU
+        that was used the state right after, `gpu` (see `bench.probes.nvml`). `warm` makes untimed calls for WARM_S
+        first: the others ran since this kernel did, and caches and clocks went cold.
+        """
+        views, call = self._call(scope, distance)
+        started = perf_counter()
+        while warm and perf_counter() - started < WARM_S:
+            call(self._given(views))
+        given = [self._given(views) for _ in range(loops)]
+        before = _usage()
+        seconds, answer = clock(call, given)
+        faults, switches, peak = _usage()
+        gpu = nvml.state() if self.device == "cuda" else {}  # at once: it is about to be idle
+        try:
+            if scope == "mean":
+                verify.check_means(answer, oracle.mean_images(self.work.problem.train), "in a timed call: ")
+            else:
+                verify.check_labels(answer, self.work.problem, distance, "in a timed call: ")
+        except WrongAnswer as error:
+            return {"status": "disagrees", "reason": str(error)}
+        return {
+            "threads": conditions.threads_in_force(),
+            "seconds": seconds,
+            "minor_faults": (faults - before[0]) / loops,
+            "context_switches": (switches - before[1]) / loops,
+            "peak_rss_bytes": peak,
+            "gpu": gpu,
+        }
+
+    def memory(self, scope: str, distance: str) -> Reply:
+        """Give the anonymous memory before one call of the scope, and how much more it needed at its peak, in bytes.
+
+        Where the kernel uses a GPU, the same of its memory, by another call.
+        """
+        views, call = self._call(scope, distance)
+        call(views())
+        given = views()
+        found = asdict(memory.peak(lambda: call(given)))
+        if self.device == "cuda":
+            given = views()
+            found |= asdict(device_memory.peak(lambda: call(given)))
+        return found
+
+    def broadcast(self) -> Reply:
+        """Give what broadcasting does in the kernel's library (see `bench.probes.broadcasting`)."""
+        return broadcast.examine(self.work)
+
+    def read(self, size: int, threads: int) -> Reply:
+        """Read `size` bytes; gives the `seconds` of the fastest way (see `bench.probes.read_bandwidth`)."""
+        return {"seconds": size / limit.measure(size, threads)}
+
+    def gpu_limit(self, size: int, answer: int) -> Reply:
+        """Give the seconds of `read`, `size` bytes by the GPU, and of `launch`, an empty answer of so many bytes."""
+        return {"read": size / gpu_limit.bandwidth(size), "launch": gpu_limit.launch(answer)}
+
+    def overhead(self, folder: str) -> Reply:
+        """Give the `seconds` that the harness adds to a call: those of a kernel that does nothing, called alike."""
+        nothing = np.zeros(0, dtype=np.int64)
+        idle: Any = SimpleNamespace(mean_images=lambda stacks: None, predict_l1=lambda images, means: nothing)
+        work = workload.Workload(idle, "cpu", problems.read(Path(folder)), [], [], b"")
+        views, call = workload.call(work, "baseline", "l1")
+        return {"seconds": statistics.median(clock(call, [views()])[0] for _ in range(1000))}
+
+    def _given(self, views: Callable[[], Any]) -> Any:
+        """Return fresh views of the stacks, kept alive: no two calls get the same object, nor one of the same id."""
+        self.kept.append(views())
+        return self.kept[-1]
+
+    def _call(self, scope: str, distance: str) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+        if (scope, distance) not in self.calls:
+            self.calls[scope, distance] = workload.call(self.work, scope, distance)
+        return self.calls[scope, distance]
+
+
+def clock(call: Callable[[Any], Any], given: Sequence[Any]) -> tuple[float, Any]:
+    """Return (seconds per call, the last call's answer).
+
+    seconds = (time after one call for each item of `given` - time before) / how many they are. The answer is on the
+    host when a call returns.
+    """
+    started = perf_counter()
+    for views in given:
+        answer = call(views)
+    return (perf_counter() - started) / len(given), answer
+
+
+def _usage() -> tuple[int, int, int]:
+    """Return (minor page faults, context switches, peak resident bytes) of this process so far; 0 on Windows."""
+    if resource is None:
+        return 0, 0, 0
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    peak = used.ru_maxrss
+    if sys.platform == "linux":  # there ru_maxrss starts from the parent's, from before the program was loaded
+        status = Path("/proc/self/status").read_text()
+        peak = int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    return used.ru_minflt, used.ru_nvcsw + used.ru_nivcsw, peak
+
+
+def _obey(memory_limit: int) -> None:
+    """Limit this process's memory (0: not), and have it end with its parent even where a kernel hangs in C. Linux."""
+    if sys.platform == "linux":
+        if memory_limit:
+            resource.setrlimit(resource.RLIMIT_DATA, (memory_limit, memory_limit))
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; elsewhere the end of the pipe has to do
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out; torch and JAX raise a RuntimeError with one of these texts."""
+    texts, said = ("can't allocate memory", "not enough memory", "out of memory"), str(error).lower()
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(each in said for each in texts))
+
+
+def _serve(session: Session, request: Reply, printed: Any) -> Reply:
+    try:
+        reply = {"status": "ok", **getattr(session, request.pop("do"))(**request)}
+    except Unavailable as error:
+        return {"status": "unavailable", "reason": str(error)}
+    except BaseException as error:  # noqa: BLE001  a kernel may raise anything, SystemExit too; the parent is told
+        said = traceback.format_exc()
+        return {"status": "broken", "reason": f"out of memory: {error}" if _out_of_memory(error) else said}
+    sys.stdout.flush()
+    if os.fstat(printed.fileno()).st_size:
+        printed.seek(0)
+        said = printed.read(200).decode(errors="replace")
+        return {"status": "broken", "reason": f"wrote to standard output: {said!r}"}
+    return reply
+
+
+def main() -> None:
+    """Serve until the parent closes the pipe or dies; then end at once, even in the middle of a call."""
+    _obey(int(sys.argv[1]))
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            requests.put(line)
+        os._exit(0)
+
+    with tempfile.TemporaryFile() as printed:  # standard output is the kernel's; the replies have a pipe of their own
+        os.dup2(printed.fileno(), 1)
+        threading.Thread(target=listen, daemon=True).start()
+        session, process = Session(), os.getpid()
+        while True:
+            reply = _serve(session, json.loads(requests.get()), printed)
+            if os.getpid() != process:  # or its reply would be taken for the next one of its parent
+                reply = {"status": "broken", "reason": "forked a process that came back from the kernel"}
+            print(json.dumps(reply), file=channel, flush=True)
+            if not gc.isenabled():  # after preparing
+                gc.enable()
+                gc.collect()  # or the first timed call would have to
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""What the digits themselves say about the documents' claims, exactly: no kernel is asked, and nothing is timed."""
+
+from fractions import Fraction
+from math import comb
+from typing import Any
+
+import numpy as np
+
+from bench.analysis.speedup import interval
+from bench.task.problem import Problem
+
+
+def facts(problem: Problem) -> dict[str, Any]:
+    """Return what a record keeps of the digits, under the keys that `results/README.md` explains."""
+    l1, l2 = (problem.answers[distance].labels == problem.actual for distance in ("l1", "l2"))
+    margins = {distance: relative_margins(problem.answers[distance].distances) for distance in ("l1", "l2")}
+    found: dict[str, Any] = {
+        "exact_l1": exact(problem, "l1"),
+        "exact_l2": exact(problem, "l2"),
+        "exact_signed": problem.score(problem.correct(signed_labels(problem))),
+        "only_l1_right": int((l1 & ~l2).sum()),
+        "only_l2_right": int((l2 & ~l1).sum()),
+        "margin_l1": float(np.median(margins["l1"])),
+        "margin_l2": float(np.median(margins["l2"])),
+    }
+    changes = margins["l2"] - margins["l1"]
+    found["margin_change"] = float(np.median(changes))
+    by_class = [np.median(changes[problem.actual == index]) for index in range(len(problem.classes))]
+    found["margin_change_by_class"] = " ".join(f"{change:+.4f}" for change in by_class)
+    if ends := interval(changes.tolist()):
+        found |= dict(zip(("margin_change_low", "margin_change_high", "margin_change_level"), ends, strict=True))
+    return found
+
+
+def exact(problem: Problem, distance: str) -> str:
+    """Return the exact answer's score, such as "926/1010, 1013/1028"."""
+    return problem.score(problem.correct(problem.answers[distance].labels))
+
+
+def signed_labels(problem: Problem) -> np.ndarray:
+    """Return int64 (n,): the class of the smallest absolute *signed* mean difference, ties to the lowest index.
+
+    Without `abs` or a square all that is left of an image is its sum: |sum(x) - sum(S) / n|, compared as fractions.
+    """
+    sums = problem.valid.sum((1, 2), dtype=np.int64).tolist()
+    means = [Fraction(int(stack.sum(dtype=np.int64)), len(stack)) for stack in problem.train]
+    nearest = {total: min(range(len(means)), key=lambda c: abs(total - means[c])) for total in set(sums)}
+    return np.array([nearest[total] for total in sums])
+
+
+def relative_margins(distances: np.ndarray) -> np.ndarray:
+    """Return float64 (n,): (second nearest - nearest) / (their sum) of distances (n, classes); 0 where both are 0."""
+    nearest, second = np.sort(distances, axis=1)[:, :2].T
+    both = nearest + second
+    margins: np.ndarray = np.divide(second - nearest, both, out=np.zeros(len(both)), where=both > 0)
+    return margins
+
+
+def sign_test(ours: int, theirs: int) -> float:
+    """Return the two-sided p of a fair coin falling this unevenly or more: exact, from the binomial distribution.
+
+    Source: Hollander & Wolfe, *Nonparametric Statistical Methods*, 3.4; ties have no vote.
+    """
+    n = ours + theirs
+    tail = sum(comb(n, k) for k in range(min(ours, theirs) + 1))
+    return min(1.0, float(Fraction(2 * tail, 2**n)))

@@ -1,0 +1,193 @@
+"""The question put to a kernel: digits in an order it could not know, with the exact answer to each."""
+
+import hashlib
+import math
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from bench import files
+from bench.task import oracle
+from bench.task.oracle import Answer
+from data import DataError, Digits
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A data set as kernels meet it: training images by class, validation images in one stack.
+
+    Attributes:
+        name, digest, classes: of the data set.
+        train: per class read-only uint8 (n_c, height, width).
+        valid: read-only uint8 (n, height, width), all classes together.
+        actual: int64 (n,), the class index that each validation image belongs to.
+        files: n names, `valid/<class>/<file>`.
+        answers: the oracle's, per distance, in the order of `valid`.
+        per_class, dataset_of: of a small data set, as `data.Digits` has them.
+        repeated: how many validation images there are where all of `actual` are repeated; 0 is once. The answer to
+            image i is then the one to image i modulo len(actual).
+    """
+
+    name: str
+    digest: str
+    classes: tuple[str, ...]
+    train: tuple[np.ndarray, ...]
+    valid: np.ndarray
+    actual: np.ndarray
+    files: tuple[str, ...]
+    answers: dict[str, Answer]
+    per_class: int = 0
+    dataset_of: str = ""
+    repeated: int = 0
+
+    @property
+    def count(self) -> int:
+        """Validation images."""
+        return self.repeated or len(self.actual)
+
+    @property
+    def train_counts(self) -> list[int]:
+        """Training images per class."""
+        return [len(stack) for stack in self.train]
+
+    @property
+    def valid_counts(self) -> list[int]:
+        """Validation images per class."""
+        return [int(n) for n in np.bincount(self.actual, minlength=len(self.classes))]
+
+    def correct(self, labels: np.ndarray) -> list[int]:
+        """Return how many validation images of each class got that class's label."""
+        return [int(n) for n in np.bincount(self.actual[labels == self.actual], minlength=len(self.classes))]
+
+    def accuracy(self, correct: Sequence[int]) -> float:
+        """Return the mean of the per-class accuracies, as the blog post does it (not the pooled one)."""
+        return float(np.mean([right / n for right, n in zip(correct, self.valid_counts, strict=True)]))
+
+    def score(self, correct: Sequence[int]) -> str:
+        """Return right labels per class as they are always shown: "926/1010, 1013/1028"."""
+        return ", ".join(f"{right}/{n}" for right, n in zip(correct, self.valid_counts, strict=True))
+
+    def fingerprint(self) -> bytes:
+        """Return a hash of all pixels as they are now: another one later means that somebody changed them."""
+        sha = hashlib.sha256(self.valid.data)
+        for stack in self.train:
+            sha.update(stack.data)
+        return sha.digest()
+
+    def shuffled(self, seed: int) -> "Problem":
+        """Return the same problem with its validation images in another order."""
+        return self._taking(np.random.default_rng(seed).permutation(len(self.valid)))
+
+    def tiled(self, n: int, valid: np.ndarray | None = None) -> "Problem":
+        """Return the same problem with n validation images: the first n, or all of them repeated as often as needed.
+
+        `valid` is those images where they lie in a file already, or `self.valid` where a device repeats them.
+        """
+        if n <= len(self.actual):
+            return self._taking(np.arange(n))
+        if valid is None:
+            valid = self.valid[np.arange(n) % len(self.valid)]
+            valid.setflags(write=False)
+        return replace(self, valid=valid, repeated=n)
+
+    def _taking(self, order: np.ndarray) -> "Problem":
+        valid = self.valid[order]
+        valid.setflags(write=False)
+        return replace(
+            self,
+            valid=valid,
+            actual=self.actual[order],
+            files=tuple(self.files[i] for i in order),
+            answers={
+                distance: Answer(answer.labels[order], answer.acceptable[order], answer.distances[order])
+                for distance, answer in self.answers.items()
+            },
+        )
+
+
+def pose(digits: Digits) -> Problem:
+    """Return the problem of a data set, solved exactly.
+
+    Raises:
+        DataError: it is too large to be solved exactly.
+    """
+    valid = np.concatenate(digits.valid)
+    valid.setflags(write=False)
+    try:
+        answers = oracle.solve(digits.train, valid)
+    except OverflowError as error:
+        raise DataError(f"{digits.name}: {error}; use fewer or smaller images") from error
+    return Problem(
+        name=digits.name,
+        digest=digits.digest,
+        classes=digits.classes,
+        train=digits.train,
+        valid=valid,
+        actual=np.repeat(np.arange(len(digits.classes)), digits.valid_counts),
+        files=tuple(
+            f"valid/{digit}/{file}"
+            for digit, names in zip(digits.classes, digits.valid_files, strict=True)
+            for file in names
+        ),
+        answers=answers,
+        per_class=digits.per_class,
+        dataset_of=digits.dataset_of,
+    )
+
+
+def write(problem: Problem, folder: Path) -> None:
+    """Write a problem where worker processes can map its pixels instead of decoding them again."""
+    for index, stack in enumerate(problem.train):
+        np.save(folder / f"train{index}.npy", stack)
+    np.save(folder / "valid.npy", problem.valid)
+    (folder / "rest.pickle").write_bytes(pickle.dumps(replace(problem, train=(), valid=np.empty(0))))
+
+
+def read(folder: Path) -> Problem:
+    """Return the problem written to `folder`; its pixels are mapped, one copy for all workers, and read-only.
+
+    A kernel that writes to them all the same changes a copy of its own, which verification notices.
+    """
+
+    def mapped(name: str) -> np.ndarray:
+        stack = np.asarray(np.load(folder / name, mmap_mode="c"))
+        stack.setflags(write=False)
+        return stack
+
+    rest: Problem = pickle.loads((folder / "rest.pickle").read_bytes())
+    train = tuple(mapped(f"train{index}.npy") for index in range(len(rest.classes)))
+    return replace(rest, train=train, valid=mapped("valid.npy"))
+
+
+def tile(problem: Problem, folder: Path, sizes: Sequence[int], seed: int, room: float = math.inf) -> None:
+    """Write for each size n above their number n validation images, all of them repeated, in an order of `seed`.
+
+    They are never in memory all at once. What is there already stays, and what takes more than `room` bytes is left
+    out. Raises OSError where the folder's disk is full.
+    """
+    valid = problem.shuffled(seed).valid
+    for n in sizes:
+        if n <= len(valid) or n * valid[0].size > room or _tiled(folder, n).exists():
+            continue
+        with files.whole(_tiled(folder, n)) as partial:
+            target = np.lib.format.open_memmap(partial, "w+", np.uint8, (n, *valid.shape[1:]))
+            for start in range(0, n, len(valid)):
+                target[start : start + len(valid)] = valid[: n - start]
+            target.flush()
+
+
+def read_tiled(problem: Problem, folder: Path, n: int, seed: int) -> Problem:
+    """Return the problem with the n validation images that `tile` wrote, mapped from their file."""
+    return problem.shuffled(seed).tiled(n, np.asarray(np.load(_tiled(folder, n), mmap_mode="r")))
+
+
+def in_reach(problem: Problem, folder: Path, n: int) -> bool:
+    """Return whether n validation images can be had on the host: there are so many, or `tile` wrote them."""
+    return n <= len(problem.valid) or _tiled(folder, n).exists()
+
+
+def _tiled(folder: Path, n: int) -> Path:
+    return folder / f"valid-{n}.npy"

@@ -1,0 +1,113 @@
+"""What each scope calls: one kernel on one device with its prepared stacks. The clock is elsewhere."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from bench.kernel import Kernel
+from bench.task.oracle import DISTANCES
+from bench.task.problem import Problem
+
+
+class WrongAnswer(Exception):
+    """A kernel answered, and the answer is not right; the message says what it gave and what was due."""
+
+
+@dataclass(frozen=True, eq=False)
+class Workload:
+    """A kernel's view of a problem: `train` and `valid` in the formulas below are its prepared stacks.
+
+    `before` is the fingerprint of the problem's pixels from before the kernel saw them.
+    """
+
+    kernel: Kernel
+    device: str
+    problem: Problem
+    train: list[Any]
+    valid: Any
+    before: bytes
+
+
+def prepare(kernel: Kernel, device: str, problem: Problem) -> Workload:
+    """Hand every stack of the problem to the kernel's `prepare`."""
+    before = problem.fingerprint()
+    train = [kernel.prepare(stack, device) for stack in problem.train]
+    return Workload(kernel, device, problem, train, kernel.prepare(problem.valid, device), before)
+
+
+def repeated(work: Workload, n: int) -> Workload:
+    """Return the work with n validation images, all of them repeated by the device that holds them.
+
+    A stack that takes an array of indices, `stack[order]`, as arrays of every library for GPUs do, is needed for it.
+    """
+    order = np.arange(n) % work.problem.count
+    return replace(work, valid=work.valid[order], problem=work.problem.tiled(n, work.problem.valid))
+
+
+def offered(kernel: Kernel) -> tuple[str, ...]:
+    """Return the distances under which the kernel predicts: "l1", and "l2" unless it has no `predict_l2`."""
+    return tuple(distance for distance in DISTANCES if hasattr(kernel, f"predict_{distance}"))
+
+
+def call(work: Workload, scope: str, distance: str) -> tuple[Callable[[], Any], Callable[[Any], np.ndarray]]:
+    """Return (views, call): `call(views())` is what a sample of the scope times. Its body is the scope's timing model.
+
+    scope         time of one call                                                      starts from
+    mean          copy(to_host(mean_images(train)))                                     prepared stacks
+    predict       copy(predict(valid, means))                                           prepared stacks and means
+    baseline      copy(predict(valid, mean_images(train)))                              prepared stacks
+    end_to_end    copy(predict(prepare(valid), mean_images(prepare(train))))            uint8 arrays on the host
+
+    Download and PNG decoding are in none of them. `copy` is the harness's: the answer must have arrived on the host.
+    `views` is not timed: every call is given slices `[:]` of its own, so that an answer remembered by the identity of
+    its stack, as `functools.cache` does with a tensor, is never found again.
+
+    Args:
+        distance: "l1" or "l2"; no meaning in the scope mean, where "-" is written.
+    """
+    kernel, problem, device = work.kernel, work.problem, work.device
+    mean_images = kernel.mean_images
+    predict = getattr(kernel, f"predict_{distance}", None)
+
+    def stacks() -> tuple[Any, list[Any]]:
+        return work.valid[:], [stack[:] for stack in work.train]
+
+    if scope == "mean":
+        return stacks, lambda given: host_means(kernel, mean_images(given[1]))
+    assert predict is not None, f"the kernel offers no {distance}"
+    if scope == "predict":
+        means = mean_images(work.train)
+        return lambda: work.valid[:], lambda valid: host_copy(predict(valid, means))
+    if scope == "baseline":
+        return stacks, lambda given: host_copy(predict(given[0], mean_images(given[1])))
+    if scope == "end_to_end":
+        prepare = kernel.prepare
+        return lambda: (problem.valid[:], [stack[:] for stack in problem.train]), lambda given: host_copy(
+            predict(prepare(given[0], device), mean_images([prepare(stack, device) for stack in given[1]]))
+        )
+    raise ValueError(f"unknown scope {scope!r}")
+
+
+def images_read(problem: Problem, scope: str) -> int:
+    """Return how many images one call of the scope reads: training, validation, or both."""
+    training, validation = sum(problem.train_counts), len(problem.valid)
+    return {"mean": training, "predict": validation}.get(scope, training + validation)
+
+
+def host_copy(labels: Any) -> np.ndarray:
+    """Return a copy of labels that are a list or an array on the host.
+
+    Raises:
+        WrongAnswer: they are anything else, such as an array on a device that may not be finished.
+    """
+    if type(labels) is list or type(labels) is np.ndarray:
+        return np.array(labels)
+    kind = f"{type(labels).__module__}.{type(labels).__name__}"
+    raise WrongAnswer(f"answered a {kind}, expected a list or a numpy.ndarray on the host")
+
+
+def host_means(kernel: Kernel, means: Any) -> np.ndarray:
+    """Return a copy of the kernel's means on the host, by its `to_host` or `numpy.asarray`."""
+    return np.array(getattr(kernel, "to_host", np.asarray)(means))
