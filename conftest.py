@@ -9,7 +9,7 @@ import pytest
 
 import data
 from bench import kernel as kernels
-from bench.cli import verbs
+from bench.cli import digits as chosen
 from bench.runner.in_process import Verified, verified_in_process
 from bench.task.problem import Problem
 from data import Digits
@@ -64,8 +64,8 @@ def problem_of(pytestconfig: pytest.Config) -> Callable[[kernels.Contestant], Pr
     option = pytestconfig.option
     try:
         digits = data.load(option.data)
-        solved = cache(lambda per_class: verbs.pose_first(digits, per_class))
-        return lambda contestant: solved(verbs.per_class_of(contestant, digits, option.per_class))
+        solved = cache(lambda per_class: chosen.pose_first(digits, per_class))
+        return lambda contestant: solved(chosen.per_class_of(contestant, digits, option.per_class))
     except data.DataError as error:
         pytest.exit(str(error), returncode=2)
 

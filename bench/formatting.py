@@ -1,11 +1,11 @@
-"""Numbers as a person reads them. Inside the project seconds are seconds and ratios are plain numbers."""
+"""Numbers and tables as a person reads them. Inside the project seconds are seconds and ratios are plain numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from bench.analysis.speedup import Ratio
-from bench.analysis.summary import Standing
-
-GROUPS = "†"  # behind a median whose processes fall into two groups; a WARN of the checklist says which
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def time(seconds: float) -> str:
@@ -14,16 +14,6 @@ def time(seconds: float) -> str:
         if seconds >= scale:
             return f"{_three_digits(seconds / scale)} {unit}"
     return f"{_three_digits(seconds / 1e-9)} ns"
-
-
-def median(standing: Standing) -> str:
-    """Return a kernel's median seconds: 3.61 ms, or 3.61 ms† where its processes fall into two groups."""
-    return f"{time(standing.seconds)}{GROUPS if standing.groups else ''}"
-
-
-def groups(standing: Standing) -> str:
-    """Return both groups that a kernel's processes fall into: 1.20 ms (4 processes) and 7.90 ms (2 processes)."""
-    return " and ".join(f"{time(group.seconds)} ({group.processes} processes)" for group in standing.groups or ())
 
 
 def ratio(times: float | None) -> str:
@@ -35,11 +25,9 @@ def ratio(times: float | None) -> str:
     return f"{_three_digits(times)}×" if times < 999.5 else f"{times:,.0f}×"
 
 
-def interval(of: Ratio | None, level: bool = False, show: Callable[[float], str] = ratio) -> str:
-    """Return a ratio's confidence interval: 116× to 160×, or with its level 116× to 160×, 96.9% CI; "" for none."""
-    if of is None or of.low is None or of.high is None or of.level is None:
-        return ""
-    return f"{show(of.low)} to {show(of.high)}" + (f", {of.level:.1%} CI" if level else "")
+def interval(low: float, high: float, level: float | None = None, show: Callable[[float], str] = ratio) -> str:
+    """Return a confidence interval: 116× to 160×, or with its level 116× to 160×, 96.9% CI."""
+    return f"{show(low)} to {show(high)}" + (f", {level:.1%} CI" if level else "")
 
 
 def share(part: float) -> str:
@@ -57,3 +45,33 @@ def size(count: int) -> str:
 
 def _three_digits(value: float) -> str:
     return f"{value:.{0 if value >= 99.95 else 1 if value >= 9.995 else 2}f}"  # what rounds to 100 is 100, not 100.0
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: columns, rows, and which of the columns hold numbers and are set to the right.
+
+    It is the same in a terminal, in a README and on a page.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    right: Sequence[str] = ()
+
+    def __rich__(self) -> "Table":
+        """Return what a terminal shows."""
+        from rich import box
+        from rich.table import Table
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in self.columns:
+            table.add_column(column, justify="right" if column in self.right else "left", overflow="fold")
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+    def markdown(self) -> str:
+        """Return what a README or a pull request shows."""
+        ruler = ["---:" if column in self.right else "---" for column in self.columns]
+        lines = (self.columns, ruler, *self.rows)
+        return "\n".join(f"| {' | '.join(cell.replace('|', '∣') for cell in line)} |" for line in lines)

@@ -7,12 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench import formatting as units
 from bench.analysis import summary as standing
 from bench.analysis.summary import Standing
 from bench.kernel import REFERENCE
-from bench.probes import nvml
-from bench.records.model import BadRecord, Record
+from bench.records.model import NOT_MEASURED, NOT_THROTTLED, BadRecord, Record
 
 FEWEST_PROCESSES = 6  # below, no distribution-free 95 % interval exists
 WORST_RESOLUTION = 0.05
@@ -159,10 +157,10 @@ def _circumstances(record: Record) -> Iterator[Line]:
 
 
 def _throttled(reasons: str) -> Line:
-    if reasons.startswith(nvml.NOT_MEASURED):
-        why = reasons.removeprefix(nvml.NOT_MEASURED)
+    if reasons.startswith(NOT_MEASURED):
+        why = reasons.removeprefix(NOT_MEASURED)
         return Line("WARN", f"whether the GPU was throttled was not measured: {why}", "its times may be too long")
-    if reasons != nvml.NO:
+    if reasons != NOT_THROTTLED:
         return Line("WARN", f"the GPU was throttled: {reasons}", "let it cool, or raise its power limit; record anew")
     return Line("PASS", "the GPU was not throttled")
 
@@ -172,7 +170,7 @@ def _times(record: Record, rows: Sequence[Standing], scope: str, distance: str) 
     for row in rows:
         ratio = row.ratio if row.kernel != REFERENCE else None
         if row.groups:
-            groups = f"{row.kernel}: its processes fall into two groups, {units.groups(row)}"
+            groups = f"{row.kernel}: its processes fall into two groups, {row.two_groups}"
             found.append(Line("WARN", groups, "try another allocator: --configurations all/keep"))
         elif ratio and ratio.spread_within > 1 and ratio.spread > ratio.spread_within**WORST_SPREAD:
             spreads = f"{ratio.spread - 1:.1%} between its processes, {ratio.spread_within - 1:.1%} within"

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench import formatting as units
+from bench import stats
 from bench.analysis import checklist
 from bench.analysis import summary as standing
 from bench.analysis.speedup import Ratio
 from bench.kernel import REFERENCE
 from bench.records.model import Record
 from bench.records.sample import AGAIN, GPU_LAUNCH
-from bench.task import margins as evidence
 
 SUPPORTED, REFUTED, UNDETERMINED = "supported", "refuted", "undetermined"
 THOUSANDS, MILLIONS = 1_000, 1_000_000  # the weakest readings of "thousands" and "millions of times faster"
@@ -174,7 +174,7 @@ def _by_interval(record: Record, claim: str, about: str, scope: str, ratio: Rati
     if ratio.low is None or ratio.high is None:
         why = f"The record is {record.label}"
     else:
-        number += f" ({units.interval(ratio, level=True)})"
+        number += f" ({ratio.interval(level=True)})"
         why = f"The interval holds {claimed:,}×"
         if ratio.low >= claimed:
             verdict, why = SUPPORTED, f"The whole interval reaches {claimed:,}×"
@@ -238,7 +238,7 @@ def _stronger(record: Record) -> Iterator[Ruling]:
         yield _missing("C6", "the distances were not compared")
         return
     l1, l2 = int(facts["only_l1_right"]), int(facts["only_l2_right"])
-    p = evidence.sign_test(l2, l1)
+    p = stats.sign_test(l2, l1)
     number = f"{l2} images are right under L2 alone, {l1} under L1 alone (p = {p:.1g})"
     why = f"An exact sign test on the images where only one is right; average {_average(facts['exact_l2']):.4f} against"
     why += f" {_average(facts['exact_l1']):.4f}."

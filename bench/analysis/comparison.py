@@ -10,9 +10,8 @@ from bench.analysis.speedup import Ratio
 from bench.analysis.summary import Standing
 from bench.kernel import REFERENCE, UnknownKernel
 from bench.records import reader as reading
-from bench.records.model import BadRecord, Record
+from bench.records.model import BadRecord, Record, differences
 from bench.records.sample import Sample
-from bench.report import selection as case
 
 SAME = (
     "cpu_model_name", "cpu_count", "caches", "gpu", "platform", "dataset_digest", "threads", "allocator",
@@ -78,7 +77,7 @@ def compare(base: Side, new: Side, force: bool) -> Comparison:
     """
     for side in (base, new):
         _must_be_usable(side)
-    differs = tuple(case.differences(base.record, new.record, SAME))
+    differs = tuple(differences(base.record, new.record, SAME))
     if differs and not force:
         raise BadRecord(f"these records are not comparable: {'; '.join(differs)}; --force compares and says so")
     paired = base.record.paired and new.record.paired

@@ -14,7 +14,7 @@ from bench.analysis import checklist, claims, speedup
 from bench.analysis import summary as standing
 from bench.analysis.speedup import Ratio
 from bench.analysis.summary import Standing, standings
-from bench.grid import Grid
+from bench.formatting import Grid
 from bench.kernel import REFERENCE, Contestant
 from bench.records.model import Record
 
@@ -67,7 +67,7 @@ class Step:
     @property
     def interval(self) -> str:
         """That ratio's confidence interval, and whether it is resolved; "" where there is none."""
-        return f"{units.interval(self.ratio)}{', not resolved' if self.resolved is False else ''}"
+        return f"{self.ratio.interval() if self.ratio else ''}{', not resolved' if self.resolved is False else ''}"
 
 
 def steps(records: Sequence[Record], contestants: Iterable[Contestant]) -> list[Step]:

@@ -15,15 +15,16 @@ each other's inverse. The interval assumes no symmetry, so it holds where proces
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
+from bench import formatting
 from bench.records.sample import Sample
+from bench.stats import interval, rank_correlation
 
 APART = 1.5  # processes whose times are further apart than this factor are two groups
-FEWEST_PAIRS = 5  # a rank correlation of fewer pairs says nothing
 
 Verdict = Literal["faster", "slower", "not resolved"]
 
@@ -62,6 +63,12 @@ class Ratio:
     drift: float | None
     spread_within: float = 1.0
 
+    def interval(self, level: bool = False, show: Callable[[float], str] = formatting.ratio) -> str:
+        """Return its confidence interval as text, with its level if asked for; "" where there is none."""
+        if self.low is None or self.high is None or self.level is None:
+            return ""
+        return formatting.interval(self.low, self.high, self.level if level else None, show)
+
 
 def ratio(reference: Iterable[Sample], kernel: Iterable[Sample]) -> Ratio:
     """Return reference seconds / kernel seconds, by the formula at the top, of two kernels in one scope.
@@ -90,37 +97,9 @@ def ratio(reference: Iterable[Sample], kernel: Iterable[Sample]) -> Ratio:
         rounds=sum(map(len, pairs.values())),
         per_process=tuple(map(math.exp, middles)),
         spread=math.exp(max(middles) - min(middles)),
-        drift=_drift(pairs.values()),
+        drift=rank_correlation(pairs.values()),
         spread_within=math.exp(median(max(logs) - min(logs) for logs in pairs.values())),
     )
-
-
-def interval(values: Iterable[float], least_level: float = 0.95) -> tuple[float, float, float] | None:
-    """Return (low, high, achieved level) of the median of the population that independent values come from.
-
-    The ends are the k-th smallest and the k-th largest of n values. The median lies outside them only where fewer than
-    k values fell on one side of it, each a fair coin, whatever the distribution (the sign test inverted; Hollander &
-    Wolfe, *Nonparametric Statistical Methods*, 3.6):
-
-        level(k) = 1 - 2 * (C(n, 0) + ... + C(n, k - 1)) / 2^n
-
-    k is the largest with level(k) >= least_level: n = 6 gives k = 1 and 96.9 %, n = 15 gives k = 4 and 96.5 %. None
-    where even the smallest and the largest value do not reach that level: for 95 %, below six values.
-
-    Raises:
-        ValueError: `least_level` is not between 0 and 1.
-    """
-    if not 0 < least_level < 1:
-        raise ValueError(f"a level lies between 0 and 1, not at {least_level}")
-    ordered = sorted(values)
-    n, outside, found = len(ordered), 0, None
-    for k in range(1, n // 2 + 1):
-        outside += math.comb(n, k - 1)
-        level = 1 - 2 * outside / 2**n
-        if level < least_level:
-            break
-        found = ordered[k - 1], ordered[-k], level
-    return found
 
 
 def two_groups(samples: Iterable[Sample]) -> tuple[Group, Group] | None:
@@ -178,18 +157,3 @@ def _log_seconds(samples: Iterable[Sample]) -> dict[tuple[int, int], float]:
     for sample in samples:
         turns.setdefault((sample.process, sample.round), []).append(math.log(sample.seconds))
     return {turn: median(logs) for turn, logs in turns.items()}
-
-
-def _drift(processes: Iterable[list[float]]) -> float | None:
-    """Return the correlation of centred ranks, summed over processes: sum(x * y) / sqrt(sum(x^2) * sum(y^2))."""
-    ranks = [(x, y) for logs in processes for x, y in zip(_ranks(range(len(logs))), _ranks(logs), strict=True)]
-    times, ratios = sum(x * x for x, _ in ranks), sum(y * y for _, y in ranks)
-    if len(ranks) < FEWEST_PAIRS or not times:
-        return None
-    return sum(x * y for x, y in ranks) / math.sqrt(times * ratios) if ratios else 0.0  # a constant does not drift
-
-
-def _ranks(values: Iterable[float]) -> list[float]:
-    """Return each value's rank less the mean rank; ties share theirs, and 1e-9 apart is rounding, hence a tie."""
-    rounded = [round(value, 9) for value in values]
-    return [sum((value > other) - (value < other) for other in rounded) / 2 for value in rounded]

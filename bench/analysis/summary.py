@@ -6,6 +6,7 @@ All that is shown or judged about speed comes from here, so that table, picture 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bench import formatting
 from bench.analysis import speedup
 from bench.analysis.speedup import Group, Ratio
 from bench.kernel import REFERENCE
@@ -42,6 +43,22 @@ class Standing:
     def speedup(self) -> float | None:
         """The ratio's value, paired where it can be; None without a reference."""
         return self.ratio.value if self.ratio else self.unpaired
+
+    @property
+    def median(self) -> str:
+        """Its median seconds as text: 3.61 ms, or 3.61 ms† where its processes fall into two groups."""
+        return f"{formatting.time(self.seconds)}{'†' if self.groups else ''}"
+
+    @property
+    def two_groups(self) -> str:
+        """Both groups of its processes as text: 1.20 ms (4 processes) and 7.90 ms (2 processes); "" for one."""
+        groups = self.groups or ()
+        return " and ".join(f"{formatting.time(group.seconds)} ({group.processes} processes)" for group in groups)
+
+    @property
+    def interval(self) -> str:
+        """The confidence interval of its ratio as text; "" where there is none."""
+        return self.ratio.interval() if self.ratio else ""
 
 
 def standings(

@@ -1,11 +1,15 @@
 """What a person sees while something runs, and the shape of a table. Progress goes to standard error."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from bench.runner.scheduler import Progress
 
 PIPED_WIDTH = 160  # a pipe has no width of its own, and nothing should be cut in it
 
@@ -21,11 +25,8 @@ def shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-Progress = Callable[[str, str, int, int], None]  # stage, kernel, steps behind, steps in all
-
-
 @contextmanager
-def progress(quiet: bool) -> Iterator[Progress]:
+def progress(quiet: bool) -> "Iterator[Progress]":
     """Yield a function that is told what is being done: a bar on a terminal, a line per stage in a pipe."""
     if quiet:
         yield lambda stage, kernel, done, steps: None
@@ -39,10 +40,11 @@ def progress(quiet: bool) -> Iterator[Progress]:
 
         yield say
     else:
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
 
         columns = (BarColumn(30), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-        with Progress(*columns, console=Console(stderr=True, markup=False), transient=True) as bar:
+        with Bar(*columns, console=Console(stderr=True, markup=False), transient=True) as bar:
             task = bar.add_task("", total=None)
 
             def show(stage: str, kernel: str, done: int, steps: int) -> None:

@@ -1,11 +1,21 @@
-"""The list of kernels, from reading their files: nothing is imported to list them."""
+"""kernels: list the kernels from reading their files. No kernel is imported."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
+import click
+
 from bench.cli import console
-from bench.grid import Grid
+from bench.cli.options import KERNEL
+from bench.formatting import Grid
 from bench.kernel import discover, why_unavailable
+
+
+@click.command("kernels")
+@KERNEL
+def command(files: tuple[Path, ...]) -> None:
+    """List every kernel, and whether it can run here. Import none of them."""
+    show(files)
 
 
 def show(files: Iterable[Path]) -> None:

@@ -1,12 +1,16 @@
-"""From ordinary runs to the record: a folder per machine, and in it one file for each kind of record."""
+"""publish: copy records to the folder of their machine, one file for each kind of record."""
 
 import gzip
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
 from bench import files
 from bench.analysis import checklist
+from bench.cli import console
+from bench.cli.options import FILE
 from bench.records import model as records
 from bench.records import reader as reading
 from bench.records.model import BadRecord, Record
@@ -14,6 +18,19 @@ from bench.report import selection as case
 from bench.report.selection import File
 
 LARGEST = 2**20  # bytes of one published record
+
+
+@click.command("publish")
+@click.argument("paths", type=FILE, nargs=-1)
+def command(paths: tuple[Path, ...]) -> None:
+    """Copy PATHS, by default those of the newest run's page, to results/<machine>/, unless a checklist FAILs.
+
+    Each takes the place of what was published of its kind.
+    """
+    out = console.out()
+    for written in publish(paths):
+        out.print(console.shown(written))
+    out.print("Next    python -m bench report --readme writes the machine's page and pictures, and the README")
 
 
 def publish(paths: Sequence[Path] = ()) -> list[Path]:

@@ -1,34 +1,85 @@
-"""The verb `run`: record, save, draw, and say what a person wants to know."""
+"""run: check the kernels, time them, save the record, draw it, and print what was found."""
 
+import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
 
 import data
 from bench import files
-from bench.analysis import checklist
+from bench.analysis import checklist, claims
 from bench.analysis.summary import standings
-from bench.cli import console, verbs
-from bench.cli.verbs import Choice, DataSet
+from bench.cli import answers, console
+from bench.cli.digits import DataSet, data_sets, pose_first
+from bench.cli.options import POSITIVE, Choice, add, choosing
 from bench.kernel import REFERENCE, Contestant, discover
 from bench.records import model as records
 from bench.records import reader as reading
 from bench.records import writer as writing
 from bench.records.model import Absent, BadRecord, Record
 from bench.records.sample import LIMIT
+from bench.report import charts, page, tables
 from bench.report import selection as cases
-from bench.report import tables
-from bench.runner import checking
+from bench.report.charts import files as pictures
+from bench.runner import checking, memory_pass
+from bench.runner import checkpoint as unfinished
 from bench.runner import collection as gathering
 from bench.runner.collection import Gathered
-from bench.runner.configuration import Configuration
+from bench.runner.configuration import Configuration, parse
 from bench.runner.executor import LONGEST_S
 from bench.runner.process import MEMORY_LIMIT
 from bench.runner.scheduler import BASELINE, FULL, PREDICT, Plan
 from bench.task.problem import tile
 
 BESIDE = {False: (REFERENCE,), True: (REFERENCE, "torch_broadcast@cpu")}  # a whole data set, and a small one
+
+
+def _sizes(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...]:
+    if value is None:
+        return ()
+    try:
+        sizes = tuple(sorted({int(size) for size in value.split(",")}))
+    except ValueError:
+        sizes = (0,)
+    if sizes[0] < 1:
+        raise click.BadParameter("expected whole numbers from 1, such as 1,10,100,1000")
+    return sizes
+
+
+def _configurations(_: click.Context, __: click.Parameter, value: str | None) -> tuple[Any, ...]:
+    if value is None:
+        return ()
+    try:
+        asked = {parse(name.strip()) for name in value.split(",")}
+        return tuple(sorted(asked, key=lambda each: (each.threads != "all", each.allocator)))  # as they are read again
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+RECORDED = [
+    click.option("--processes", type=click.IntRange(1), default=6, metavar="N", help="Processes of every kernel; 6."),
+    click.option("--quick", "processes", flag_value=1, type=int, help="One process, so no confidence interval."),
+    click.option("--rigorous", "processes", flag_value=15, type=int, help="Fifteen processes."),
+    click.option("--full", is_flag=True, help="All scopes, not the baseline alone."),
+    click.option("--ladder", is_flag=True, help="Also every kernel of kernels/ladder/."),
+    click.option("--sizes", callback=_sizes, metavar="N,N", help="Time against numbers of validation images."),
+    click.option("--no-time-limit", is_flag=True, help="With --sizes: calls over 5 s too, up to --timeout."),
+    click.option("--memory", is_flag=True, help="Peak memory and temporaries instead of times."),
+    click.option("--configurations", callback=_configurations, metavar="A,B", help="THREADS/ALLOCATOR; all/default."),
+    click.option("--memory-limit", "memory_limit_gb", type=POSITIVE, metavar="GB",
+                 help="Of one kernel; half the machine's."),
+    click.option("--resume", is_flag=True, help="Finish the newest unfinished run."),
+]  # fmt: skip
+
+
+EXCLUSIVE = (
+    ("--memory", "--full"), ("--memory", "--processes"), ("--memory", "--configurations"), ("--sizes", "--full"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,6 +120,26 @@ class Done:
     file: list[Record]
 
 
+@click.command("run")
+@choosing
+@add(RECORDED)
+def command(**options: Any) -> None:
+    """Check the kernels, time them side by side, save, draw and print."""
+    where = click.get_current_context().get_parameter_source
+    given = [f"--{name.replace('_', '-')}" for name in options if where(name) is ParameterSource.COMMANDLINE]
+    if options["resume"] and {*given} - {"--resume", "--quiet"}:
+        raise click.UsageError("--resume goes on as it was begun: it takes no other option but --quiet.")
+    for one, other in EXCLUSIVE:
+        if one in given and other in given:
+            raise click.UsageError(f"{one} and {other} exclude each other: give one of them.")
+    if options["memory"] and len(options["sizes"]) > 1:
+        raise click.UsageError("--memory takes one number of validation images: --sizes N.")
+    if options["no_time_limit"] and not options["sizes"]:
+        raise click.UsageError("--no-time-limit belongs to --sizes: give the numbers of validation images.")
+    choice = {field.name: options.pop(field.name) for field in fields(Choice)}
+    sys.exit(run(Choice(**choice), Recorded(**options)))
+
+
 def run(choice: Choice, options: Recorded) -> int:
     """Check, time, save, draw, print; return the exit status."""
     done = _memory(choice, options) if options.memory else _times(choice, options)
@@ -82,12 +153,10 @@ def run(choice: Choice, options: Recorded) -> int:
 
 def _times(choice: Choice, options: Recorded) -> list[Done]:
     """Record times, or go on with an unfinished run, and write them."""
-    from bench.runner import checkpoint as unfinished
-
     if options.resume:
         begun = unfinished.newest()
         digits = data.load(begun.source)
-        problems = {task.per_class: verbs.pose_first(digits, task.per_class) for task in begun.tasks}
+        problems = {task.per_class: pose_first(digits, task.per_class) for task in begun.tasks}
         unfinished.must_be_same(begun, problems)
     else:
         sets, skipped = _data_sets(choice, options)
@@ -118,15 +187,13 @@ def _times(choice: Choice, options: Recorded) -> list[Done]:
 
 def _memory(choice: Choice, options: Recorded) -> list[Done]:
     """Measure memory, untimed, and write it."""
-    from bench.runner import memory_pass as footprint
-
     sets, skipped = _data_sets(choice, options)
     run, done = files.unused(records.LOCAL, "").name, []
     for each in sets:
         plan = options.plan(each.contestants, choice)
         with console.progress(choice.quiet) as progress, checking.handed_over(each.problem) as folder:
             tile(each.problem, Path(folder), plan.sizes, plan.seed)
-            footprints, verdicts, absent = footprint.measure(plan, folder, each.problem, progress)
+            footprints, verdicts, absent = memory_pass.measure(plan, folder, each.problem, progress)
         if untold := dict.fromkeys(one.kernel for one in footprints if one.peak_bytes is None):
             console.out().print(f"Not in a record: {', '.join(untold)}; this system does not tell how much they take.")
         recording = gathering.memory_recording(plan, each.problem, footprints, verdicts, [*absent, *skipped], run)
@@ -142,12 +209,12 @@ def _data_sets(choice: Choice, options: Recorded) -> tuple[list[DataSet], list[A
     """
     contestants = choice.contestants(options.ladder)
     digits = data.load(choice.source)
-    sets, skipped = verbs.data_sets(contestants, digits, choice.per_class), []
+    sets, skipped = data_sets(contestants, digits, choice.per_class), []
     if options.sizes and not choice.per_class:
         slow = [contestant for each in sets if each.problem.per_class for contestant in each.contestants]
         why = "it is for a small data set; --per-class N times every kernel on one"
         skipped = [Absent(contestant.name, "not measured", why) for contestant in slow]
-        sets = [each for each in sets if not each.problem.per_class] or [DataSet(verbs.pose_first(digits, 0), ())]
+        sets = [each for each in sets if not each.problem.per_class] or [DataSet(pose_first(digits, 0), ())]
     everyone = discover(choice.files)
 
     def with_references(each: DataSet) -> DataSet:
@@ -183,8 +250,8 @@ def _tell(done: Done, choice: Choice, sized: bool) -> int:
     """Print what was recorded of one data set, and draw it; return 1 where a kernel failed or a ratio is withheld."""
     out, problem, file = console.out(), done.data_set.problem, done.file
     sized = sized or done.gathered[0].recording.facts["kind"] == "sizes"
-    lines = [next(iter(tables.agreement(problem, each.verdicts))) for each in done.gathered]
-    for line in dict.fromkeys((tables.dataset(problem), *lines)):
+    lines = [next(iter(answers.agreement(problem, each.verdicts))) for each in done.gathered]
+    for line in dict.fromkeys((answers.dataset(problem), *lines)):
         out.print(line)
     status = max(choice.status(each.verdicts, sized) for each in done.gathered)
     for record in file:
@@ -198,7 +265,7 @@ def _tell(done: Done, choice: Choice, sized: bool) -> int:
         if len(file) > 1:
             out.print(tables.by_configuration(file))
         _draw(file)
-    lines = [line for each in done.gathered for line in tables.failures(each.verdicts)]
+    lines = [line for each in done.gathered for line in answers.failures(each.verdicts)]
     lines += [f"{one.kernel}: {one.status}, {one.reason}" for record in file for one in record.absent
               if one.status == "not measured"]  # fmt: skip
     for line in dict.fromkeys(lines):
@@ -228,9 +295,6 @@ def _tell_times(record: Record) -> int:
 
 def _draw(file: list[Record]) -> None:
     """Draw the speedups of a record's first configuration, if its checklist allows, and print where they are."""
-    from bench.report import charts
-    from bench.report.charts import files as pictures
-
     if not checklist.failed(checklist.judge(file[0])):
         case = cases.alone(file)
         for picture in pictures.save(charts.draw("speedup", case), case.picture("speedup")):
@@ -239,9 +303,6 @@ def _draw(file: list[Record]) -> None:
 
 def _tell_claims(done: Sequence[Done]) -> None:
     """Print the verdict on every claim, write the page of what was just recorded, and say where it is, or why not."""
-    from bench.analysis import claims
-    from bench.report import page as report
-
     out = console.out()
     if done[0].data_set.problem.per_class:
         out.print("There is no page, for no whole data set was recorded: name other kernels, or leave --per-class out.")
@@ -252,9 +313,9 @@ def _tell_claims(done: Sequence[Done]) -> None:
         case = cases.of(written, reading.stem(written[0][0].path).with_suffix(".html"))
         for ruling in claims.rulings(case.speed, case.with_small(case.speed)[1:]):
             out.print(claims.line(ruling))
-        page, *_ = report.write(replace(case.answering(done[0].data_set.problem), extra=tuple(kernels)))
+        path, *_ = page.write(replace(case.answering(done[0].data_set.problem), extra=tuple(kernels)))
     except BadRecord as reason:  # the reference failed, or the checklist of what a picture shows
         out.print(f"There is no page: {reason}")
         return
     out.print("Next    python -m bench run --kernel mine.py")
-    out.print(f"Page    {console.shown(page)}")
+    out.print(f"Page    {console.shown(path)}")

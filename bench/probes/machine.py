@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.kernel import ROOT
 from bench.offline import packed
 from bench.probes import nvml
+from bench.records.model import NOT_MEASURED
 
 NVIDIA = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
 
@@ -81,7 +82,7 @@ def _gpu() -> dict[str, str | int]:
     try:
         return nvml.facts()
     except nvml.Unreadable as error:
-        why = f"{nvml.NOT_MEASURED}{error}"
+        why = f"{NOT_MEASURED}{error}"
     if not (gpus := _output(*NVIDIA).splitlines()):
         return {"gpu": "none"}
     told = {"gpu": "; ".join(gpus), "gpu_driver": gpus[0].rpartition(", ")[2]}

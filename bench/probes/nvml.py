@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
-NOT_MEASURED = "not measured: "
-NO = "no"  # reason to throttle
+from bench.records.model import NOT_MEASURED, NOT_THROTTLED
+
 BINDING = "install NVIDIA's binding: pip install nvidia-ml-py"
 REASONS = {  # the bits of nvmlClocksEventReasons, of nvml.h
     0x4: "software power cap",
@@ -80,7 +80,10 @@ def worst(states: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         if answers:
             found[key] = min(read or answers)
         if read and key == "gpu_throttled":
-            found[key] = ", ".join(sorted({each for answer in read for each in answer.split(", ")} - {NO})) or NO
+            found[key] = (
+                ", ".join(sorted({each for answer in read for each in answer.split(", ")} - {NOT_THROTTLED}))
+                or NOT_THROTTLED
+            )
     return found
 
 
@@ -88,7 +91,7 @@ def words(mask: int) -> str:
     """Return the reasons that a bit mask holds, in words; a bit that is new to this file by its number."""
     mask &= ~LEFT_OUT
     bits = [1 << place for place in range(mask.bit_length()) if mask >> place & 1]
-    return ", ".join(REASONS.get(bit, f"reason {bit:#x}") for bit in bits) or NO
+    return ", ".join(REASONS.get(bit, f"reason {bit:#x}") for bit in bits) or NOT_THROTTLED
 
 
 def _tell(question: Question) -> Any:

@@ -12,7 +12,6 @@ there, at several times the speed of memory.
 """
 
 import ctypes
-import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -75,18 +74,6 @@ def probes(source: np.ndarray, target: np.ndarray, passes: int) -> dict[str, Cal
         lambda: max(abs(compare(start, start + half, half)) for _ in range(passes)),
     )
     return dict(zip(PROBES, calls, strict=True))
-
-
-def cache_level(size: int, threads: int, caches: str) -> str:
-    """Return the smallest of "L1 48K, L2 1024K, L3 32768K" that holds `size` bytes when each core reads an equal part.
-
-    The last level is taken as shared by all cores, the others as each core's own, which holds its part alone.
-    """
-    levels = re.findall(r"(L\d) (\d+)K", caches)
-    for level, kib in levels:
-        if size <= int(kib) * 1024 * (1 if level == levels[-1][0] else threads):
-            return str(level)
-    return "memory" if levels else "unknown"
 
 
 def _together(calls: Sequence[Callable[[], object]]) -> float:

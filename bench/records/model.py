@@ -14,6 +14,9 @@ from bench.records.sample import AGAIN, LIMIT, Footprint, Sample
 
 SCHEMA = 2
 LOCAL = ROOT / "results" / "local"
+NOT_MEASURED = "not measured: "  # how a fact begins that could not be measured; why follows
+NOT_THROTTLED = "no"
+SAME = ("cpu_model_name", "cpu_count", "platform")  # of all records of one page, besides the data set
 DEFAULT = "all/default"  # the configuration that is shown first: all threads, the system's allocator
 
 
@@ -155,3 +158,15 @@ class Record:
     def null(self) -> str | None:
         """The name of the A/A control: a kernel that also ran against itself; None where none did."""
         return next((sample.kernel for sample in self.samples if sample.kernel.endswith(AGAIN)), None)
+
+
+def differences(one: Record, other: Record, keys: Sequence[str] | None = None) -> list[str]:
+    """Return how two records differ in some facts; by default in what keeps them from standing on one page."""
+    differ = [
+        f"{key} {other.facts.get(key, 'unknown')}, expected {one.facts.get(key, 'unknown')}"
+        for key in keys or SAME
+        if one.facts.get(key) != other.facts.get(key)
+    ]
+    if keys is None and one.whole_digest != other.whole_digest:  # a small data set stands beside the whole one
+        differ.append(f"dataset_digest {other.whole_digest}, expected {one.whole_digest}")
+    return differ

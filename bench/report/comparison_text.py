@@ -6,7 +6,7 @@ from typing import Any
 from bench import formatting as units
 from bench.analysis.comparison import Comparison, Side
 from bench.analysis.summary import Standing
-from bench.grid import Grid
+from bench.formatting import Grid
 
 
 def lines(found: Comparison) -> list[tuple[str, str]]:
@@ -16,7 +16,7 @@ def lines(found: Comparison) -> list[tuple[str, str]]:
     if base.kernel == new.kernel:
         names = [f"{side.kernel} of {side.record.path.name}" for side in (base, new)]
     resolved = found.verdict != "not resolved"
-    interval = units.interval(ratio, level=True, show=_times)
+    interval = ratio.interval(level=True, show=_times)
     indicative = "" if found.paired else " (indicative, unpaired)"
     rows = [
         ("verdict", f"{names[1]} is {found.verdict}{' than ' + names[0] if resolved else ''}"),
@@ -40,8 +40,8 @@ def _times(ratio: float) -> str:
 
 
 def _side(row: Standing) -> str:
-    seconds = f"{units.median(row)} median, {units.time(row.smallest)} smallest"
-    groups = f", in two groups: {units.groups(row)}" if row.groups else ""
+    seconds = f"{row.median} median, {units.time(row.smallest)} smallest"
+    groups = f", in two groups: {row.two_groups}" if row.groups else ""
     return f"{seconds}{f', {row.share.value:.1%} of the limit' if row.share else ''}{groups}"
 
 

@@ -6,7 +6,7 @@ from bench import formatting as units
 from bench.analysis import checklist, claims, crossover, speedup
 from bench.analysis import summary as standing
 from bench.analysis.summary import Standing, standings
-from bench.grid import Grid
+from bench.formatting import Grid
 from bench.kernel import REFERENCE
 from bench.records.model import Record
 from bench.records.sample import GPU_LAUNCH, GPU_READ
@@ -36,8 +36,8 @@ def against_cpu(record: Record) -> Grid:
             continue
         for row in on_gpu:
             ratio = standing.paired(record.of(fastest.kernel, scope), record.of(row.kernel, scope))
-            times = (units.ratio(ratio.value) if ratio else "", units.interval(ratio))
-            rows.append((what, fastest.kernel, units.median(fastest), row.kernel, units.median(row), *times))
+            times = (units.ratio(ratio.value) if ratio else "", ratio.interval() if ratio else "")
+            rows.append((what, fastest.kernel, fastest.median, row.kernel, row.median, *times))
         if scope == "end_to_end" and "loading_s" in record.facts:
             rows += [_from_files(float(record.facts["loading_s"]), fastest, row) for row in on_gpu]
     columns = ("what", "fastest CPU kernel", "its time", "GPU kernel", "its time ", "GPU is", "interval")
@@ -55,7 +55,7 @@ def from_files(record: Record) -> Grid | None:
         return None
     whole = loading + speedup.seconds(reference)[0]
     rows = [
-        (row.kernel, units.median(row), units.time(loading + row.seconds), units.ratio(whole / (loading + row.seconds)))
+        (row.kernel, row.median, units.time(loading + row.seconds), units.ratio(whole / (loading + row.seconds)))
         for row in standings(record, "end_to_end")
     ]
     rows.append(("Amdahl's limit: loading alone", "", units.time(loading), units.ratio(whole / loading)))

@@ -12,7 +12,7 @@ from bench import kernel
 from bench.analysis import checklist, claims, crossover, ladder
 from bench.analysis.summary import standings
 from bench.files import whole
-from bench.grid import Grid
+from bench.formatting import Grid
 from bench.records.model import DEFAULT, Record
 from bench.report import charts, tables
 from bench.report import gpu_tables as gpu

@@ -8,7 +8,7 @@ from typing import Any
 from bench import kernel
 from bench.analysis import claims
 from bench.analysis.summary import Standing, standings
-from bench.grid import Grid
+from bench.formatting import Grid
 from bench.kernel import ROOT
 from bench.records.model import BadRecord
 from bench.report import gpu_tables as gpu

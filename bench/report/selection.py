@@ -9,10 +9,9 @@ from bench import code_size as source
 from bench.kernel import REFERENCE
 from bench.records import model as records
 from bench.records import reader as reading
-from bench.records.model import BadRecord, Record
+from bench.records.model import BadRecord, Record, differences
 from bench.task.problem import Problem
 
-SAME = ("cpu_model_name", "cpu_count", "platform")  # of all records of a case, besides the data set
 PUBLISHED_PAGE = "report.html"
 File = Sequence[Record]  # one record under each of its configurations
 
@@ -172,15 +171,3 @@ def of(files: Sequence[File], page: Path) -> Case:
         sizes=only("sizes"),
         memory=only("memory"),
     )
-
-
-def differences(one: Record, other: Record, keys: Sequence[str] | None = None) -> list[str]:
-    """Return how two records differ in some facts; by default in what keeps them from standing on one page."""
-    differ = [
-        f"{key} {other.facts.get(key, 'unknown')}, expected {one.facts.get(key, 'unknown')}"
-        for key in keys or SAME
-        if one.facts.get(key) != other.facts.get(key)
-    ]
-    if keys is None and one.whole_digest != other.whole_digest:  # a small data set stands beside the whole one
-        differ.append(f"dataset_digest {other.whole_digest}, expected {one.whole_digest}")
-    return differ

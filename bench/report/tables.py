@@ -1,84 +1,30 @@
 """The sentences and tables that the verbs print."""
 
+import re
 from collections.abc import Iterable, Sequence
 from statistics import median
 
 from bench import formatting as units
 from bench.analysis import summary as standing
 from bench.analysis.checklist import Line
-from bench.analysis.speedup import interval
 from bench.analysis.summary import Standing, standings
-from bench.grid import Grid
+from bench.formatting import Grid
 from bench.kernel import REFERENCE
-from bench.probes.read_bandwidth import cache_level
 from bench.records.model import Record
 from bench.records.sample import GPU_LAUNCH, GPU_READ, ONE_CORE, Footprint
-from bench.runner.checking import Verdict
-from bench.task.problem import Problem
-
-
-def dataset(problem: Problem) -> str:
-    """Return the line that names the digits."""
-    drawn = problem.name.partition("[")[0] == "drawn"
-    note = " (drawn by this project, not MNIST: accuracies are not comparable)" if drawn else ""
-    train, valid = (" + ".join(map(str, counts)) for counts in (problem.train_counts, problem.valid_counts))
-    return f"{problem.name}{note}, {train} training and {valid} validation images, SHA-256 {problem.digest[:16]}…"
-
-
-def agreement(problem: Problem, verdicts: Iterable[Verdict]) -> Iterable[str]:
-    """Yield one line on who agrees, and one per distance."""
-    ran = [verdict for verdict in verdicts if verdict.status != "unavailable"]
-    agreeing = sum(verdict.status == "agrees" for verdict in ran)
-    exact = problem.score(problem.correct(problem.answers["l1"].labels))
-    if agreeing:
-        all_of_them = "all " if 1 < agreeing == len(ran) else ""
-        yield f"{all_of_them}{agreeing} kernel{'s agree' if agreeing > 1 else ' agrees'}: {exact}"
-    else:
-        yield f"no kernel agrees; the exact answer is {exact}"
-    for distance, answer in problem.answers.items():
-        correct = problem.correct(answer.labels)
-        yield (
-            f"exact {distance.upper()}: {problem.score(correct)}, average {problem.accuracy(correct):.4f}, "
-            f"too close to call in float32: {answer.too_close}"
-        )
-
-
-def failures(verdicts: Iterable[Verdict]) -> Iterable[str]:
-    """Yield why each kernel that does not agree does not."""
-    for verdict in verdicts:
-        if verdict.status != "agrees":
-            yield f"{verdict.name} {'is ' if verdict.status != 'disagrees' else ''}{verdict.status}: {verdict.reason}"
-
-
-def checked(judged: Sequence[tuple[Problem, Verdict]]) -> Grid:
-    """Return the table of `check`: the verdicts, each with the problem that was put to the kernel."""
-    rows = []
-    for problem, verdict in judged:
-        error = "" if verdict.mean_error is None else f"{verdict.mean_error:.1e}"
-        scores = [_score(problem, verdict, distance) for distance in problem.answers]
-        rows.append((verdict.name, *scores, error, verdict.status))
-    columns = ("kernel", "L1 accuracy", "L2 accuracy", "mean-image error", "agreement")
-    return Grid(columns, rows, right=["mean-image error"])
-
-
-def _score(problem: Problem, verdict: Verdict, distance: str) -> str:
-    if distance in verdict.correct:
-        correct = verdict.correct[distance]
-        of = f" ({problem.per_class} per class)" if problem.per_class else ""
-        return f"{problem.accuracy(correct):.4f}  {problem.score(correct)}{of}"
-    return "not offered" if verdict.status == "agrees" else ""
+from bench.stats import interval
 
 
 def timed(rows: Sequence[Standing], ratios: bool = True) -> Grid:
     """Return the table of `run`, fastest last; without the ratios where the checklist forbids them."""
     cells = []
     for row in rows:
-        ends = units.interval(row.ratio) if row.kernel != REFERENCE else ""
+        ends = row.interval if row.kernel != REFERENCE else ""
         times = ("no reference" if row.speedup is None else units.ratio(row.speedup), ends)
         cells.append(
             (
                 row.kernel,
-                units.median(row),
+                row.median,
                 units.time(row.smallest),
                 *(times if ratios else ("withheld", "")),
                 f"{row.seconds / row.images * 1e9:,.0f}",
@@ -107,6 +53,18 @@ def limit(record: Record, scope: str) -> str:
     return f"The limit: {units.size(size)} read from {level} by {cores} at {max(rates):.0f} GB/s{spread}.{gpu}"
 
 
+def cache_level(size: int, threads: int, caches: str) -> str:
+    """Return the smallest of "L1 48K, L2 1024K, L3 32768K" that holds `size` bytes when each core reads an equal part.
+
+    The last level is taken as shared by all cores, the others as each core's own, which holds its part alone.
+    """
+    levels = re.findall(r"(L\d) (\d+)K", caches)
+    for level, kib in levels:
+        if size <= int(kib) * 1024 * (1 if level == levels[-1][0] else threads):
+            return str(level)
+    return "memory" if levels else "unknown"
+
+
 def _gpu_limit(record: Record, scope: str) -> str:
     """Return the sentence on the GPU's limit, "" where none was measured: both bounds, and which one binds."""
     reading, launching = (record.of(name, scope, "-") for name in (GPU_READ, GPU_LAUNCH))
@@ -132,7 +90,7 @@ def answers_for(lines: Sequence[Line]) -> Iterable[str]:
 
 def by_configuration(told: Sequence[Record]) -> Grid:
     """Return the medians of several configurations side by side, in the scope `baseline` under L1."""
-    medians = [{row.kernel: units.median(row) for row in standings(record)} for record in told]
+    medians = [{row.kernel: row.median for row in standings(record)} for record in told]
     names = sorted({name for each in medians for name in each})
     columns = [record.configuration for record in told]
     return Grid(

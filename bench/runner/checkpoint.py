@@ -16,7 +16,6 @@ import psutil
 
 from bench import code_size as source
 from bench import files
-from bench.cli.console import Progress
 from bench.kernel import Contestant
 from bench.probes import machine as facts
 from bench.records import model as records
@@ -25,7 +24,7 @@ from bench.records.sample import Sample
 from bench.runner.checking import Verdict
 from bench.runner.collection import Gathered, gather
 from bench.runner.configuration import Configuration
-from bench.runner.scheduler import Finished, Plan, record_process
+from bench.runner.scheduler import Finished, Plan, Progress, record_process
 from bench.task.problem import Problem, tile, write
 
 SUFFIX = ".unfinished"

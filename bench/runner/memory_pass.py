@@ -2,14 +2,13 @@
 
 import random
 
-from bench.cli.console import Progress
 from bench.records.model import Absent
 from bench.records.sample import Footprint
 from bench.runner import configuration as conditions
 from bench.runner.checking import Verdict
 from bench.runner.collection import skipped
 from bench.runner.executor import Entrant, Setup
-from bench.runner.scheduler import FULL, Plan
+from bench.runner.scheduler import FULL, Plan, Progress
 from bench.task.problem import Problem
 from bench.task.scopes import images_read
 

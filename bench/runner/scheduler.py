@@ -8,13 +8,12 @@ because what one process measures twice is not two measurements (Kalibera and Jo
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.cli.console import Progress
 from bench.kernel import Contestant
 from bench.probes import machine as facts
 from bench.probes import nvml
@@ -27,6 +26,7 @@ from bench.runner.process import MEMORY_LIMIT, Failure, Worker
 from bench.task.problem import Problem, in_reach
 from bench.task.scopes import images_read
 
+Progress = Callable[[str, str, int, int], None]  # stage, kernel, steps behind, steps in all
 BASELINE = (("baseline", "l1"),)
 PREDICT = (("predict", "l1"),)
 FULL = (("mean", "-"), ("predict", "l1"), ("predict", "l2"), ("baseline", "l1"), ("end_to_end", "l1"))

@@ -1,12 +1,11 @@
 """What the digits themselves say about the documents' claims, exactly: no kernel is asked, and nothing is timed."""
 
 from fractions import Fraction
-from math import comb
 from typing import Any
 
 import numpy as np
 
-from bench.analysis.speedup import interval
+from bench.stats import interval
 from bench.task.problem import Problem
 
 
@@ -54,13 +53,3 @@ def relative_margins(distances: np.ndarray) -> np.ndarray:
     both = nearest + second
     margins: np.ndarray = np.divide(second - nearest, both, out=np.zeros(len(both)), where=both > 0)
     return margins
-
-
-def sign_test(ours: int, theirs: int) -> float:
-    """Return the two-sided p of a fair coin falling this unevenly or more: exact, from the binomial distribution.
-
-    Source: Hollander & Wolfe, *Nonparametric Statistical Methods*, 3.4; ties have no vote.
-    """
-    n = ours + theirs
-    tail = sum(comb(n, k) for k in range(min(ours, theirs) + 1))
-    return min(1.0, float(Fraction(2 * tail, 2**n)))

@@ -10,6 +10,7 @@ from itertools import product
 
 import numpy as np
 
+from bench import stats
 from bench.analysis import speedup
 from bench.records.sample import Sample
 
@@ -122,7 +123,7 @@ def ratio_of_means(reference, kernel):
 
 def pooled(reference, kernel):
     """Return the interval of all rounds as if each were independent evidence, recordings × 2: a mistake."""
-    return np.exp([speedup.interval(each.ravel())[:2] for each in reference - kernel])
+    return np.exp([stats.interval(each.ravel())[:2] for each in reference - kernel])
 
 
 def main():

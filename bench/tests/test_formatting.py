@@ -34,16 +34,16 @@ def test_ratios(times, text):
 
 
 def test_an_interval_has_its_level_where_it_is_asked_for():
-    found = Ratio(130, 116, 160.4, 0.96875, 6, 18, (), 1, None)
-    assert units.interval(found) == "116× to 160×"
-    assert units.interval(found, level=True) == "116× to 160×, 96.9% CI"
-    assert units.interval(found, show="{:.1f}".format) == "116.0 to 160.4"
-    assert units.interval(None) == units.interval(replace(found, low=None, high=None, level=None), level=True) == ""
+    ratio = Ratio(130, 116, 160.4, 0.96875, 6, 18, (), 1, None)
+    assert ratio.interval() == "116× to 160×"
+    assert ratio.interval(level=True) == "116× to 160×, 96.9% CI"
+    assert ratio.interval(show="{:.1f}".format) == "116.0 to 160.4"
+    assert replace(ratio, low=None, high=None, level=None).interval(level=True) == ""
 
 
 def test_a_median_whose_processes_fall_into_two_groups_is_marked(tmp_path):
     reference, quick = standings(record(tmp_path, samples(slower={"quick": (1, 1, 1, 1, 7, 7)})))
-    assert (units.median(reference), units.groups(reference)) == ("400 ms", "")
-    assert (units.median(quick), units.groups(quick)) == (
+    assert (reference.median, reference.two_groups) == ("400 ms", "")
+    assert (quick.median, quick.two_groups) == (
         "4.00 ms†", "4.00 ms (4 processes) and 28.0 ms (2 processes)",
     )  # fmt: skip

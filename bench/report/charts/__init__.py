@@ -5,10 +5,12 @@ A picture is a module with `draw(case) -> Drawing`; its docstring's first line i
 
 import importlib
 from dataclasses import dataclass
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from bench.report.selection import Case
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure  # which takes most of a second to import
 
 PICTURES = ("exhibits", "speedup", "ladder", "scaling", "scopes", "code_size", "memory", "gallery", "broadcasting")
 OF_DIGITS = ("gallery", "broadcasting")  # these show pixels, which no record holds
@@ -22,7 +24,7 @@ class NotDrawn(Exception):
 class Drawing:
     """A picture: its figure, its caption, and the text that says in words and numbers what it shows."""
 
-    figure: Figure
+    figure: "Figure"
     caption: str
     alt: str
 

@@ -131,7 +131,7 @@ def _costs(axes: Axes, x: float, y: float, exhibit: Exhibit) -> None:
     """What a kernel costs, in three numbers, each with what it is."""
     costs = (
         (f"{exhibit.tokens}", f"tokens, in {exhibit.lines} lines"),
-        (units.median(exhibit.standing), f"for {exhibit.standing.images:,} images"),
+        (exhibit.standing.median, f"for {exhibit.standing.images:,} images"),
         (exhibit.per_image, "per image"),
     )
     for left, (value, meaning) in zip((x, x + 90, x + 182), costs, strict=True):
@@ -143,12 +143,12 @@ def _costs(axes: Axes, x: float, y: float, exhibit: Exhibit) -> None:
 
 def _comparison(pair: list[Exhibit]) -> str:
     """Return how the second compares with the first, with the confidence interval where there is one."""
-    second, interval = pair[1].standing, units.interval(pair[1].standing.ratio)
+    second, interval = pair[1].standing, pair[1].standing.interval
     share = pair[1].tokens / pair[0].tokens
     return f"{units.ratio(second.speedup)} as fast{f' ({interval})' if interval else ''}, in {share:.0%} of the tokens"
 
 
 def _said(exhibit: Exhibit) -> str:
     stale = ", stale: its source has changed since" if exhibit.stale else ""
-    time = f"{units.median(exhibit.standing)} for {exhibit.standing.images:,} images, {exhibit.per_image} per image"
+    time = f"{exhibit.standing.median} for {exhibit.standing.images:,} images, {exhibit.per_image} per image"
     return f"{exhibit.tokens} tokens in {exhibit.lines} lines, {time}{stale}"

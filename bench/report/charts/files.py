@@ -7,13 +7,15 @@ from html import unescape
 from pathlib import Path
 
 from bench.files import whole
-from bench.report.charts import Drawing, style
+from bench.report.charts import Drawing
 
 NOTHING = {"Date": None, "Creator": None, "Format": None, "Type": None}  # nothing of the moment or of matplotlib
 
 
 def svg(drawing: Drawing) -> str:
     """Return a picture as SVG; its title is the caption, its description the text in words and numbers."""
+    from bench.report.charts import style  # with matplotlib, which pages without pictures need not wait for
+
     text = io.StringIO()
     with style.drawing():
         metadata = {**NOTHING, "Title": drawing.caption, "Description": drawing.alt}
@@ -23,6 +25,8 @@ def svg(drawing: Drawing) -> str:
 
 def save(drawing: Drawing, stem: Path, suffixes: Sequence[str] = (".svg", ".png")) -> list[Path]:
     """Write a picture with each of the suffixes, each file whole or not at all, and return the paths."""
+    from bench.report.charts import style
+
     paths = [stem.with_name(f"{stem.name}{suffix}") for suffix in suffixes]
     for path in paths:
         with whole(path) as partial, style.drawing():

@@ -78,7 +78,7 @@ def _beside(step: Step) -> str:
     """Return what stands beside a step: its ratio to the one before, and its seconds."""
     times = "the reference" if step.name == REFERENCE else step.times or step.without
     doubt = " (not resolved)" if step.resolved is False and step.interval else ""
-    return f"{times}{doubt} · {units.median(step.standing)}"
+    return f"{times}{doubt} · {step.standing.median}"
 
 
 def _words(step: Step, label: str) -> str:

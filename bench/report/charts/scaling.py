@@ -9,6 +9,7 @@ from statistics import median
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from bench import stats
 from bench.analysis import checklist, crossover, speedup
 from bench.analysis.crossover import Crossover
 from bench.formatting import time
@@ -75,7 +76,7 @@ def _points(samples: Sequence[Sample]) -> list[Point]:
             median(math.log(each.seconds / size) for each in here if each.process == process)
             for process in {each.process for each in here}
         ]
-        interval = speedup.interval(logs)
+        interval = stats.interval(logs)
         ends = (math.exp(interval[0]), math.exp(interval[1])) if interval else None
         points.append(Point(size, speedup.seconds(here)[0] / size, ends))
     return points

@@ -70,7 +70,7 @@ def _cells(record: Record) -> dict[str, dict[str, Cell]]:
     for scope, (title, distance) in SCOPES.items():
         rows = standings(record, scope, distance)
         if rows and not (several and scope == "baseline"):
-            named = {each.kernel: Cell(units.median(each), each.seconds) for each in rows}
+            named = {each.kernel: Cell(each.median, each.seconds) for each in rows}
             cells[title] = {name: cell for name, cell in named.items() if name in baseline}
     return cells
 

@@ -70,11 +70,11 @@ def _by_reason(absent: Sequence[Absent]) -> dict[str, list[str]]:
 def _beside(own: Standing, stale: bool) -> str:
     """Return what stands beside a bar: ratio and seconds."""
     times = "1×, the reference" if own.kernel == REFERENCE else units.ratio(own.speedup)
-    return " · ".join([times, units.median(own), *(["stale"] if stale else [])])
+    return " · ".join([times, own.median, *(["stale"] if stale else [])])
 
 
 def _interval(own: Standing) -> str:
-    interval = units.interval(own.ratio, level=True)
+    interval = own.ratio.interval(level=True) if own.ratio else ""
     return f", {interval}" if interval and own.kernel != REFERENCE else ""
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from bench import stats
 from bench.analysis import speedup
 from bench.analysis.speedup import Group
 from bench.records.sample import Sample
@@ -156,18 +157,18 @@ RANKS = [
 @pytest.mark.parametrize(("count", "rank", "level"), RANKS)  # those that statistics books print for the sign test
 def test_ranks_and_achieved_levels(count, rank, level):
     values = [float(each) for each in range(count, 0, -1)]
-    assert speedup.interval(values) == (rank, count + 1 - rank, pytest.approx(level, abs=1e-12))
+    assert stats.interval(values) == (rank, count + 1 - rank, pytest.approx(level, abs=1e-12))
 
 
 def test_other_levels():
-    assert speedup.interval(range(5), 0.9) == (0, 4, 0.9375)
-    assert speedup.interval(range(5), 0.9375) == (0, 4, 0.9375)  # exactly reached is reached
-    assert speedup.interval(range(3), 1e-9) == (0, 2, 0.75)
-    assert [speedup.interval(range(count)) for count in range(6)] == [None] * 6
-    assert speedup.interval(range(7), 0.99) is None
+    assert stats.interval(range(5), 0.9) == (0, 4, 0.9375)
+    assert stats.interval(range(5), 0.9375) == (0, 4, 0.9375)  # exactly reached is reached
+    assert stats.interval(range(3), 1e-9) == (0, 2, 0.75)
+    assert [stats.interval(range(count)) for count in range(6)] == [None] * 6
+    assert stats.interval(range(7), 0.99) is None
     for level in (0, 1, 95):
         with pytest.raises(ValueError, match="between 0 and 1"):
-            speedup.interval(range(9), level)
+            stats.interval(range(9), level)
 
 
 # Drift.

@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from bench import __main__, kernel
-from bench.cli import verbs
+from bench.cli import digits as digits_module
+from bench.cli import options
 from bench.kernel import ROOT
 from bench.runner import checking
 from bench.runner import checkpoint as unfinished
@@ -37,7 +38,7 @@ def rung(tmp_path, monkeypatch):
 
 
 def chosen(ladder=False, kernels=(), files=()):
-    choice = verbs.Choice("auto", None, list(kernels), tuple(files), (), 0, 1.0, True)
+    choice = options.Choice("auto", None, list(kernels), tuple(files), (), 0, 1.0, True)
     return [each.kernel for each in choice.contestants(ladder)]
 
 
@@ -100,16 +101,16 @@ def test_a_kernel_belongs_to_the_small_data_set_that_it_names_and_per_class_over
     kernels = [contestant(write_kernel(tmp_path / f"{name}.py", line)) for name, line in lines.items()]
 
     def asked(per_class):
-        sets = verbs.data_sets(kernels, digits, per_class)
+        sets = digits_module.data_sets(kernels, digits, per_class)
         return {each.problem.per_class: [one.name for one in each.contestants] for each in sets}
 
     assert asked(None) == {0: ["all", "many"], 5: ["few"], 40: ["nearly_all"]}
-    assert [each.problem.name for each in verbs.data_sets(kernels, digits, None)] == [
+    assert [each.problem.name for each in digits_module.data_sets(kernels, digits, None)] == [
         "tiny", "tiny[5 per class]", "tiny[40 per class]",
     ]  # fmt: skip
     assert asked(7) == {7: list(lines)}
     assert asked(41) == {0: list(lines)}
-    assert verbs.data_sets(kernels[1:2], digits, None)[0].problem.train_counts == [5, 5]
+    assert digits_module.data_sets(kernels[1:2], digits, None)[0].problem.train_counts == [5, 5]
 
 
 @pytest.mark.usefixtures("rung")

@@ -14,8 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from bench import __main__, kernel
+from bench.cli import digits as digits_module
+from bench.cli import options
 from bench.cli import run as running
-from bench.cli import verbs
 from bench.kernel import REFERENCE, ROOT
 from bench.records import model as records
 from bench.records import reader as reading
@@ -160,7 +161,7 @@ def test_a_run_whose_reference_fails_says_that_there_is_no_page_and_why(place, m
     def instead(extra=()):
         return [replace(each, path=broken) if each.name == REFERENCE else each for each in kernel.discover(extra)]
 
-    monkeypatch.setattr(verbs, "discover", instead)
+    monkeypatch.setattr(options, "discover", instead)
     monkeypatch.setattr(running, "discover", instead)
     (place / "mine.py").write_text(NUMPY)
     done = invoke("run", "--quick", "--quiet", "--data", place / "small", "--kernel", place / "mine.py")
@@ -190,7 +191,7 @@ def test_numbers_of_images_and_what_runs_out_of_memory_or_is_skipped(place):
 
 
 def test_running_out_of_memory_is_a_result_at_a_size_and_a_wrong_answer_is_none():
-    choice = verbs.Choice("auto", None, [], (), (), 0, 1.0, True)
+    choice = options.Choice("auto", None, [], (), (), 0, 1.0, True)
     greedy = Verdict("a", "broken", "out of memory: std::bad_alloc")
     assert (choice.status([greedy], sized=True), choice.status([greedy])) == (0, 1)
     assert choice.status([Verdict("a", "disagrees", "l1: ")], sized=True) == 1
@@ -198,7 +199,7 @@ def test_running_out_of_memory_is_a_result_at_a_size_and_a_wrong_answer_is_none(
 
 def test_a_small_data_set_alone_has_no_page(capsys):
     small = pose(noise().first_of_each_class(2))
-    running._tell_claims([running.Done(verbs.DataSet(small, ()), [], [])])
+    running._tell_claims([running.Done(digits_module.DataSet(small, ()), [], [])])
     assert capsys.readouterr().out.startswith("There is no page, for no whole data set was recorded: ")
 
 

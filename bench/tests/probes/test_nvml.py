@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from bench.probes import machine as facts
 from bench.probes import nvml
 from bench.records import metadata
+from bench.records.model import NOT_MEASURED
 from bench.runner import collection as gathering
 from bench.runner.configuration import Configuration
 from bench.runner.scheduler import Finished, Plan
@@ -83,7 +84,7 @@ def test_without_a_driver_there_is_none(binding, monkeypatch, module):
 def test_what_the_gpu_does_not_support_is_not_measured_and_the_rest_is(binding):
     binding(Binding(refused=("nvmlDeviceGetEnforcedPowerLimit", "nvmlDeviceGetCurrentClocksEventReasons")))
     found = {**nvml.facts(), **nvml.state()}
-    refused = {key for key, value in found.items() if str(value).startswith(nvml.NOT_MEASURED)}
+    refused = {key for key, value in found.items() if str(value).startswith(NOT_MEASURED)}
     assert refused == {"gpu_power_limit_watts", "gpu_throttled"}
     assert found["gpu_throttled"] == "not measured: NVML says Not Supported"
 

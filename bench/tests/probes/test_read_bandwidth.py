@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.probes import read_bandwidth as limit
+from bench.report import tables
 
 CACHES = "L1 48K, L2 1024K, L3 32768K"
 
@@ -95,5 +96,5 @@ def test_threads_run_side_by_side_and_the_time_is_of_all_of_them():
     ],
 )
 def test_the_level_that_holds_the_working_set(size, threads, level):
-    assert limit.cache_level(size, threads, CACHES) == level
-    assert limit.cache_level(size, threads, "unknown") == "unknown"
+    assert tables.cache_level(size, threads, CACHES) == level
+    assert tables.cache_level(size, threads, "unknown") == "unknown"

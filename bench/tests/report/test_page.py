@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 import data
 from bench import __main__
 from bench.analysis import claims
-from bench.grid import Grid
+from bench.formatting import Grid
 from bench.kernel import REFERENCE
 from bench.records import model as records
 from bench.report import charts, readme

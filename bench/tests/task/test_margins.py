@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench import stats
 from bench.analysis import claims
 from bench.task import margins as evidence
 from bench.task.problem import pose
@@ -23,20 +24,20 @@ DISTANCES = st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size
     ("ours", "theirs", "p"), [(0, 0, 1), (1, 0, 1), (5, 5, 1), (5, 0, 2 / 32), (6, 0, 2 / 64), (7, 1, 2 * 9 / 256)]
 )
 def test_the_sign_test_by_hand(ours, theirs, p):
-    assert evidence.sign_test(ours, theirs) == evidence.sign_test(theirs, ours) == pytest.approx(p, abs=1e-15)
+    assert stats.sign_test(ours, theirs) == stats.sign_test(theirs, ours) == pytest.approx(p, abs=1e-15)
 
 
 @given(st.integers(0, 6), st.integers(0, 6))
 def test_the_sign_test_is_the_part_of_all_tosses_that_are_as_uneven(ours, theirs):
     heads = np.array([toss.bit_count() for toss in range(2 ** (ours + theirs))])
     uneven = abs(2 * heads - ours - theirs) >= abs(ours - theirs)
-    assert evidence.sign_test(ours, theirs) == pytest.approx(float(uneven.mean()))
+    assert stats.sign_test(ours, theirs) == pytest.approx(float(uneven.mean()))
 
 
 def test_the_sign_test_of_many_images_neither_overflows_nor_is_nothing():
-    assert 0 < evidence.sign_test(1000, 500) < 1e-30
-    assert evidence.sign_test(700, 701) == 1
-    assert 0 < evidence.sign_test(600, 400) < evidence.sign_test(560, 440) < 0.001
+    assert 0 < stats.sign_test(1000, 500) < 1e-30
+    assert stats.sign_test(700, 701) == 1
+    assert 0 < stats.sign_test(600, 400) < stats.sign_test(560, 440) < 0.001
 
 
 # Margins.
