@@ -1,9 +1,10 @@
-"""Imports go one way, and what is imported is this checkout's."""
+"""Imports go one way, as the table says, and what is imported is this checkout's."""
 
 import ast
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import bench
 import data
@@ -11,6 +12,24 @@ import kernels
 from bench.kernel import ROOT
 
 ARRAY_LIBRARIES = {"torch", "jax", "cupy", "numba", "pandas", "scipy", "tensorflow", "mlx", "dask"}
+ROOT_MODULES = {"kernel", "stats", "files", "formatting"}  # of bench/ itself: anybody may import them
+ALLOWED = {  # what each room of bench/ may import besides itself and ROOT_MODULES
+    "kernel": set(),
+    "stats": set(),
+    "files": set(),
+    "formatting": set(),
+    "code_size": set(),
+    "task": {"data"},
+    "records": set(),
+    "probes": {"task", "records", "offline"},
+    "runner": {"task", "records", "probes", "code_size"},
+    "analysis": {"records"},
+    "report": {"records", "analysis", "code_size", "task"},
+    "offline": {"data"},
+    "cli": {"data", "task", "records", "probes", "runner", "analysis", "report", "code_size"},
+    "__main__": {"data", "records"},
+}
+OF_DIGITS = {"selection", "gallery", "broadcasting"}  # what of report/ shows digits, and may import task/
 
 
 def sources(folder: str) -> list[Path]:
@@ -19,63 +38,71 @@ def sources(folder: str) -> list[Path]:
     return [path for path in files if "tests" not in path.parts and not path.name.startswith("test_")]
 
 
-def module(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-
-
-def imported(nodes: Iterator[ast.AST]) -> set[str]:
-    """Return the dotted names that the nodes import; `from a import b` gives both a and a.b."""
+def imported(path: Path) -> set[str]:
+    """Return the dotted names that a module imports anywhere; `from a import b` gives a.b."""
     names = set()
-    for node in nodes:
+    for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, "imports are absolute here"
-            names |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
 
-def everywhere(path: Path) -> set[str]:
-    return imported(ast.walk(ast.parse(path.read_bytes())))
-
-
 def packages(path: Path) -> set[str]:
-    return {name.partition(".")[0] for name in everywhere(path)}
+    return {name.partition(".")[0] for name in imported(path)}
 
 
-def test_data_knows_neither_bench_nor_kernels() -> None:
+def room(dotted: str) -> str:
+    """Return the room of bench/ that a dotted name is in, or the package that it is of."""
+    package, _, rest = dotted.partition(".")
+    return rest.partition(".")[0] if package == "bench" else package
+
+
+@pytest.mark.parametrize("path", sources("bench"), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_room_imports_what_the_table_allows(path: Path) -> None:
+    inside = path.relative_to(ROOT / "bench").with_suffix("").parts
+    if inside[0] == "__init__":
+        return
+    ours = {room(name) for name in imported(path) if name.partition(".")[0] in ("bench", "data", "kernels")}
+    allowed = (
+        ALLOWED[inside[0]] | {inside[0]} | (ROOT_MODULES - {inside[0]} if len(inside) > 1 else {"kernel", "stats"})
+    )
+    assert ours <= allowed, f"{path.name} may not import {', '.join(sorted(ours - allowed))}"
+    if inside[0] == "report" and "task" in ours:
+        assert inside[-1] in OF_DIGITS
+    libraries = packages(path) & ARRAY_LIBRARIES
+    assert libraries <= ({"torch"} if path.name == "gpu_bandwidth.py" else set())  # which measures it with something
+
+
+def test_data_and_kernels_know_nothing_of_bench() -> None:
     for path in sources("data"):
         assert not packages(path) & {"bench", "kernels"}, path
-
-
-def test_kernels_import_nothing_of_the_project() -> None:
     for path in sources("kernels"):
         assert not packages(path) & {"bench", "kernels", "data"}, path
-
-
-def test_bench_imports_no_kernel_and_no_array_library_but_numpy() -> None:
-    for path in sources("bench"):
-        allowed = {"torch"} if path.name == "gpu_bandwidth.py" else set()  # a GPU's limit is measured with something
-        assert not packages(path) & {"kernels", *ARRAY_LIBRARIES} - allowed, path
 
 
 def test_the_oracle_stands_alone() -> None:
     assert packages(ROOT / "bench" / "task" / "oracle.py") <= {*sys.stdlib_module_names, "numpy"}
 
 
-def test_recording_elsewhere_starts_without_any_package() -> None:
-    start = everywhere(ROOT / "bench" / "offline" / "record.py")
-    assert {name for name in start if name.startswith(("bench", "data"))} == {"bench.files", "bench.files.whole"}
+def test_recording_on_another_machine_starts_without_any_package() -> None:
+    start = imported(ROOT / "bench" / "offline" / "record.py")
+    assert {name for name in start if name.startswith(("bench", "data"))} == {"bench.files.whole"}
     for path in ("offline/record.py", "files.py", "__init__.py"):
         assert packages(ROOT / "bench" / path) <= {*sys.stdlib_module_names, "bench"}, path
 
 
 def test_bench_has_no_circles() -> None:
-    modules = {module(path): path for path in sources("bench")}
-    graph = {
-        name: {other for other in imported(iter(ast.parse(path.read_bytes()).body)) if other in modules} - {"bench"}
-        for name, path in modules.items()
-    }
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sources("bench")}
+
+    def at_import(path: Path) -> set[str]:
+        body = ast.Module([node for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.ImportFrom)], [])
+        names = {f"{node.module}.{alias.name}" for node in body.body for alias in node.names}
+        return {other for other in modules for name in names if name == other or name.startswith(f"{other}.")}
+
+    graph = {name: at_import(path) - {name} for name, path in modules.items()}
     while leaves := [name for name, others in graph.items() if not others]:
         for leaf in leaves:
             del graph[leaf]
@@ -90,11 +117,12 @@ def test_no_module_hides_one_of_the_standard_library() -> None:
             assert path.stem.startswith("__") or path.stem not in sys.stdlib_module_names, path
 
 
-def test_the_checks_themselves_see_imports() -> None:
-    code = "import torch.nn as nn\ndef late():\n    from bench.task.oracle import solve"
-    assert imported(ast.walk(ast.parse(code))) == {"torch.nn", "bench.task.oracle", "bench.task.oracle.solve"}
-    assert len(sources("bench")) > 15
-    assert "bench.task.verify" in {module(path) for path in sources("bench")}
+def test_the_checks_themselves_see_imports(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text("import torch.nn as nn\ndef late():\n    from bench.task.oracle import solve")
+    assert imported(path) == {"torch.nn", "bench.task.oracle.solve"}
+    assert (room("bench.task.oracle.solve"), room("data.load")) == ("task", "data")
+    assert len(sources("bench")) > 50
 
 
 def test_packages_are_this_checkouts() -> None:
