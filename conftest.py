@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import data
-from bench import kernel as kernels
+from bench import kernel
 from bench.cli import digits as chosen
 from bench.runner.in_process import Verified, verified_in_process
 from bench.task.problem import Problem
@@ -40,16 +40,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     option = metafunc.config.option
     try:
-        contestants = kernels.discover(option.kernel)
+        specs = kernel.discover(option.kernel)
         if names := [name.strip() for name in option.kernels.split(",") if name.strip()]:
-            contestants = kernels.select(contestants, [*names, *(path.stem for path in option.kernel)])
+            specs = kernel.select(specs, [*names, *(path.stem for path in option.kernel)])
         elif not option.ladder:
-            contestants = [each for each in contestants if not each.rung]
-    except kernels.UnknownKernel as error:
+            specs = [each for each in specs if not each.on_ladder]
+    except kernel.UnknownKernel as error:
         raise pytest.UsageError(str(error)) from error
-    metafunc.parametrize(
-        "verified", contestants, ids=[each.name for each in contestants], indirect=True, scope="session"
-    )
+    metafunc.parametrize("verified", specs, ids=[each.name for each in specs], indirect=True, scope="session")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -59,25 +57,25 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, object]) -> Non
 
 
 @pytest.fixture(scope="session")
-def problem_of(pytestconfig: pytest.Config) -> Callable[[kernels.Contestant], Problem]:
+def problem_of(pytestconfig: pytest.Config) -> Callable[[kernel.KernelSpec], Problem]:
     """Return what solves a kernel's data set exactly: the digits that `--data` names, or the first of each class."""
     option = pytestconfig.option
     try:
         digits = data.load(option.data)
         solved = cache(lambda per_class: chosen.pose_first(digits, per_class))
-        return lambda contestant: solved(chosen.per_class_of(contestant, digits, option.per_class))
+        return lambda spec: solved(chosen.per_class_of(spec, digits, option.per_class))
     except data.DataError as error:
         pytest.exit(str(error), returncode=2)
 
 
 @pytest.fixture(scope="session")
-def verified(request: pytest.FixtureRequest, problem_of: Callable[[kernels.Contestant], Problem]) -> Verified:
+def verified(request: pytest.FixtureRequest, problem_of: Callable[[kernel.KernelSpec], Problem]) -> Verified:
     """One kernel, verified in this process: a test that asks for it cannot run with a wrong one."""
     try:
         return verified_in_process(request.param, problem_of(request.param))
     except SystemExit as error:  # which would end pytest, and with it the other kernels
         raise RuntimeError(f"{request.param.name} called sys.exit({error.code})") from error
-    except kernels.Unavailable as reason:
+    except kernel.Unavailable as reason:
         pytest.skip(f"{request.param.name} is unavailable: {reason}")
 
 

@@ -87,7 +87,7 @@ def source_hash(path: Path) -> str:
     try:
         tree = ast.parse(path.read_bytes())
     except OSError:
-        return "absent"
+        return "not_timed"
     except (SyntaxError, ValueError):  # it does not parse, and is broken for that
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     for node in ast.walk(tree):

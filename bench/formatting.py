@@ -30,7 +30,7 @@ def interval(low: float, high: float, level: float | None = None, show: Callable
     return f"{show(low)} to {show(high)}" + (f", {level:.1%} CI" if level else "")
 
 
-def share(part: float) -> str:
+def share_of_bound(part: float) -> str:
     """Return a part of the limit: 0.01%, 2.9%, 81.4%."""
     return f"{100 * part:.{1 if part >= 0.001 else 2}f}%"
 

@@ -42,7 +42,7 @@ class UnknownKernel(Exception):
 
 
 @dataclass(frozen=True)
-class Contestant:
+class KernelSpec:
     """One kernel on one device: `numpy_broadcast`, `torch_broadcast@cuda`.
 
     Attributes:
@@ -64,7 +64,7 @@ class Contestant:
     caption: str
     packages: tuple[str, ...]
     images: int = 0
-    rung: bool = False
+    on_ladder: bool = False
     after: str = ""
     why: str = ""
     peer: str = ""
@@ -74,7 +74,7 @@ class Contestant:
         return self.path.stem
 
 
-def discover(extra: Iterable[Path] = ()) -> list[Contestant]:
+def discover(extra: Iterable[Path] = ()) -> list[KernelSpec]:
     """Return every contestant of `kernels/`, then of its ladder, by name, then of the extra files. Imports nothing.
 
     Raises:
@@ -93,10 +93,10 @@ def discover(extra: Iterable[Path] = ()) -> list[Contestant]:
             raise UnknownKernel(f"{path}: there is a kernel {path.stem} already ({twin}); rename the file")
         if not twin:
             paths.append(path)
-    return [contestant for path in paths for contestant in _read(path)]
+    return [spec for path in paths for spec in _read(path)]
 
 
-def select(contestants: Sequence[Contestant], names: Iterable[str]) -> list[Contestant]:
+def select(specs: Sequence[KernelSpec], names: Iterable[str]) -> list[KernelSpec]:
     """Return the named contestants in the order of `contestants`; NAME alone means all of its devices.
 
     Raises:
@@ -104,13 +104,13 @@ def select(contestants: Sequence[Contestant], names: Iterable[str]) -> list[Cont
     """
     wanted = set(names)
     for name in sorted(wanted):
-        if not any(name in (each.name, each.kernel) for each in contestants):
-            known = ", ".join(each.name for each in contestants)
+        if not any(name in (each.name, each.kernel) for each in specs):
+            known = ", ".join(each.name for each in specs)
             raise UnknownKernel(f"no kernel is called {name!r}; there are {known}")
-    return [each for each in contestants if wanted & {each.name, each.kernel}]
+    return [each for each in specs if wanted & {each.name, each.kernel}]
 
 
-def _read(path: Path) -> list[Contestant]:
+def _read(path: Path) -> list[KernelSpec]:
     """Read docstring, DEVICES and imports with `ast`; what does not parse is found broken when it is loaded."""
     devices: tuple[str, ...] = ("cpu",)
     docstring, packages, images = "(does not parse)", [], 0
@@ -137,7 +137,7 @@ def _read(path: Path) -> list[Contestant]:
                 images = value
     called = [path.stem if devices == ("cpu",) else f"{path.stem}@{device}" for device in devices]
     return [
-        Contestant(
+        KernelSpec(
             name, path, device, docstring.partition("\n")[0], tuple(packages), images, path.parent == LADDER,
             after=after, why=why, peer=peer,
         )
@@ -151,14 +151,14 @@ def _sentence(beginning: str, docstring: str) -> tuple[str, str]:
     return (found[1], " ".join(found[2].split())) if found else ("", "")
 
 
-def why_unavailable(contestant: Contestant) -> str | None:
+def why_unavailable(spec: KernelSpec) -> str | None:
     """Return why a contestant cannot run here, as far as can be known without importing anything."""
-    if contestant.device == "cuda" and not (os.path.exists("/dev/nvidiactl") or shutil.which("nvidia-smi")):
+    if spec.device == "cuda" and not (os.path.exists("/dev/nvidiactl") or shutil.which("nvidia-smi")):
         return "no NVIDIA driver on this machine"  # first: no library would help
-    return next(filter(None, map(_why_missing, contestant.packages)), None)
+    return next(filter(None, map(_why_missing, spec.packages)), None)
 
 
-def load(contestant: Contestant) -> Kernel:
+def load(spec: KernelSpec) -> Kernel:
     """Import the kernel.
 
     Raises:
@@ -166,33 +166,33 @@ def load(contestant: Contestant) -> Kernel:
         BrokenKernel: it lacks a required function, or DEVICES is not a literal tuple of names.
         Exception: whatever else importing it raises is a mistake in it, and is not caught here.
     """
-    name = f"kernels.{contestant.kernel}"
-    spec = importlib.util.spec_from_file_location(name, contestant.path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    name = f"kernels.{spec.kernel}"
+    found = importlib.util.spec_from_file_location(name, spec.path)
+    assert found is not None
+    assert found.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(found)
     try:
-        spec.loader.exec_module(module)
+        found.loader.exec_module(module)
     except ModuleNotFoundError as error:
         if reason := _why_missing((error.name or "").partition(".")[0]):
             raise Unavailable(reason) from error
         raise
-    _keep_contract(module, contestant)
-    if hasattr(module, "unavailable") and (reason := module.unavailable(contestant.device)):
+    _keep_contract(module, spec)
+    if hasattr(module, "unavailable") and (reason := module.unavailable(spec.device)):
         raise Unavailable(str(reason))
     return cast(Kernel, module)
 
 
-def _keep_contract(module: ModuleType, contestant: Contestant) -> None:
+def _keep_contract(module: ModuleType, spec: KernelSpec) -> None:
     for function in ("prepare", "mean_images", "predict_l1"):
         if not callable(getattr(module, function, None)):
-            raise BrokenKernel(f"{contestant.path.name} has no function {function}, which the contract requires")
-    read = _read(contestant.path)
+            raise BrokenKernel(f"{spec.path.name} has no function {function}, which the contract requires")
+    read = _read(spec.path)
     devices = [each.device for each in read]
     if devices != [*getattr(module, "DEVICES", devices)]:  # or a device would be missing without a word
-        raise BrokenKernel(f"{contestant.path.name}: DEVICES must be a literal tuple, such as ('cpu', 'cuda')")
+        raise BrokenKernel(f"{spec.path.name}: DEVICES must be a literal tuple, such as ('cpu', 'cuda')")
     if getattr(module, "IMAGES", None) != (read[0].images or None):
-        raise BrokenKernel(f"{contestant.path.name}: IMAGES must be a literal number from 1, such as 20")
+        raise BrokenKernel(f"{spec.path.name}: IMAGES must be a literal number from 1, such as 20")
 
 
 def _why_missing(package: str) -> str | None:

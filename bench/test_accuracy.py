@@ -10,8 +10,8 @@ from bench.task.oracle import DISTANCES
 def test_accuracy(verified: Verified, distance: str) -> None:
     """The kernel answered every image as the oracle does: `verified` has proven that before it gets here."""
     if not verified.offers(distance):
-        pytest.skip(f"{verified.contestant.name} offers no {distance}")
-    problem = verified.work.problem
+        pytest.skip(f"{verified.spec.name} offers no {distance}")
+    problem = verified.prepared.problem
     exact = problem.answers[distance]
     due = problem.correct(exact.labels)
     got = verified.findings.correct[distance]

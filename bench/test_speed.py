@@ -9,8 +9,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.runner.in_process import Verified
-from bench.task import oracle
-from bench.task import scopes as workload
+from bench.task import oracle, scopes
 from bench.task.scopes import WrongAnswer
 from bench.task.verify import check_labels, check_means
 
@@ -21,9 +20,9 @@ FEWEST, MOST = 3, 50
 def time(benchmark: BenchmarkFixture, verified: Verified, scope: str, distance: str) -> None:
     """Time a scope and verify all that its timed calls returned."""
     if not verified.offers(distance):
-        pytest.skip(f"{verified.contestant.name} offers no {distance}")
-    problem = verified.work.problem
-    views, call = workload.call(verified.work, scope, distance)
+        pytest.skip(f"{verified.spec.name} offers no {distance}")
+    problem = verified.prepared.problem
+    views, call = scopes.call(verified.prepared, scope, distance)
     started = perf_counter()
     answers = [call(views())]
     rounds = round(BUDGET_S / (perf_counter() - started))

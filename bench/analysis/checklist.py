@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.analysis import summary as standing
-from bench.analysis.summary import Standing
+from bench.analysis import summary
+from bench.analysis.summary import Summary
 from bench.kernel import REFERENCE
 from bench.records.model import NOT_MEASURED, NOT_THROTTLED, BadRecord, Record
 
 FEWEST_PROCESSES = 6  # below, no distribution-free 95 % interval exists
-WORST_RESOLUTION = 0.05
+WORST_NOISE_FLOOR = 0.05
 WORST_DRIFT = 0.5
 WORST_SPREAD = 3  # between processes, times that within them, in logarithms
 WORST_SHARE = 1.25  # of the limit: beyond it, the whole interval, no error of the limit explains it
@@ -30,22 +30,22 @@ class Line:
     remedy: str = ""
 
 
-def judge(record: Record, scope: str = "baseline", distance: str = "l1", reference: str = REFERENCE) -> list[Line]:
+def review(record: Record, scope: str = "baseline", distance: str = "l1", reference: str = REFERENCE) -> list[Line]:
     """Return the checklist of a record in one scope and distance, in its order.
 
     Args:
         reference: what the ratios to be shown are over.
     """
-    rows = standing.standings(record, scope, distance)
+    rows = summary.summaries(record, scope, distance)
     return [
         *_answers(record, rows, distance),
         *_reference(record, scope, distance, reference),
-        *_limits(record, rows, scope),
+        *_bounds(record, rows, scope),
         *_processes(record),
-        *_resolution(record, scope, distance),
+        *_noise_floor(record, scope, distance),
         *_circumstances(record),
         *_times(record, rows, scope, distance),
-        *(Line("WARN", f"{each.kernel} is not in it: {each.status}", "see its reason") for each in record.absent),
+        *(Line("WARN", f"{each.kernel} is not in it: {each.status}", "see its reason") for each in record.not_timed),
     ]
 
 
@@ -60,20 +60,20 @@ def must_not_fail(record: Record, scope: str = "baseline", distance: str = "l1",
     Raises:
         BadRecord: with every line that fails.
     """
-    failing = [line for line in judge(record, scope, distance, reference) if line.level == "FAIL"]
+    failing = [line for line in review(record, scope, distance, reference) if line.level == "FAIL"]
     if failing:
         said = "; ".join(f"{line.found} ({line.remedy})" for line in failing)
         raise BadRecord(f"{record.path}: its checklist fails in {scope} {distance}: {said}")
 
 
-def _answers(record: Record, rows: Sequence[Standing], distance: str) -> Iterator[Line]:
+def _answers(record: Record, rows: Sequence[Summary], distance: str) -> Iterator[Line]:
     for judged in ("l1", "l2"):
-        scores = {row.kernel: record.kernel_facts[row.kernel].get(f"correct_{judged}") for row in rows}
+        scores = {row.kernel: record.kernel_metadata[row.kernel].get(f"correct_{judged}") for row in rows}
         if record.speed and (judged == distance or (judged, distance) == ("l1", "-")):  # L2 is optional
             for name in (name for name, score in scores.items() if not score):
                 yield Line("FAIL", f"{name} was not verified under {judged}", "python -m bench check")
         scores = {name: score for name, score in scores.items() if score}
-        close = int(record.facts.get(f"too_close_{judged}", 0))
+        close = int(record.metadata.get(f"too_close_{judged}", 0))
         if len(set(scores.values())) > 1 and close:
             yield Line("PASS", f"scores under {judged} may differ in {close} images that are too close to call")
         elif len(set(scores.values())) > 1:
@@ -93,17 +93,17 @@ def _reference(record: Record, scope: str, distance: str, reference: str) -> Ite
         yield Line("FAIL", f"{reference} is not in it, so there is no ratio to show", "record it too")
 
 
-def _limits(record: Record, rows: Sequence[Standing], scope: str) -> Iterator[Line]:
-    faster = {row.kernel: row.share for row in rows if row.share and row.share.value > 1}
-    for name, share in faster.items():
-        found = f"{name} is at {share.value:.0%} of the limit"
-        if (min(share.per_process) if share.low is None else share.low) > WORST_SHARE:
+def _bounds(record: Record, rows: Sequence[Summary], scope: str) -> Iterator[Line]:
+    faster = {row.kernel: row.share_of_bound for row in rows if row.share_of_bound and row.share_of_bound.value > 1}
+    for name, share_of_bound in faster.items():
+        found = f"{name} is at {share_of_bound.value:.0%} of the limit"
+        if (min(share_of_bound.per_process) if share_of_bound.low is None else share_of_bound.low) > WORST_SHARE:
             yield Line("FAIL", found, "faster than the machine can read: work is missing, or the limit is wrong")
         else:
             yield Line("WARN", found, "the limit is underestimated or work is missing")
-    devices = sorted({str(record.kernel_facts[row.kernel].get("device", "cpu")) for row in rows})
+    devices = sorted({str(record.kernel_metadata[row.kernel].get("device", "cpu")) for row in rows})
     measurable = [each for each in devices if each == "cpu" or scope != "end_to_end"]  # where a GPU's bytes travel
-    unmeasured = [each for each in measurable if not standing.limit(record, scope, each)]
+    unmeasured = [each for each in measurable if not summary.limit(record, scope, each)]
     for device in unmeasured:
         of = "" if device == "cpu" else f" on {device}"
         yield Line("WARN", f"the limit was not measured for it{of}", "record baseline or predict: python -m bench run")
@@ -119,36 +119,36 @@ def _processes(record: Record) -> Iterator[Line]:
         yield Line("WARN", record.label, "record six or more: python -m bench run")
 
 
-def _resolution(record: Record, scope: str, distance: str) -> Iterator[Line]:
-    resolution = standing.resolution(record, scope, distance)
-    if resolution is None:
+def _noise_floor(record: Record, scope: str, distance: str) -> Iterator[Line]:
+    noise_floor = summary.noise_floor(record, scope, distance)
+    if noise_floor is None:
         yield Line("WARN", "no kernel ran against itself", "record anew: python -m bench run")
-    elif resolution > WORST_RESOLUTION:
-        yield Line("WARN", f"resolution ±{resolution:.1%}: smaller differences are noise", "close what else runs")
+    elif noise_floor > WORST_NOISE_FLOOR:
+        yield Line("WARN", f"resolution ±{noise_floor:.1%}: smaller differences are noise", "close what else runs")
     else:
-        yield Line("PASS", f"resolution ±{resolution:.1%}, from a kernel against itself")
+        yield Line("PASS", f"resolution ±{noise_floor:.1%}, from a kernel against itself")
 
 
 def _circumstances(record: Record) -> Iterator[Line]:
-    facts = record.facts
-    cores = int(facts.get("cpu_count", 1))
+    metadata = record.metadata
+    cores = int(metadata.get("cpu_count", 1))
     for name in record.kernels():
-        in_force = str(record.kernel_facts[name].get("threads_in_force", ""))
+        in_force = str(record.kernel_metadata[name].get("threads_in_force", ""))
         counts = [int(count) for count in re.findall(r"[a-z] (\d+)", in_force)]  # "openblas 2, torch 2"; "1" of none
-        if facts.get("threads") == "1" and max(counts, default=1) > 1:
+        if metadata.get("threads") == "1" and max(counts, default=1) > 1:
             yield Line("WARN", f"{name} was asked for one thread and has {in_force}", "limit it in the kernel")
-        if facts.get("threads") == "all" and max(counts, default=cores) < cores:
+        if metadata.get("threads") == "all" and max(counts, default=cores) < cores:
             yield Line("WARN", f"{name} was asked for {cores} threads and has {in_force}", "do not limit it")
-    if facts.get("allocator_in_force", facts.get("allocator")) != facts.get("allocator"):
-        yield Line("WARN", f"the allocator setting is {facts['allocator_in_force']} here", "use the default")
-    if "gpu_throttled" in facts:
-        yield _throttled(str(facts["gpu_throttled"]))
-    load, overhead_s = float(facts.get("load_average", 0)), float(facts.get("overhead_s", 0))
+    if metadata.get("allocator_in_force", metadata.get("allocator")) != metadata.get("allocator"):
+        yield Line("WARN", f"the allocator setting is {metadata['allocator_in_force']} here", "use the default")
+    if "gpu_throttled" in metadata:
+        yield _throttled(str(metadata["gpu_throttled"]))
+    load, overhead_s = float(metadata.get("load_average", 0)), float(metadata.get("overhead_s", 0))
     if load > cores / 2:
         yield Line("WARN", f"load average {load:.1f} on {cores} cores at the start", "close what else runs")
-    if facts.get("governor", "unknown") not in ("performance", "unknown"):
-        yield Line("WARN", f"frequency governor {facts['governor']}", "set it to performance")
-    if str(facts.get("commit", "")).endswith("-modified"):
+    if metadata.get("governor", "unknown") not in ("performance", "unknown"):
+        yield Line("WARN", f"frequency governor {metadata['governor']}", "set it to performance")
+    if str(metadata.get("commit", "")).endswith("-modified"):
         yield Line("WARN", "recorded from a checkout with uncommitted changes", "commit, then record")
     if overhead_s > OVERHEAD_S:
         yield Line("WARN", f"the harness itself takes {overhead_s * 1e6:.1f} µs per call", "close what else runs")
@@ -165,7 +165,7 @@ def _throttled(reasons: str) -> Line:
     return Line("PASS", "the GPU was not throttled")
 
 
-def _times(record: Record, rows: Sequence[Standing], scope: str, distance: str) -> Iterator[Line]:
+def _times(record: Record, rows: Sequence[Summary], scope: str, distance: str) -> Iterator[Line]:
     found = []
     for row in rows:
         ratio = row.ratio if row.kernel != REFERENCE else None

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.analysis import checklist, speedup
-from bench.analysis import summary as standing
+from bench.analysis import checklist, speedup, summary
 from bench.analysis.speedup import Ratio
-from bench.analysis.summary import Standing
+from bench.analysis.summary import Summary
 from bench.kernel import REFERENCE, UnknownKernel
-from bench.records import reader as reading
+from bench.records import reader
 from bench.records.model import BadRecord, Record, differences
 from bench.records.sample import Sample
 
@@ -33,9 +32,9 @@ class Side:
         return self.record.of(self.kernel, self.scope, self.distance)
 
     @property
-    def standing(self) -> Standing:
+    def summary(self) -> Summary:
         """Where the kernel stands in its record."""
-        [row] = standing.standings(self.record, self.scope, self.distance, [self.kernel])
+        [row] = summary.summaries(self.record, self.scope, self.distance, [self.kernel])
         return row
 
 
@@ -54,7 +53,7 @@ class Comparison:
     base: Side
     new: Side
     ratio: Ratio
-    resolution: float | None
+    noise_floor: float | None
     verdict: str
     differs: tuple[str, ...]
     paired: bool
@@ -81,14 +80,14 @@ def compare(base: Side, new: Side, force: bool) -> Comparison:
     if differs and not force:
         raise BadRecord(f"these records are not comparable: {'; '.join(differs)}; --force compares and says so")
     paired = base.record.paired and new.record.paired
-    resolution, ratio = _resolution(base, new), speedup.ratio(base.samples, new.samples)
+    noise_floor, ratio = _noise_floor(base, new), speedup.ratio(base.samples, new.samples)
     if not paired:
         value = speedup.unpaired(base.samples, new.samples)
         ratio = replace(ratio, value=value, low=None, high=None, level=None, drift=None)
     elif base.record.path != new.record.path:
         ratio = replace(ratio, drift=None)  # round 3 of one recording and round 3 of another have no time in common
-    verdict = "not resolved" if resolution is None else speedup.verdict(ratio, resolution)
-    return Comparison(base, new, ratio, resolution, verdict, differs, paired)
+    verdict = "not resolved" if noise_floor is None else speedup.outcome(ratio, noise_floor)
+    return Comparison(base, new, ratio, noise_floor, verdict, differs, paired)
 
 
 def _must_be_usable(side: Side) -> None:
@@ -96,7 +95,7 @@ def _must_be_usable(side: Side) -> None:
     if not record.speed:
         raise BadRecord(f"{record.path}: is a record of {record.kind}, expected one of times; name another")
     if not side.samples:
-        why = "".join(f"; {each.kernel} is {each.status}" for each in record.absent if each.kernel == side.kernel)
+        why = "".join(f"; {each.kernel} is {each.status}" for each in record.not_timed if each.kernel == side.kernel)
         known = ", ".join(record.kernels(scope, distance)) or "none"
         raise UnknownKernel(
             f"{record.path}: holds no {side.kernel} in {scope} {distance}; its kernels there: {known}{why}; "
@@ -105,12 +104,12 @@ def _must_be_usable(side: Side) -> None:
     checklist.must_not_fail(record, scope, distance, reference=side.kernel)
 
 
-def _resolution(base: Side, new: Side) -> float | None:
+def _noise_floor(base: Side, new: Side) -> float | None:
     """Return the worse of both recordings'; None where one of them does not tell.
 
     Two recordings did not take turns: what the reference kernel differs by between them is no smaller a doubt.
     """
-    found = [standing.resolution(side.record, side.scope, side.distance) for side in (base, new)]
+    found = [summary.noise_floor(side.record, side.scope, side.distance) for side in (base, new)]
     if base.record.path != new.record.path:
         drift = [side.record.of(REFERENCE, side.scope, side.distance) for side in (base, new)]
         found.append(abs(speedup.unpaired(*drift) - 1) if all(drift) else None)
@@ -139,17 +138,17 @@ def sides(
     if (b is None) == (against is None):
         raise UnknownKernel("compare takes two kernels, or one kernel and --against FILE")
     distance = "-" if scope == "mean" else distance  # there is no other
-    now = _under(configuration, reading.read_all(record) if record else _newest({a, b or a}, scope, distance))
-    before = _under(configuration, reading.read_all(against)) if against else now
+    now = _under(configuration, reader.read_all(record) if record else _newest({a, b or a}, scope, distance))
+    before = _under(configuration, reader.read_all(against)) if against else now
     return Side(a, before, scope, distance), Side(b or a, now, scope, distance)
 
 
 def _newest(kernels: set[str], scope: str, distance: str) -> list[Record]:
     """Return the newest record that holds all the kernels; of records of whole data sets first."""
-    for file in reading.of_speed():
+    for file in reader.of_speed():
         if kernels <= {*file[0].kernels(scope, distance)}:
             return file
-    return reading.newest()  # whose kernels are then told
+    return reader.newest()  # whose kernels are then told
 
 
 def _under(configuration: str | None, file: Sequence[Record]) -> Record:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from bench.analysis import summary as standing
+from bench.analysis import summary
 from bench.analysis.speedup import Ratio
 from bench.records.model import Record
 from bench.records.sample import Sample
@@ -104,7 +104,7 @@ def _timed(record: Record) -> dict[str, Timed]:
 
 
 def _between(base: str, new: str, base_timed: Timed, new_timed: Timed) -> Crossover:
-    ratios = {size: standing.paired(base_timed[size], new_timed[size]) for size in sorted({*base_timed} & {*new_timed})}
+    ratios = {size: summary.paired(base_timed[size], new_timed[size]) for size in sorted({*base_timed} & {*new_timed})}
     held = {size: ratio for size, ratio in ratios.items() if ratio}
     determined = any(ratio.low is not None for ratio in held.values())
     return Crossover(base, new, {size: _side(ratio) for size, ratio in held.items()}, determined)

@@ -9,13 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench import formatting as units
-from bench.analysis import checklist, claims, speedup
-from bench.analysis import summary as standing
+from bench import formatting
+from bench.analysis import checklist, claims, speedup, summary
 from bench.analysis.speedup import Ratio
-from bench.analysis.summary import Standing, standings
+from bench.analysis.summary import Summary, summaries
 from bench.formatting import Grid
-from bench.kernel import REFERENCE, Contestant
+from bench.kernel import REFERENCE, KernelSpec
 from bench.records.model import Record
 
 ABOUT_SPEED = ("C2", "C3")  # the claims that a baseline decides
@@ -39,11 +38,11 @@ class Step:
         without: why there is no ratio, in a few words; "" where there is one, or no kernel that it follows.
     """
 
-    contestant: Contestant
+    spec: KernelSpec
     depth: int
     images: int
-    standing: Standing
-    before: Standing | None
+    summary: Summary
+    before: Summary | None
     ratio: Ratio | None
     resolved: bool | None
     faults: float
@@ -52,7 +51,7 @@ class Step:
 
     @property
     def name(self) -> str:
-        return self.contestant.name
+        return self.spec.name
 
     @property
     def part(self) -> str:
@@ -62,7 +61,7 @@ class Step:
     @property
     def times(self) -> str:
         """How many times as fast as the one before it is, in words; "" where there is no ratio."""
-        return units.ratio(self.ratio.value) if self.ratio else ""
+        return formatting.ratio(self.ratio.value) if self.ratio else ""
 
     @property
     def interval(self) -> str:
@@ -70,13 +69,13 @@ class Step:
         return f"{self.ratio.interval() if self.ratio else ''}{', not resolved' if self.resolved is False else ''}"
 
 
-def steps(records: Sequence[Record], contestants: Iterable[Contestant]) -> list[Step]:
+def steps(records: Sequence[Record], specs: Iterable[KernelSpec]) -> list[Step]:
     """Return the steps that records hold, each after the one that it follows, of several the slowest first.
 
     Args:
         records: that of the whole data set, then those of small ones; a kernel belongs to the first that holds it.
     """
-    known = _known(contestants)
+    known = _known(specs)
     timed = _timed(records, known)
     above: dict[str, list[str]] = defaultdict(list)
     for name in timed:
@@ -91,11 +90,11 @@ def steps(records: Sequence[Record], contestants: Iterable[Contestant]) -> list[
     return [*climb(REFERENCE, 0)] if REFERENCE in timed else []
 
 
-def missing(records: Sequence[Record], contestants: Iterable[Contestant]) -> list[str]:
+def missing(records: Sequence[Record], specs: Iterable[KernelSpec]) -> list[str]:
     """Return the kernels of the ladder that records lack, as sentences: one for each reason."""
-    known = _known(contestants)
+    known = _known(specs)
     timed, holders = _timed(records, known), _holders(records)
-    why = {each.kernel: f"{each.status}, {each.in_short}" for record in reversed(records) for each in record.absent}
+    why = {each.kernel: f"{each.status}, {each.in_short}" for record in reversed(records) for each in record.not_timed}
     by_reason: dict[str, list[str]] = defaultdict(list)
     for name in known:
         if name not in timed:
@@ -110,9 +109,9 @@ def survivors(record: Record, small: Sequence[Record] = ()) -> list[tuple[str, s
     Supported ones come first.
     """
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for ruling in claims.rulings(record, small):
-        said = filter(None, (ruling.about, ruling.number or ruling.why.rstrip(".")))
-        found[ruling.claim, ruling.verdict].append(": ".join(said))
+    for verdict in claims.verdicts(record, small):
+        said = filter(None, (verdict.about, verdict.number or verdict.why.rstrip(".")))
+        found[verdict.claim, verdict.verdict].append(": ".join(said))
     order = (claims.SUPPORTED, claims.REFUTED, claims.UNDETERMINED)
     return [
         (f"{claim}, “{claims.CLAIMS[claim]}”", verdict, found[claim, verdict])
@@ -124,11 +123,11 @@ def survivors(record: Record, small: Sequence[Record] = ()) -> list[tuple[str, s
 
 def bound(record: Record) -> str:
     """Return how much faster than the reference any kernel could be on this machine, as a sentence; "" if unknown."""
-    share = standing.share(record, REFERENCE, "baseline", "l1", "cpu")
-    if share is None:
+    share_of_bound = summary.share_of_bound(record, REFERENCE, "baseline", "l1", "cpu")
+    if share_of_bound is None:
         return ""
-    said = f"Reading every byte once would be {units.ratio(1 / share.value)} as fast as {REFERENCE} here"
-    if 1 / share.value < claims.THOUSANDS:
+    said = f"Reading every byte once would be {formatting.ratio(1 / share_of_bound.value)} as fast as {REFERENCE} here"
+    if 1 / share_of_bound.value < claims.THOUSANDS:
         return f"{said}: on this machine no kernel can be a thousand times as fast, whatever it is written in."
     return f"{said}: that is the most that any kernel can reach on this machine."
 
@@ -136,20 +135,20 @@ def bound(record: Record) -> str:
 def peers(told: Sequence[Step]) -> list[tuple[str, str]]:
     """Return the libraries' own solutions among the steps: the kernel, and a sentence on what it is and reaches."""
     return [
-        (step.name, f"{step.contestant.peer} {units.ratio(step.standing.speedup)} as fast as {REFERENCE}.")
+        (step.name, f"{step.spec.peer} {formatting.ratio(step.summary.speedup)} as fast as {REFERENCE}.")
         for step in told
-        if step.contestant.peer
+        if step.spec.peer
     ]
 
 
-def by_configuration(told: Sequence[Sequence[Record]], contestants: Sequence[Contestant], cell: str) -> Grid:
+def by_configuration(told: Sequence[Sequence[Record]], specs: Sequence[KernelSpec], cell: str) -> Grid:
     """Return one thing about every step under several configurations, side by side.
 
     Args:
         told: for each configuration the records of `steps`.
         cell: "ratio", how many times as fast as the one before it is, or "faults", its page faults per call.
     """
-    by_name = [{step.name: step for step in steps(records, contestants)} for records in told]
+    by_name = [{step.name: step for step in steps(records, specs)} for records in told]
     rows = []
     for name in dict.fromkeys(name for held in by_name for name in held):
         each = [held.get(name) for held in by_name]
@@ -158,7 +157,7 @@ def by_configuration(told: Sequence[Sequence[Record]], contestants: Sequence[Con
         if cell == "faults":
             rows.append((label, *(f"{step.faults:,.0f}" if step else "" for step in each)))
         elif name != REFERENCE:
-            after = one.before.kernel if one.before else one.contestant.after
+            after = one.before.kernel if one.before else one.spec.after
             rows.append((label, after, *(_ratio(step) if step else "" for step in each)))
     columns = [records[0].configuration for records in told]
     return Grid(("step", *(("after",) if cell == "ratio" else ()), *columns), rows, right=columns)
@@ -168,9 +167,9 @@ def _ratio(step: Step) -> str:
     return f"{step.times} ({step.interval})" if step.interval else step.times or step.without
 
 
-def _known(contestants: Iterable[Contestant]) -> dict[str, Contestant]:
+def _known(specs: Iterable[KernelSpec]) -> dict[str, KernelSpec]:
     """Return by name those that are part of the story: the reference, and whoever says which one it follows."""
-    return {each.name: each for each in contestants if each.after or each.name == REFERENCE}
+    return {each.name: each for each in specs if each.after or each.name == REFERENCE}
 
 
 def _holders(records: Sequence[Record]) -> dict[str, Record]:
@@ -178,25 +177,25 @@ def _holders(records: Sequence[Record]) -> dict[str, Record]:
     return {name: record for record in reversed(records) for name in record.kernels()}
 
 
-def _timed(records: Sequence[Record], known: dict[str, Contestant]) -> dict[str, tuple[Record, Standing]]:
+def _timed(records: Sequence[Record], known: dict[str, KernelSpec]) -> dict[str, tuple[Record, Summary]]:
     """Return each kernel's record, and where it stands there; without the records that their checklists FAIL."""
     timed, holders = {}, _holders(records)
     for record in records:
-        if not checklist.failed(checklist.judge(record)):
-            for row in standings(record):
+        if not checklist.failed(checklist.review(record)):
+            for row in summaries(record):
                 if row.kernel in known and holders[row.kernel] is record:
                     timed[row.kernel] = (record, row)
     return timed
 
 
-def _predecessor(known: dict[str, Contestant], name: str) -> str:
+def _predecessor(known: dict[str, KernelSpec], name: str) -> str:
     """Return the contestant that one follows: on its own device where that one runs there, else on the CPU."""
     each = known[name]
     candidates = (f"{each.after}@{each.device}", each.after, f"{each.after}@cpu")
     return next((candidate for candidate in candidates if candidate in known), each.after)
 
 
-def _nearest(known: dict[str, Contestant], name: str, timed: Iterable[str]) -> str:
+def _nearest(known: dict[str, KernelSpec], name: str, timed: Iterable[str]) -> str:
     """Return below whom a step is shown: the nearest one on its way down to the reference that was timed."""
     passed = [name]
     while passed[-1] in known and known[passed[-1]].after:
@@ -206,20 +205,20 @@ def _nearest(known: dict[str, Contestant], name: str, timed: Iterable[str]) -> s
     return next((each for each in passed[1:] if each in timed), REFERENCE)
 
 
-def _step(known: dict[str, Contestant], record: Record, own: Standing, depth: int) -> Step:
-    contestant, before, ratio, resolved, without = known[own.kernel], None, None, None, ""
-    if contestant.after:
+def _step(known: dict[str, KernelSpec], record: Record, own: Summary, depth: int) -> Step:
+    spec, before, ratio, resolved, without = known[own.kernel], None, None, None, ""
+    if spec.after:
         predecessor = _predecessor(known, own.kernel)
         if record.of(predecessor):
-            [before] = standings(record, kernels=[predecessor])
-            ratio = standing.paired(record.of(predecessor), record.of(own.kernel)) if record.paired else None
+            [before] = summaries(record, kernels=[predecessor])
+            ratio = summary.paired(record.of(predecessor), record.of(own.kernel)) if record.paired else None
             without = "" if ratio else "no round holds both"
         else:
             without = f"{predecessor} was not recorded{' on these images' if record.per_class else ''}"
     if ratio and ratio.low is not None:
-        resolved = speedup.verdict(ratio, standing.resolution(record) or 0.0) != "not resolved"
+        resolved = speedup.outcome(ratio, summary.noise_floor(record) or 0.0) != "not resolved"
     return Step(
-        contestant, depth, record.per_class, own, before, ratio, resolved,
+        spec, depth, record.per_class, own, before, ratio, resolved,
         faults=_faults(record, own.kernel),
         faults_before=_faults(record, before.kernel) if before else None,
         without=without,

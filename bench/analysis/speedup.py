@@ -26,7 +26,7 @@ from bench.stats import interval, rank_correlation
 
 APART = 1.5  # processes whose times are further apart than this factor are two groups
 
-Verdict = Literal["faster", "slower", "not resolved"]
+Outcome = Literal["faster", "slower", "not resolved"]
 
 
 @dataclass(frozen=True)
@@ -120,22 +120,22 @@ def two_groups(samples: Iterable[Sample]) -> tuple[Group, Group] | None:
     return faster, slower
 
 
-def resolution(null: Ratio) -> float:
+def noise_floor(control: Ratio) -> float:
     """Return the smallest difference that today can be told from none, as a fraction: 0.013 is ±1.3 %.
 
     `null` is a kernel against itself, so all that it differs from 1 is the machine's doing. The worst of its interval's
     ends counts, or of its processes where it has no interval; as a factor, so that 2 and 1/2 are equally far from 1.
     """
-    ends = null.per_process if null.low is None or null.high is None else (null.low, null.high)
+    ends = control.per_process if control.low is None or control.high is None else (control.low, control.high)
     return math.expm1(max(abs(math.log(end)) for end in ends))
 
 
-def verdict(ratio: Ratio, resolution: float) -> Verdict:
+def outcome(ratio: Ratio, noise_floor: float) -> Outcome:
     """Return "faster" or "slower" where the whole interval says so and the difference exceeds the resolution.
 
     Both are asked for: the interval knows the chance of these processes, the null what this machine shows of nothing.
     """
-    if ratio.low is None or ratio.high is None or abs(math.log(ratio.value)) <= math.log1p(resolution):
+    if ratio.low is None or ratio.high is None or abs(math.log(ratio.value)) <= math.log1p(noise_floor):
         return "not resolved"
     return "faster" if ratio.low > 1 else "slower" if ratio.high < 1 else "not resolved"
 

@@ -15,7 +15,7 @@ from bench.records.sample import AGAIN, ALL_CORES, GPU_LAUNCH, GPU_READ, ONE_COR
 
 
 @dataclass(frozen=True)
-class Standing:
+class Summary:
     """One kernel in one scope and distance of a record.
 
     Attributes:
@@ -35,7 +35,7 @@ class Standing:
     images: int
     ratio: Ratio | None
     unpaired: float | None
-    share: Ratio | None
+    share_of_bound: Ratio | None
     first_call: float | None
     groups: tuple[Group, Group] | None
 
@@ -61,13 +61,13 @@ class Standing:
         return self.ratio.interval() if self.ratio else ""
 
 
-def standings(
+def summaries(
     record: Record, scope: str = "baseline", distance: str = "l1", kernels: Sequence[str] | None = None
-) -> list[Standing]:
+) -> list[Summary]:
     """Return where the kernels of a record stand, or those named, slowest first."""
     reference = record.of(REFERENCE, scope, distance)
     names = record.kernels(scope, distance) if kernels is None else kernels
-    rows = [_standing(record, name, reference, scope, distance) for name in names]
+    rows = [_summary(record, name, reference, scope, distance) for name in names]
     return sorted(rows, key=lambda row: -row.seconds)
 
 
@@ -78,14 +78,14 @@ def limit(record: Record, scope: str, device: str = "cpu") -> list[Sample]:
     the slower of reading and launching.
     """
     names = [GPU_READ, GPU_LAUNCH] if device != "cpu" else [ONE_CORE]
-    if device == "cpu" and record.facts.get("threads") != "1":
+    if device == "cpu" and record.metadata.get("threads") != "1":
         names.append(ALL_CORES)
     measured = [samples for name in names if (samples := record.of(name, scope, "-"))]
     binding = min if device == "cpu" else max
     return binding(measured, key=lambda samples: speedup.seconds(samples)[0], default=[])
 
 
-def share(record: Record, name: str, scope: str, distance: str, device: str) -> Ratio | None:
+def share_of_bound(record: Record, name: str, scope: str, distance: str, device: str) -> Ratio | None:
     """Return a device's limit over a kernel's seconds: of its own device, 1.0 is the limit; or of another, to compare.
 
     The fastest reading of the recording is the partner of every round: other work on the machine slows a reading down,
@@ -98,13 +98,13 @@ def share(record: Record, name: str, scope: str, distance: str, device: str) -> 
     return paired([replace(best, process=each.process, round=each.round) for each in samples], samples)
 
 
-def resolution(record: Record, scope: str = "baseline", distance: str = "l1") -> float | None:
+def noise_floor(record: Record, scope: str = "baseline", distance: str = "l1") -> float | None:
     """Return the smallest difference that this recording can tell from none, as a fraction; None without a null."""
-    if record.null is None or not record.paired:
+    if record.control is None or not record.paired:
         return None
-    once = record.of(record.null.removesuffix(AGAIN), scope, distance)
-    null = paired(once, record.of(record.null, scope, distance))
-    return speedup.resolution(null) if null else None
+    once = record.of(record.control.removesuffix(AGAIN), scope, distance)
+    control = paired(once, record.of(record.control, scope, distance))
+    return speedup.noise_floor(control) if control else None
 
 
 def paired(reference: Sequence[Sample], samples: Sequence[Sample]) -> Ratio | None:
@@ -113,17 +113,19 @@ def paired(reference: Sequence[Sample], samples: Sequence[Sample]) -> Ratio | No
     return speedup.ratio(reference, samples) if shared else None
 
 
-def _standing(record: Record, name: str, reference: Sequence[Sample], scope: str, distance: str) -> Standing:
+def _summary(record: Record, name: str, reference: Sequence[Sample], scope: str, distance: str) -> Summary:
     samples, first = record.of(name, scope, distance), record.of(name, "first_call")
     middle, smallest = speedup.seconds(samples)
-    return Standing(
+    return Summary(
         kernel=name,
         seconds=middle,
         smallest=smallest,
         images=samples[0].images,
         ratio=paired(reference, samples) if record.paired else None,
         unpaired=speedup.unpaired(reference, samples) if reference and not record.paired else None,
-        share=share(record, name, scope, distance, record.kernel_facts.get(name, {}).get("device", "")),
+        share_of_bound=share_of_bound(
+            record, name, scope, distance, record.kernel_metadata.get(name, {}).get("device", "")
+        ),
         first_call=speedup.seconds(first)[0] if first else None,
         groups=speedup.two_groups(samples),
     )

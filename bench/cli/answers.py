@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from bench.formatting import Grid
-from bench.runner.checking import Verdict
+from bench.runner.checking import CheckResult
 from bench.task.problem import Problem
 
 
@@ -15,10 +15,10 @@ def dataset(problem: Problem) -> str:
     return f"{problem.name}{note}, {train} training and {valid} validation images, SHA-256 {problem.digest[:16]}…"
 
 
-def agreement(problem: Problem, verdicts: Iterable[Verdict]) -> Iterable[str]:
+def agreement(problem: Problem, results: Iterable[CheckResult]) -> Iterable[str]:
     """Yield one line on who agrees, and one per distance."""
-    ran = [verdict for verdict in verdicts if verdict.status != "unavailable"]
-    agreeing = sum(verdict.status == "agrees" for verdict in ran)
+    ran = [result for result in results if result.status != "unavailable"]
+    agreeing = sum(result.status == "agrees" for result in ran)
     exact = problem.score(problem.correct(problem.answers["l1"].labels))
     if agreeing:
         all_of_them = "all " if 1 < agreeing == len(ran) else ""
@@ -33,27 +33,27 @@ def agreement(problem: Problem, verdicts: Iterable[Verdict]) -> Iterable[str]:
         )
 
 
-def failures(verdicts: Iterable[Verdict]) -> Iterable[str]:
+def failures(results: Iterable[CheckResult]) -> Iterable[str]:
     """Yield why each kernel that does not agree does not."""
-    for verdict in verdicts:
-        if verdict.status != "agrees":
-            yield f"{verdict.name} {'is ' if verdict.status != 'disagrees' else ''}{verdict.status}: {verdict.reason}"
+    for result in results:
+        if result.status != "agrees":
+            yield f"{result.name} {'is ' if result.status != 'disagrees' else ''}{result.status}: {result.reason}"
 
 
-def checked(judged: Sequence[tuple[Problem, Verdict]]) -> Grid:
+def checked(judged: Sequence[tuple[Problem, CheckResult]]) -> Grid:
     """Return the table of `check`: the verdicts, each with the problem that was put to the kernel."""
     rows = []
-    for problem, verdict in judged:
-        error = "" if verdict.mean_error is None else f"{verdict.mean_error:.1e}"
-        scores = [_score(problem, verdict, distance) for distance in problem.answers]
-        rows.append((verdict.name, *scores, error, verdict.status))
+    for problem, result in judged:
+        error = "" if result.mean_error is None else f"{result.mean_error:.1e}"
+        scores = [_score(problem, result, distance) for distance in problem.answers]
+        rows.append((result.name, *scores, error, result.status))
     columns = ("kernel", "L1 accuracy", "L2 accuracy", "mean-image error", "agreement")
     return Grid(columns, rows, right=["mean-image error"])
 
 
-def _score(problem: Problem, verdict: Verdict, distance: str) -> str:
-    if distance in verdict.correct:
-        correct = verdict.correct[distance]
+def _score(problem: Problem, result: CheckResult, distance: str) -> str:
+    if distance in result.correct:
+        correct = result.correct[distance]
         of = f" ({problem.per_class} per class)" if problem.per_class else ""
         return f"{problem.accuracy(correct):.4f}  {problem.score(correct)}{of}"
-    return "not offered" if verdict.status == "agrees" else ""
+    return "not offered" if result.status == "agrees" else ""

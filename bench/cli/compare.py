@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bench.analysis import comparison as comparing
+from bench.analysis import comparison
 from bench.cli import console
 from bench.cli.options import FILE
 from bench.formatting import Grid
@@ -30,12 +30,12 @@ from bench.report import comparison_text
               help="Exit with 1 if B is slower by more, and the interval resolves it.")  # fmt: skip
 def command(force: bool, shape: str | None, fail_slower: float | None, **sides: Any) -> None:
     """Say how much faster kernel B is than kernel A, how sure that is, and the verdict."""
-    sys.exit(compare(comparing.sides(**sides), force, shape or "table", fail_slower))
+    sys.exit(compare(comparison.sides(**sides), force, shape or "table", fail_slower))
 
 
-def compare(sides: tuple[comparing.Side, comparing.Side], force: bool, shape: str, fail_slower: float | None) -> int:
+def compare(sides: tuple[comparison.Side, comparison.Side], force: bool, shape: str, fail_slower: float | None) -> int:
     """Print a comparison as a table, "markdown" or "json"; return 1 if the new side is slower than allowed."""
-    found = comparing.compare(*sides, force)
+    found = comparison.compare(*sides, force)
     if shape == "json":
         print(json.dumps(comparison_text.as_json(found), indent=1))
     elif shape == "markdown":

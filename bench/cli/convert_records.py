@@ -4,7 +4,7 @@
 
 Schema 1 had a file for each configuration, and in it, with the key `first`, what was timed on the first so many images
 of each class. Now a file holds all configurations of one run, and a small data set has a file of its own, with facts
-that take the digits to be known. Samples stay as they are.
+that take the digits to be known. The rows `bound@` were called `limit@`. Samples stay as they are.
 """
 
 import gzip
@@ -18,16 +18,14 @@ import click
 
 import data
 from bench import files
-from bench.cli import publish as publishing
-from bench.records import metadata
-from bench.records import reader as reading
-from bench.records import writer as writing
-from bench.records.model import Absent, Recording
-from bench.records.sample import Footprint, Sample
-from bench.runner import collection as gathering
-from bench.task import margins as evidence
+from bench.cli import publish
+from bench.records import keys, reader, writer
+from bench.records.model import NotTimed, Recording
+from bench.records.sample import BOUND, Footprint, Sample
+from bench.runner import collection
+from bench.task import margins
 from bench.task.oracle import DISTANCES
-from bench.task.problem import Problem, pose
+from bench.task.problem import Problem, make_problem
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,15 +41,15 @@ def convert(folder: Path, source: str) -> None:
         if content["metadata"]["dataset_digest"] != digits.digest:
             raise click.ClickException(f"{path}: recorded on other digits than {source}; name those with --data")
         for per_class in sorted({int(told.get("first", 0)) for told, _ in _runs(content)}):
-            problem = pose(digits.first_of_each_class(per_class)) if per_class else None
+            problem = make_problem(digits.first_of_each_class(per_class)) if per_class else None
             recording = _recording(content, per_class, problem)
-            by_file[recording.facts["kind"], per_class].append(recording)
+            by_file[recording.metadata["kind"], per_class].append(recording)
     with tempfile.TemporaryDirectory() as scratch:
-        written = [writing.write(recordings, Path(scratch))[0].path for recordings in by_file.values()]
+        written = [writer.write(recordings, Path(scratch))[0].path for recordings in by_file.values()]
         for path in written:
-            target = folder / f"{reading.read(path).slot}.json.gz"
+            target = folder / f"{reader.read(path).slot}.json.gz"
             with files.whole(target) as partial:
-                partial.write_bytes(publishing.packed(path))
+                partial.write_bytes(publish.packed(path))
             click.echo(target)
     for path in old:
         path.unlink()
@@ -63,41 +61,42 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _runs(content: dict[str, Any]) -> list[tuple[dict[str, Any], list[float]]]:
-    """Return the whole metadata and the values of every run of a pyperf file."""
-    return [
-        ({**content["metadata"], **benchmark.get("metadata", {}), **run.get("metadata", {})}, run["values"])
-        for benchmark in content["benchmarks"]
-        for run in benchmark["runs"]
-    ]
+    """Return the whole metadata and the values of every run of a pyperf file, rows of the bound by their new name."""
+    runs = []
+    for benchmark in content["benchmarks"]:
+        for run in benchmark["runs"]:
+            told = {**content["metadata"], **benchmark.get("metadata", {}), **run.get("metadata", {})}
+            runs.append(({**told, "kernel": told["kernel"].replace("limit@", BOUND)}, run["values"]))
+    return runs
 
 
 def _recording(content: dict[str, Any], per_class: int, problem: Problem | None) -> Recording:
     """Return what a file of schema 1 says of its whole data set (0) or of so many images of each class."""
-    samples, footprints, kernel_facts = [], [], {}
+    samples, footprints, kernel_metadata = [], [], {}
     for told, values in _runs(content):
         if int(told.get("first", 0)) != per_class:
             continue
-        known = {key: told[key] for key in metadata.PER_KERNEL if key in told}
+        known = {key: told[key] for key in keys.PER_KERNEL if key in told}
         if problem and told.get("images_of_class") != per_class:  # it was verified on all images
             known.pop("mean_error", None)
-            exact = {f"correct_{distance}": evidence.exact(problem, distance) for distance in DISTANCES}
+            exact = {f"correct_{distance}": margins.exact(problem, distance) for distance in DISTANCES}
             known |= {key: score for key, score in exact.items() if key in known}
-        kernel_facts[told["kernel"]] = known
+        kernel_metadata[told["kernel"]] = known
         if content["metadata"]["kind"] == "memory":
             footprints.append(Footprint(**{key: told[key] for key in Footprint.__dataclass_fields__ if key in told}))
         else:
             fields = {key: told[key] for key in Sample.__dataclass_fields__ if key in told}
             samples += [Sample(seconds=seconds, **fields) for seconds in values]
-    known_keys = {key.name for key in metadata.KEYS if key.of in ("record", "digits")} - {"absent"}
-    facts = {key: fact for key, fact in content["metadata"].items() if key in known_keys}
-    facts["run"] = facts["date"].partition("+")[0].replace("-", "").replace(":", "") + "Z"
-    absent = [Absent(**entry) for entry in json.loads(content["metadata"]["absent"])]
-    if facts["kind"] == "speed":
-        facts["kind"] = "ladder" if {each.scope for each in samples} <= {"baseline", "first_call"} else "scopes"
+    known_keys = {key.name for key in keys.KEYS if key.of in ("record", "digits")} - {"not_timed"}
+    metadata = {key: fact for key, fact in content["metadata"].items() if key in known_keys}
+    metadata["run"] = metadata["date"].partition("+")[0].replace("-", "").replace(":", "") + "Z"
+    not_timed = [NotTimed(**entry) for entry in json.loads(content["metadata"]["absent"])]
+    if metadata["kind"] == "speed":
+        metadata["kind"] = "ladder" if {each.scope for each in samples} <= {"baseline", "first_call"} else "scopes"
     if problem:
-        facts |= gathering.digits_facts(problem)
-        absent = []
-    return Recording(samples, absent, facts, kernel_facts, footprints)
+        metadata |= collection.digits_metadata(problem)
+        not_timed = []
+    return Recording(samples, not_timed, metadata, kernel_metadata, footprints)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.kernel import Contestant, discover, select
+from bench.kernel import KernelSpec, discover, select
 
 if TYPE_CHECKING:
-    from bench.runner.checking import Verdict
+    from bench.runner.checking import CheckResult
+
+    pass
 
 
 def _names(_: click.Context, __: click.Parameter, value: str | None) -> list[str]:
@@ -78,7 +80,7 @@ class Choice:
     timeout_s: float
     quiet: bool
 
-    def contestants(self, ladder: bool = False) -> list[Contestant]:
+    def specs(self, ladder: bool = False) -> list[KernelSpec]:
         """Return the kernels that are named, else those of the files, else those of `kernels/`.
 
         Those of `require` join them, and all of the ladder where `ladder` says so.
@@ -88,20 +90,20 @@ class Choice:
         named = [*self.kernels, *extra] if self.kernels or self.files else []
         chosen = {each.name for each in select(everyone, named or extra)}
         if not named:
-            chosen |= {each.name for each in everyone if not each.rung}
-        return [each for each in everyone if each.name in chosen or (ladder and each.rung)]
+            chosen |= {each.name for each in everyone if not each.on_ladder}
+        return [each for each in everyone if each.name in chosen or (ladder and each.on_ladder)]
 
-    def status(self, verdicts: "Sequence[Verdict]", sized: bool = False) -> int:
+    def status(self, results: "Sequence[CheckResult]", sized: bool = False) -> int:
         """Return the exit status: 1 if a kernel is wrong or broken, a required one unavailable, or none agrees.
 
         Where sizes were recorded it is no failure to run out of memory at one of them, but a result.
         """
         from bench.runner.checking import OUT_OF_MEMORY
 
-        for verdict in verdicts:
-            if sized and (verdict.reason or "").startswith(OUT_OF_MEMORY):
+        for result in results:
+            if sized and (result.reason or "").startswith(OUT_OF_MEMORY):
                 continue
-            required = {verdict.name, verdict.name.partition("@")[0]} & set(self.require)
-            if verdict.status in ("disagrees", "broken") or (verdict.status == "unavailable" and required):
+            required = {result.name, result.name.partition("@")[0]} & set(self.require)
+            if result.status in ("disagrees", "broken") or (result.status == "unavailable" and required):
                 return 1
-        return int(not sized and all(verdict.status != "agrees" for verdict in verdicts))  # nothing was proven
+        return int(not sized and all(result.status != "agrees" for result in results))  # nothing was proven

@@ -7,10 +7,9 @@ import click
 from bench.cli import console
 from bench.cli.digits import with_digits
 from bench.cli.options import DIGITS, FILE
-from bench.records import reader as reading
-from bench.report import charts
-from bench.report import selection as cases
-from bench.report.charts import files as pictures
+from bench.records import reader
+from bench.report import charts, selection
+from bench.report.charts import files
 
 
 @click.command("plot")
@@ -23,7 +22,7 @@ def command(record: Path | None, source: str | None) -> None:
 
 def plot(path: Path | None, source: str | None) -> None:
     """Draw what a record, by default the newest local run's, has to show; print the paths."""
-    drawn = cases.alone(reading.read_all(path)) if path else cases.local() or cases.alone(reading.newest())
+    drawn = selection.alone(reader.read_all(path)) if path else selection.local() or selection.alone(reader.newest())
     drawn = with_digits([drawn], source)[0]
     only = {"sizes": ("scaling",), "memory": ("memory",)}.get(drawn.speed.kind, charts.PICTURES)
     for name in only if drawn.speed.paired else ("speedup",):
@@ -32,5 +31,5 @@ def plot(path: Path | None, source: str | None) -> None:
         except charts.NotDrawn as missing:
             print(f"{name} is not drawn: {missing}")
         else:
-            for written in pictures.save(drawing, drawn.picture(name)):
+            for written in files.save(drawing, drawn.picture(name)):
                 print(console.shown(written))

@@ -11,10 +11,9 @@ from bench import files
 from bench.analysis import checklist
 from bench.cli import console
 from bench.cli.options import FILE
-from bench.records import model as records
-from bench.records import reader as reading
+from bench.records import model, reader
 from bench.records.model import BadRecord, Record
-from bench.report import selection as case
+from bench.report import selection
 from bench.report.selection import File
 
 LARGEST = 2**20  # bytes of one published record
@@ -42,14 +41,16 @@ def publish(paths: Sequence[Path] = ()) -> list[Path]:
         BadRecord: there are none; the checklist fails one, one is too large or was never paired; or no page could be
             made of them and what stays there: they are of different digits, or none times a whole data set.
     """
-    chosen = [reading.read_all(path) for path in paths] or case.local_files() or [reading.newest()]
+    chosen = [reader.read_all(path) for path in paths] or selection.local_files() or [reader.newest()]
     contents = {_target(file[0]): _checked(file) for file in chosen}
     if len(contents) < len(chosen):
         raise BadRecord(f"{chosen[0][0].path}: another one is of the same kind; publish one of each kind")
     for folder in {target.parent for target in contents}:
         staying = [path for path in folder.glob("*.json.gz") if path not in contents]
         here = [file for file in chosen if _target(file[0]).parent == folder]
-        case.of([*here, *map(reading.read_all, staying)], folder / case.PUBLISHED_PAGE)  # or it could have no page
+        selection.of(
+            [*here, *map(reader.read_all, staying)], folder / selection.PUBLISHED_PAGE
+        )  # or it could have no page
     for target, content in contents.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         with files.whole(target) as partial:
@@ -85,11 +86,11 @@ def packed(path: Path) -> bytes:
 
 
 def _target(record: Record) -> Path:
-    return records.LOCAL.parent / machine(record) / f"{record.slot}.json.gz"
+    return model.LOCAL.parent / machine(record) / f"{record.slot}.json.gz"
 
 
 def machine(record: Record) -> str:
     """Return a folder name from the hardware alone, such as "amd-epyc-2-cores"."""
-    facts = record.facts
-    name = f"{facts['cpu_model_name']} {facts['cpu_count']} cores".lower()
+    metadata = record.metadata
+    name = f"{metadata['cpu_model_name']} {metadata['cpu_count']} cores".lower()
     return re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", name)).strip("-")

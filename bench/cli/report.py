@@ -9,11 +9,9 @@ from bench import files
 from bench.cli import console
 from bench.cli.digits import with_digits
 from bench.cli.options import DIGITS, FILE
-from bench.records import reader as reading
-from bench.report import charts
-from bench.report import page as reports
+from bench.records import reader
+from bench.report import charts, page, selection
 from bench.report import readme as readmes
-from bench.report import selection as cases
 
 
 @click.command("report")
@@ -31,15 +29,15 @@ def report(paths: Sequence[Path], source: str | None, readme: bool) -> None:
     Raises:
         BadRecord: there is no record, one cannot be read, or they do not belong on one page.
     """
-    published = [] if paths and not readme else cases.published()
-    chosen = [cases.from_paths(paths)] if paths else [*published, *filter(None, [cases.local()])]
+    published = [] if paths and not readme else selection.published()
+    chosen = [selection.from_paths(paths)] if paths else [*published, *filter(None, [selection.local()])]
     if not chosen:
-        reading.newest()  # says what is wrong, or that there is no record
+        reader.newest()  # says what is wrong, or that there is no record
     text = readmes.README.read_bytes().decode() if readme else ""  # with its own ends of lines
     if readme:
         readmes.around(text, published)  # refuses before anything is written
     for case in with_digits([*chosen, *(published if paths else [])], source):
-        for written in reports.write(case):
+        for written in page.write(case):
             print(console.shown(written))
         if case.published and case.problem is None:
             left = " and ".join(charts.OF_DIGITS)

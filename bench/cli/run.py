@@ -13,23 +13,18 @@ from click.core import ParameterSource
 import data
 from bench import files
 from bench.analysis import checklist, claims
-from bench.analysis.summary import standings
+from bench.analysis.summary import summaries
 from bench.cli import answers, console
 from bench.cli.digits import DataSet, data_sets, pose_first
 from bench.cli.options import POSITIVE, Choice, add, choosing
-from bench.kernel import REFERENCE, Contestant, discover
-from bench.records import model as records
-from bench.records import reader as reading
-from bench.records import writer as writing
-from bench.records.model import Absent, BadRecord, Record
-from bench.records.sample import LIMIT
-from bench.report import charts, page, tables
-from bench.report import selection as cases
+from bench.kernel import REFERENCE, KernelSpec, discover
+from bench.records import model, reader, writer
+from bench.records.model import BadRecord, NotTimed, Record
+from bench.records.sample import BOUND
+from bench.report import charts, page, selection, tables
 from bench.report.charts import files as pictures
-from bench.runner import checking, memory_pass
-from bench.runner import checkpoint as unfinished
-from bench.runner import collection as gathering
-from bench.runner.collection import Gathered
+from bench.runner import checking, checkpoint, collection, memory_pass
+from bench.runner.collection import Collected
 from bench.runner.configuration import Configuration, parse
 from bench.runner.executor import LONGEST_S
 from bench.runner.process import MEMORY_LIMIT
@@ -96,10 +91,10 @@ class Recorded:
     memory_limit_gb: float | None
     resume: bool
 
-    def plan(self, contestants: tuple[Contestant, ...], choice: Choice) -> Plan:
+    def plan(self, specs: tuple[KernelSpec, ...], choice: Choice) -> Plan:
         """Return the plan that these options make for the kernels of one data set."""
         return Plan(
-            contestants,
+            specs,
             cells=PREDICT if self.sizes else FULL if self.full else BASELINE,
             configurations=self.configurations or (Configuration(),),
             processes=self.processes,
@@ -116,7 +111,7 @@ class Done:
     """What was recorded of one data set: under each configuration, and as written; no record where nothing was."""
 
     data_set: DataSet
-    gathered: list[Gathered]
+    collected: list[Collected]
     file: list[Record]
 
 
@@ -154,86 +149,85 @@ def run(choice: Choice, options: Recorded) -> int:
 def _times(choice: Choice, options: Recorded) -> list[Done]:
     """Record times, or go on with an unfinished run, and write them."""
     if options.resume:
-        begun = unfinished.newest()
-        digits = data.load(begun.source)
-        problems = {task.per_class: pose_first(digits, task.per_class) for task in begun.tasks}
-        unfinished.must_be_same(begun, problems)
+        saved = checkpoint.newest()
+        digits = data.load(saved.source)
+        problems = {task.per_class: pose_first(digits, task.per_class) for task in saved.tasks}
+        checkpoint.must_be_same(saved, problems)
     else:
         sets, skipped = _data_sets(choice, options)
         problems = {each.problem.per_class: each.problem for each in sets}
         tasks = [
-            unfinished.Task(each.problem.per_class, options.plan(each.contestants, choice), tuple(skipped))
-            for each in sets
+            checkpoint.Task(each.problem.per_class, options.plan(each.specs, choice), tuple(skipped)) for each in sets
         ]
-        begun = unfinished.begin(tasks, choice.source, problems)
+        saved = checkpoint.begin(tasks, choice.source, problems)
     try:
         with console.progress(choice.quiet) as progress:
-            unfinished.finish(begun, problems, progress)
+            checkpoint.finish(saved, problems, progress)
     except KeyboardInterrupt:
-        if unfinished.empty(begun):
-            unfinished.remove(begun)
+        if checkpoint.empty(saved):
+            checkpoint.remove(saved)
         else:
             console.out().print("python -m bench run --resume takes up from the finished processes.")
         raise
     done = []
-    for task in begun.tasks:
+    for task in saved.tasks:
         problem = problems[task.per_class]
-        gathered = unfinished.recordings(begun, task, problem)
-        facts = {} if task.per_class else _loading(begun.source)
-        done.append(Done(DataSet(problem, task.plan.contestants), gathered, _write(gathered, facts)))
-    unfinished.remove(begun)  # before anything is drawn: what is written is not to be recorded again
+        collected = checkpoint.recordings(saved, task, problem)
+        metadata = {} if task.per_class else _loading(saved.source)
+        done.append(Done(DataSet(problem, task.plan.specs), collected, _write(collected, metadata)))
+    checkpoint.remove(saved)  # before anything is drawn: what is written is not to be recorded again
     return done
 
 
 def _memory(choice: Choice, options: Recorded) -> list[Done]:
     """Measure memory, untimed, and write it."""
     sets, skipped = _data_sets(choice, options)
-    run, done = files.unused(records.LOCAL, "").name, []
+    run, done = files.unused(model.LOCAL, "").name, []
     for each in sets:
-        plan = options.plan(each.contestants, choice)
+        plan = options.plan(each.specs, choice)
         with console.progress(choice.quiet) as progress, checking.handed_over(each.problem) as folder:
             tile(each.problem, Path(folder), plan.sizes, plan.seed)
-            footprints, verdicts, absent = memory_pass.measure(plan, folder, each.problem, progress)
+            footprints, results, not_timed = memory_pass.measure(plan, folder, each.problem, progress)
         if untold := dict.fromkeys(one.kernel for one in footprints if one.peak_bytes is None):
             console.out().print(f"Not in a record: {', '.join(untold)}; this system does not tell how much they take.")
-        recording = gathering.memory_recording(plan, each.problem, footprints, verdicts, [*absent, *skipped], run)
-        gathered = [Gathered(recording, verdicts)]
-        done.append(Done(each, gathered, _write(gathered, {})))
+        recording = collection.memory_recording(plan, each.problem, footprints, results, [*not_timed, *skipped], run)
+        collected = [Collected(recording, results)]
+        done.append(Done(each, collected, _write(collected, {})))
     return done
 
 
-def _data_sets(choice: Choice, options: Recorded) -> tuple[list[DataSet], list[Absent]]:
+def _data_sets(choice: Choice, options: Recorded) -> tuple[list[DataSet], list[NotTimed]]:
     """Return what to record, each data set with the kernels to compare with; and the kernels that are skipped.
 
     Of numbers of images those are skipped that are too slow for any but their own small data set.
     """
-    contestants = choice.contestants(options.ladder)
+    specs = choice.specs(options.ladder)
     digits = data.load(choice.source)
-    sets, skipped = data_sets(contestants, digits, choice.per_class), []
+    sets, skipped = data_sets(specs, digits, choice.per_class), []
     if options.sizes and not choice.per_class:
-        slow = [contestant for each in sets if each.problem.per_class for contestant in each.contestants]
+        slow = [spec for each in sets if each.problem.per_class for spec in each.specs]
         why = "it is for a small data set; --per-class N times every kernel on one"
-        skipped = [Absent(contestant.name, "not measured", why) for contestant in slow]
+        skipped = [NotTimed(spec.name, "not measured", why) for spec in slow]
         sets = [each for each in sets if not each.problem.per_class] or [DataSet(pose_first(digits, 0), ())]
     everyone = discover(choice.files)
 
     def with_references(each: DataSet) -> DataSet:
-        names = {*(one.name for one in each.contestants), *BESIDE[bool(each.problem.per_class)]}
+        names = {*(one.name for one in each.specs), *BESIDE[bool(each.problem.per_class)]}
         if each.problem.per_class:  # and what they are a step from, which the page compares them with
-            names |= {one.after for one in each.contestants if one.images}
-        return replace(each, contestants=tuple(one for one in everyone if one.name in names))
+            names |= {one.after for one in each.specs if one.images}
+        return replace(each, specs=tuple(one for one in everyone if one.name in names))
 
     return [with_references(each) for each in sets], skipped
 
 
-def _write(gathered: Sequence[Gathered], facts: dict[str, float]) -> list[Record]:
+def _write(collected: Sequence[Collected], metadata: dict[str, float]) -> list[Record]:
     """Write what was recorded of one data set, if there is anything."""
     recorded = [
-        replace(one, facts={**one.facts, **facts})
-        for one in (each.recording for each in gathered)
-        if one.footprints or any(not sample.kernel.startswith(LIMIT) for sample in one.samples)
+        replace(one, metadata={**one.metadata, **metadata})
+        for one in (each.recording for each in collected)
+        if one.footprints or any(not sample.kernel.startswith(BOUND) for sample in one.samples)
     ]
-    return writing.write(recorded) if recorded else []
+    return writer.write(recorded) if recorded else []
 
 
 def _loading(source: str) -> dict[str, float]:
@@ -249,11 +243,11 @@ def _loading(source: str) -> dict[str, float]:
 def _tell(done: Done, choice: Choice, sized: bool) -> int:
     """Print what was recorded of one data set, and draw it; return 1 where a kernel failed or a ratio is withheld."""
     out, problem, file = console.out(), done.data_set.problem, done.file
-    sized = sized or done.gathered[0].recording.facts["kind"] == "sizes"
-    lines = [next(iter(answers.agreement(problem, each.verdicts))) for each in done.gathered]
+    sized = sized or done.collected[0].recording.metadata["kind"] == "sizes"
+    lines = [next(iter(answers.agreement(problem, each.results))) for each in done.collected]
     for line in dict.fromkeys((answers.dataset(problem), *lines)):
         out.print(line)
-    status = max(choice.status(each.verdicts, sized) for each in done.gathered)
+    status = max(choice.status(each.results, sized) for each in done.collected)
     for record in file:
         if record.footprints:
             for printed in (tables.memory(record.footprints), *tables.not_measured(record.footprints)):
@@ -265,8 +259,8 @@ def _tell(done: Done, choice: Choice, sized: bool) -> int:
         if len(file) > 1:
             out.print(tables.by_configuration(file))
         _draw(file)
-    lines = [line for each in done.gathered for line in answers.failures(each.verdicts)]
-    lines += [f"{one.kernel}: {one.status}, {one.reason}" for record in file for one in record.absent
+    lines = [line for each in done.collected for line in answers.failures(each.results)]
+    lines += [f"{one.kernel}: {one.status}, {one.reason}" for record in file for one in record.not_timed
               if one.status == "not measured"]  # fmt: skip
     for line in dict.fromkeys(lines):
         out.print(line)
@@ -276,16 +270,16 @@ def _tell(done: Done, choice: Choice, sized: bool) -> int:
 def _tell_times(record: Record) -> int:
     """Print every scope or size with its checklist, of sizes only what FAILs; return 1 where a ratio is withheld."""
     out, status, sized = console.out(), 0, record.kind == "sizes"
-    parts = {f" on {record.facts['dataset']}" if record.per_class else "": record}
+    parts = {f" on {record.metadata['dataset']}" if record.per_class else "": record}
     if sized:
         parts = {f", {size:,} validation images": record.at(size) for size in record.sizes}
     for where, part in parts.items():
         for scope, distance in part.cells:
-            lines = checklist.judge(part, scope, distance)
+            lines = checklist.review(part, scope, distance)
             believable = not checklist.failed(lines)
             status |= not believable
             out.print(f"{scope} {distance}{where}, {record.configuration}, {record.label}")
-            out.print(tables.timed(standings(part, scope, distance), ratios=believable))
+            out.print(tables.timed(summaries(part, scope, distance), ratios=believable))
             if not sized:
                 out.print(tables.limit(record, scope))
             for line in tables.answers_for([line for line in lines if line.level == "FAIL" or not sized]):
@@ -295,8 +289,8 @@ def _tell_times(record: Record) -> int:
 
 def _draw(file: list[Record]) -> None:
     """Draw the speedups of a record's first configuration, if its checklist allows, and print where they are."""
-    if not checklist.failed(checklist.judge(file[0])):
-        case = cases.alone(file)
+    if not checklist.failed(checklist.review(file[0])):
+        case = selection.alone(file)
         for picture in pictures.save(charts.draw("speedup", case), case.picture("speedup")):
             console.out().print(f"Chart   {console.shown(picture)}")
 
@@ -308,11 +302,11 @@ def _tell_claims(done: Sequence[Done]) -> None:
         out.print("There is no page, for no whole data set was recorded: name other kernels, or leave --per-class out.")
         return
     written = [each.file for each in done if each.file]
-    kernels = {contestant.path: None for each in done for contestant in each.data_set.contestants}
+    kernels = {spec.path: None for each in done for spec in each.data_set.specs}
     try:
-        case = cases.of(written, reading.stem(written[0][0].path).with_suffix(".html"))
-        for ruling in claims.rulings(case.speed, case.with_small(case.speed)[1:]):
-            out.print(claims.line(ruling))
+        case = selection.of(written, reader.stem(written[0][0].path).with_suffix(".html"))
+        for verdict in claims.verdicts(case.speed, case.with_small(case.speed)[1:]):
+            out.print(claims.line(verdict))
         path, *_ = page.write(replace(case.answering(done[0].data_set.problem), extra=tuple(kernels)))
     except BadRecord as reason:  # the reference failed, or the checklist of what a picture shows
         out.print(f"There is no page: {reason}")

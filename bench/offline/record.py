@@ -43,7 +43,7 @@ FASTEST = ("c_bytes", "numba_bytes")  # of the kernels for a CPU: what a GPU is 
 VARIANTS = tuple(f"torch_{each}@cuda" for each in ("cdist", "classes", "in_place", "loss"))  # of a lesson for CPUs
 SIZES = "2038,100000,1000000,10000000,100000000"
 KERNELS = "import json; from bench.kernel import discover; "
-KERNELS += "print(json.dumps([[each.name, each.device, each.rung] for each in discover()]))"
+KERNELS += "print(json.dumps([[each.name, each.device, each.on_ladder] for each in discover()]))"
 
 
 class CannotRecord(Exception):
@@ -237,7 +237,7 @@ def commands(options: argparse.Namespace) -> dict[str, list[str]]:
     """Return the arguments of `python -m bench run` for each step, which is called as the kind of its records."""
     every = json.loads(answer(KERNELS))
     fast = [name for name, device, _ in every if name in FASTEST or (device == "cuda" and name not in VARIANTS)]
-    rest = [name for name, _, rung in every if not rung and name not in fast]
+    rest = [name for name, _, on_ladder in every if not on_ladder and name not in fast]
     processes = ["--processes", str(options.processes)]
     return {
         "scopes": ["--full", *processes, "--kernels", options.kernels or ",".join([*rest, *fast])],

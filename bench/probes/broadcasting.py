@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from bench.kernel import Kernel
-from bench.probes import host_memory as memory
-from bench.task.scopes import Workload, offered
+from bench.probes import host_memory
+from bench.task.scopes import PreparedKernel, offered
 
 LONGEST_S = 5.0  # that a distance is asked for image by image; a kernel that is through earlier is compared in full
 LAST_BITS = 1e-4  # results further apart, as a part of one, differ in more than their last bits
@@ -25,13 +25,13 @@ def concerns(kernel: Kernel, stack: Any) -> bool:
     return len(getattr(stack, "shape", ())) == 3 and callable(getattr(kernel, "distance_l1", None))
 
 
-def examine(work: Workload) -> dict[str, Any]:
+def examine(prepared: PreparedKernel) -> dict[str, Any]:
     """Return the findings, under the keys that `results/README.md` explains.
 
     Memory in bytes, of the CPU's alone, and where the system tells: what a call takes on a GPU is not seen from here.
     """
-    stack, mean = work.valid, work.kernel.mean_images(work.train)[0]
-    on_host = work.device == "cpu"
+    stack, mean = prepared.valid, prepared.kernel.mean_images(prepared.train)[0]
+    on_host = prepared.device == "cpu"
     found: dict[str, Any] = {}
     if expand := _expansion(mean):
         expanded = expand(tuple(stack.shape))
@@ -39,8 +39,8 @@ def examine(work: Workload) -> dict[str, Any]:
         found["expansion_full_bytes"] = math.prod(stack.shape) * mean.dtype.itemsize
         if on_host:
             found |= _allocated("expansion_bytes", partial(expand, tuple(stack.shape)))
-    for distance in offered(work.kernel):
-        if function := getattr(work.kernel, f"distance_{distance}", None):
+    for distance in offered(prepared.kernel):
+        if function := getattr(prepared.kernel, f"distance_{distance}", None):
             found[f"ranks_{distance}"] = _ranks(function, stack, mean)
             if on_host and "fails" not in found[f"ranks_{distance}"]:
                 found |= _allocated(f"expression_bytes_{distance}", partial(_computed, function, stack, mean))
@@ -99,6 +99,6 @@ def _computed(function: Callable[[Any, Any], Any], stack: Any, mean: Any) -> np.
 
 def _allocated(key: str, call: Callable[[], object]) -> dict[str, int]:
     call()  # what is set up once is no part of it
-    sizes = [memory.peak(call).temporaries_bytes for _ in range(3)]
+    sizes = [host_memory.peak(call).temporaries_bytes for _ in range(3)]
     told = [size for size in sizes if size is not None]
     return {key: min(told)} if told else {}  # another thread's pages may come on top of the call's own

@@ -3,7 +3,7 @@
 import os
 import platform
 import subprocess
-from importlib import metadata
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bench.kernel import ROOT
@@ -14,9 +14,9 @@ from bench.records.model import NOT_MEASURED
 NVIDIA = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
 
 
-def machine() -> dict[str, str | int]:
+def metadata() -> dict[str, str | int]:
     """Return the facts of this machine and its software, under the keys that `results/README.md` explains."""
-    facts: dict[str, str | int] = {
+    known: dict[str, str | int] = {
         "cpu_model_name": _cpu_model(),
         "cpu_count": cores(),
         "platform": f"{platform.system()} {platform.machine()}",
@@ -29,10 +29,10 @@ def machine() -> dict[str, str | int]:
     }
     for package in ("numpy", "torch", "pyperf", "threadpoolctl"):
         try:
-            facts[f"{package}_version"] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            facts[f"{package}_version"] = "not installed"
-    return facts
+            known[f"{package}_version"] = version(package)
+        except PackageNotFoundError:
+            known[f"{package}_version"] = "not installed"
+    return known
 
 
 def cores() -> int:
@@ -80,13 +80,13 @@ def _cpu_model() -> str:
 def _gpu() -> dict[str, str | int]:
     """Return what is known of NVIDIA GPUs; without the binding of their driver, what nvidia-smi tells."""
     try:
-        return nvml.facts()
+        return nvml.metadata()
     except nvml.Unreadable as error:
         why = f"{NOT_MEASURED}{error}"
     if not (gpus := _output(*NVIDIA).splitlines()):
         return {"gpu": "none"}
     told = {"gpu": "; ".join(gpus), "gpu_driver": gpus[0].rpartition(", ")[2]}
-    return {**dict.fromkeys(nvml.FACTS, why), **told}
+    return {**dict.fromkeys(nvml.METADATA, why), **told}
 
 
 def _governor() -> str:

@@ -55,14 +55,14 @@ def device() -> tuple[Any, Any]:
         raise Unreadable(f"NVML says {error}") from error
 
 
-def facts() -> dict[str, Any]:
+def metadata() -> dict[str, Any]:
     """Return what stays as it is while a recording lasts; `results/README.md` explains the keys and their units.
 
     Raises:
         Unreadable: see `device`.
     """
     device()
-    return {key: _tell(question) for key, question in FACTS.items()}
+    return {key: _tell(question) for key, question in METADATA.items()}
 
 
 def state() -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _gpus(binding: Any, _: Any) -> str:
     return "; ".join(f"{binding.nvmlDeviceGetName(each)}, {binding.nvmlSystemGetDriverVersion()}" for each in handles)
 
 
-FACTS: dict[str, Question] = {
+METADATA: dict[str, Question] = {
     "gpu": _gpus,
     "gpu_driver": lambda binding, _: binding.nvmlSystemGetDriverVersion(),
     "gpu_memory_bytes": lambda binding, gpu: binding.nvmlDeviceGetMemoryInfo(gpu).total,

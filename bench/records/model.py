@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.kernel import ROOT
-from bench.records.sample import AGAIN, LIMIT, Footprint, Sample
+from bench.records.sample import AGAIN, BOUND, Footprint, Sample
 
 SCHEMA = 2
 LOCAL = ROOT / "results" / "local"
@@ -25,7 +25,7 @@ class BadRecord(Exception):
 
 
 @dataclass(frozen=True)
-class Absent:
+class NotTimed:
     """A kernel that was meant to be timed and was not: its status ("unavailable", "broken", ...) and the reason."""
 
     kernel: str
@@ -51,9 +51,9 @@ class Recording:
     """
 
     samples: Sequence[Sample]
-    absent: Sequence[Absent]
-    facts: dict[str, Any]
-    kernel_facts: dict[str, dict[str, Any]]
+    not_timed: Sequence[NotTimed]
+    metadata: dict[str, Any]
+    kernel_metadata: dict[str, dict[str, Any]]
     footprints: Sequence[Footprint] = ()
 
 
@@ -68,10 +68,10 @@ class Record:
     """
 
     path: Path
-    facts: dict[str, Any]
-    kernel_facts: dict[str, dict[str, Any]]
+    metadata: dict[str, Any]
+    kernel_metadata: dict[str, dict[str, Any]]
     samples: Sequence[Sample]
-    absent: Sequence[Absent]
+    not_timed: Sequence[NotTimed]
     paired: bool
     footprints: Sequence[Footprint] = ()
     configurations: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ class Record:
     @property
     def kind(self) -> str:
         """What was recorded: "ladder" (the scope baseline), "scopes" (all of them), "sizes" or "memory" (in bytes)."""
-        return str(self.facts["kind"])
+        return str(self.metadata["kind"])
 
     @property
     def speed(self) -> bool:
@@ -89,7 +89,7 @@ class Record:
     @property
     def per_class(self) -> int:
         """How many images of each class its small data set has; 0 for a whole data set."""
-        return int(self.facts.get("per_class", 0))
+        return int(self.metadata.get("per_class", 0))
 
     @property
     def slot(self) -> str:
@@ -101,12 +101,12 @@ class Record:
     @property
     def whole_digest(self) -> str:
         """The digest of the data set, or of the one that its small data set was taken from."""
-        return str(self.facts.get("dataset_of", self.facts["dataset_digest"]))
+        return str(self.metadata.get("dataset_of", self.metadata["dataset_digest"]))
 
     @property
     def configuration(self) -> str:
         """The threads and the allocator that it was recorded with, such as "all/default"."""
-        return f"{self.facts.get('threads', '?')}/{self.facts.get('allocator', '?')}"
+        return f"{self.metadata.get('threads', '?')}/{self.metadata.get('allocator', '?')}"
 
     @property
     def sizes(self) -> list[int]:
@@ -138,11 +138,11 @@ class Record:
     def kernels(self, scope: str = "baseline", distance: str = "l1") -> list[str]:
         """Return the kernels with samples there, by name, without the A/A control and the limit."""
         names = {sample.kernel for sample in self.samples if (sample.scope, sample.distance) == (scope, distance)}
-        return sorted(name for name in names if not name.endswith(AGAIN) and not name.startswith(LIMIT))
+        return sorted(name for name in names if not name.endswith(AGAIN) and not name.startswith(BOUND))
 
     def on_gpu(self, kernel: str) -> bool:
         """Return whether a kernel ran on a GPU."""
-        return bool(self.kernel_facts.get(kernel, {}).get("device") == "cuda")
+        return bool(self.kernel_metadata.get(kernel, {}).get("device") == "cuda")
 
     def gpu_kernels(self, scope: str = "baseline", distance: str = "l1") -> list[str]:
         """Return the kernels with samples there that ran on a GPU, by name."""
@@ -151,11 +151,11 @@ class Record:
     @property
     def cells(self) -> list[tuple[str, str]]:
         """The scopes and distances it holds, first calls apart."""
-        timed = {(each.scope, each.distance) for each in self.samples if not each.kernel.startswith(LIMIT)}
+        timed = {(each.scope, each.distance) for each in self.samples if not each.kernel.startswith(BOUND)}
         return sorted(timed - {("first_call", "l1")})
 
     @property
-    def null(self) -> str | None:
+    def control(self) -> str | None:
         """The name of the A/A control: a kernel that also ran against itself; None where none did."""
         return next((sample.kernel for sample in self.samples if sample.kernel.endswith(AGAIN)), None)
 
@@ -163,9 +163,9 @@ class Record:
 def differences(one: Record, other: Record, keys: Sequence[str] | None = None) -> list[str]:
     """Return how two records differ in some facts; by default in what keeps them from standing on one page."""
     differ = [
-        f"{key} {other.facts.get(key, 'unknown')}, expected {one.facts.get(key, 'unknown')}"
+        f"{key} {other.metadata.get(key, 'unknown')}, expected {one.metadata.get(key, 'unknown')}"
         for key in keys or SAME
-        if one.facts.get(key) != other.facts.get(key)
+        if one.metadata.get(key) != other.metadata.get(key)
     ]
     if keys is None and one.whole_digest != other.whole_digest:  # a small data set stands beside the whole one
         differ.append(f"dataset_digest {other.whole_digest}, expected {one.whole_digest}")

@@ -10,15 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.records import metadata
-from bench.records import model as records
-from bench.records.model import SCHEMA, Absent, BadRecord, Record
+from bench.records import keys, model
+from bench.records.model import SCHEMA, BadRecord, NotTimed, Record
 from bench.records.sample import Footprint, Sample
 
 SCOPES = ("mean", "predict", "baseline", "end_to_end", "first_call")
 CONFIGURATION = ("threads", "allocator")  # of a sample, and of the record that it is read into
 FIELDS = {*Sample.__dataclass_fields__, *Footprint.__dataclass_fields__} - {*CONFIGURATION}
-NO_FACTS = {*FIELDS, *metadata.PER_KERNEL, "name", "absent"}  # what does not hold of the whole record
+NO_FACTS = {*FIELDS, *keys.PER_KERNEL, "name", "not_timed"}  # what does not hold of the whole record
 
 
 def read_all(path: Path) -> list[Record]:
@@ -85,7 +84,7 @@ def of_speed() -> Iterator[list[Record]]:
 
 def local_paths() -> list[Path]:
     """Return the files of results/local/ that may be records, from new to old."""
-    return _from_new_to_old(records.LOCAL.glob("*.json"))
+    return _from_new_to_old(model.LOCAL.glob("*.json"))
 
 
 def stem(path: Path) -> Path:
@@ -94,7 +93,7 @@ def stem(path: Path) -> Path:
 
 
 def _published_paths() -> list[Path]:
-    return _from_new_to_old(records.LOCAL.parent.glob("*/*.json.gz"))
+    return _from_new_to_old(model.LOCAL.parent.glob("*/*.json.gz"))
 
 
 def _from_new_to_old(paths: Iterable[Path]) -> list[Path]:
@@ -108,7 +107,7 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> list[Record]:
         raise BadRecord(
             f"{path}: has schema {schema}, expected {SCHEMA}; record anew, or use the version that wrote it"
         )
-    if missing := metadata.NEEDED - shared.keys():
+    if missing := keys.NEEDED - shared.keys():
         raise BadRecord(
             f"{path}: lacks {', '.join(sorted(missing))}, so it was not written by this project; record anew"
         )
@@ -118,9 +117,9 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> list[Record]:
             told = {**shared, **benchmark.get("metadata", {}), **run.get("metadata", {})}
             configuration = tuple(str(told[key]) for key in CONFIGURATION)
             if configuration not in by_configuration:
-                absent = [_printable(entry) for entry in json.loads(told["absent"])]
-                facts = {key: fact for key, fact in told.items() if key not in NO_FACTS}
-                by_configuration[configuration] = Record(path, facts, {}, [], absent, True, [])
+                not_timed = [_printable(entry) for entry in json.loads(told["not_timed"])]
+                metadata = {key: fact for key, fact in told.items() if key not in NO_FACTS}
+                by_configuration[configuration] = Record(path, metadata, {}, [], not_timed, True, [])
             _take(by_configuration[configuration], told, run["values"])
     order = sorted(by_configuration, key=lambda each: (each[0] != "all", each[1] != "default", each))
     names = tuple("/".join(configuration) for configuration in order)
@@ -129,44 +128,44 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> list[Record]:
 
 def _take(record: Record, told: dict[str, Any], values: list[float]) -> None:
     """Add what one run of a pyperf file says to the record of its configuration."""
-    record.kernel_facts[told["kernel"]] = {key: told[key] for key in metadata.PER_KERNEL if key in told}
+    record.kernel_metadata[told["kernel"]] = {key: told[key] for key in keys.PER_KERNEL if key in told}
     if record.kind == "memory":
         measured = {key: told[key] for key in Footprint.__dataclass_fields__ if key in told}
         record.footprints.append(Footprint(**measured))  # type: ignore[attr-defined]  # a list until it is returned
         return
-    keys = {key: told[key] for key in Sample.__dataclass_fields__ if key in told}
+    fields = {key: told[key] for key in Sample.__dataclass_fields__ if key in told}
     for seconds in values:
         if not 0 < seconds < math.inf or told["scope"] not in SCOPES:
             raise BadRecord(f"{record.path}: {seconds} seconds in scope {told['scope']} are no sample; record anew")
-        record.samples.append(Sample(seconds=seconds, **keys))  # type: ignore[attr-defined]  # likewise
+        record.samples.append(Sample(seconds=seconds, **fields))  # type: ignore[attr-defined]  # likewise
 
 
-def _printable(entry: dict[str, str]) -> Absent:
+def _printable(entry: dict[str, str]) -> NotTimed:
     def shown(text: str) -> str:
         return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
 
-    return Absent(**{key: shown(text) for key, text in entry.items()})
+    return NotTimed(**{key: shown(text) for key, text in entry.items()})
 
 
 def _read_pytest_benchmark(path: Path, content: dict[str, Any]) -> Record:
     timed = [benchmark for benchmark in content["benchmarks"] if "kernel" in benchmark["extra_info"]]
     whole = min((int(benchmark["extra_info"].get("per_class", 0)) for benchmark in timed), default=0)
-    samples, absent = [], dict[str, Absent]()
-    facts: dict[str, Any] = {}
-    kernel_facts = {}
+    samples, not_timed = [], dict[str, NotTimed]()
+    metadata: dict[str, Any] = {}
+    kernel_metadata = {}
     for benchmark in timed:
         info = benchmark["extra_info"]
         if int(info.get("per_class", 0)) != whole:  # times of two data sets make no ratio
             why = f"it was timed on {info['dataset']}: --per-class times every kernel on one data set"
-            absent[info["kernel"]] = Absent(info["kernel"], "not measured", why)
+            not_timed[info["kernel"]] = NotTimed(info["kernel"], "not measured", why)
             continue
-        facts = {key: fact for key, fact in info.items() if key not in NO_FACTS}
-        kernel_facts[info["kernel"]] = {key: info[key] for key in metadata.PER_KERNEL if key in info}
+        metadata = {key: fact for key, fact in info.items() if key not in NO_FACTS}
+        kernel_metadata[info["kernel"]] = {key: info[key] for key in keys.PER_KERNEL if key in info}
         cell = info["kernel"], info["scope"], info["distance"], info["images"]
         loops = benchmark["stats"]["iterations"]
         if "data" not in benchmark["stats"]:
             raise BadRecord(f"{path}: holds no samples; write it with --benchmark-json, or add --benchmark-save-data")
         for turn, seconds in enumerate(benchmark["stats"]["data"]):
             samples.append(Sample(*cell, seconds, loops, process=0, round=turn, position=0))
-    facts = {**facts, "kind": "scopes", "date": content["datetime"]}
-    return Record(path, facts, kernel_facts, samples, [*absent.values()], paired=False)
+    metadata = {**metadata, "kind": "scopes", "date": content["datetime"]}
+    return Record(path, metadata, kernel_metadata, samples, [*not_timed.values()], paired=False)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 AGAIN = "~again"  # the A/A control: the kernel of this name without it, measured against itself
-LIMIT = "limit@"  # what goes by such a name is the machine reading the bytes that a scope must touch, no kernel
-ONE_CORE, ALL_CORES = f"{LIMIT}one_core", f"{LIMIT}all_cores"
-GPU_READ, GPU_LAUNCH = f"{LIMIT}gpu_read", f"{LIMIT}gpu_launch"
+BOUND = "bound@"  # what goes by such a name is the machine reading the bytes that a scope must touch, no kernel
+ONE_CORE, ALL_CORES = f"{BOUND}one_core", f"{BOUND}all_cores"
+GPU_READ, GPU_LAUNCH = f"{BOUND}gpu_read", f"{BOUND}gpu_launch"
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import files
-from bench.records import metadata
-from bench.records import model as records
-from bench.records.model import SCHEMA, Absent, Record, Recording
+from bench.records import keys, model
+from bench.records.model import SCHEMA, NotTimed, Record, Recording
 
 
 def write(recordings: Sequence[Recording], folder: Path | None = None) -> list[Record]:
@@ -27,11 +26,11 @@ def write(recordings: Sequence[Recording], folder: Path | None = None) -> list[R
         The records, as `reading.read_all` would read them from the file.
 
     Raises:
-        ValueError: a metadata key is not in the table of `bench.records.metadata`.
+        ValueError: a metadata key is not in the table of `bench.records.keys`.
     """
     import pyperf
 
-    folder = folder or records.LOCAL
+    folder = folder or model.LOCAL
     folder.mkdir(parents=True, exist_ok=True)
     path, date = files.unused(folder, ".json"), datetime.now(UTC).isoformat(timespec="seconds")
     written = [_record(recording, path, date) for recording in recordings]
@@ -39,12 +38,12 @@ def write(recordings: Sequence[Recording], folder: Path | None = None) -> list[R
     written = [replace(record, configurations=names) for record in written]
     runs: dict[str, list[pyperf.Run]] = {}
     for record in written:
-        absent = json.dumps([asdict(entry) for entry in record.absent])
+        not_timed = json.dumps([asdict(entry) for entry in record.not_timed])
         for benchmark, value, own in _entries(record):
             name = f"{benchmark}/{record.configuration}" if len(written) > 1 else benchmark
-            told = {**record.facts, "absent": absent, **own, "name": name}
-            if unknown := told.keys() - metadata.NAMES:
-                raise ValueError(f"{', '.join(sorted(unknown))}: not in the table of bench/records/metadata.py")
+            told = {**record.metadata, "not_timed": not_timed, **own, "name": name}
+            if unknown := told.keys() - keys.NAMES:
+                raise ValueError(f"{', '.join(sorted(unknown))}: not in the table of bench/records/keys.py")
             told = {key: fact for key, fact in told.items() if fact != ""}  # pyperf takes no empty text
             runs.setdefault(name, []).append(pyperf.Run([value], metadata=told, collect_metadata=False))
     suite = pyperf.BenchmarkSuite([pyperf.Benchmark(runs[name]) for name in sorted(runs)])
@@ -55,32 +54,33 @@ def write(recordings: Sequence[Recording], folder: Path | None = None) -> list[R
 
 def _record(recording: Recording, path: Path, date: str) -> Record:
     unit = "byte" if recording.footprints else "second"
-    facts = {"date": date, **recording.facts, "unit": unit, "schema": SCHEMA}
+    metadata = {"date": date, **recording.metadata, "unit": unit, "schema": SCHEMA}
     names = {sample.kernel for sample in recording.samples} | {each.kernel for each in recording.footprints}
-    kernel_facts = {
-        name: {key: fact for key, fact in recording.kernel_facts.get(name, {}).items() if fact != ""} for name in names
+    kernel_metadata = {
+        name: {key: fact for key, fact in recording.kernel_metadata.get(name, {}).items() if fact != ""}
+        for name in names
     }
-    absent = [_without_folders(entry) for entry in recording.absent]
-    facts = {key: fact for key, fact in facts.items() if fact != ""}
-    return Record(path, facts, kernel_facts, recording.samples, absent, True, recording.footprints)
+    not_timed = [_without_folders(entry) for entry in recording.not_timed]
+    metadata = {key: fact for key, fact in metadata.items() if fact != ""}
+    return Record(path, metadata, kernel_metadata, recording.samples, not_timed, True, recording.footprints)
 
 
 def _entries(record: Record) -> Iterator[tuple[str, float, dict[str, Any]]]:
     """Yield the name of a benchmark, a value in seconds or bytes, and the metadata of its run."""
     for sample in record.samples:
         name = f"{sample.scope}/{sample.distance}/{sample.kernel}"
-        own = {**record.kernel_facts[sample.kernel], **asdict(sample)}
+        own = {**record.kernel_metadata[sample.kernel], **asdict(sample)}
         yield f"{name}/{sample.images}" if record.kind == "sizes" else name, own.pop("seconds"), own
     for footprint in record.footprints:
         told = {key: value for key, value in asdict(footprint).items() if value is not None}
         assert footprint.peak_bytes is not None, f"{footprint} has nothing to write"
         name = f"{footprint.scope}/{footprint.distance}/{footprint.kernel}"
-        yield name, footprint.peak_bytes, {**record.kernel_facts[footprint.kernel], **told}
+        yield name, footprint.peak_bytes, {**record.kernel_metadata[footprint.kernel], **told}
 
 
-def _without_folders(absent: Absent) -> Absent:
+def _without_folders(not_timed: NotTimed) -> NotTimed:
     """Return why a kernel is absent with absolute paths, as in a traceback, down to file names: folders tell who."""
-    text = absent.reason
+    text = not_timed.reason
     for name in {platform.node(), getpass.getuser()} - {""}:
         text = re.sub(rf"\b{re.escape(name)}\b", "?", text)
     text = text.replace("file://", "")
@@ -88,4 +88,4 @@ def _without_folders(absent: Absent) -> Absent:
     text = text.replace(home, "~") if len(home) > 1 else text
     text = re.sub(r'"(?:~|[A-Za-z]:)?[/\\][^"\n]*[/\\]([^"\n]*)"', r'"\1"', text)  # quoted, so there may be spaces
     text = re.sub(r"(?<![\w:/\\.])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\\"':]+[/\\])+", "", text)
-    return replace(absent, reason=text)
+    return replace(not_timed, reason=text)

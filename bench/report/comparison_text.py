@@ -3,9 +3,9 @@
 from dataclasses import asdict
 from typing import Any
 
-from bench import formatting as units
+from bench import formatting
 from bench.analysis.comparison import Comparison, Side
-from bench.analysis.summary import Standing
+from bench.analysis.summary import Summary
 from bench.formatting import Grid
 
 
@@ -22,8 +22,8 @@ def lines(found: Comparison) -> list[tuple[str, str]]:
         ("verdict", f"{names[1]} is {found.verdict}{' than ' + names[0] if resolved else ''}"),
         ("ratio", f"{_times(ratio.value)} as fast{indicative}"),
         ("interval", interval or "none: six processes per kernel, in paired rounds, make one"),
-        ("resolution", "unknown" if found.resolution is None else f"±{found.resolution:.1%}"),
-        *((name, _side(side.standing)) for name, side in zip(names, (base, new), strict=True)),
+        ("resolution", "unknown" if found.noise_floor is None else f"±{found.noise_floor:.1%}"),
+        *((name, _side(side.summary)) for name, side in zip(names, (base, new), strict=True)),
         ("processes, rounds", f"{ratio.processes}, {ratio.rounds}"),
         ("spread between processes", f"{ratio.spread - 1:.1%}"),
         ("drift (Spearman)", "unknown" if ratio.drift is None else f"{ratio.drift:+.2f}"),
@@ -36,13 +36,13 @@ def lines(found: Comparison) -> list[tuple[str, str]]:
 
 
 def _times(ratio: float) -> str:
-    return f"{ratio:.3f}×" if ratio < 10 else units.ratio(ratio)  # two like kernels differ in the third decimal
+    return f"{ratio:.3f}×" if ratio < 10 else formatting.ratio(ratio)  # two like kernels differ in the third decimal
 
 
-def _side(row: Standing) -> str:
-    seconds = f"{row.median} median, {units.time(row.smallest)} smallest"
+def _side(row: Summary) -> str:
+    seconds = f"{row.median} median, {formatting.time(row.smallest)} smallest"
     groups = f", in two groups: {row.two_groups}" if row.groups else ""
-    return f"{seconds}{f', {row.share.value:.1%} of the limit' if row.share else ''}{groups}"
+    return f"{seconds}{f', {row.share_of_bound.value:.1%} of the limit' if row.share_of_bound else ''}{groups}"
 
 
 def markdown(found: Comparison) -> str:
@@ -54,7 +54,7 @@ def as_json(found: Comparison) -> dict[str, Any]:
     """Return a comparison as `--json` prints it: seconds, fractions and ratios as plain numbers."""
 
     def side(each: Side) -> dict[str, Any]:
-        row = each.standing
+        row = each.summary
         return {
             "kernel": each.kernel,
             "record": each.record.path.name,
@@ -62,7 +62,7 @@ def as_json(found: Comparison) -> dict[str, Any]:
             "seconds": row.seconds,
             "groups": [asdict(group) for group in row.groups or ()],
             "smallest": row.smallest,
-            "share_of_limit": row.share.value if row.share else None,
+            "share_of_limit": row.share_of_bound.value if row.share_of_bound else None,
         }
 
     ratio = asdict(found.ratio)
@@ -73,7 +73,7 @@ def as_json(found: Comparison) -> dict[str, Any]:
         "distance": found.base.distance,
         "ratio": ratio.pop("value"),
         **ratio,
-        "resolution": found.resolution,
+        "resolution": found.noise_floor,
         "verdict": found.verdict,
         "paired": found.paired,
         "forced": list(found.differs),

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from bench import formatting as units
-from bench.analysis import checklist, claims, crossover, speedup
-from bench.analysis import summary as standing
-from bench.analysis.summary import Standing, standings
+from bench import formatting
+from bench.analysis import checklist, claims, crossover, speedup, summary
+from bench.analysis.summary import Summary, summaries
 from bench.formatting import Grid
 from bench.kernel import REFERENCE
 from bench.records.model import Record
@@ -23,7 +22,7 @@ def absence(record: Record) -> str | None:
     """Return why there is no GPU in a record, as a sentence; None where there is one."""
     if record.gpu_kernels():
         return None
-    reasons = dict.fromkeys(f"{each.status}, {each.in_short}" for each in record.absent if "@cuda" in each.kernel)
+    reasons = dict.fromkeys(f"{each.status}, {each.in_short}" for each in record.not_timed if "@cuda" in each.kernel)
     return f"No GPU recorded yet{': kernels for it are ' if reasons else ''}{'; '.join(reasons)}."
 
 
@@ -35,11 +34,11 @@ def against_cpu(record: Record) -> Grid:
         if fastest is None:
             continue
         for row in on_gpu:
-            ratio = standing.paired(record.of(fastest.kernel, scope), record.of(row.kernel, scope))
-            times = (units.ratio(ratio.value) if ratio else "", ratio.interval() if ratio else "")
+            ratio = summary.paired(record.of(fastest.kernel, scope), record.of(row.kernel, scope))
+            times = (formatting.ratio(ratio.value) if ratio else "", ratio.interval() if ratio else "")
             rows.append((what, fastest.kernel, fastest.median, row.kernel, row.median, *times))
-        if scope == "end_to_end" and "loading_s" in record.facts:
-            rows += [_from_files(float(record.facts["loading_s"]), fastest, row) for row in on_gpu]
+        if scope == "end_to_end" and "loading_s" in record.metadata:
+            rows += [_from_files(float(record.metadata["loading_s"]), fastest, row) for row in on_gpu]
     columns = ("what", "fastest CPU kernel", "its time", "GPU kernel", "its time ", "GPU is", "interval")
     return Grid(columns, rows, right=("its time", "its time ", "GPU is", "interval"))
 
@@ -50,15 +49,20 @@ def from_files(record: Record) -> Grid | None:
     From files = loading, one thread decoding every PNG + `end_to_end`; Amdahl's limit = the reference's seconds from
     files / the loading alone, which no kernel can pass. Loading was timed once, so there is no interval.
     """
-    loading, reference = record.facts.get("loading_s"), record.of(REFERENCE, "end_to_end")
+    loading, reference = record.metadata.get("loading_s"), record.of(REFERENCE, "end_to_end")
     if loading is None or not reference:
         return None
     whole = loading + speedup.seconds(reference)[0]
     rows = [
-        (row.kernel, row.median, units.time(loading + row.seconds), units.ratio(whole / (loading + row.seconds)))
-        for row in standings(record, "end_to_end")
+        (
+            row.kernel,
+            row.median,
+            formatting.time(loading + row.seconds),
+            formatting.ratio(whole / (loading + row.seconds)),
+        )
+        for row in summaries(record, "end_to_end")
     ]
-    rows.append(("Amdahl's limit: loading alone", "", units.time(loading), units.ratio(whole / loading)))
+    rows.append(("Amdahl's limit: loading alone", "", formatting.time(loading), formatting.ratio(whole / loading)))
     return Grid(("kernel", "end_to_end", "from files", "speedup"), rows, right=("end_to_end", "from files", "speedup"))
 
 
@@ -85,7 +89,7 @@ def crossings(sizes: Record | None) -> Grid | None:
         return None
     on_gpu = sizes.gpu_kernels("predict")
     for size in reversed(sizes.sizes):  # the fastest where there are most images
-        on_cpu = [row.kernel for row in standings(sizes.at(size), "predict") if row.kernel not in on_gpu]
+        on_cpu = [row.kernel for row in summaries(sizes.at(size), "predict") if row.kernel not in on_gpu]
         if on_cpu and on_gpu:
             rows = [(name, on_cpu[-1], str(crossover.crossover(sizes, on_cpu[-1], name))) for name in on_gpu]
             return Grid(("GPU kernel", "fastest CPU kernel", "crossover"), rows)
@@ -94,28 +98,36 @@ def crossings(sizes: Record | None) -> Grid | None:
 
 def _allowed(record: Record, scope: str) -> Iterator[tuple[str, ...]]:
     reading, launching = (record.of(name, scope, "-") for name in (GPU_READ, GPU_LAUNCH))
-    rows, on_gpu = standings(record, scope), record.gpu_kernels(scope)
-    if not reading or not on_gpu or checklist.failed(checklist.judge(record, scope)):
+    rows, on_gpu = summaries(record, scope), record.gpu_kernels(scope)
+    if not reading or not on_gpu or checklist.failed(checklist.review(record, scope)):
         return
     fastest = next(row.kernel for row in reversed(rows) if row.kernel in on_gpu)
     least = min(sample.seconds for sample in reading)
     both = max(least, min(sample.seconds for sample in launching))
     for base in (row for row in rows if row.kernel.startswith(claims.PURE_PYTHON)):
-        ratio = standing.paired(record.of(base.kernel, scope), record.of(fastest, scope))
-        could = (units.ratio(base.seconds / least), units.ratio(base.seconds / both))
-        yield base.kernel, f"{base.images:,}", *could, units.ratio(ratio.value) if ratio else "", fastest
+        ratio = summary.paired(record.of(base.kernel, scope), record.of(fastest, scope))
+        could = (formatting.ratio(base.seconds / least), formatting.ratio(base.seconds / both))
+        yield base.kernel, f"{base.images:,}", *could, formatting.ratio(ratio.value) if ratio else "", fastest
 
 
-def _sides(record: Record, scope: str) -> tuple[Standing | None, list[Standing]]:
+def _sides(record: Record, scope: str) -> tuple[Summary | None, list[Summary]]:
     """Return the fastest CPU kernel of a scope and every GPU kernel, fastest last."""
-    if scope != "first_call" and checklist.failed(checklist.judge(record, scope)):
+    if scope != "first_call" and checklist.failed(checklist.review(record, scope)):
         return None, []
-    rows = standings(record, scope)
+    rows = summaries(record, scope)
     on_gpu = [row for row in rows if record.on_gpu(row.kernel)]
     return next((row for row in reversed(rows) if row not in on_gpu), None), on_gpu
 
 
-def _from_files(loading: float, fastest: Standing, row: Standing) -> tuple[str, ...]:
+def _from_files(loading: float, fastest: Summary, row: Summary) -> tuple[str, ...]:
     ours, theirs = loading + fastest.seconds, loading + row.seconds
-    most = f"at most {units.ratio(ours / loading)} (Amdahl)"
-    return FILES, fastest.kernel, units.time(ours), row.kernel, units.time(theirs), units.ratio(ours / theirs), most
+    most = f"at most {formatting.ratio(ours / loading)} (Amdahl)"
+    return (
+        FILES,
+        fastest.kernel,
+        formatting.time(ours),
+        row.kernel,
+        formatting.time(theirs),
+        formatting.ratio(ours / theirs),
+        most,
+    )

@@ -7,18 +7,15 @@ from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
-from bench import formatting as units
-from bench import kernel
+from bench import formatting, kernel
 from bench.analysis import checklist, claims, crossover, ladder
-from bench.analysis.summary import standings
+from bench.analysis.summary import summaries
 from bench.files import whole
 from bench.formatting import Grid
 from bench.records.model import DEFAULT, Record
-from bench.report import charts, tables
-from bench.report import gpu_tables as gpu
-from bench.report.charts import NotDrawn
-from bench.report.charts import files as pictures
-from bench.report.selection import Case
+from bench.report import charts, gpu_tables, tables
+from bench.report.charts import NotDrawn, files
+from bench.report.selection import Selection
 
 PROCESSES = 6  # that `run` takes of each kernel unless it is told otherwise
 TEMPLATES = Path(__file__).parent / "templates"
@@ -39,7 +36,7 @@ class Shown:
     svg: str = ""
 
 
-def write(case: Case) -> list[Path]:
+def write(selection: Selection) -> list[Path]:
     """Write the page of a case, and where it is a published machine's its pictures as files; return the paths.
 
     Raises:
@@ -47,11 +44,11 @@ def write(case: Case) -> list[Path]:
     """
     drawn, written = {}, []
     for name in charts.PICTURES:
-        drawn[name], paths = _picture(name, case)
+        drawn[name], paths = _picture(name, selection)
         written += paths
-    with whole(case.page) as partial:
-        partial.write_text(render("report.html.j2", pictures=drawn, **_contents(case)), encoding="utf-8")
-    return [case.page, *written]
+    with whole(selection.page) as partial:
+        partial.write_text(render("report.html.j2", pictures=drawn, **_contents(selection)), encoding="utf-8")
+    return [selection.page, *written]
 
 
 def render(template: str, **contents: Any) -> str:
@@ -65,78 +62,82 @@ def render(template: str, **contents: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["code"] = _code
-    return environment.get_template(template).render(units=units, **contents)
+    return environment.get_template(template).render(units=formatting, **contents)
 
 
-def _picture(name: str, case: Case) -> tuple[Shown, list[Path]]:
+def _picture(name: str, selection: Selection) -> tuple[Shown, list[Path]]:
     """Draw a picture, to a file too where the case is published; without the digits, theirs is left as it is."""
     from markupsafe import Markup
 
-    stem = case.picture(name)
+    stem = selection.picture(name)
     file = stem.with_name(f"{stem.name}.svg")
     paths: list[Path] = []
-    if name in charts.OF_DIGITS and case.published and case.problem is None and file.exists():
+    if name in charts.OF_DIGITS and selection.published and selection.problem is None and file.exists():
         svg = file.read_text(encoding="utf-8")
     else:
         try:
-            drawing = charts.draw(name, case)
+            drawing = charts.draw(name, selection)
         except NotDrawn as missing:
-            if case.published:
+            if selection.published:
                 file.unlink(missing_ok=True)  # it was of another record
             return Shown(str(missing)), paths
-        paths = pictures.save(drawing, stem, [".svg"]) if case.published else []
-        svg = paths[0].read_text(encoding="utf-8") if paths else pictures.svg(drawing)
-    caption, alt = pictures.described(svg)
-    inline = Markup(pictures.inline(ascii_lowercase[charts.PICTURES.index(name)], svg))  # by matplotlib, which escapes
+        paths = files.save(drawing, stem, [".svg"]) if selection.published else []
+        svg = paths[0].read_text(encoding="utf-8") if paths else files.svg(drawing)
+    caption, alt = files.described(svg)
+    inline = Markup(files.inline(ascii_lowercase[charts.PICTURES.index(name)], svg))  # by matplotlib, which escapes
     return Shown(caption, alt, inline), paths
 
 
-def _contents(case: Case) -> dict[str, Any]:
-    record = case.speed
-    records, facts = case.with_small(record), record.facts
-    absent = {each.kernel: (each.kernel, each.status, each.reason) for one in reversed(records) for each in one.absent}
-    several = len(case.configurations) > 1
-    crossings = crossover.crossings(case.sizes) if case.sizes else []
+def _contents(selection: Selection) -> dict[str, Any]:
+    record = selection.speed
+    records, metadata = selection.with_small(record), record.metadata
+    not_timed = {
+        each.kernel: (each.kernel, each.status, each.reason) for one in reversed(records) for each in one.not_timed
+    }
+    several = len(selection.configurations) > 1
+    crossings = crossover.crossings(selection.sizes) if selection.sizes else []
     return {
-        "title": f"{facts.get('cpu_model_name', 'unknown CPU')}, {facts.get('cpu_count', '?')} cores",
+        "title": f"{metadata.get('cpu_model_name', 'unknown CPU')}, {metadata.get('cpu_count', '?')} cores",
         "subtitle": subtitle(record),
         "claims": claims.CLAIMS,
-        "rulings": claims.rulings(record, records[1:]),
-        "cells": list(_cells(case)),
-        "ladder": _ladder(case),
-        "configurations": tables.by_configuration(case.configurations) if several else None,
-        "no_gpu": gpu.absence(record),
-        "gpu": gpu.against_cpu(case.scopes or record),
-        "allowed": gpu.allowed(records, case.sizes),
-        "gpu_crossings": gpu.crossings(case.sizes),
-        "from_files": gpu.from_files(case.scopes or record),
+        "verdicts": claims.verdicts(record, records[1:]),
+        "cells": list(_cells(selection)),
+        "ladder": _ladder(selection),
+        "configurations": tables.by_configuration(selection.configurations) if several else None,
+        "no_gpu": gpu_tables.absence(record),
+        "gpu": gpu_tables.against_cpu(selection.scopes or record),
+        "allowed": gpu_tables.allowed(records, selection.sizes),
+        "gpu_crossings": gpu_tables.crossings(selection.sizes),
+        "from_files": gpu_tables.from_files(selection.scopes or record),
         "crossings": Grid(("kernels", "crossover"), [(f"{each.base}, {each.new}", str(each)) for each in crossings]),
-        "facts": Grid(("fact", "value"), [(key, str(facts[key])) for key in sorted(facts) if key != "absent"]),
-        "absent": Grid(("kernel", "status", "reason"), [*absent.values()]),
-        "commands": list(dict.fromkeys(_commands(case))),
+        "metadata": Grid(
+            ("fact", "value"), [(key, str(metadata[key])) for key in sorted(metadata) if key != "not_timed"]
+        ),
+        "not_timed": Grid(("kernel", "status", "reason"), [*not_timed.values()]),
+        "commands": list(dict.fromkeys(_commands(selection))),
     }
 
 
 def subtitle(record: Record) -> str:
     """Return what one must know of every number of a record: digits, date, versions, configuration, commit."""
-    facts = record.facts
-    versions = f"Python {facts.get('python_version')}, NumPy {facts.get('numpy_version')}, "
+    metadata = record.metadata
+    versions = f"Python {metadata.get('python_version')}, NumPy {metadata.get('numpy_version')}, "
     return (
-        f"Digits {facts.get('dataset')}, recorded {str(facts.get('date', 'at an unknown time'))[:10]} with {versions}"
-        f"PyTorch {facts.get('torch_version')}; configuration {record.configuration}, {record.label}; "
-        f"commit {facts.get('commit', 'unknown')}."
+        f"Digits {metadata.get('dataset')}, recorded {str(metadata.get('date', 'at an unknown time'))[:10]} with {versions}"
+        f"PyTorch {metadata.get('torch_version')}; configuration {record.configuration}, {record.label}; "
+        f"commit {metadata.get('commit', 'unknown')}."
     )
 
 
-def _cells(case: Case) -> Iterator[dict[str, Any]]:
+def _cells(selection: Selection) -> Iterator[dict[str, Any]]:
     """Yield every scope and distance, the headline first, then small data sets, then what `scopes` has besides."""
-    for record in case.with_small(case.speed):
+    for record in selection.with_small(selection.speed):
         where = f", {record.per_class} images per class" if record.per_class else ""
         yield from (_cell(record, *cell, where) for cell in _headline_first(record))
-    if case.scopes and case.scopes is not case.speed:
-        further = [cell for cell in _headline_first(case.scopes) if cell not in case.speed.cells]
-        where = f", recorded with {len(case.scopes.kernels())} kernels"
-        yield from (_cell(case.scopes, *cell, where) for cell in further)
+    if selection.scopes and selection.scopes is not selection.speed:
+        further = [cell for cell in _headline_first(selection.scopes) if cell not in selection.speed.cells]
+        where = f", recorded with {len(selection.scopes.kernels())} kernels"
+        yield from (_cell(selection.scopes, *cell, where) for cell in further)
 
 
 def _headline_first(record: Record) -> list[tuple[str, str]]:
@@ -145,34 +146,36 @@ def _headline_first(record: Record) -> list[tuple[str, str]]:
 
 
 def _cell(record: Record, scope: str, distance: str, where: str) -> dict[str, Any]:
-    lines = checklist.judge(record, scope, distance)
+    lines = checklist.review(record, scope, distance)
     believable = not checklist.failed(lines)
     under = "" if distance == "-" else f" under {distance.upper()}"
     return {
         "title": f"{scope}{under}{where}",
         "caption": f"{CELL[scope]}. {tables.limit(record, scope)} {record.label}.",
-        "grid": tables.timed(standings(record, scope, distance), ratios=believable),
+        "grid": tables.timed(summaries(record, scope, distance), ratios=believable),
         "checks": lines,
     }
 
 
-def _ladder(case: Case) -> dict[str, Any] | None:
+def _ladder(selection: Selection) -> dict[str, Any] | None:
     """Return the story of the ladder; None where it was not recorded."""
-    record, contestants = case.speed, kernel.discover(case.extra)
-    records = case.with_small(record)
-    steps = ladder.steps(records, contestants)
+    record, specs = selection.speed, kernel.discover(selection.extra)
+    records = selection.with_small(record)
+    steps = ladder.steps(records, specs)
     if len(steps) < ladder.FEWEST:
         return None
-    told = [case.with_small(each) for each in case.configurations] if len(case.configurations) > 1 else []
+    told = (
+        [selection.with_small(each) for each in selection.configurations] if len(selection.configurations) > 1 else []
+    )
     return {
         "where": f"Scope baseline under L1, {record.configuration}, {record.label}.",
-        "steps": [(each, _faults(each), case.stale(each.name)) for each in steps],
-        "missing": ladder.missing(records, contestants),
+        "steps": [(each, _faults(each), selection.stale(each.name)) for each in steps],
+        "missing": ladder.missing(records, specs),
         "survivors": ladder.survivors(record, records[1:]),
         "bound": ladder.bound(record),
         "peers": ladder.peers(steps),
-        "ratios": ladder.by_configuration(told, contestants, "ratio") if told else None,
-        "faults": ladder.by_configuration(told, contestants, "faults") if told else None,
+        "ratios": ladder.by_configuration(told, specs, "ratio") if told else None,
+        "faults": ladder.by_configuration(told, specs, "faults") if told else None,
     }
 
 
@@ -189,15 +192,15 @@ def _code(text: str) -> str:
     return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", str(escape(text))))
 
 
-def _commands(case: Case) -> Iterator[str]:
+def _commands(selection: Selection) -> Iterator[str]:
     """Yield the commands that record the same again and draw it."""
-    ladder_kernels = {each.name for each in kernel.discover() if each.rung}
-    records = [each for each in (case.speed, case.scopes, case.sizes, case.memory) if each]
-    commits = list(dict.fromkeys(str(each.facts.get("commit", "unknown")) for each in records))
+    ladder_kernels = {each.name for each in kernel.discover() if each.on_ladder}
+    records = [each for each in (selection.speed, selection.scopes, selection.sizes, selection.memory) if each]
+    commits = list(dict.fromkeys(str(each.metadata.get("commit", "unknown")) for each in records))
     yield "# from commit " + ", ".join(commits)
     if any(commit.endswith("-modified") for commit in commits):
         yield "# which had uncommitted changes, so it cannot be repeated exactly"
-    climbed = [bool(ladder_kernels & {*one.kernel_facts}) for one in records]
+    climbed = [bool(ladder_kernels & {*one.kernel_metadata}) for one in records]
     yield "make setup-all" if any(climbed) else "make setup"
     yield ". .venv/bin/activate"
     for record, on_ladder in zip(records, climbed, strict=True):

@@ -7,39 +7,37 @@ from typing import Any
 
 from bench import kernel
 from bench.analysis import claims
-from bench.analysis.summary import Standing, standings
+from bench.analysis.summary import Summary, summaries
 from bench.formatting import Grid
 from bench.kernel import ROOT
 from bench.records.model import BadRecord
-from bench.report import gpu_tables as gpu
-from bench.report import page as report
-from bench.report import tables
+from bench.report import gpu_tables, page, tables
 from bench.report.charts import files
-from bench.report.selection import Case
+from bench.report.selection import Selection
 
 README = ROOT / "README.md"
 BEGIN = "<!-- results: written by python -m bench report --readme -->"
 END = "<!-- end of results -->"
 
 
-def rewritten(text: str, cases: Sequence[Case]) -> str:
+def rewritten(text: str, selections: Sequence[Selection]) -> str:
     """Return a README with what stands between its markers made anew from published cases and their pictures.
 
     Raises:
         BadRecord: nothing is published, or the text has not exactly one pair of markers.
     """
-    before, after = around(text, cases)
-    results = report.render("readme.md.j2", machines=[_machine(case) for case in cases]).strip()
+    before, after = around(text, selections)
+    results = page.render("readme.md.j2", machines=[_machine(selection) for selection in selections]).strip()
     return f"{before}{BEGIN}\n\n{results}\n\n{END}{after}"
 
 
-def around(text: str, cases: Sequence[Case]) -> tuple[str, str]:
+def around(text: str, selections: Sequence[Selection]) -> tuple[str, str]:
     """Return what stands before and after the markers, which is left as it is.
 
     Raises:
         BadRecord: as `rewritten`.
     """
-    if not cases:
+    if not selections:
         raise BadRecord("no record is published, so there is nothing to write in the README; python -m bench publish")
     if not (text.count(BEGIN) == text.count(END) == text.partition(BEGIN)[2].count(END) == 1):
         raise BadRecord(f"{README.name}: expected one line {BEGIN} and after it one line {END}; put them back")
@@ -47,9 +45,9 @@ def around(text: str, cases: Sequence[Case]) -> tuple[str, str]:
     return before, rest.split(END)[1]
 
 
-def _machine(case: Case) -> dict[str, Any]:
-    record, small = case.speed, case.with_small(case.speed)[1:]
-    facts, rows = record.facts, standings(record)
+def _machine(selection: Selection) -> dict[str, Any]:
+    record, small = selection.speed, selection.with_small(selection.speed)[1:]
+    metadata, rows = record.metadata, summaries(record)
     shown = _shown(rows)
     more = {name for each in (record, *small) for name in each.kernels()} - {each.kernel for each in shown}
     verdicts = Grid(
@@ -60,26 +58,26 @@ def _machine(case: Case) -> dict[str, Any]:
                 f"**{each.verdict}**",
                 each.number or each.why,
             )
-            for each in claims.rulings(record, small)
+            for each in claims.verdicts(record, small)
         ],
     )
     return {
-        "title": f"{facts['cpu_model_name']}, {facts['cpu_count']} cores",
-        "folder": case.page.parent.relative_to(ROOT).as_posix(),
-        "exhibits": {"alt": _alt(case.picture("exhibits"))},
-        "speedup": {"alt": _alt(case.picture("speedup"))},
+        "title": f"{metadata['cpu_model_name']}, {metadata['cpu_count']} cores",
+        "folder": selection.page.parent.relative_to(ROOT).as_posix(),
+        "side_by_side": {"alt": _alt(selection.picture("side_by_side"))},
+        "speedup": {"alt": _alt(selection.picture("speedup"))},
         "verdicts": verdicts.markdown(),
-        "timed_caption": f"The scope `baseline` under L1 on {facts['cpu_model_name']}, {facts['cpu_count']} cores "
-        f"({facts['caches']}). {report.subtitle(record)} {tables.limit(record, 'baseline')}",
+        "timed_caption": f"The scope `baseline` under L1 on {metadata['cpu_model_name']}, {metadata['cpu_count']} cores "
+        f"({metadata['caches']}). {page.subtitle(record)} {tables.limit(record, 'baseline')}",
         "timed": tables.timed(shown).markdown(),
         "more": len(more),
-        "notes": gpu.absence(record) or "",
+        "notes": gpu_tables.absence(record) or "",
     }
 
 
-def _shown(rows: Sequence[Standing]) -> list[Standing]:
+def _shown(rows: Sequence[Summary]) -> list[Summary]:
     """Return the kernels of kernels/ itself, and of the ladder the fastest; what is not in the checkout is shown."""
-    ladder = {each.name for each in kernel.discover() if each.rung}
+    ladder = {each.name for each in kernel.discover() if each.on_ladder}
     fastest = next((each for each in reversed(rows) if each.kernel in ladder), None)
     return [each for each in rows if each.kernel not in ladder or each is fastest]
 

@@ -5,10 +5,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench import code_size as source
+from bench import code_size
 from bench.kernel import REFERENCE
-from bench.records import model as records
-from bench.records import reader as reading
+from bench.records import model, reader
 from bench.records.model import BadRecord, Record, differences
 from bench.task.problem import Problem
 
@@ -17,7 +16,7 @@ File = Sequence[Record]  # one record under each of its configurations
 
 
 @dataclass(frozen=True)
-class Case:
+class Selection:
     """The evidence.
 
     Attributes:
@@ -59,39 +58,39 @@ class Case:
     def file(self, kernel: str) -> Path | None:
         """Return a kernel's file as it is now; None where it is not in this checkout."""
         name = f"{kernel.partition('@')[0]}.py"
-        return next((path for path in self.extra if path.name == name), None) or source.find(kernel)
+        return next((path for path in self.extra if path.name == name), None) or code_size.find(kernel)
 
     def stale(self, kernel: str) -> bool:
         """Return whether a kernel's source has changed since it was recorded."""
-        known = (record.kernel_facts.get(kernel, {}).get("source_hash") for record in (self.speed, *self.small))
+        known = (record.kernel_metadata.get(kernel, {}).get("source_hash") for record in (self.speed, *self.small))
         path, recorded = self.file(kernel), next(filter(None, known), None)
-        return path is not None and recorded is not None and source.source_hash(path) != recorded
+        return path is not None and recorded is not None and code_size.source_hash(path) != recorded
 
-    def answering(self, problem: Problem | None) -> "Case":
+    def answering(self, problem: Problem | None) -> "Selection":
         """Return the case with the digits, if they are the ones that were recorded."""
-        same = problem is not None and problem.digest == self.speed.facts.get("dataset_digest")
+        same = problem is not None and problem.digest == self.speed.metadata.get("dataset_digest")
         return replace(self, problem=problem if same else None)
 
 
-def published() -> list[Case]:
+def published() -> list[Selection]:
     """Return the case of every published machine, the one recorded last first.
 
     Raises:
         BadRecord: a record cannot be read, or a folder holds records of several machines or data sets.
     """
-    folders = sorted({path.parent for path in records.LOCAL.parent.glob("*/*.json.gz")} - {records.LOCAL})
-    cases = [from_paths(sorted(folder.glob("*.json.gz")), folder / PUBLISHED_PAGE) for folder in folders]
-    return sorted(cases, key=lambda case: str(case.speed.facts.get("date", "")), reverse=True)
+    folders = sorted({path.parent for path in model.LOCAL.parent.glob("*/*.json.gz")} - {model.LOCAL})
+    selections = [from_paths(sorted(folder.glob("*.json.gz")), folder / PUBLISHED_PAGE) for folder in folders]
+    return sorted(selections, key=lambda selection: str(selection.speed.metadata.get("date", "")), reverse=True)
 
 
-def local() -> Case | None:
+def local() -> Selection | None:
     """Return the case of the newest run in results/local/ that timed a whole data set; None without one.
 
     Raises:
         BadRecord: that run lacks the reference.
     """
     files = local_files()
-    return of(files, reading.stem(files[0][0].path).with_suffix(".html")) if files else None
+    return of(files, reader.stem(files[0][0].path).with_suffix(".html")) if files else None
 
 
 def local_files() -> list[File]:
@@ -99,34 +98,34 @@ def local_files() -> list[File]:
 
     With them go the newest of sizes and of memory, if they are of the same machine and data set.
     """
-    newest = next(reading.of_speed(), None)
-    if newest is None or newest[0].path.parent != records.LOCAL or newest[0].per_class:
+    newest = next(reader.of_speed(), None)
+    if newest is None or newest[0].path.parent != model.LOCAL or newest[0].per_class:
         return []
     chosen: dict[str, File] = {newest[0].slot: newest}
-    for path in reading.local_paths():
+    for path in reader.local_paths():
         with suppress(BadRecord):  # a file that is no record is no hindrance
-            file = reading.read_all(path)
-            run = file[0].facts.get("run")
-            wanted = file[0].slot in ("sizes", "memory") or (run is not None and run == newest[0].facts.get("run"))
+            file = reader.read_all(path)
+            run = file[0].metadata.get("run")
+            wanted = file[0].slot in ("sizes", "memory") or (run is not None and run == newest[0].metadata.get("run"))
             if wanted and file[0].paired and not differences(newest[0], file[0]):
                 chosen.setdefault(file[0].slot, file)
     return list(chosen.values())
 
 
-def from_paths(paths: Sequence[Path], page: Path | None = None) -> Case:
+def from_paths(paths: Sequence[Path], page: Path | None = None) -> Selection:
     """Return the case of the records in some files; its page lies beside the first unless it is named.
 
     Raises:
         BadRecord: as `of`, or one of them cannot be read.
     """
-    return of([reading.read_all(path) for path in paths], page or reading.stem(paths[0]).with_suffix(".html"))
+    return of([reader.read_all(path) for path in paths], page or reader.stem(paths[0]).with_suffix(".html"))
 
 
-def alone(file: File) -> Case:
+def alone(file: File) -> Selection:
     """Return the case of one record of any kind, by itself."""
     record = file[0]
-    return Case(
-        reading.stem(record.path).with_suffix(".html"),
+    return Selection(
+        reader.stem(record.path).with_suffix(".html"),
         record,
         tuple(file),
         scopes=record if record.kind == "scopes" else None,
@@ -135,7 +134,7 @@ def alone(file: File) -> Case:
     )
 
 
-def of(files: Sequence[File], page: Path) -> Case:
+def of(files: Sequence[File], page: Path) -> Selection:
     """Return the case that records amount to.
 
     Raises:
@@ -162,7 +161,7 @@ def of(files: Sequence[File], page: Path) -> Case:
     def only(kind: str) -> Record | None:
         return by_slot[kind][0] if kind in by_slot else None
 
-    return Case(
+    return Selection(
         page,
         timed[0][0],
         tuple(timed[0]),

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from bench import formatting as units
-from bench.analysis import summary as standing
+from bench import formatting
+from bench.analysis import summary
 from bench.analysis.checklist import Line
-from bench.analysis.summary import Standing, standings
+from bench.analysis.summary import Summary, summaries
 from bench.formatting import Grid
 from bench.kernel import REFERENCE
 from bench.records.model import Record
@@ -15,21 +15,21 @@ from bench.records.sample import GPU_LAUNCH, GPU_READ, ONE_CORE, Footprint
 from bench.stats import interval
 
 
-def timed(rows: Sequence[Standing], ratios: bool = True) -> Grid:
+def timed(rows: Sequence[Summary], ratios: bool = True) -> Grid:
     """Return the table of `run`, fastest last; without the ratios where the checklist forbids them."""
     cells = []
     for row in rows:
         ends = row.interval if row.kernel != REFERENCE else ""
-        times = ("no reference" if row.speedup is None else units.ratio(row.speedup), ends)
+        times = ("no reference" if row.speedup is None else formatting.ratio(row.speedup), ends)
         cells.append(
             (
                 row.kernel,
                 row.median,
-                units.time(row.smallest),
+                formatting.time(row.smallest),
                 *(times if ratios else ("withheld", "")),
                 f"{row.seconds / row.images * 1e9:,.0f}",
-                units.share(row.share.value) if row.share else "",
-                units.time(row.first_call) if row.first_call else "",
+                formatting.share_of_bound(row.share_of_bound.value) if row.share_of_bound else "",
+                formatting.time(row.first_call) if row.first_call else "",
             )
         )
     levels = {f"{row.ratio.level:.1%}" for row in rows if row.ratio and row.ratio.level}
@@ -40,17 +40,17 @@ def timed(rows: Sequence[Standing], ratios: bool = True) -> Grid:
 
 def limit(record: Record, scope: str) -> str:
     """Return the sentences that say what the limits of the machine, and of its GPU, were taken from."""
-    readings, gpu = standing.limit(record, scope), _gpu_limit(record, scope)
+    readings, gpu = summary.limit(record, scope), _gpu_bound(record, scope)
     if not readings:
         return f"The limit was not measured.{gpu}"
-    size = readings[0].images * int(record.facts["image_pixels"])
-    threads = 1 if readings[0].kernel == ONE_CORE else int(record.facts["cpu_count"])
+    size = readings[0].images * int(record.metadata["image_pixels"])
+    threads = 1 if readings[0].kernel == ONE_CORE else int(record.metadata["cpu_count"])
     rates = [size / each.seconds / 1e9 for each in readings]
     ends = interval(rates)
     spread = f", median of the processes {median(rates):.0f}" + (f" ({ends[0]:.0f} to {ends[1]:.0f})" if ends else "")
-    level = cache_level(size, threads, str(record.facts["caches"]))
+    level = cache_level(size, threads, str(record.metadata["caches"]))
     cores = f"{threads} core{'s' if threads > 1 else ''}"
-    return f"The limit: {units.size(size)} read from {level} by {cores} at {max(rates):.0f} GB/s{spread}.{gpu}"
+    return f"The limit: {formatting.size(size)} read from {level} by {cores} at {max(rates):.0f} GB/s{spread}.{gpu}"
 
 
 def cache_level(size: int, threads: int, caches: str) -> str:
@@ -65,17 +65,17 @@ def cache_level(size: int, threads: int, caches: str) -> str:
     return "memory" if levels else "unknown"
 
 
-def _gpu_limit(record: Record, scope: str) -> str:
+def _gpu_bound(record: Record, scope: str) -> str:
     """Return the sentence on the GPU's limit, "" where none was measured: both bounds, and which one binds."""
     reading, launching = (record.of(name, scope, "-") for name in (GPU_READ, GPU_LAUNCH))
     if not reading:
         return ""
-    size = reading[0].images * int(record.facts["image_pixels"])
+    size = reading[0].images * int(record.metadata["image_pixels"])
     read_s, launch_s = (min(each.seconds for each in samples) for samples in (reading, launching))
-    binds = "launching" if standing.limit(record, scope, "cuda")[0].kernel == GPU_LAUNCH else "reading"
+    binds = "launching" if summary.limit(record, scope, "cuda")[0].kernel == GPU_LAUNCH else "reading"
     return (
-        f" The GPU's limit, {binds}: {units.size(size)} read in {units.time(read_s)}, at "
-        f"{size / read_s / 1e9:,.0f} GB/s; one launch and the arrival of the least answer take {units.time(launch_s)}."
+        f" The GPU's limit, {binds}: {formatting.size(size)} read in {formatting.time(read_s)}, at "
+        f"{size / read_s / 1e9:,.0f} GB/s; one launch and the arrival of the least answer take {formatting.time(launch_s)}."
     )
 
 
@@ -90,7 +90,7 @@ def answers_for(lines: Sequence[Line]) -> Iterable[str]:
 
 def by_configuration(told: Sequence[Record]) -> Grid:
     """Return the medians of several configurations side by side, in the scope `baseline` under L1."""
-    medians = [{row.kernel: row.median for row in standings(record)} for record in told]
+    medians = [{row.kernel: row.median for row in summaries(record)} for record in told]
     names = sorted({name for each in medians for name in each})
     columns = [record.configuration for record in told]
     return Grid(

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.kernel import Contestant, why_unavailable
+from bench.kernel import KernelSpec, why_unavailable
 from bench.runner.configuration import Configuration, environment
 from bench.runner.process import MEMORY_LIMIT, Failure, Worker
 from bench.task import problem as problems
@@ -19,7 +19,7 @@ OUT_OF_MEMORY = "out of memory"  # how the reason of such a kernel begins
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """What the check says of one kernel.
 
     Attributes:
@@ -45,33 +45,33 @@ def handed_over(problem: Problem) -> Iterator[str]:
         yield folder
 
 
-def judge(contestant: Contestant, folder: str, seed: int, timeout_s: float) -> Verdict:
+def check_kernel(spec: KernelSpec, folder: str, seed: int, timeout_s: float) -> CheckResult:
     """Verify one contestant, in a process of its own, on the problem handed over in `folder`."""
-    if reason := why_unavailable(contestant):
-        return Verdict(contestant.name, "unavailable", reason)
-    limit = MEMORY_LIMIT if contestant.device == "cpu" else 0  # CUDA reserves addresses by the terabyte
+    if reason := why_unavailable(spec):
+        return CheckResult(spec.name, "unavailable", reason)
+    limit = MEMORY_LIMIT if spec.device == "cpu" else 0  # CUDA reserves addresses by the terabyte
     with Worker(environment(Configuration(), random.Random(seed)), limit) as worker:
         try:
-            worker.ask("start", timeout_s, contestant=as_json(contestant), folder=folder, order=seed)
+            worker.ask("start", timeout_s, spec=as_json(spec), folder=folder, order=seed)
             worker.ask("prepare", timeout_s)
             found = worker.ask("verify", timeout_s, seed=seed + 1)
         except Failure as failure:
-            return failed(contestant.name, failure)
-    return Verdict(contestant.name, "agrees", None, found["correct"], found["mean_error"])
+            return failed(spec.name, failure)
+    return CheckResult(spec.name, "agrees", None, found["correct"], found["mean_error"])
 
 
-def failed(name: str, failure: Failure) -> Verdict:
+def failed(name: str, failure: Failure) -> CheckResult:
     """Return the verdict on a contestant whose worker reported a failure."""
     reply = failure.reply
-    return Verdict(name, failure.status, failure.reason, reply.get("correct", {}), reply.get("mean_error"))
+    return CheckResult(name, failure.status, failure.reason, reply.get("correct", {}), reply.get("mean_error"))
 
 
-def as_json(contestant: Contestant) -> dict[str, Any]:
+def as_json(spec: KernelSpec) -> dict[str, Any]:
     """Return a contestant as a worker's `start` takes it."""
-    return {**asdict(contestant), "path": str(contestant.path.resolve())}
+    return {**asdict(spec), "path": str(spec.path.resolve())}
 
 
-def report(whole: Problem, judged: Sequence[tuple[Problem, Verdict]]) -> dict[str, Any]:
+def report(whole: Problem, judged: Sequence[tuple[Problem, CheckResult]]) -> dict[str, Any]:
     """Return the check as `--json` writes it: of the whole data set, and each verdict with the problem it is on."""
 
     def score(problem: Problem, correct: list[int] | None) -> dict[str, Any] | None:
@@ -91,12 +91,12 @@ def report(whole: Problem, judged: Sequence[tuple[Problem, Verdict]]) -> dict[st
         },
         "kernels": [
             {
-                "name": verdict.name,
-                "status": verdict.status,
-                "reason": verdict.reason,
+                "name": result.name,
+                "status": result.status,
+                "reason": result.reason,
                 **({"images_of_class": problem.per_class} if problem.per_class else {}),
-                **{distance: score(problem, verdict.correct.get(distance)) for distance in DISTANCES},
+                **{distance: score(problem, result.correct.get(distance)) for distance in DISTANCES},
             }
-            for problem, verdict in judged
+            for problem, result in judged
         ],
     }

@@ -14,15 +14,14 @@ from typing import Any
 
 import psutil
 
-from bench import code_size as source
-from bench import files
-from bench.kernel import Contestant
-from bench.probes import machine as facts
-from bench.records import model as records
-from bench.records.model import Absent, BadRecord
+from bench import code_size, files
+from bench.kernel import KernelSpec
+from bench.probes import machine
+from bench.records import model
+from bench.records.model import BadRecord, NotTimed
 from bench.records.sample import Sample
-from bench.runner.checking import Verdict
-from bench.runner.collection import Gathered, gather
+from bench.runner.checking import CheckResult
+from bench.runner.collection import Collected, collect
 from bench.runner.configuration import Configuration
 from bench.runner.scheduler import Finished, Plan, Progress, record_process
 from bench.task.problem import Problem, tile, write
@@ -39,11 +38,11 @@ class Task:
 
     per_class: int
     plan: Plan
-    skipped: tuple[Absent, ...] = ()
+    skipped: tuple[NotTimed, ...] = ()
 
 
 @dataclass(frozen=True)
-class Unfinished:
+class Checkpoint:
     """A run under way.
 
     Attributes:
@@ -63,41 +62,41 @@ class Unfinished:
         return self.folder.name.removesuffix(SUFFIX)
 
 
-def begin(tasks: Sequence[Task], source: str, problems: Mapping[int, Problem]) -> Unfinished:
+def begin(tasks: Sequence[Task], source: str, problems: Mapping[int, Problem]) -> Checkpoint:
     """Make the folder of a new run below results/local/; `problems` by images per class."""
-    records.LOCAL.mkdir(parents=True, exist_ok=True)
-    folder = files.unused(records.LOCAL, SUFFIX)
+    model.LOCAL.mkdir(parents=True, exist_ok=True)
+    folder = files.unused(model.LOCAL, SUFFIX)
     folder.mkdir()
     _own(folder)
     source = os.path.abspath(source) if os.path.exists(source) else source
-    begun = Unfinished(folder, tuple(tasks), source, identity(tasks, problems))
-    content = {"tasks": [asdict(task) for task in tasks], "source": source, "identity": begun.identity}
+    checkpoint = Checkpoint(folder, tuple(tasks), source, identity(tasks, problems))
+    content = {"tasks": [asdict(task) for task in tasks], "source": source, "identity": checkpoint.identity}
     _write(folder / "plan.json", content)
-    return begun
+    return checkpoint
 
 
-def newest() -> Unfinished:
+def newest() -> Checkpoint:
     """Take over the newest unfinished run that no process is working on.
 
     Raises:
         BadRecord: there is none, or its plan cannot be read.
     """
-    for folder in sorted(records.LOCAL.glob(f"*{SUFFIX}"), reverse=True):
+    for folder in sorted(model.LOCAL.glob(f"*{SUFFIX}"), reverse=True):
         if not (folder / "plan.json").exists() or _at_work(folder):  # cut off before it was begun, or still running
             continue
         try:
             content = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
             tasks = tuple(
-                Task(task["per_class"], _plan(task["plan"]), tuple(Absent(**each) for each in task["skipped"]))
+                Task(task["per_class"], _plan(task["plan"]), tuple(NotTimed(**each) for each in task["skipped"]))
                 for task in content["tasks"]
             )
-            begun = Unfinished(folder, tasks, content["source"], content["identity"])
+            checkpoint = Checkpoint(folder, tasks, content["source"], content["identity"])
         except (ValueError, KeyError, TypeError) as error:
             raise BadRecord(
                 f"{folder / 'plan.json'}: cannot be read ({error}); remove {folder} and start anew"
             ) from error
         _own(folder)
-        return begun
+        return checkpoint
     raise BadRecord("there is no unfinished recording to resume; python -m bench run starts one")
 
 
@@ -115,96 +114,96 @@ def _at_work(folder: Path) -> bool:
         return False
 
 
-def must_be_same(begun: Unfinished, problems: Mapping[int, Problem]) -> None:
+def must_be_same(checkpoint: Checkpoint, problems: Mapping[int, Problem]) -> None:
     """Refuse to go on under other circumstances.
 
     Raises:
         BadRecord: digits, a kernel, a version or the machine has changed; the message names what.
     """
-    before, now = begun.identity, identity(begun.tasks, problems)
+    before, now = checkpoint.identity, identity(checkpoint.tasks, problems)
     changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
     if changed:
-        was, is_now = (each.get(changed[0], "absent") for each in (before, now))
+        was, is_now = (each.get(changed[0], "not_timed") for each in (before, now))
         raise BadRecord(
-            f"{begun.folder.name} cannot be resumed: {changed[0]} was {was} and is {is_now}"
-            f"{f' ({len(changed)} differences)' if len(changed) > 1 else ''}; remove {begun.folder} and start anew"
+            f"{checkpoint.folder.name} cannot be resumed: {changed[0]} was {was} and is {is_now}"
+            f"{f' ({len(changed)} differences)' if len(changed) > 1 else ''}; remove {checkpoint.folder} and start anew"
         )
 
 
 def identity(tasks: Sequence[Task], problems: Mapping[int, Problem]) -> dict[str, Any]:
     """Return what a run must not change half-way."""
     digests = {f"dataset_digest of {problems[task.per_class].name}": problems[task.per_class].digest for task in tasks}
-    contestants = (contestant for task in tasks for contestant in task.plan.contestants)
-    hashes = {f"source of {each.kernel}": source.source_hash(each.path) for each in contestants}
-    return {**digests, **hashes, **facts.machine()}
+    specs = (spec for task in tasks for spec in task.plan.specs)
+    hashes = {f"source of {each.kernel}": code_size.source_hash(each.path) for each in specs}
+    return {**digests, **hashes, **machine.metadata()}
 
 
-def finish(begun: Unfinished, problems: Mapping[int, Problem], progress: Progress) -> None:
+def finish(checkpoint: Checkpoint, problems: Mapping[int, Problem], progress: Progress) -> None:
     """Record the processes that are missing, and keep each as soon as it is done."""
-    for number, task in enumerate(begun.tasks):
-        _finish(begun, number, problems[task.per_class], progress)
+    for number, task in enumerate(checkpoint.tasks):
+        _finish(checkpoint, number, problems[task.per_class], progress)
 
 
-def _finish(begun: Unfinished, number: int, problem: Problem, progress: Progress) -> None:
+def _finish(checkpoint: Checkpoint, number: int, problem: Problem, progress: Progress) -> None:
     """Record what is missing of one data set: process by process, each under one configuration after the other."""
-    steps = [task.plan.steps for task in begun.tasks]
-    name = f"{problem.name}, " if len(begun.tasks) > 1 else ""
+    steps = [task.plan.steps for task in checkpoint.tasks]
+    name = f"{problem.name}, " if len(checkpoint.tasks) > 1 else ""
 
     def told(stage: str, kernel: str, done: int, _: int) -> None:
         progress(f"{name}{stage}", kernel, sum(steps[:number]) + done, sum(steps))
 
-    task = begun.tasks[number]
-    plan, digits = task.plan, begun.folder / f"digits-{task.per_class}"
+    task = checkpoint.tasks[number]
+    plan, digits = task.plan, checkpoint.folder / f"digits-{task.per_class}"
     digits.mkdir(exist_ok=True)
     write(problem, digits)
-    repeats = any(each.device != "cpu" for each in plan.contestants)  # by itself, what the disk need not hold
+    repeats = any(each.device != "cpu" for each in plan.specs)  # by itself, what the disk need not hold
     tile(problem, digits, plan.sizes, plan.seed, shutil.disk_usage(digits).free // 2 if repeats else math.inf)
     for process in range(plan.processes):
         for configuration in plan.configurations:
-            earlier = _finished(begun, task, configuration)
+            earlier = _finished(checkpoint, task, configuration)
             if process not in earlier:
                 done = record_process(plan, configuration, earlier, str(digits), problem, told)
-                _write(_path(begun, task, configuration, process), asdict(done))
+                _write(_path(checkpoint, task, configuration, process), asdict(done))
 
 
-def empty(begun: Unfinished) -> bool:
+def empty(checkpoint: Checkpoint) -> bool:
     """Return whether no process is finished yet, so that there is nothing to resume."""
-    return not any(_finished(begun, task, each) for task in begun.tasks for each in task.plan.configurations)
+    return not any(_finished(checkpoint, task, each) for task in checkpoint.tasks for each in task.plan.configurations)
 
 
-def recordings(begun: Unfinished, task: Task, problem: Problem) -> list[Gathered]:
+def recordings(checkpoint: Checkpoint, task: Task, problem: Problem) -> list[Collected]:
     """Return what a task's finished processes gave, under one configuration after the other."""
-    gathered = [
-        gather(task.plan, configuration, problem, _finished(begun, task, configuration), begun.run)
+    collected = [
+        collect(task.plan, configuration, problem, _finished(checkpoint, task, configuration), checkpoint.run)
         for configuration in task.plan.configurations
     ]
     return [
-        replace(each, recording=replace(each.recording, absent=[*each.recording.absent, *task.skipped]))
-        for each in gathered
+        replace(each, recording=replace(each.recording, not_timed=[*each.recording.not_timed, *task.skipped]))
+        for each in collected
     ]
 
 
-def _finished(begun: Unfinished, task: Task, configuration: Configuration) -> dict[int, Finished]:
+def _finished(checkpoint: Checkpoint, task: Task, configuration: Configuration) -> dict[int, Finished]:
     """Return the finished processes from the first on; one that cannot be read ends them, and is recorded again."""
     finished: dict[int, Finished] = {}
     for process in range(task.plan.processes):
         try:
-            content = json.loads(_path(begun, task, configuration, process).read_text(encoding="utf-8"))
+            content = json.loads(_path(checkpoint, task, configuration, process).read_text(encoding="utf-8"))
             content["samples"] = tuple(Sample(**each) for each in content["samples"])
-            content["verdicts"] = tuple(Verdict(**each) for each in content["verdicts"])
+            content["results"] = tuple(CheckResult(**each) for each in content["results"])
             finished[process] = Finished(**content)
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             break
     return finished
 
 
-def remove(begun: Unfinished) -> None:
+def remove(checkpoint: Checkpoint) -> None:
     """Remove the folder, once its records are written."""
-    shutil.rmtree(begun.folder)
+    shutil.rmtree(checkpoint.folder)
 
 
-def _path(begun: Unfinished, task: Task, configuration: Configuration, process: int) -> Path:
-    return begun.folder / f"{task.per_class}-{configuration.threads}-{configuration.allocator}-{process}.json"
+def _path(checkpoint: Checkpoint, task: Task, configuration: Configuration, process: int) -> Path:
+    return checkpoint.folder / f"{task.per_class}-{configuration.threads}-{configuration.allocator}-{process}.json"
 
 
 def _write(path: Path, content: Any) -> None:
@@ -213,14 +212,14 @@ def _write(path: Path, content: Any) -> None:
 
 
 def _plan(content: dict[str, Any]) -> Plan:
-    contestants = (
-        Contestant(**{**each, "path": Path(each["path"]), "packages": tuple(each["packages"])})
-        for each in content["contestants"]
+    specs = (
+        KernelSpec(**{**each, "path": Path(each["path"]), "packages": tuple(each["packages"])})
+        for each in content["specs"]
     )
     return Plan(
         **{
             **content,
-            "contestants": tuple(contestants),
+            "specs": tuple(specs),
             "cells": tuple((scope, distance) for scope, distance in content["cells"]),
             "configurations": tuple(Configuration(**each) for each in content["configurations"]),
             "sizes": tuple(content["sizes"]),

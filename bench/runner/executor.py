@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from bench.kernel import Contestant, why_unavailable
+from bench.kernel import KernelSpec, why_unavailable
 from bench.probes import nvml
 from bench.records.sample import Sample
-from bench.runner.checking import Verdict, as_json, failed
+from bench.runner.checking import CheckResult, as_json, failed
 from bench.runner.process import Failure, Reply, Worker
 from bench.task.problem import Problem
 from bench.task.scopes import images_read
@@ -43,17 +43,17 @@ class Setup:
     sized: bool = False
 
 
-class Entrant:
+class Executor:
     """One worker process and its books. A failure ends it here, and costs no other kernel its row."""
 
-    def __init__(self, name: str, contestant: Contestant, setup: Setup) -> None:
-        self.name, self.contestant, self.setup = name, contestant, setup
+    def __init__(self, name: str, spec: KernelSpec, setup: Setup) -> None:
+        self.name, self.spec, self.setup = name, spec, setup
         self.samples: list[Sample] = []
         self.threads = ""
         self.gpu: dict[str, Any] = {}  # the worst state of the GPU that a sample ended in
         self.distances: tuple[str, ...] = ()
         self.broadcasts = False  # whether `bench.probes.broadcasting` has something to ask it
-        self.verdict = Verdict(name, "agrees")
+        self.result = CheckResult(name, "agrees")
         self.worker: Worker | None = None
         self.skipped: dict[int, float | None] = {}  # size: seconds that one call would have taken; None: no images
         self._once_s: dict[tuple[str, str], float] = {}
@@ -69,12 +69,12 @@ class Entrant:
 
         first_call = import the kernel + prepare(one image) + the first baseline; preparing all images is not in it.
         """
-        if reason := why_unavailable(self.contestant):
-            self.verdict = Verdict(self.name, "unavailable", reason)
+        if reason := why_unavailable(self.spec):
+            self.result = CheckResult(self.name, "unavailable", reason)
             return
         setup = self.setup
-        self.worker = Worker(setup.environment, setup.memory_limit if self.contestant.device == "cpu" else 0)
-        started = self.ask("start", contestant=as_json(self.contestant), folder=setup.folder, order=setup.order)
+        self.worker = Worker(setup.environment, setup.memory_limit if self.spec.device == "cpu" else 0)
+        started = self.ask("start", spec=as_json(self.spec), folder=setup.folder, order=setup.order)
         if prepared := self.ask("prepare"):
             self.distances, self.broadcasts = tuple(prepared["distances"]), prepared["broadcasts"]
         first = self.ask("time", scope="baseline", distance="l1", loops=1, warm=False)
@@ -87,7 +87,7 @@ class Entrant:
     def verify(self, seed: int) -> None:
         """Have it verified on inputs drawn from `seed`, which it has not seen."""
         if found := self.ask("verify", VERIFY_CALLS * self.setup.timeout_s, seed=seed):
-            self.verdict = Verdict(self.name, "agrees", None, found["correct"], found["mean_error"])
+            self.result = CheckResult(self.name, "agrees", None, found["correct"], found["mean_error"])
 
     def resize(self, size: int, seed: int, longest_s: float, in_reach: bool = True) -> None:
         """Prepare `size` validation images; skip this size where one call would take over `longest_s`.
@@ -96,7 +96,7 @@ class Entrant:
         """
         if self.worker is None:
             return
-        if not in_reach and self.contestant.device == "cpu":
+        if not in_reach and self.spec.device == "cpu":
             self.skipped[size] = None
         self.slow("predict", "l1")  # which measures how long a call takes
         expected_s = self._once_s.get(("predict", "l1"), 0) * size / self._size
@@ -106,7 +106,7 @@ class Entrant:
             self._once_s.clear()
             self._size = size
             self.ask("prepare", valid_images=size, seed=seed)
-        if self.contestant.device != "cpu":
+        if self.spec.device != "cpu":
             crowded = size * self.setup.problem.valid[0].size * PER_PIXEL > CROWDED
             self._alone = {"valid_images": size, "seed": seed} if crowded else {}
             self.slow("predict", "l1")
@@ -164,7 +164,7 @@ class Entrant:
         try:
             return self.worker.ask(do, timeout_s or self.setup.timeout_s, **arguments)
         except Failure as failure:
-            self.verdict = failed(self.name, failure)
+            self.result = failed(self.name, failure)
             if not self.setup.sized or failure.status == "disagrees":
                 self.samples.clear()
             self.end()

@@ -4,11 +4,11 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from bench.kernel import Contestant, Unavailable, load, why_unavailable
-from bench.probes import machine as facts
-from bench.task import scopes as workload
+from bench.kernel import KernelSpec, Unavailable, load, why_unavailable
+from bench.probes import machine
+from bench.task import scopes
 from bench.task.problem import Problem
-from bench.task.scopes import Workload
+from bench.task.scopes import PreparedKernel
 from bench.task.verify import Findings, verify
 
 
@@ -16,25 +16,25 @@ from bench.task.verify import Findings, verify
 class Verified:
     """A contestant that has been verified in this process, with its prepared stacks."""
 
-    contestant: Contestant
-    work: Workload
+    spec: KernelSpec
+    prepared: PreparedKernel
     findings: Findings
 
     def offers(self, distance: str) -> bool:
         """Return whether the kernel predicts under this distance ("-" is none in particular)."""
-        return distance == "-" or distance in workload.offered(self.work.kernel)
+        return distance == "-" or distance in scopes.offered(self.prepared.kernel)
 
     def extra_info(self, scope: str, distance: str) -> dict[str, Any]:
         """Return what pytest-benchmark's JSON must say beside the times, under the keys of `results/README.md`."""
-        problem = self.work.problem
+        problem = self.prepared.problem
         return {
-            **facts.machine(),
+            **machine.metadata(),
             **{f"correct_{key}": problem.score(value) for key, value in self.findings.correct.items()},
-            "kernel": self.contestant.name,
-            "device": self.contestant.device,
+            "kernel": self.spec.name,
+            "device": self.spec.device,
             "scope": scope,
             "distance": distance,
-            "images": workload.images_read(problem, scope),
+            "images": scopes.images_read(problem, scope),
             "dataset": problem.name,
             "dataset_digest": problem.digest,
             **({"per_class": problem.per_class, "dataset_of": problem.dataset_of} if problem.per_class else {}),
@@ -43,16 +43,16 @@ class Verified:
         }
 
 
-def verified_in_process(contestant: Contestant, problem: Problem) -> Verified:
+def verified_in_process(spec: KernelSpec, problem: Problem) -> Verified:
     """Load, prepare and verify a contestant, with validation images in an order drawn anew.
 
     Raises:
         Unavailable: it cannot run here.
         WrongAnswer, Exception: it is wrong or broken.
     """
-    if reason := why_unavailable(contestant):
+    if reason := why_unavailable(spec):
         raise Unavailable(reason)
-    work = workload.prepare(load(contestant), contestant.device, problem.shuffled(secrets.randbits(32)))
+    prepared = scopes.prepare(load(spec), spec.device, problem.shuffled(secrets.randbits(32)))
     findings = Findings()
-    verify(work, secrets.randbits(32), findings)
-    return Verified(contestant, work, findings)
+    verify(prepared, secrets.randbits(32), findings)
+    return Verified(spec, prepared, findings)

@@ -14,14 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.kernel import Contestant
-from bench.probes import machine as facts
-from bench.probes import nvml
+from bench.kernel import KernelSpec
+from bench.probes import machine, nvml
 from bench.records.sample import AGAIN, ALL_CORES, GPU_LAUNCH, GPU_READ, ONE_CORE, Sample
 from bench.runner import configuration as conditions
-from bench.runner.checking import Verdict
+from bench.runner.checking import CheckResult
 from bench.runner.configuration import Configuration
-from bench.runner.executor import LONGEST_S, Entrant, Setup
+from bench.runner.executor import LONGEST_S, Executor, Setup
 from bench.runner.process import MEMORY_LIMIT, Failure, Worker
 from bench.task.problem import Problem, in_reach
 from bench.task.scopes import images_read
@@ -50,7 +49,7 @@ class Plan:
         longest_s: a kernel whose call would take longer at some size is skipped there; infinity for no limit.
     """
 
-    contestants: tuple[Contestant, ...]
+    specs: tuple[KernelSpec, ...]
     cells: tuple[tuple[str, str], ...] = BASELINE
     configurations: tuple[Configuration, ...] = (Configuration(),)
     processes: int = 6
@@ -74,7 +73,7 @@ class Plan:
     @property
     def steps_of_a_process(self) -> int:
         """How many of them one process of every kernel takes."""
-        return len(self.contestants) + 1 + self.rounds * len(self.cells) * max(1, len(self.sizes))
+        return len(self.specs) + 1 + self.rounds * len(self.cells) * max(1, len(self.sizes))
 
 
 @dataclass(frozen=True)
@@ -92,15 +91,15 @@ class Finished:
     """
 
     samples: tuple[Sample, ...]
-    verdicts: tuple[Verdict, ...]
-    null: str | None
+    results: tuple[CheckResult, ...]
+    control: str | None
     threads: dict[str, str]
     skipped: dict[str, dict[int, float | None]]
     overhead_s: float
     load_average: float
     broadcast: dict[str, dict[str, Any]] = field(default_factory=dict)
     gpu: dict[str, Any] = field(default_factory=dict)
-    gpu_limit_failed: str = ""
+    gpu_bound_failed: str = ""
 
 
 def record_process(
@@ -139,79 +138,79 @@ class _Scheduler:
     rng: random.Random
     progress: Progress
     stack: ExitStack
-    entrants: list[Entrant] = field(default_factory=list)
+    executors: list[Executor] = field(default_factory=list)
     gpu_gauge: Worker | None = None
-    gpu_limit_failed: str = ""
+    gpu_bound_failed: str = ""
 
     def run(self, earlier: dict[int, Finished]) -> Finished:
         plan, process = self.plan, self.setup.process
         before = process * len(plan.configurations) + plan.configurations.index(self.configuration)
         self.done = before * plan.steps_of_a_process
-        failed = {each.name for one in earlier.values() for each in one.verdicts if each.status != "agrees"}
-        taking_part = [each for each in plan.contestants if plan.sizes or each.name not in failed]
+        failed = {each.name for one in earlier.values() for each in one.results if each.status != "agrees"}
+        taking_part = [each for each in plan.specs if plan.sizes or each.name not in failed]
         self.rng.shuffle(taking_part)
-        load_average = facts.load_average()
-        for contestant in taking_part:
-            entrant = self._start(contestant.name, contestant)
+        load_average = machine.load_average()
+        for spec in taking_part:
+            executor = self._start(spec.name, spec)
             if process == 0:
-                entrant.verify(self.rng.randrange(2**32))
-        ours = list(self.entrants)
-        null = earlier[0].null if earlier else _fastest(ours)
-        for contestant in [each for each in taking_part if each.name == null]:
-            self._start(contestant.name + AGAIN, contestant)
+                executor.verify(self.rng.randrange(2**32))
+        ours = list(self.executors)
+        control = earlier[0].control if earlier else _fastest(ours)
+        for spec in [each for each in taking_part if each.name == control]:
+            self._start(spec.name + AGAIN, spec)
         self.gauge = self.stack.enter_context(Worker(self.setup.environment, plan.memory_limit))
         overhead_s = self.gauge.ask("overhead", plan.timeout_s, folder=self.setup.folder)["seconds"]
-        if any(each.worker and each.contestant.device == "cuda" for each in ours):
+        if any(each.worker and each.spec.device == "cuda" for each in ours):
             self.gpu_gauge = self.stack.enter_context(Worker(self.setup.environment, 0))
-        limits = [sample for size in plan.sizes or (0,) for sample in self._time(size)]
+        bounds = [sample for size in plan.sizes or (0,) for sample in self._time(size)]
         asked = [each for each in ours if each.broadcasts and each.worker and process == 0 and not plan.sizes]
         return Finished(
-            samples=(*limits, *(sample for entrant in self.entrants for sample in entrant.samples)),
+            samples=(*bounds, *(sample for executor in self.executors for sample in executor.samples)),
             broadcast={each.name: each.examine() for each in asked},  # last of all, for it would disturb the clock
-            verdicts=tuple(each.verdict for each in ours),
-            null=null,
+            results=tuple(each.result for each in ours),
+            control=control,
             threads={each.name: each.threads for each in ours if each.threads},
             skipped={each.name: each.skipped for each in ours if each.skipped},
             overhead_s=overhead_s,
             load_average=load_average,
-            gpu=nvml.worst(each.gpu for each in self.entrants),
-            gpu_limit_failed=self.gpu_limit_failed,
+            gpu=nvml.worst(each.gpu for each in self.executors),
+            gpu_bound_failed=self.gpu_bound_failed,
         )
 
     def _say(self, what: str, kernel: str) -> None:
         process = f"{self.configuration.name}, process {self.setup.process + 1} of {self.plan.processes}"
         self.progress(f"{process}: {what}", kernel, self.done, self.plan.steps)
 
-    def _start(self, name: str, contestant: Contestant) -> Entrant:
+    def _start(self, name: str, spec: KernelSpec) -> Executor:
         self.done += 1
         self._say("start", name)
-        entrant = Entrant(name, contestant, self.setup)
-        self.stack.callback(entrant.end)
-        entrant.enter(position=len(self.entrants))
-        self.entrants.append(entrant)
-        return entrant
+        executor = Executor(name, spec, self.setup)
+        self.stack.callback(executor.end)
+        executor.enter(position=len(self.executors))
+        self.executors.append(executor)
+        return executor
 
     def _time(self, size: int) -> list[Sample]:
         """Time all cells round by round, with so many validation images (0: all); return the samples of the limit."""
         plan, problem = self.plan, self.setup.problem
         reads = {scope: size or images_read(problem, scope) for scope, _ in plan.cells}
         # Before the kernels fill a GPU's memory.
-        limits = [sample for scope in reads for sample in self._limits(scope, reads[scope], size or problem.count)]
-        for entrant in self.entrants if size else ():
-            entrant.resize(size, plan.seed, plan.longest_s, in_reach(problem, Path(self.setup.folder), size))
+        bounds = [sample for scope in reads for sample in self._bounds(scope, reads[scope], size or problem.count)]
+        for executor in self.executors if size else ():
+            executor.resize(size, plan.seed, plan.longest_s, in_reach(problem, Path(self.setup.folder), size))
         for number in range(plan.rounds):
             for scope, distance in plan.cells:
                 self.done += 1
-                running = [each for each in self.entrants if each.offers(distance) and size not in each.skipped]
-                for position, entrant in enumerate(bracketed(running, scope, distance, self.rng)):
+                running = [each for each in self.executors if each.offers(distance) and size not in each.skipped]
+                for position, executor in enumerate(bracketed(running, scope, distance, self.rng)):
                     of_size = f" of {size:,} images" if size else ""
-                    self._say(f"{scope}{of_size}, round {number + 1} of {plan.rounds}", entrant.name)
+                    self._say(f"{scope}{of_size}, round {number + 1} of {plan.rounds}", executor.name)
                     if self.configuration.threads != "1":
                         time.sleep(SETTLE_S)
-                    entrant.time(scope, distance, reads[scope], round=number, position=position)
-        return limits
+                    executor.time(scope, distance, reads[scope], round=number, position=position)
+        return bounds
 
-    def _limits(self, scope: str, images: int, labels: int) -> list[Sample]:
+    def _bounds(self, scope: str, images: int, labels: int) -> list[Sample]:
         """Read as many bytes as the scope must touch, one per pixel, on one core and on all; once per process.
 
         Where a kernel uses a GPU, read them there too, and launch the least that gives an answer: a byte per label, or
@@ -220,31 +219,31 @@ class _Scheduler:
         """
         pixels, timeout_s = self.setup.problem.valid[0].size, self.plan.timeout_s
         size, taken = images * pixels, {}
-        for name, threads in ((ONE_CORE, 1), (ALL_CORES, facts.cores())):
+        for name, threads in ((ONE_CORE, 1), (ALL_CORES, machine.cores())):
             taken[name] = self.gauge.ask("read", timeout_s, size=size, threads=threads)["seconds"]
         if self.gpu_gauge and scope != "end_to_end":
             answer = len(self.setup.problem.classes) * pixels if scope == "mean" else labels
             try:
-                reply = self.gpu_gauge.ask("gpu_limit", timeout_s, size=size, answer=answer)
+                reply = self.gpu_gauge.ask("gpu_bound", timeout_s, size=size, answer=answer)
                 taken |= {GPU_READ: reply["read"], GPU_LAUNCH: reply["launch"]}
             except Failure as failure:
-                self.gpu_gauge, self.gpu_limit_failed = None, f"{failure.status}: {failure.reason}"
+                self.gpu_gauge, self.gpu_bound_failed = None, f"{failure.status}: {failure.reason}"
         return [
             Sample(name, scope, "-", images, seconds, 1, self.setup.process, 0, position)
             for position, (name, seconds) in enumerate(taken.items())
         ]
 
 
-def _fastest(entrants: Sequence[Entrant]) -> str | None:
+def _fastest(executors: Sequence[Executor]) -> str | None:
     """Return the kernel that has not failed whose first call was the fastest; None if all have."""
-    seconds = {each.name: each.samples[0].seconds for each in entrants if each.worker}
+    seconds = {each.name: each.samples[0].seconds for each in executors if each.worker}
     return min(seconds, key=lambda name: seconds[name], default=None)
 
 
-def bracketed(entrants: Sequence[Entrant], scope: str, distance: str, rng: random.Random) -> list[Entrant]:
+def bracketed(executors: Sequence[Executor], scope: str, distance: str, rng: random.Random) -> list[Executor]:
     """Return the order of one round, drawn anew: the fast kernels, and the fast kernels again after each slow one."""
-    slow = [each for each in entrants if each.slow(scope, distance)]
-    fast = [each for each in entrants if each not in slow]
+    slow = [each for each in executors if each.slow(scope, distance)]
+    fast = [each for each in executors if each not in slow]
     order = rng.sample(fast, len(fast))
     for each in rng.sample(slow, len(slow)):
         order += [each, *rng.sample(fast, len(fast))]

@@ -23,16 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.kernel import Contestant, Unavailable, load
-from bench.probes import broadcasting as broadcast
-from bench.probes import device_memory, nvml
-from bench.probes import gpu_bandwidth as gpu_limit
-from bench.probes import host_memory as memory
-from bench.probes import read_bandwidth as limit
-from bench.runner import configuration as conditions
-from bench.task import oracle, verify
-from bench.task import problem as problems
-from bench.task import scopes as workload
+from bench.kernel import KernelSpec, Unavailable, load
+from bench.probes import broadcasting, device_memory, gpu_bandwidth, host_memory, nvml, read_bandwidth
+from bench.runner import configuration
+from bench.task import oracle, problem, scopes, verify
 from bench.task.scopes import WrongAnswer
 
 try:
@@ -47,17 +41,17 @@ WARM_S = 0.01  # one call is not enough: two calls in a row then took 4 % less t
 class Session:
     """What the parent can ask for, one method per request."""
 
-    def start(self, contestant: Reply, folder: str, order: int) -> Reply:
+    def start(self, spec: Reply, folder: str, order: int) -> Reply:
         """Import the kernel and start its device on one image; gives `start_s`, the seconds that took.
 
         Validation images come in an order drawn from `order`, which the kernel could not know.
         """
         self.folder = Path(folder)
-        self.whole = problems.read(self.folder)
+        self.whole = problem.read(self.folder)
         self.problem = self.whole.shuffled(order)
-        self.device = contestant["device"]
+        self.device = spec["device"]
         started = perf_counter()
-        self.kernel = load(Contestant(**{**contestant, "path": Path(contestant["path"])}))
+        self.kernel = load(KernelSpec(**{**spec, "path": Path(spec["path"])}))
         self.kernel.prepare(self.problem.valid[:1], self.device)
         return {"start_s": perf_counter() - started}
 
@@ -75,21 +69,21 @@ class Session:
         device_memory.release()
         posed, repeated = self.problem, valid_images > len(self.problem.valid)
         if repeated and self.device == "cpu":
-            posed = problems.read_tiled(self.whole, self.folder, valid_images, seed)
+            posed = problem.read_tiled(self.whole, self.folder, valid_images, seed)
         elif valid_images and not repeated:
             posed = posed.tiled(valid_images)
         gc.disable()  # it went through ten million new objects again and again: half of what python_loops took here
-        self.work = workload.prepare(self.kernel, self.device, posed)
+        self.prepared = scopes.prepare(self.kernel, self.device, posed)
         if repeated and self.device != "cpu":
-            self.work = workload.repeated(self.work, valid_images)
-        asked = broadcast.concerns(self.kernel, self.work.valid)
-        return {"distances": workload.offered(self.kernel), "broadcasts": asked}
+            self.prepared = scopes.repeated(self.prepared, valid_images)
+        asked = broadcasting.concerns(self.kernel, self.prepared.valid)
+        return {"distances": scopes.offered(self.kernel), "broadcasts": asked}
 
     def verify(self, seed: int) -> Reply:
         """Verify the kernel; gives its findings, also when it is wrong."""
         findings = verify.Findings()
         try:
-            verify.verify(self.work, seed, findings)
+            verify.verify(self.prepared, seed, findings)
         except WrongAnswer as error:
             return {"status": "disagrees", "reason": str(error), **asdict(findings)}
         return asdict(findings)
@@ -112,13 +106,13 @@ class Session:
         gpu = nvml.state() if self.device == "cuda" else {}  # at once: it is about to be idle
         try:
             if scope == "mean":
-                verify.check_means(answer, oracle.mean_images(self.work.problem.train), "in a timed call: ")
+                verify.check_means(answer, oracle.mean_images(self.prepared.problem.train), "in a timed call: ")
             else:
-                verify.check_labels(answer, self.work.problem, distance, "in a timed call: ")
+                verify.check_labels(answer, self.prepared.problem, distance, "in a timed call: ")
         except WrongAnswer as error:
             return {"status": "disagrees", "reason": str(error)}
         return {
-            "threads": conditions.threads_in_force(),
+            "threads": configuration.threads_in_force(),
             "seconds": seconds,
             "minor_faults": (faults - before[0]) / loops,
             "context_switches": (switches - before[1]) / loops,
@@ -134,7 +128,7 @@ class Session:
         views, call = self._call(scope, distance)
         call(views())
         given = views()
-        found = asdict(memory.peak(lambda: call(given)))
+        found = asdict(host_memory.peak(lambda: call(given)))
         if self.device == "cuda":
             given = views()
             found |= asdict(device_memory.peak(lambda: call(given)))
@@ -142,22 +136,22 @@ class Session:
 
     def broadcast(self) -> Reply:
         """Give what broadcasting does in the kernel's library (see `bench.probes.broadcasting`)."""
-        return broadcast.examine(self.work)
+        return broadcasting.examine(self.prepared)
 
     def read(self, size: int, threads: int) -> Reply:
         """Read `size` bytes; gives the `seconds` of the fastest way (see `bench.probes.read_bandwidth`)."""
-        return {"seconds": size / limit.measure(size, threads)}
+        return {"seconds": size / read_bandwidth.measure(size, threads)}
 
-    def gpu_limit(self, size: int, answer: int) -> Reply:
+    def gpu_bound(self, size: int, answer: int) -> Reply:
         """Give the seconds of `read`, `size` bytes by the GPU, and of `launch`, an empty answer of so many bytes."""
-        return {"read": size / gpu_limit.bandwidth(size), "launch": gpu_limit.launch(answer)}
+        return {"read": size / gpu_bandwidth.bandwidth(size), "launch": gpu_bandwidth.launch(answer)}
 
     def overhead(self, folder: str) -> Reply:
         """Give the `seconds` that the harness adds to a call: those of a kernel that does nothing, called alike."""
         nothing = np.zeros(0, dtype=np.int64)
         idle: Any = SimpleNamespace(mean_images=lambda stacks: None, predict_l1=lambda images, means: nothing)
-        work = workload.Workload(idle, "cpu", problems.read(Path(folder)), [], [], b"")
-        views, call = workload.call(work, "baseline", "l1")
+        prepared = scopes.PreparedKernel(idle, "cpu", problem.read(Path(folder)), [], [], b"")
+        views, call = scopes.call(prepared, "baseline", "l1")
         return {"seconds": statistics.median(clock(call, [views()])[0] for _ in range(1000))}
 
     def _given(self, views: Callable[[], Any]) -> Any:
@@ -167,7 +161,7 @@ class Session:
 
     def _call(self, scope: str, distance: str) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
         if (scope, distance) not in self.calls:
-            self.calls[scope, distance] = workload.call(self.work, scope, distance)
+            self.calls[scope, distance] = scopes.call(self.prepared, scope, distance)
         return self.calls[scope, distance]
 
 

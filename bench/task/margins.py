@@ -9,7 +9,7 @@ from bench.stats import interval
 from bench.task.problem import Problem
 
 
-def facts(problem: Problem) -> dict[str, Any]:
+def metadata(problem: Problem) -> dict[str, Any]:
     """Return what a record keeps of the digits, under the keys that `results/README.md` explains."""
     l1, l2 = (problem.answers[distance].labels == problem.actual for distance in ("l1", "l2"))
     margins = {distance: relative_margins(problem.answers[distance].distances) for distance in ("l1", "l2")}

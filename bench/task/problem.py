@@ -108,7 +108,7 @@ class Problem:
         )
 
 
-def pose(digits: Digits) -> Problem:
+def make_problem(digits: Digits) -> Problem:
     """Return the problem of a data set, solved exactly.
 
     Raises:

@@ -16,7 +16,7 @@ class WrongAnswer(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Workload:
+class PreparedKernel:
     """A kernel's view of a problem: `train` and `valid` in the formulas below are its prepared stacks.
 
     `before` is the fingerprint of the problem's pixels from before the kernel saw them.
@@ -30,20 +30,20 @@ class Workload:
     before: bytes
 
 
-def prepare(kernel: Kernel, device: str, problem: Problem) -> Workload:
+def prepare(kernel: Kernel, device: str, problem: Problem) -> PreparedKernel:
     """Hand every stack of the problem to the kernel's `prepare`."""
     before = problem.fingerprint()
     train = [kernel.prepare(stack, device) for stack in problem.train]
-    return Workload(kernel, device, problem, train, kernel.prepare(problem.valid, device), before)
+    return PreparedKernel(kernel, device, problem, train, kernel.prepare(problem.valid, device), before)
 
 
-def repeated(work: Workload, n: int) -> Workload:
+def repeated(prepared: PreparedKernel, n: int) -> PreparedKernel:
     """Return the work with n validation images, all of them repeated by the device that holds them.
 
     A stack that takes an array of indices, `stack[order]`, as arrays of every library for GPUs do, is needed for it.
     """
-    order = np.arange(n) % work.problem.count
-    return replace(work, valid=work.valid[order], problem=work.problem.tiled(n, work.problem.valid))
+    order = np.arange(n) % prepared.problem.count
+    return replace(prepared, valid=prepared.valid[order], problem=prepared.problem.tiled(n, prepared.problem.valid))
 
 
 def offered(kernel: Kernel) -> tuple[str, ...]:
@@ -51,7 +51,7 @@ def offered(kernel: Kernel) -> tuple[str, ...]:
     return tuple(distance for distance in DISTANCES if hasattr(kernel, f"predict_{distance}"))
 
 
-def call(work: Workload, scope: str, distance: str) -> tuple[Callable[[], Any], Callable[[Any], np.ndarray]]:
+def call(prepared: PreparedKernel, scope: str, distance: str) -> tuple[Callable[[], Any], Callable[[Any], np.ndarray]]:
     """Return (views, call): `call(views())` is what a sample of the scope times. Its body is the scope's timing model.
 
     scope         time of one call                                                      starts from
@@ -67,19 +67,19 @@ def call(work: Workload, scope: str, distance: str) -> tuple[Callable[[], Any], 
     Args:
         distance: "l1" or "l2"; no meaning in the scope mean, where "-" is written.
     """
-    kernel, problem, device = work.kernel, work.problem, work.device
+    kernel, problem, device = prepared.kernel, prepared.problem, prepared.device
     mean_images = kernel.mean_images
     predict = getattr(kernel, f"predict_{distance}", None)
 
     def stacks() -> tuple[Any, list[Any]]:
-        return work.valid[:], [stack[:] for stack in work.train]
+        return prepared.valid[:], [stack[:] for stack in prepared.train]
 
     if scope == "mean":
         return stacks, lambda given: host_means(kernel, mean_images(given[1]))
     assert predict is not None, f"the kernel offers no {distance}"
     if scope == "predict":
-        means = mean_images(work.train)
-        return lambda: work.valid[:], lambda valid: host_copy(predict(valid, means))
+        means = mean_images(prepared.train)
+        return lambda: prepared.valid[:], lambda valid: host_copy(predict(valid, means))
     if scope == "baseline":
         return stacks, lambda given: host_copy(predict(given[0], mean_images(given[1])))
     if scope == "end_to_end":

@@ -12,7 +12,7 @@ import numpy as np
 from bench.task import oracle
 from bench.task.oracle import Answer
 from bench.task.problem import Problem
-from bench.task.scopes import Workload, WrongAnswer, host_copy, host_means, offered
+from bench.task.scopes import PreparedKernel, WrongAnswer, host_copy, host_means, offered
 
 MEAN_BOUND = 2.0**-14  # of full scale: a sixtieth of a grey level
 
@@ -30,7 +30,7 @@ class Findings:
     mean_error: float | None = None
 
 
-def verify(work: Workload, seed: int, findings: Findings) -> None:
+def verify(prepared: PreparedKernel, seed: int, findings: Findings) -> None:
     """Put a kernel to the proof on its prepared digits, and on others that it has not seen.
 
     Everything is called twice on the same stacks; then the validation images come in an order drawn from `seed`, with
@@ -40,32 +40,32 @@ def verify(work: Workload, seed: int, findings: Findings) -> None:
         WrongAnswer: something differs from the exact answer, or an input or earlier answer was changed.
         Exception: whatever the kernel itself raises.
     """
-    kernel, device, problem = work.kernel, work.device, work.problem
-    _check_untouched(work)
-    for stack, images in zip((*work.train, work.valid), (*problem.train, problem.valid), strict=True):
+    kernel, device, problem = prepared.kernel, prepared.device, prepared.problem
+    _check_untouched(prepared)
+    for stack, images in zip((*prepared.train, prepared.valid), (*problem.train, problem.valid), strict=True):
         if len(stack) != len(images):
             raise WrongAnswer(f"prepare gave a stack of length {len(stack)}, expected {len(images)}")
 
     exact = oracle.mean_images(problem.train)
-    means = kernel.mean_images(work.train)
+    means = kernel.mean_images(prepared.train)
     host = host_means(kernel, means)
     findings.mean_error = check_means(host, exact, "")
-    check_means(host_means(kernel, kernel.mean_images(work.train)), exact, "second call on the same stacks: ")
+    check_means(host_means(kernel, kernel.mean_images(prepared.train)), exact, "second call on the same stacks: ")
 
     given = []
     for distance in offered(kernel):
         predict = getattr(kernel, f"predict_{distance}")
-        first = predict(work.valid, means)
+        first = predict(prepared.valid, means)
         kept = as_labels(first, problem, f"{distance}: ")
         findings.correct[distance] = problem.correct(kept)
         check_labels(first, problem, distance)
         given.append((distance, first, kept))
-        check_labels(predict(work.valid, means), problem, distance, "second call on the same stack: ")
+        check_labels(predict(prepared.valid, means), problem, distance, "second call on the same stack: ")
     if not np.array_equal(host_means(kernel, means), host):
         raise WrongAnswer("predict changed the means that it was given")
 
     fresh = _classes_reversed(problem.shuffled(seed))
-    stack, others = kernel.prepare(fresh.valid, device), kernel.mean_images(work.train[::-1])
+    stack, others = kernel.prepare(fresh.valid, device), kernel.mean_images(prepared.train[::-1])
     for distance in offered(kernel):
         labels = getattr(kernel, f"predict_{distance}")(stack, others)
         check_labels(labels, fresh, distance, "images and classes in another order: ")
@@ -75,9 +75,11 @@ def verify(work: Workload, seed: int, findings: Findings) -> None:
     if not np.array_equal(host_means(kernel, means), host):
         raise WrongAnswer("a later call overwrote the mean images of an earlier one")
 
-    _check_slices(work, np.random.default_rng(seed))
-    check_means(host_means(kernel, kernel.mean_images(work.train)), exact, "after predicting, from the same stacks: ")
-    _check_untouched(work)
+    _check_slices(prepared, np.random.default_rng(seed))
+    check_means(
+        host_means(kernel, kernel.mean_images(prepared.train)), exact, "after predicting, from the same stacks: "
+    )
+    _check_untouched(prepared)
 
 
 def check_means(host: np.ndarray, exact: np.ndarray, context: str) -> float:
@@ -148,17 +150,17 @@ def _mismatch(labels: np.ndarray, wrong: np.ndarray, problem: Problem, distance:
     )
 
 
-def _check_slices(work: Workload, rng: np.random.Generator) -> None:
+def _check_slices(prepared: PreparedKernel, rng: np.random.Generator) -> None:
     """Two slices of one length: a remembered mean, and a sum taken in `prepare`, are wrong on at least one."""
     for _ in range(2):
         windows = []
-        for stack in work.problem.train:
+        for stack in prepared.problem.train:
             length = max(1, len(stack) // 3)
             start = int(rng.integers(0, len(stack) - length + 1))
             windows.append(slice(start, start + length))
-        exact = oracle.mean_images([stack[w] for stack, w in zip(work.problem.train, windows, strict=True)])
-        means = work.kernel.mean_images([stack[w] for stack, w in zip(work.train, windows, strict=True)])
-        check_means(host_means(work.kernel, means), exact, "of a slice of the stacks: ")
+        exact = oracle.mean_images([stack[w] for stack, w in zip(prepared.problem.train, windows, strict=True)])
+        means = prepared.kernel.mean_images([stack[w] for stack, w in zip(prepared.train, windows, strict=True)])
+        check_means(host_means(prepared.kernel, means), exact, "of a slice of the stacks: ")
 
 
 def _classes_reversed(problem: Problem) -> Problem:
@@ -170,8 +172,8 @@ def _classes_reversed(problem: Problem) -> Problem:
     return replace(problem, classes=problem.classes[::-1], actual=last - problem.actual, answers=answers)
 
 
-def _check_untouched(work: Workload) -> None:
-    if work.problem.fingerprint() != work.before:
+def _check_untouched(prepared: PreparedKernel) -> None:
+    if prepared.problem.fingerprint() != prepared.before:
         raise WrongAnswer("the uint8 images given to prepare were changed")
 
 

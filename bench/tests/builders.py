@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bench import kernel as kernels
+from bench import kernel
 from bench.kernel import ROOT
 from bench.task import problem as problems
-from bench.task import scopes as workload
+from bench.task import scopes
 from bench.task.problem import Problem
 from bench.task.verify import Findings, verify
 from data import Digits
@@ -68,7 +68,7 @@ def noise(*, classes: int = 2, train: int = 12, valid: int = 40, height: int = 5
 
 
 def problem(**options) -> Problem:
-    return problems.pose(noise(**options))
+    return problems.make_problem(noise(**options))
 
 
 def write_kernel(path: Path, override: str = "", base: str = RIGHT) -> Path:
@@ -77,15 +77,15 @@ def write_kernel(path: Path, override: str = "", base: str = RIGHT) -> Path:
     return path
 
 
-def contestant(path: Path) -> kernels.Contestant:
+def spec(path: Path) -> kernel.KernelSpec:
     """Return the first contestant of a kernel's file."""
-    return next(each for each in kernels.discover([path]) if each.path == path)
+    return next(each for each in kernel.discover([path]) if each.path == path)
 
 
 def verified(path: Path, posed: Problem, seed: int = 1) -> Findings:
     """Load, prepare and verify a kernel in this process; raise WrongAnswer if it is wrong."""
     findings = Findings()
-    verify(workload.prepare(kernels.load(contestant(path)), "cpu", posed), seed, findings)
+    verify(scopes.prepare(kernel.load(spec(path)), "cpu", posed), seed, findings)
     return findings
 
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.records import writer as writing
-from bench.records.model import Absent, Recording
+from bench.records import writer
+from bench.records.model import NotTimed, Recording
 from bench.records.sample import Footprint, Sample
-from bench.report import selection as cases
-from bench.report.selection import Case
-from bench.task import margins as evidence
-from bench.task.problem import Problem, pose
-from bench.tests.builders_records import FACTS, KERNEL_FACTS, record, samples, small
+from bench.report import selection
+from bench.report.selection import Selection
+from bench.task import margins
+from bench.task.problem import Problem, make_problem
+from bench.tests.builders_records import KERNEL_METADATA, METADATA, record, samples, small
 from data.digits import Digits
 
 CELLS = (("mean", "-"), ("predict", "l1"), ("predict", "l2"), ("baseline", "l1"), ("end_to_end", "l1"))
@@ -42,21 +42,21 @@ def problem(classes: str = "37", n: int = 20, height: int = 28, width: int = 28)
         return found
 
     names = tuple(tuple(f"{number}.png" for number in range(n)) for _ in classes)
-    return pose(Digits("random", tuple(classes), stacks(), stacks(), names, names))
+    return make_problem(Digits("random", tuple(classes), stacks(), stacks(), names, names))
 
 
-def full_case(folder: Path) -> Case:
+def full_case(folder: Path) -> Selection:
     """Write records of all scopes, a small data set, sizes and memory; return their case, whose page lies beside."""
     posed = problem()
-    facts = {
-        **FACTS, **evidence.facts(posed), "dataset": posed.name, "dataset_digest": posed.digest, "loading_s": 0.5,
+    metadata = {
+        **METADATA, **margins.metadata(posed), "dataset": posed.name, "dataset_digest": posed.digest, "loading_s": 0.5,
         "image_pixels": 784, "valid_counts": "20 20", "train_counts": "20 20", "gpu": "A Fine GPU, 1.0",
     }  # fmt: skip
-    absent = (Absent("jax_broadcast@cuda", "unavailable", "jax is not installed"),)
+    not_timed = (NotTimed("jax_broadcast@cuda", "unavailable", "jax is not installed"),)
     taken = samples(cells=CELLS, quick=0, **KERNELS)
-    speed = record(folder, taken, absent, BY_KERNEL, **{**facts, "kind": "scopes"})
+    speed = record(folder, taken, not_timed, BY_KERNEL, **{**metadata, "kind": "scopes"})
     few = samples(quick=0, python_tensor_elements=8.0, **{"torch_broadcast@cpu": 0.002})
-    ten = small(folder, 10, taken=few, kernel_facts=BY_KERNEL, dataset_of=posed.digest)
+    ten = small(folder, 10, taken=few, kernel_metadata=BY_KERNEL, dataset_of=posed.digest)
     by_size = [
         Sample(name, "predict", "l1", size, fixed + each * size, 3, process, turn, place)
         for size in (1, 100, 10_000)
@@ -66,8 +66,8 @@ def full_case(folder: Path) -> Case:
             {"python_loops": (0, 1e-4), "numpy_broadcast": (5e-6, 1e-6), "torch_broadcast@cuda": (5e-5, 1e-9)}.items()
         )
     ]
-    sizes = record(folder, by_size, (), BY_KERNEL, **{**facts, "kind": "sizes"})
+    sizes = record(folder, by_size, (), BY_KERNEL, **{**metadata, "kind": "sizes"})
     footprints = [Footprint(name, *cell, 40, 10**7, 10**6) for name in ("python_loops", *KERNELS) for cell in CELLS]
-    by_kernel = {name: {**KERNEL_FACTS, **more} for name, more in BY_KERNEL.items()}
-    [memory] = writing.write([Recording((), (), {**facts, "kind": "memory"}, by_kernel, footprints)], folder)
-    return cases.of([[file] for file in (speed, ten, sizes, memory)], folder / "report.html").answering(posed)
+    by_kernel = {name: {**KERNEL_METADATA, **more} for name, more in BY_KERNEL.items()}
+    [memory] = writer.write([Recording((), (), {**metadata, "kind": "memory"}, by_kernel, footprints)], folder)
+    return selection.of([[file] for file in (speed, ten, sizes, memory)], folder / "report.html").answering(posed)

@@ -8,11 +8,11 @@ from typing import Any
 
 from bench.analysis.claims import MNIST_SAMPLE
 from bench.kernel import REFERENCE
-from bench.records import writer as writing
-from bench.records.model import Absent, Record, Recording
+from bench.records import writer
+from bench.records.model import NotTimed, Record, Recording
 from bench.records.sample import AGAIN, ALL_CORES, ONE_CORE, Footprint, Sample
 
-FACTS: dict[str, Any] = {
+METADATA: dict[str, Any] = {
     "kind": "ladder",
     "run": "20261121T000000Z",
     "cpu_model_name": "A Fine(R) CPU",
@@ -58,7 +58,7 @@ DOCUMENTS: dict[str, Any] = {  # what is exact in the documents' own digits
     "margin_change_high": -0.0145,
     "margin_change_level": 0.951,
 }
-KERNEL_FACTS = {
+KERNEL_METADATA = {
     "device": "cpu",
     "source_hash": "0123456789abcdef",
     "mean_error": 1e-7,
@@ -106,15 +106,15 @@ def samples(
 
 def recording(
     taken: Sequence[Sample] | None = None,
-    absent: tuple[Absent, ...] = (),
-    kernel_facts: dict[str, dict[str, Any]] | None = None,
-    **facts: Any,
+    not_timed: tuple[NotTimed, ...] = (),
+    kernel_metadata: dict[str, dict[str, Any]] | None = None,
+    **metadata: Any,
 ) -> Recording:
     """Return a recording of `samples()`, or of other ones; `kernel_facts` and `facts` replace its own."""
     taken = samples() if taken is None else taken
-    names = {each.kernel for each in taken if not each.kernel.startswith("limit@")}
-    by_kernel = {name: KERNEL_FACTS | (kernel_facts or {}).get(name, {}) for name in names}
-    return Recording(taken, absent, FACTS | facts, by_kernel)
+    names = {each.kernel for each in taken if not each.kernel.startswith("bound@")}
+    by_kernel = {name: KERNEL_METADATA | (kernel_metadata or {}).get(name, {}) for name in names}
+    return Recording(taken, not_timed, METADATA | metadata, by_kernel)
 
 
 def write(folder: Path, *arguments: Any, **options: Any) -> Path:
@@ -124,14 +124,14 @@ def write(folder: Path, *arguments: Any, **options: Any) -> Path:
 
 def record(folder: Path, *arguments: Any, **options: Any) -> Record:
     """Write the record of a `recording`, and return it."""
-    return writing.write([recording(*arguments, **options)], folder)[0]
+    return writer.write([recording(*arguments, **options)], folder)[0]
 
 
 def configurations(folder: Path, *names: str, **options: Any) -> list[Record]:
     """Write one record under several configurations, such as "1/keep", and return it under each."""
     taken = options.pop("taken", None) or samples()
     split = [name.split("/") for name in names]
-    return writing.write(
+    return writer.write(
         [
             recording(
                 [replace(sample, threads=threads, allocator=allocator) for sample in taken],
@@ -145,23 +145,25 @@ def configurations(folder: Path, *names: str, **options: Any) -> list[Record]:
 
 def small(folder: Path, n: int = 10, **options: Any) -> Record:
     """Write a record of a small data set of `recording`'s digits, n images of each class, and return it."""
-    options = {"dataset": f"{FACTS['dataset']}[{n} per class]", "dataset_digest": f"{n:064x}", **options}
-    return record(folder, per_class=n, **{"dataset_of": FACTS["dataset_digest"], **options})
+    options = {"dataset": f"{METADATA['dataset']}[{n} per class]", "dataset_digest": f"{n:064x}", **options}
+    return record(folder, per_class=n, **{"dataset_of": METADATA["dataset_digest"], **options})
 
 
-def memory(folder: Path, footprints: Sequence[Footprint] = (), absent: Sequence[Absent] = (), **facts: Any) -> Record:
+def memory(
+    folder: Path, footprints: Sequence[Footprint] = (), not_timed: Sequence[NotTimed] = (), **metadata: Any
+) -> Record:
     """Write a record of memory, with one footprint unless some are given; `facts` replace what would stand there."""
     footprints = footprints or [Footprint("quick", "mean", "-", 1, 1, 1)]
-    by_kernel = {each.kernel: KERNEL_FACTS for each in footprints}
-    told = {**FACTS, "kind": "memory", **facts}
-    return writing.write([Recording((), absent, told, by_kernel, footprints)], folder)[0]
+    by_kernel = {each.kernel: KERNEL_METADATA for each in footprints}
+    told = {**METADATA, "kind": "memory", **metadata}
+    return writer.write([Recording((), not_timed, told, by_kernel, footprints)], folder)[0]
 
 
 def pytest_benchmark(folder: Path, **seconds: list[float]) -> Path:
     """Write a file as `pytest --benchmark-json` does, of the kernels named, and return its path."""
     rows: list[dict[str, Any]] = [{"extra_info": {}, "stats": {}}]  # the loading of digits, say
     for kernel, times in seconds.items():
-        info = {**FACTS, **KERNEL_FACTS, "kernel": kernel, "scope": "baseline", "distance": "l1", "images": 108}
+        info = {**METADATA, **KERNEL_METADATA, "kernel": kernel, "scope": "baseline", "distance": "l1", "images": 108}
         rows.append({"extra_info": info, "stats": {"data": times, "iterations": 1}})
     path = folder / "pytest.json"
     path.write_text(json.dumps({"machine_info": {}, "datetime": "2026-11-21", "benchmarks": rows}), encoding="utf-8")

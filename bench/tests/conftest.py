@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 
 from bench.probes import nvml
-from bench.records import model as records
+from bench.records import model
 from bench.tests.builders import noise, write_folder
 from data.tests.builders import small_set, write
 
@@ -20,7 +20,7 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with digits in `small`, and records of its own in `local`."""
-    monkeypatch.setattr(records, "LOCAL", tmp_path / "local")
+    monkeypatch.setattr(model, "LOCAL", tmp_path / "local")
     write(tmp_path / "small", small_set(height=28, width=28))
     return tmp_path
 

@@ -23,14 +23,13 @@ import numpy as np
 from bench import kernel
 from bench.analysis import speedup
 from bench.kernel import ROOT
-from bench.runner import checking
-from bench.runner import configuration as conditions
+from bench.runner import checking, configuration
 from bench.runner.configuration import Configuration
-from bench.runner.executor import Entrant, Setup
+from bench.runner.executor import Executor, Setup
 from bench.runner.process import MEMORY_LIMIT
 from bench.runner.scheduler import SETTLE_S
-from bench.task import scopes as workload
-from bench.task.problem import pose
+from bench.task import scopes
+from bench.task.problem import make_problem
 from bench.tests.builders import digits
 
 PROCESSES, ROUNDS, SEQUENTIAL, IMAGES = 6, 3, 18, 100
@@ -65,34 +64,34 @@ pyperf.Runner(processes=6, values=3, warmups=1).bench_func("a", kernel["predict_
 """
 
 
-def paired(contestants, posed, folder, seed):
+def paired(specs, posed, folder, seed):
     """Return the samples of one recording, by name."""
     rng, samples = random.Random(seed), {}
     for process in range(PROCESSES):
-        environment = conditions.environment(Configuration(), rng)
+        environment = configuration.environment(Configuration(), rng)
         setup = Setup(posed, folder, environment, rng.randrange(2**32), process, 60, MEMORY_LIMIT)
-        entrants = [Entrant(name, each, setup) for name, each in contestants.items()]
-        rng.shuffle(entrants)
+        executors = [Executor(name, each, setup) for name, each in specs.items()]
+        rng.shuffle(executors)
         try:
-            for position, entrant in enumerate(entrants):
-                entrant.enter(position)
+            for position, executor in enumerate(executors):
+                executor.enter(position)
             for number in range(ROUNDS):
-                for position, entrant in enumerate(rng.sample(entrants, len(entrants))):
+                for position, executor in enumerate(rng.sample(executors, len(executors))):
                     time.sleep(SETTLE_S)
-                    entrant.time("predict", "l1", IMAGES, number, position)
-            for entrant in entrants:
-                assert entrant.verdict.status == "agrees", entrant.verdict
-                timed = [each for each in entrant.samples if each.scope == "predict"]
-                samples.setdefault(entrant.name, []).extend(timed)
+                    executor.time("predict", "l1", IMAGES, number, position)
+            for executor in executors:
+                assert executor.result.status == "agrees", executor.result
+                timed = [each for each in executor.samples if each.scope == "predict"]
+                samples.setdefault(executor.name, []).extend(timed)
         finally:
-            for entrant in entrants:
-                entrant.end()
+            for executor in executors:
+                executor.end()
     return samples
 
 
-def sequential(work):
+def sequential(prepared):
     """Return (ratio of means, whether its 95 % interval holds 1) of one function against itself, A's turn, then B's."""
-    views, call = workload.call(work, "predict", "l1")
+    views, call = scopes.call(prepared, "predict", "l1")
     arms = []
     for _ in "AB":
         times = []
@@ -131,7 +130,7 @@ def by_pyperf(folder):
 def main():
     recordings = int(sys.argv[1])
     half = [*np.random.default_rng(1).integers(0, 256, (4, IMAGES // 2, 28, 28))]  # few, so that workers start fast
-    posed = pose(digits(half[:2], half[2:]))
+    posed = make_problem(digits(half[:2], half[2:]))
     truths = {"again": 1.0, "twice": 1 / 2, "more": IMAGES / (IMAGES + IMAGES // 50)}
     held = dict.fromkeys(truths, 0)
     values: dict[str, list[float]] = {name: [] for name in truths}
@@ -141,15 +140,15 @@ def main():
         for stem, source in (("base", SOURCE), ("twice", TWICE), ("more", MORE)):
             (folder / f"{stem}.py").write_text(source)
         found = {each.kernel: each for each in kernel.discover(sorted(folder.glob("*.py")))}
-        contestants = {"base": found["base"], "again": found["base"], "twice": found["twice"], "more": found["more"]}
-        work = workload.prepare(kernel.load(found["base"]), "cpu", posed)
+        specs = {"base": found["base"], "again": found["base"], "twice": found["twice"], "more": found["more"]}
+        prepared = scopes.prepare(kernel.load(found["base"]), "cpu", posed)
         for number in range(recordings):
-            samples = paired(contestants, posed, handed, number)
+            samples = paired(specs, posed, handed, number)
             for each, truth in truths.items():
                 ratio = speedup.ratio(samples["base"], samples[each])
                 held[each] += ratio.low <= truth <= ratio.high
                 values[each].append(ratio.value / truth - 1)
-            others["sequential"].append(sequential(work))
+            others["sequential"].append(sequential(prepared))
             if number % 10 == 0:
                 others["pyperf"].append(by_pyperf(folder))
             print(f"{number + 1}: held {held}, sequential {sum(hold for _, hold in others['sequential'])}", flush=True)

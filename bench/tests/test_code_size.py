@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import code_size as source
+from bench import code_size
 from bench.kernel import ROOT
 
 KERNELS = [path for path in sorted((ROOT / "kernels").glob("*.py")) if path.name != "__init__.py"]
@@ -75,7 +75,7 @@ def write(tmp_path):
 
 
 def test_what_computes_is_counted_step_by_step_and_nothing_else(write):
-    code = source.code(write(WHOLE))
+    code = code_size.code(write(WHOLE))
     assert [(step.name, step.lines) for step in code.steps] == [
         ("mean_images", ("def mean_images(stacks):", "    return [stack.mean(0) for stack in stacks]")),
         ("distance_l1", ("def distance_l1(a, b):", "    return abs(a - b)")),
@@ -116,12 +116,12 @@ BARE = "def mean_images(stacks): return UNIT\ndef predict_l1(images, means): ret
 
 @pytest.mark.parametrize(("definition", "lines", "tokens"), UNIT)
 def test_what_is_needed_counts_however_it_is_written(write, definition, lines, tokens):
-    bare = source.code(write(BARE))
-    code = source.code(write(f"{definition}\n{BARE}"))
+    bare = code_size.code(write(BARE))
+    code = code_size.code(write(f"{definition}\n{BARE}"))
     assert (bare.lines, bare.tokens) == (2, 18)
     assert (code.lines - bare.lines, code.tokens - bare.tokens) == (lines, tokens)
     assert sum(len(step.lines) for step in code.steps) == code.lines
-    after = source.code(write(f"{BARE}{definition}"))
+    after = code_size.code(write(f"{BARE}{definition}"))
     assert (after.lines, after.tokens) == (code.lines, code.tokens)
 
 
@@ -139,8 +139,8 @@ ELSEWHERE = [  # there is a UNIT in it, but not the file's
 @pytest.mark.parametrize("use", ELSEWHERE)
 def test_what_is_not_needed_does_not_count(write, use):
     text = f"{use}\ndef predict_l1(images, means): return 1\n"
-    without = source.code(write(text))
-    assert source.code(write(f"UNIT = 255\ndef help(): return UNIT\n{text}")) == without
+    without = code_size.code(write(text))
+    assert code_size.code(write(f"UNIT = 255\ndef help(): return UNIT\n{text}")) == without
 
 
 @pytest.mark.parametrize(
@@ -156,13 +156,17 @@ def test_what_is_not_needed_does_not_count(write, use):
 )
 def test_a_need_is_seen_wherever_it_is(write, use):
     rest = "def predict_l1(images, means): return 1\n"
-    assert source.code(write(f"UNIT = 3\n{use}\n{rest}")).tokens == source.code(write(f"{use}\n{rest}")).tokens + 3
+    assert (
+        code_size.code(write(f"UNIT = 3\n{use}\n{rest}")).tokens == code_size.code(write(f"{use}\n{rest}")).tokens + 3
+    )
 
 
 def test_a_helper_of_two_steps_counts_once_and_stands_with_the_first(write):
-    once = source.code(write("def help(): return 1\ndef mean_images(s): return help()\ndef predict_l1(i, m): return 1"))
+    once = code_size.code(
+        write("def help(): return 1\ndef mean_images(s): return help()\ndef predict_l1(i, m): return 1")
+    )
     both = "def help(): return 1\ndef mean_images(s): return help()\ndef predict_l1(i, m): return help()"
-    code = source.code(write(both))
+    code = code_size.code(write(both))
     assert [len(step.lines) for step in code.steps] == [2, 1]
     assert code.tokens == once.tokens + 2  # the parentheses of its call
     assert code.lines == 3
@@ -170,13 +174,13 @@ def test_a_helper_of_two_steps_counts_once_and_stands_with_the_first(write):
 
 def test_a_distance_that_l1_does_not_use_is_no_step_and_takes_no_helper_away(write):
     used = "def mean_images(s): return 1\ndef pairs(): return 1\ndef predict_l1(i, m): return pairs()\n"
-    expected = source.code(write(used))
+    expected = code_size.code(write(used))
     assert [(step.name, len(step.lines)) for step in expected.steps] == [("mean_images", 1), ("predict_l1", 2)]
-    assert source.code(write(f"{used}def distance_l1(a, b): return pairs()\n")) == expected
+    assert code_size.code(write(f"{used}def distance_l1(a, b): return pairs()\n")) == expected
 
 
 def test_one_statement_may_define_two_steps(write):
-    code = source.code(write("def make(): return 1, 2\nmean_images, predict_l1 = make()\n"))
+    code = code_size.code(write("def make(): return 1, 2\nmean_images, predict_l1 = make()\n"))
     assert [(step.name, len(step.lines)) for step in code.steps] == [("mean_images", 2), ("predict_l1", 0)]
     assert (code.lines, code.tokens) == (2, 9 + 7)
 
@@ -191,9 +195,9 @@ def test_one_statement_may_define_two_steps(write):
     ],
 )
 def test_files_are_read_as_python_reads_them(write, encoded):
-    expected = source.code(write(WHOLE))
+    expected = code_size.code(write(WHOLE))
     compile(encoded, "mine.py", "exec")
-    assert source.code(write(encoded)) == expected
+    assert code_size.code(write(encoded)) == expected
 
 
 @pytest.mark.parametrize(
@@ -209,36 +213,36 @@ def test_files_are_read_as_python_reads_them(write, encoded):
     ],
 )
 def test_what_has_no_computing_functions_has_no_code(write, text):
-    assert source.code(write(text)) is None
+    assert code_size.code(write(text)) is None
 
 
 @pytest.mark.parametrize(("value", "counted"), [("1", True), ("'one line'", True), ("""'a\\nb'""", True), (C, False)])
 def test_source_of_another_language_is_not_counted(write, value, counted):
     functions = "def mean_images(s): return {}\ndef predict_l1(i, m): pass"
-    assert (source.code(write(f"SOURCE = {value}\n{functions.format('SOURCE')}")) is not None) == counted
-    assert source.code(write(f"SOURCE = {value}\n{functions.format('0')}")) is not None  # which needs none of it
+    assert (code_size.code(write(f"SOURCE = {value}\n{functions.format('SOURCE')}")) is not None) == counted
+    assert code_size.code(write(f"SOURCE = {value}\n{functions.format('0')}")) is not None  # which needs none of it
 
 
 def test_a_file_that_is_missing_has_no_code_and_no_hash(tmp_path):
-    assert source.code(tmp_path / "none.py") is None
-    assert source.code(tmp_path) is None
-    assert source.source_hash(tmp_path / "none.py") == "absent"
+    assert code_size.code(tmp_path / "none.py") is None
+    assert code_size.code(tmp_path) is None
+    assert code_size.source_hash(tmp_path / "none.py") == "not_timed"
 
 
 @pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.stem)
 def test_every_kernel_has_its_code(path):
-    code = source.code(path)
+    code = code_size.code(path)
     defined = {node.name for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.FunctionDef)}
     shown = [line for step in code.steps for line in step.lines]
     heads = {line.partition("(")[0].removeprefix("def ") for line in shown if line.startswith("def ")}
     assert {"mean_images", "predict_l1"} <= heads <= defined - {"prepare", "to_host", "predict_l2", "distance_l2"}
     compile("\n".join(shown), path.name, "exec")  # whole statements, that is
-    assert source.find(f"{path.stem}@anywhere") == path
+    assert code_size.find(f"{path.stem}@anywhere") == path
 
 
 @pytest.mark.parametrize("name", ["ghost", "", "*", "../bench/source", "/etc/passwd", "kernels"])
 def test_a_kernel_that_lives_elsewhere_is_not_found(name):
-    assert source.find(name) is None
+    assert code_size.find(name) is None
 
 
 # Hashing.
@@ -250,7 +254,7 @@ def hashed(tmp_path_factory):
 
     def hashed(text):
         path.write_text(text, encoding="utf-8")
-        return source.source_hash(path)
+        return code_size.source_hash(path)
 
     return hashed
 
@@ -313,10 +317,10 @@ def other_pythons():
 SAID = """
 import json, sys
 from pathlib import Path
-from bench import code_size as source
+from bench import code_size
 def told(path):
-    code = source.code(path)
-    return source.source_hash(path), code and [code.lines, code.tokens]
+    code = code_size.code(path)
+    return code_size.source_hash(path), code and [code.lines, code.tokens]
 print(json.dumps([told(Path(path)) for path in json.load(sys.stdin)]))
 """
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bench import formatting as units
+from bench import formatting
 from bench.analysis.speedup import Ratio
-from bench.analysis.summary import standings
+from bench.analysis.summary import summaries
 from bench.tests.builders_records import record, samples
 
 
@@ -15,7 +15,7 @@ from bench.tests.builders_records import record, samples
     [(1.576, "1.58 s"), (0.3687, "369 ms"), (0.00331, "3.31 ms"), (84e-6, "84.0 µs"), (12.5e-9, "12.5 ns")],
 )
 def test_seconds_in_the_unit_that_suits_them(seconds, text):
-    assert units.time(seconds) == text
+    assert formatting.time(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_seconds_in_the_unit_that_suits_them(seconds, text):
     ],
 )
 def test_ratios(times, text):
-    assert units.ratio(times) == text
+    assert formatting.ratio(times) == text
 
 
 def test_an_interval_has_its_level_where_it_is_asked_for():
@@ -42,7 +42,7 @@ def test_an_interval_has_its_level_where_it_is_asked_for():
 
 
 def test_a_median_whose_processes_fall_into_two_groups_is_marked(tmp_path):
-    reference, quick = standings(record(tmp_path, samples(slower={"quick": (1, 1, 1, 1, 7, 7)})))
+    reference, quick = summaries(record(tmp_path, samples(slower={"quick": (1, 1, 1, 1, 7, 7)})))
     assert (reference.median, reference.two_groups) == ("400 ms", "")
     assert (quick.median, quick.two_groups) == (
         "4.00 ms†", "4.00 ms (4 processes) and 28.0 ms (2 processes)",

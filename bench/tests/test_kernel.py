@@ -4,23 +4,23 @@ from pathlib import Path
 
 import pytest
 
-from bench import kernel as kernels
-from bench.kernel import BrokenKernel, Contestant, Unavailable, UnknownKernel, discover, load, select, why_unavailable
-from bench.tests.builders import RIGHT, contestant, python, write_kernel
+from bench import kernel
+from bench.kernel import BrokenKernel, KernelSpec, Unavailable, UnknownKernel, discover, load, select, why_unavailable
+from bench.tests.builders import RIGHT, python, spec, write_kernel
 
 
-def from_file(path: Path) -> list[Contestant]:
+def from_file(path: Path) -> list[KernelSpec]:
     return [each for each in discover([path]) if each.path == path]
 
 
 def test_every_file_of_the_folder_is_found_and_its_name_is_its_file_name() -> None:
-    folders = (kernels.ROOT / "kernels", kernels.LADDER)
+    folders = (kernel.ROOT / "kernels", kernel.LADDER)
     files = [{path.stem for path in folder.glob("[!_]*.py")} for folder in folders]
     assert not set.intersection(*files)
-    assert [{each.kernel for each in discover() if each.rung == rung} for rung in (False, True)] == files
+    assert [{each.kernel for each in discover() if each.on_ladder == on_ladder} for on_ladder in (False, True)] == files
     names = [each.name for each in discover()]
     assert len(set(names)) == len(names)
-    assert kernels.REFERENCE in names
+    assert kernel.REFERENCE in names
 
 
 def test_listing_imports_nothing(tmp_path: Path) -> None:
@@ -49,10 +49,10 @@ def test_listing_imports_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_devices_are_read_without_importing(devices: str, names: list[str], tmp_path: Path) -> None:
-    contestants = from_file(write_kernel(tmp_path / "mine.py", devices))
-    assert [each.name for each in contestants] == names
-    assert [each.name.partition("@")[2] or "cpu" for each in contestants] == [each.device for each in contestants]
-    for each in contestants:
+    specs = from_file(write_kernel(tmp_path / "mine.py", devices))
+    assert [each.name for each in specs] == names
+    assert [each.name.partition("@")[2] or "cpu" for each in specs] == [each.device for each in specs]
+    for each in specs:
         load(each)
 
 
@@ -78,7 +78,7 @@ def test_devices_that_cannot_be_read_are_refused(devices: str, tmp_path: Path) -
 def test_the_number_of_images_is_read_without_importing(line: str, images: int, tmp_path: Path) -> None:
     path = write_kernel(tmp_path / "mine.py", f"DEVICES = ('cpu', 'cuda')\n{line}")
     assert [each.images for each in from_file(path)] == [images, images]
-    load(contestant(path))
+    load(spec(path))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_the_number_of_images_is_read_without_importing(line: str, images: int, 
 def test_a_number_of_images_that_cannot_be_read_is_refused(line: str, tmp_path: Path) -> None:
     """Or the kernel would be timed on all images without a word."""
     with pytest.raises(BrokenKernel, match=r"mine\.py: IMAGES must be a literal number from 1, such as 20"):
-        load(contestant(write_kernel(tmp_path / "mine.py", line)))
+        load(spec(write_kernel(tmp_path / "mine.py", line)))
 
 
 @pytest.mark.parametrize(
@@ -127,34 +127,34 @@ def test_twins_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnknownKernel, match=r"other.mine\.py: there is a kernel mine already"):
         discover(files)
     with pytest.raises(UnknownKernel, match=r"there is a kernel .* already"):
-        discover([write_kernel(tmp_path / f"{kernels.REFERENCE}.py")])
-    known = kernels.ROOT / "kernels" / f"{kernels.REFERENCE}.py"
+        discover([write_kernel(tmp_path / f"{kernel.REFERENCE}.py")])
+    known = kernel.ROOT / "kernels" / f"{kernel.REFERENCE}.py"
     assert discover([known, files[0], files[0]]) == [*discover(), *from_file(files[0])]
 
 
 def test_a_caption_is_the_first_line_of_the_docstring(tmp_path: Path) -> None:
-    assert contestant(write_kernel(tmp_path / "a.py")).caption == "A right kernel: float64 throughout."
-    assert contestant(write_kernel(tmp_path / "b.py", base="import numpy")).caption == "(no docstring)"
-    assert contestant(write_kernel(tmp_path / "c.py", base="def :")).caption == "(does not parse)"
+    assert spec(write_kernel(tmp_path / "a.py")).caption == "A right kernel: float64 throughout."
+    assert spec(write_kernel(tmp_path / "b.py", base="import numpy")).caption == "(no docstring)"
+    assert spec(write_kernel(tmp_path / "c.py", base="def :")).caption == "(does not parse)"
 
 
 @pytest.mark.parametrize("line", ["import nowhere_to_be_found", "from nowhere_to_be_found.deep import thing"])
 def test_an_absent_package_makes_unavailable_at_once_and_when_loaded(line: str, tmp_path: Path) -> None:
     """At the file's first level already when it is listed, deeper when it is loaded."""
     reason = "nowhere_to_be_found is not installed.* correct its name"
-    each = contestant(write_kernel(tmp_path / "mine.py", line))
+    each = spec(write_kernel(tmp_path / "mine.py", line))
     with pytest.raises(Unavailable, match=reason):
         load(each)
     assert why_unavailable(each)
-    hidden = contestant(write_kernel(tmp_path / "hidden.py", f"if True:\n    {line}"))
+    hidden = spec(write_kernel(tmp_path / "hidden.py", f"if True:\n    {line}"))
     assert why_unavailable(hidden) is None
     with pytest.raises(Unavailable, match=reason):
         load(hidden)
 
 
 def test_a_package_that_the_project_knows_comes_with_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels.importlib.util, "find_spec", lambda package: None)
-    each = contestant(write_kernel(tmp_path / "mine.py", "import torch", base=""))
+    monkeypatch.setattr(kernel.importlib.util, "find_spec", lambda package: None)
+    each = spec(write_kernel(tmp_path / "mine.py", "import torch", base=""))
     assert why_unavailable(each) == "torch is not installed: python -m pip install -c constraints.txt torch"
 
 
@@ -172,7 +172,7 @@ def test_a_package_that_the_project_knows_comes_with_a_command(tmp_path: Path, m
     ],
 )
 def test_a_mistake_is_never_unavailable(mistake: str, error: type[Exception], tmp_path: Path) -> None:
-    each = contestant(write_kernel(tmp_path / "mine.py", mistake))
+    each = spec(write_kernel(tmp_path / "mine.py", mistake))
     assert why_unavailable(each) is None
     with pytest.raises(error) as caught:
         load(each)
@@ -189,10 +189,10 @@ def test_a_kernel_may_say_why_it_is_unavailable(tmp_path: Path) -> None:
 
 def test_a_gpu_is_looked_for_by_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cpu, cuda = from_file(write_kernel(tmp_path / "mine.py", "DEVICES = ('cpu', 'cuda')"))
-    monkeypatch.setattr(kernels.os.path, "exists", lambda path: False)
-    monkeypatch.setattr(kernels.shutil, "which", lambda program: None)
+    monkeypatch.setattr(kernel.os.path, "exists", lambda path: False)
+    monkeypatch.setattr(kernel.shutil, "which", lambda program: None)
     assert (why_unavailable(cpu), why_unavailable(cuda)) == (None, "no NVIDIA driver on this machine")
-    monkeypatch.setattr(kernels.shutil, "which", lambda program: f"/usr/bin/{program}")
+    monkeypatch.setattr(kernel.shutil, "which", lambda program: f"/usr/bin/{program}")
     assert why_unavailable(cuda) is None
 
 

@@ -11,13 +11,13 @@ pytestmark = pytest.mark.real_digits
 @pytest.fixture
 def on_real_digits(real_digits: Digits, verified: Verified) -> Verified:
     """A kernel verified on the real digits; `--data` may have named others."""
-    if verified.work.problem.digest != real_digits.digest:
+    if verified.prepared.problem.digest != real_digits.digest:
         pytest.skip("--data names other digits than MNIST_SAMPLE")
     return verified
 
 
 def test_accuracies(on_real_digits: Verified) -> None:
-    problem, correct = on_real_digits.work.problem, on_real_digits.findings.correct
+    problem, correct = on_real_digits.prepared.problem, on_real_digits.findings.correct
     assert problem.train_counts == [6131, 6265]
     for distance, due, per_class, average in (
         ("l1", [926, 1013], [0.9168, 0.9854], 0.9511),
@@ -31,18 +31,18 @@ def test_accuracies(on_real_digits: Verified) -> None:
 
 def test_distances(on_real_digits: Verified, real_digits: Digits) -> None:
     """Of single images to the mean images, where a kernel has the blog posts' functions of an image and a mean."""
-    work = on_real_digits.work
-    kernel = work.kernel
+    prepared = on_real_digits.prepared
+    kernel = prepared.kernel
     l1, l2 = getattr(kernel, "distance_l1", None), getattr(kernel, "distance_l2", None)
     if not (l1 and l2):
         pytest.skip("the kernel has no function of one image and one mean image")
-    three, seven = kernel.mean_images(work.train)
+    three, seven = kernel.mean_images(prepared.train)
     assert real_digits.train_files[0][1] == "10000.png"
-    training = work.train[0][1]
+    training = prepared.train[0][1]
     assert [round(float(l1(training, mean)), 4) for mean in (three, seven)] == [0.1114, 0.1586]
     for images, index, expected in (
         (real_digits.valid[0], 5, (0.1188, 0.2160)),
         (real_digits.valid[1], 3, (0.1702, 0.3053)),
     ):
-        image = kernel.prepare(images[index : index + 1], work.device)[0]
+        image = kernel.prepare(images[index : index + 1], prepared.device)[0]
         assert tuple(round(float(distance(image, three)), 4) for distance in (l1, l2)) == expected

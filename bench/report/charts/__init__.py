@@ -7,12 +7,12 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.report.selection import Case
+from bench.report.selection import Selection
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure  # which takes most of a second to import
 
-PICTURES = ("exhibits", "speedup", "ladder", "scaling", "scopes", "code_size", "memory", "gallery", "broadcasting")
+PICTURES = ("side_by_side", "speedup", "ladder", "scaling", "scopes", "code_size", "memory", "gallery", "broadcasting")
 OF_DIGITS = ("gallery", "broadcasting")  # these show pixels, which no record holds
 
 
@@ -29,7 +29,7 @@ class Drawing:
     alt: str
 
 
-def draw(name: str, case: Case) -> Drawing:
+def draw(name: str, selection: Selection) -> Drawing:
     """Draw one of PICTURES.
 
     Raises:
@@ -37,5 +37,5 @@ def draw(name: str, case: Case) -> Drawing:
         BadRecord: the checklist of a record FAILs, so that it may not be drawn.
     """
     module = importlib.import_module(f"{__name__}.{name}")
-    drawing: Drawing = module.draw(case)
+    drawing: Drawing = module.draw(selection)
     return drawing

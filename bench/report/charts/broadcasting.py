@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from bench.report.charts import Drawing, style
-from bench.report.selection import Case
+from bench.report.selection import Selection
 from bench.task import oracle
 
 Shape = tuple[int, ...]
@@ -24,9 +24,9 @@ CREDIT: dict[str, Any] = {"ha": "right", "fontsize": 6.5, "color": style.FAINT}
 STRETCHED = "#dceae6"
 
 
-def draw(case: Case) -> Drawing:
+def draw(selection: Selection) -> Drawing:
     """Draw four pairs of shapes, one of which does not fit."""
-    stack = _stack(case)
+    stack = _stack(selection)
     image = stack[1:]
     misfit, message = _misfit(stack)
     sums = CALORIES.sum(0, keepdims=True)
@@ -34,7 +34,7 @@ def draw(case: Case) -> Drawing:
     with style.drawing():
         title = "Broadcasting: line the shapes up at their right ends"
         legend = "Equal sizes match. A 1, or a missing size, is stretched (dashed: read again). Anything else fails."
-        figure = style.card(title, legend, case.speed, HEIGHT)
+        figure = style.card(title, legend, selection.speed, HEIGHT)
         axes = style.sheet(figure)
         for row, name in enumerate(NUTRIENTS):
             axes.text(58, 86 + CELL[1] * row, name, ha="right", va="center", fontsize=8)
@@ -52,8 +52,8 @@ def draw(case: Case) -> Drawing:
         )
         for x, (about, one, other, failure) in zip(PLACES, pairs, strict=True):
             _aligned(axes, x, about, one, other, failure)
-        _digits(axes, case)
-        axes.text(style.WIDTH - 16, 368, style.credit(case.speed) if case.problem else "", **CREDIT)
+        _digits(axes, selection)
+        axes.text(style.WIDTH - 16, 368, style.credit(selection.speed) if selection.problem else "", **CREDIT)
     said = [
         f"{_spelt(one)} with {_spelt(other)} gives {_result(one, other)}"
         for _, one, other, failure in pairs
@@ -64,16 +64,16 @@ def draw(case: Case) -> Drawing:
     )
     fails = f"{_spelt(misfit[0])} with {_spelt(misfit[1])} fails: {message}"
     alt = f"{'; '.join(said)}; {fails}. Percentages: {table}."
-    caption = f"How shapes are lined up, in the documents' examples and for {case.speed.facts['dataset']}."
+    caption = f"How shapes are lined up, in the documents' examples and for {selection.speed.metadata['dataset']}."
     return Drawing(figure, caption, " ".join(alt.split()))
 
 
-def _stack(case: Case) -> Shape:
+def _stack(selection: Selection) -> Shape:
     """Return the shape of the validation images; the documents' 28 by 28 where only the number of pixels is known."""
-    if case.problem:
-        return case.problem.valid.shape
-    n = sum(map(int, str(case.speed.facts["valid_counts"]).split()))
-    pixels = int(case.speed.facts.get("image_pixels", 784))
+    if selection.problem:
+        return selection.problem.valid.shape
+    n = sum(map(int, str(selection.speed.metadata["valid_counts"]).split()))
+    pixels = int(selection.speed.metadata.get("image_pixels", 784))
     side = math.isqrt(pixels)
     return (n, side, side) if side**2 == pixels else (n, 1, pixels)
 
@@ -135,13 +135,13 @@ def _aligned(axes: Axes, x: float, about: str, one: Shape, other: Shape, failure
         axes.text(x, 318, f"→ {_result(one, other)}", fontsize=9, family=style.MONO, weight="bold")
 
 
-def _digits(axes: Axes, case: Case) -> None:
+def _digits(axes: Axes, selection: Selection) -> None:
     """What the shapes stand for: a table, an image, a stack; dashed what is read again. With digits if at hand."""
     images = means = None
-    _, height, width = _stack(case)
+    _, height, width = _stack(selection)
     size = 34 * width / max(height, width), 34 * height / max(height, width)
-    if case.problem:
-        images, means = case.problem.valid[:4] / 255, oracle.mean_images(case.problem.train[:1])
+    if selection.problem:
+        images, means = selection.problem.valid[:4] / 255, oracle.mean_images(selection.problem.train[:1])
     for row in range(3):
         for column in range(4):
             for x, ghost in ((PLACES[0], False), (PLACES[0] + 58, row > 0)):

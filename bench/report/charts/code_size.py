@@ -4,42 +4,42 @@ from typing import Any
 
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from bench import formatting as units
+from bench import formatting
 from bench.analysis import checklist
 from bench.analysis.claims import TWICE
-from bench.analysis.summary import standings
+from bench.analysis.summary import summaries
 from bench.kernel import REFERENCE
 from bench.report.charts import Drawing, NotDrawn, panels, style
 from bench.report.charts.panels import Cell, Panel
-from bench.report.selection import Case
+from bench.report.selection import Selection
 
 
-def draw(case: Case) -> Drawing:
+def draw(selection: Selection) -> Drawing:
     """Draw the tokens and the speedup of every kernel that was counted.
 
     Raises:
         NotDrawn: the record does not say how much code its kernels are.
         BadRecord: the record's checklist FAILs.
     """
-    record = case.speed
+    record = selection.speed
     checklist.must_not_fail(record)
-    rows = {each.kernel: each for each in standings(record) if each.speedup}
+    rows = {each.kernel: each for each in summaries(record) if each.speedup}
     code = {
-        name: (int(facts["code_tokens"]), int(facts["code_lines"]))
-        for name, facts in record.kernel_facts.items()
-        if name in rows and "code_tokens" in facts
+        name: (int(metadata["code_tokens"]), int(metadata["code_lines"]))
+        for name, metadata in record.kernel_metadata.items()
+        if name in rows and "code_tokens" in metadata
     }
     if REFERENCE not in code:
         raise NotDrawn(f"the record does not say how much code {REFERENCE} is; python -m bench run counts it")
     kernels = sorted(code, key=lambda name: (code[name], name))
-    stale = {name for name in kernels if case.stale(name)}
+    stale = {name for name in kernels if selection.stale(name)}
     missing = [name for name in record.kernels() if name not in code]
     note = f"Not counted when recorded: {', '.join(missing)}" if missing else ""
     speeds = {name: rows[name].speedup or 0.0 for name in kernels}
     border = code[REFERENCE][0] / TWICE
     axis: dict[str, Any] = {"xscale": "log", "xlim": (min(speeds.values()) / 1.5, max(speeds.values()) * 2)}
     tokens = {name: Cell(f"{code[name][0]}, in {code[name][1]} lines", code[name][0]) for name in kernels}
-    speedups = {name: Cell(units.ratio(speeds[name]), speeds[name]) for name in kernels}
+    speedups = {name: Cell(formatting.ratio(speeds[name]), speeds[name]) for name in kernels}
     shown = [
         Panel("tokens of the functions that compute", tokens, {"xlim": (0, 1.1 * max(code.values())[0])}),
         Panel(f"times as fast as {REFERENCE} (log scale)", speedups, axis, start=1),
@@ -62,6 +62,8 @@ def draw(case: Case) -> Drawing:
         f"{', stale' if name in stale else ''}"
         for name in kernels
     )
-    facts = record.facts
-    caption = f"Tokens and speedup of {len(kernels)} kernels on {facts['dataset']}, timed on {facts['cpu_model_name']}."
+    metadata = record.metadata
+    caption = (
+        f"Tokens and speedup of {len(kernels)} kernels on {metadata['dataset']}, timed on {metadata['cpu_model_name']}."
+    )
     return Drawing(figure, caption, f"{told}. Half the tokens of {REFERENCE} are {border:g}. {note}".strip())

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from bench.report.charts import Drawing, NotDrawn, style
-from bench.report.selection import Case
+from bench.report.selection import Selection
 from bench.task import margins as evidence
 from bench.task import oracle
 from bench.task.problem import Problem
@@ -26,15 +26,15 @@ Image = np.ndarray[Any, Any]
 Tile = tuple[int, Sequence[str]]  # the index of a validation image, and words under it
 
 
-def draw(case: Case) -> Drawing:
+def draw(selection: Selection) -> Drawing:
     """Draw the digits of a case.
 
     Raises:
         NotDrawn: they are not at hand.
     """
-    if case.problem is None:
+    if selection.problem is None:
         raise NotDrawn(ABSENT)
-    problem, means = case.problem, oracle.mean_images(case.problem.train)
+    problem, means = selection.problem, oracle.mean_images(selection.problem.train)
     first, patch_title = _patch(problem)
     kinds = _hardest(problem), _worst(problem), _disagreements(problem)
     rows = [-(-len(tiles) // SIXES) for _, tiles in kinds]
@@ -44,9 +44,9 @@ def draw(case: Case) -> Drawing:
     height = style.HEAD + style.FOOT + 6 * frame + tens * 62 + 112 + sum(rows) * (TILE + WORDS) + 140
     with style.drawing():
         legend = f"{sum(problem.train_counts):,} training and {sum(problem.valid_counts):,} validation images"
-        figure = style.card(f"The digits of {problem.name}", legend, case.speed, height)
+        figure = style.card(f"The digits of {problem.name}", legend, selection.speed, height)
         axes = style.sheet(figure)
-        y, owner = float(style.HEAD), style.credit(case.speed)
+        y, owner = float(style.HEAD), style.credit(selection.speed)
         _title(axes, y, "The mean images, and some of the training images they are made of")
         _overview(axes, y + TITLE, problem, means, tens)
         y = _end(axes, y + TITLE + tens * 62, owner)

@@ -2,31 +2,30 @@
 
 from matplotlib.axes import Axes
 
-from bench import formatting as units
-from bench import kernel
+from bench import formatting, kernel
 from bench.analysis import ladder
 from bench.analysis.ladder import Step
 from bench.kernel import REFERENCE
 from bench.report.charts import Drawing, NotDrawn, bars, style
 from bench.report.charts.bars import Row
-from bench.report.selection import Case
+from bench.report.selection import Selection
 
 ROW, INDENT = 18, 8  # points of height for a step; to the right for each step down to the reference
 SIZE = 8.5
 
 
-def draw(case: Case) -> Drawing:
+def draw(selection: Selection) -> Drawing:
     """Draw every step in the scope `baseline` under L1.
 
     Raises:
         NotDrawn: the record has too few of them.
     """
-    record = case.speed
-    steps = ladder.steps(case.with_small(record), kernel.discover(case.extra))
+    record = selection.speed
+    steps = ladder.steps(selection.with_small(record), kernel.discover(selection.extra))
     if len(steps) < ladder.FEWEST:
         raise NotDrawn(f"{ladder.NOT_RECORDED}.")
-    labels = [_label(each, case.stale(each.name)) for each in steps]
-    share = steps[0].standing.share
+    labels = [_label(each, selection.stale(each.name)) for each in steps]
+    share_of_bound = steps[0].summary.share_of_bound
     with style.drawing():
         legend = "Bar: from the kernel before to its own place; filled: faster, hollow: slower. Number: their ratio."
         height = len(steps) * ROW + bars.ABOVE + bars.BELOW
@@ -35,7 +34,7 @@ def draw(case: Case) -> Drawing:
         widths = [style.text_width(label, SIZE) for label in labels]
         left = 14 + max(width + INDENT * each.depth for width, each in zip(widths, steps, strict=True))
         rows = [Row(_places(each), _beside(each)) for each in steps]
-        axes = bars.axes(figure, left, rows, 1 / share.value if share else None, SIZE)
+        axes = bars.axes(figure, left, rows, 1 / share_of_bound.value if share_of_bound else None, SIZE)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(f"times as fast as {REFERENCE}, on the same images (log scale)")
@@ -57,7 +56,7 @@ def _label(step: Step, stale: bool) -> str:
 
 def _places(step: Step) -> list[float]:
     """Return how many times as fast as the reference it is, then likewise the one before it, on the same images."""
-    found = [step.standing.speedup, step.before.speedup if step.before else None]
+    found = [step.summary.speedup, step.before.speedup if step.before else None]
     return [place for place in found if place is not None]
 
 
@@ -78,7 +77,7 @@ def _beside(step: Step) -> str:
     """Return what stands beside a step: its ratio to the one before, and its seconds."""
     times = "the reference" if step.name == REFERENCE else step.times or step.without
     doubt = " (not resolved)" if step.resolved is False and step.interval else ""
-    return f"{times}{doubt} · {step.standing.median}"
+    return f"{times}{doubt} · {step.summary.median}"
 
 
 def _words(step: Step, label: str) -> str:
@@ -86,5 +85,5 @@ def _words(step: Step, label: str) -> str:
     said = f"{label}{f' after {step.before.kernel}' if step.before else ''}: {_beside(step)}"
     if step.before:
         said += f", interval {step.interval}" if step.interval else ""
-        said += f", {units.ratio(step.standing.speedup)} as fast as {REFERENCE}"
+        said += f", {formatting.ratio(step.summary.speedup)} as fast as {REFERENCE}"
     return f"{said}."

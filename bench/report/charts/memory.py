@@ -10,7 +10,7 @@ from bench.records.model import Record
 from bench.records.sample import AGAIN
 from bench.report.charts import Drawing, NotDrawn, panels, style
 from bench.report.charts.panels import Cell, Panel
-from bench.report.selection import Case
+from bench.report.selection import Selection
 
 EXPRESSIONS = {"expression_bytes_l1": "the L1 expression", "expression_bytes_l2": "the L2 expression"}
 SCOPES = {
@@ -32,16 +32,16 @@ LINEAR = 10**3  # below it the axis is linear, so that it reaches 0
 Columns = dict[str, dict[str, Cell]]  # of a group of panels: by title and kernel, what stands there
 
 
-def draw(case: Case) -> Drawing:
+def draw(selection: Selection) -> Drawing:
     """Draw what the expansion and the expressions allocate, and below it the temporaries of the scopes: host, then GPU.
 
     Raises:
         NotDrawn: neither was recorded.
     """
-    groups = {CLAIMED: _claimed(case.speed)}
-    if case.memory:
-        groups[TEMPORARIES] = _scopes(case.memory, "temporaries_bytes")
-        groups[ON_DEVICE] = _scopes(case.memory, "device_temporaries_bytes")
+    groups = {CLAIMED: _claimed(selection.speed)}
+    if selection.memory:
+        groups[TEMPORARIES] = _scopes(selection.memory, "temporaries_bytes")
+        groups[ON_DEVICE] = _scopes(selection.memory, "device_temporaries_bytes")
     groups = {title: columns for title, columns in groups.items() if columns}
     if not groups:
         raise NotDrawn(NOTHING_YET)
@@ -49,23 +49,23 @@ def draw(case: Case) -> Drawing:
     caption = f"How much {memory} the expansion of a mean image, the whole expression, and each scope of a kernel take."
     said = [_words(*each) for each in groups.items()] + ([f"T{NOTHING_YET[1:]}."] if [*groups] == [CLAIMED] else [])
     with style.drawing():
-        return Drawing(_figure(case, groups), caption, " ".join(said))
+        return Drawing(_figure(selection, groups), caption, " ".join(said))
 
 
-def _figure(case: Case, groups: dict[str, Columns]) -> Figure:
+def _figure(selection: Selection, groups: dict[str, Columns]) -> Figure:
     cells = [cell for columns in groups.values() for column in columns.values() for cell in column.values()]
     most = 1.5 * max(LINEAR, *(max(cell.place or 0, cell.outline or 0) for cell in cells))
     rows = [len(_kernels(columns)) for columns in groups.values()]
     height = style.HEAD - 4 + sum(HEADING + panels.height(each) for each in rows) + style.FOOT + 12
     legend = "Bytes, log scale, and below 1 kB down to 0. Ring: 0 B. Hatched: stale, its source has changed since."
     where = "on host and GPU" if ON_DEVICE in groups else "on the host"
-    record = case.memory or case.speed
+    record = selection.memory or selection.speed
     figure = style.card(f"What is allocated {where}", legend, record, height)
     above = style.HEAD - 4.0
     for title, columns in groups.items():
         above += HEADING
         figure.text(8 / style.WIDTH, 1 - (above - 5) / height, title, size=9, va="baseline", style="italic")
-        timed = case if title == CLAIMED else replace(case, speed=record)
+        timed = selection if title == CLAIMED else replace(selection, speed=record)
         kernels = _kernels(columns)
         shown = [Panel(column, cells, {"xlim": (0, most)}) for column, cells in columns.items()]
         for axes in panels.draw(figure, above, kernels, shown, {name for name in kernels if timed.stale(name)}):
@@ -83,9 +83,9 @@ def _kernels(columns: Columns) -> list[str]:
 
 def _claimed(record: Record) -> Columns:
     """Return what the expansion and the expressions allocate; what the system does not tell is left out."""
-    facts = {name: each for name, each in record.kernel_facts.items() if not name.endswith(AGAIN)}
+    metadata = {name: each for name, each in record.kernel_metadata.items() if not name.endswith(AGAIN)}
     found: Columns = {"the expansion": {}, **{title: {} for title in EXPRESSIONS.values()}}
-    for name, each in facts.items():
+    for name, each in metadata.items():
         if "expansion_strides" in each:
             taken = int(each["expansion_bytes"]) if "expansion_bytes" in each else None
             words = f"{'not told' if taken is None else size(taken)}, strides {each['expansion_strides']}"

@@ -16,7 +16,7 @@ from bench.formatting import time
 from bench.records.model import Record
 from bench.records.sample import Sample
 from bench.report.charts import Drawing, NotDrawn, style
-from bench.report.selection import Case
+from bench.report.selection import Selection
 
 HIGH, LEFT = 240, 66  # points: of the plot at least, and left of it
 APART, SMALL = 11.5, 8.5  # points between the names of two lines, and of their letters
@@ -32,14 +32,14 @@ class Point:
     ends: tuple[float, float] | None
 
 
-def draw(case: Case) -> Drawing:
+def draw(selection: Selection) -> Drawing:
     """Draw the record of sizes.
 
     Raises:
         NotDrawn: there is none.
         BadRecord: its checklist FAILs at one of its sizes.
     """
-    record = case.sizes
+    record = selection.sizes
     if record is None:
         raise NotDrawn(
             "time against the number of images was not recorded; python -m bench run --sizes 1,10,100,1000,10000"
@@ -47,12 +47,12 @@ def draw(case: Case) -> Drawing:
     for size in record.sizes:
         checklist.must_not_fail(record.at(size), "predict", "l1")
     lines = {name: _points(record.of(name, "predict")) for name in record.kernels("predict")}
-    stale = {name for name in lines if replace(case, speed=record).stale(name)}
+    stale = {name for name in lines if replace(selection, speed=record).stale(name)}
     labels = {name: f"{style.short(name)}{' (stale)' if name in stale else ''}" for name in lines}
     crossings = crossover.crossings(record)
     with style.drawing():
         high, above, below = max(HIGH, APART * len(lines)), style.HEAD + 12, style.FOOT + 40
-        title = f"Time to label one of so many images of {record.facts.get('dataset', 'unknown digits')}, L1"
+        title = f"Time to label one of so many images of {record.metadata.get('dataset', 'unknown digits')}, L1"
         legend = "Line: median. Shade: its confidence interval. Dashed: stale, its source has changed since."
         figure = style.card(title, legend, record, above + high + below)
         right = max(style.text_width(label, SMALL) for label in labels.values()) + 26
@@ -147,7 +147,7 @@ def _words(record: Record, lines: Mapping[str, Sequence[Point]], labels: Mapping
         skipped = [f"{size:,}" for size in record.sizes if size not in {point.size for point in points}]
         gap = f"; not timed at {', '.join(skipped)}" if skipped else ""
         said.append(f"{labels[name]}: {', '.join(at)}{gap}.")
-    return said + [f"{each.kernel}: {each.status}, {each.in_short}." for each in record.absent]
+    return said + [f"{each.kernel}: {each.status}, {each.in_short}." for each in record.not_timed]
 
 
 def _crossed(crossings: Sequence[Crossover]) -> list[str]:

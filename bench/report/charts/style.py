@@ -15,7 +15,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from bench.analysis.claims import MNIST_SAMPLE
-from bench.kernel import Contestant, discover
+from bench.kernel import KernelSpec, discover
 from bench.records.model import Record
 
 PAPER, INK, FAINT = "#fbfaf6", "#22252a", "#6b7078"  # an opaque card reads the same in light and in dark
@@ -67,22 +67,27 @@ def drawing() -> Iterator[None]:
 
 def small_print(record: Record) -> str:
     """Return what stands under every picture with figures in it: digits, machine, configuration, versions, commit."""
-    facts = {key: str(value) for key, value in record.facts.items()}
-    data = f"{facts.get('dataset', 'unknown digits')} {facts.get('dataset_digest', '?')[:12]}"
-    machine = f"{facts.get('cpu_model_name', 'unknown CPU')}, {facts.get('cpu_count', '?')} cores"
-    gpu = [facts["gpu"]] if facts.get("gpu", "none") != "none" else []
-    versions = ", ".join(f"{name} {facts.get(f'{key}_version', 'unknown')}" for key, name in VERSIONS.items())
+    metadata = {key: str(value) for key, value in record.metadata.items()}
+    data = f"{metadata.get('dataset', 'unknown digits')} {metadata.get('dataset_digest', '?')[:12]}"
+    machine = f"{metadata.get('cpu_model_name', 'unknown CPU')}, {metadata.get('cpu_count', '?')} cores"
+    gpu = [metadata["gpu"]] if metadata.get("gpu", "none") != "none" else []
+    versions = ", ".join(f"{name} {metadata.get(f'{key}_version', 'unknown')}" for key, name in VERSIONS.items())
     timed = [record.label] if record.samples else []  # memory has no processes
-    lines = [data, machine, *gpu, record.configuration], [*timed, versions, f"commit {facts.get('commit', 'unknown')}"]
+    lines = (
+        [data, machine, *gpu, record.configuration],
+        [*timed, versions, f"commit {metadata.get('commit', 'unknown')}"],
+    )
     return "\n".join(" · ".join(line) for line in lines)
 
 
 def credit(record: Record) -> str:
     """Return whose digits they are: what stands under every picture that shows some."""
-    name = str(record.facts.get("dataset", "unknown"))
+    name = str(record.metadata.get("dataset", "unknown"))
     if name == "drawn":
         return "Digits drawn by this project"
-    return MNIST if "mnist" in name.lower() or record.facts.get("dataset_digest") == MNIST_SAMPLE else f"Digits: {name}"
+    return (
+        MNIST if "mnist" in name.lower() or record.metadata.get("dataset_digest") == MNIST_SAMPLE else f"Digits: {name}"
+    )
 
 
 def card(title: str, legend: str, record: Record, height: float) -> Figure:
@@ -141,8 +146,8 @@ def _libraries() -> dict[str, str]:
     return {each.name: name for each in discover() if (name := _library(each))}
 
 
-def _library(contestant: Contestant) -> str | None:
-    own = {*contestant.packages} - {*sys.stdlib_module_names}
+def _library(spec: KernelSpec) -> str | None:
+    own = {*spec.packages} - {*sys.stdlib_module_names}
     return next((name for name in HUES if name in own), None if own else "python")
 
 

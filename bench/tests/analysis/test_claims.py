@@ -16,19 +16,19 @@ from bench.analysis.claims import (
     TUTORIAL_CPU,
     TUTORIAL_GPU,
     UNDETERMINED,
-    Ruling,
+    Verdict,
 )
 from bench.analysis.speedup import Ratio
 from bench.kernel import REFERENCE, ROOT
-from bench.records import reader as reading
-from bench.records.model import Absent
-from bench.report import selection as cases
+from bench.records import reader
+from bench.records.model import NotTimed
+from bench.report import selection
 from bench.tests.builders_records import DOCUMENTS, configurations, pytest_benchmark, record, samples, small
 
 LOOPS_S = 4.0  # so that a thousandth of it is slower than the machine's limit, 1 ms
 GPU_S = 1e-5
 CPU, GPU = TUTORIAL_CPU, TUTORIAL_GPU
-NO_GPU = (Absent(GPU, "unavailable", "no NVIDIA driver on this machine"),)
+NO_GPU = (NotTimed(GPU, "unavailable", "no NVIDIA driver on this machine"),)
 CELLS = (("baseline", "l1"), ("end_to_end", "l1"))
 HEADLINE = f"against {REFERENCE}"
 ON_GPU = {"device": "cuda"}
@@ -37,12 +37,12 @@ EXPANDED = {"expansion_strides": "0, 28, 1", "expansion_full_bytes": 6_000_000, 
 
 
 def ruled(found, claim, about=None, small=()):
-    """Return a record's rulings on a claim, or its one ruling about a part of it."""
-    rulings = [each for each in claims.rulings(found, small) if each.claim == claim]
+    """Return a record's verdicts on a claim, or its one verdict about a part of it."""
+    verdicts = [each for each in claims.verdicts(found, small) if each.claim == claim]
     if about is None:
-        return rulings
-    (ruling,) = [each for each in rulings if each.about == about]
-    return ruling
+        return verdicts
+    (verdict,) = [each for each in verdicts if each.about == about]
+    return verdict
 
 
 def times(torch, **seconds):
@@ -50,23 +50,23 @@ def times(torch, **seconds):
     return samples(**{"python_loops": LOOPS_S, CPU: LOOPS_S / torch, **seconds})
 
 
-def with_kernels(folder, facts, **more):
+def with_kernels(folder, metadata, **more):
     """Return a record with facts by kernel."""
-    return record(folder, samples(**dict.fromkeys(set(facts) - {REFERENCE, "quick"}, 0.01)), (), facts, **more)
+    return record(folder, samples(**dict.fromkeys(set(metadata) - {REFERENCE, "quick"}, 0.01)), (), metadata, **more)
 
 
-def sound(rulings):
-    """Whatever a record says or lacks: every claim has its rulings, in order, each a sentence of one line."""
-    assert list(dict.fromkeys(each.claim for each in rulings)) == list(CLAIMS) == [f"C{n}" for n in range(1, 10)]
-    for each in rulings:
+def sound(verdicts):
+    """Whatever a record says or lacks: every claim has its verdicts, in order, each a sentence of one line."""
+    assert list(dict.fromkeys(each.claim for each in verdicts)) == list(CLAIMS) == [f"C{n}" for n in range(1, 10)]
+    for each in verdicts:
         assert each.verdict in (SUPPORTED, REFUTED, UNDETERMINED)
         assert each.why.endswith(".")
         assert not each.why.endswith("..")
         assert each.why[0].isupper() or "_" in each.why.split()[0]  # a sentence, or one that a kernel's name begins
         assert each.verdict == UNDETERMINED or each.number
         assert "\n" not in claims.line(each)
-    assert len({(each.claim, each.about) for each in rulings}) == len(rulings)
-    return rulings
+    assert len({(each.claim, each.about) for each in verdicts}) == len(verdicts)
+    return verdicts
 
 
 def code(tokens):
@@ -123,25 +123,25 @@ RULES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("claim", "about", "facts", "by_kernel", "verdict", "said"), RULES)
-def test_a_verdict_follows_its_rule(claim, about, facts, by_kernel, verdict, said, tmp_path):
-    ruling = ruled(with_kernels(tmp_path, by_kernel, **facts), claim, about)
-    assert (ruling.verdict, said in claims.line(ruling)) == (verdict, True), ruling
+@pytest.mark.parametrize(("claim", "about", "metadata", "by_kernel", "expected", "said"), RULES)
+def test_a_verdict_follows_its_rule(claim, about, metadata, by_kernel, expected, said, tmp_path):
+    verdict = ruled(with_kernels(tmp_path, by_kernel, **metadata), claim, about)
+    assert (verdict.verdict, said in claims.line(verdict)) == (expected, True), verdict
 
 
 def test_other_pairs_are_told_those_of_small_data_sets_too(tmp_path):
     whole = with_kernels(tmp_path, {REFERENCE: code(200), CPU: code(100), "numpy_broadcast": code(80)})
     tensors = {"python_tensor_elements": code(150)}
-    few = small(tmp_path, taken=samples(python_tensor_elements=8.0), kernel_facts=tensors)
-    (ruling,) = ruled(whole, "C1", small=[few])
-    assert ruling.why.endswith(" Against numpy_broadcast it is 2.50. Of other loops: python_tensor_elements 1.50.")
+    few = small(tmp_path, taken=samples(python_tensor_elements=8.0), kernel_metadata=tensors)
+    (verdict,) = ruled(whole, "C1", small=[few])
+    assert verdict.why.endswith(" Against numpy_broadcast it is 2.50. Of other loops: python_tensor_elements 1.50.")
 
 
 def test_other_digits_decide_nothing_that_is_exact_in_the_documents(tmp_path):
     found = record(tmp_path, **{**DOCUMENTS, "dataset_digest": "ab" * 32, "dataset": "drawn"})
-    rulings = [each for claim in ("C5", "C6", "C9") for each in ruled(found, claim)]
-    assert [each.verdict for each in rulings] == [UNDETERMINED] * 4
-    for each in rulings:
+    verdicts = [each for claim in ("C5", "C6", "C9") for each in ruled(found, claim)]
+    assert [each.verdict for each in verdicts] == [UNDETERMINED] * 4
+    for each in verdicts:
         assert each.why.startswith("The digits are drawn, not the documents' MNIST_SAMPLE.")
         assert each.number  # it is told all the same
 
@@ -149,7 +149,7 @@ def test_other_digits_decide_nothing_that_is_exact_in_the_documents(tmp_path):
 def test_three_classes(tmp_path):
     scores = {"exact_l1": "5/10, 10/20, 40/40", "exact_signed": "10/10, 0/20, 0/40"}
     found = record(tmp_path, **{**DOCUMENTS, **scores, "classes": "3 5 7", "valid_counts": "10 20 40"})
-    sound(claims.rulings(found))
+    sound(claims.verdicts(found))
     assert ruled(found, "C5", "").number == "0.6667 (5/10, 10/20, 40/40)"  # of classes, not of images
     assert ruled(found, "C5", "").condition == "mnist_sample, all 70 validation images; exact"
     assert ruled(found, "C9", "").number.startswith("0.3333")
@@ -167,17 +167,17 @@ def by_interval(record, low, high, claimed=1000):
 def test_the_whole_interval_decides(tmp_path, claimed):
     found = record(tmp_path)
     planted = ((1, 1.2, SUPPORTED), (0.9999999, 1.2, UNDETERMINED), (0.5, 1, UNDETERMINED), (0.5, 0.9999999, REFUTED))
-    for low, high, verdict in planted:  # what is claimed is at least that
-        ruling = by_interval(found, low * claimed, high * claimed, claimed)
-        assert ruling.verdict == verdict
-        assert f"{claimed:,}×" in ruling.why
-        assert ruling.number.endswith(", 96.9% CI)")
+    for low, high, expected in planted:  # what is claimed is at least that
+        verdict = by_interval(found, low * claimed, high * claimed, claimed)
+        assert verdict.verdict == expected
+        assert f"{claimed:,}×" in verdict.why
+        assert verdict.number.endswith(", 96.9% CI)")
 
 
 @given(st.floats(1, 1e7), st.floats(1, 1e7))
 def test_no_interval_is_decided_both_ways_and_a_higher_one_is_never_worse(one, other):
     low, high = sorted((one, other))
-    found = reading.Record(ROOT, {}, {}, [], [], paired=True)
+    found = reader.Record(ROOT, {}, {}, [], [], paired=True)
 
     def verdict(times):
         return by_interval(found, low * times, high * times).verdict
@@ -190,14 +190,14 @@ def test_no_interval_is_decided_both_ways_and_a_higher_one_is_never_worse(one, o
 
 
 def test_thousands_of_times_as_planted(tmp_path):
-    ruling = ruled(record(tmp_path, times(2000), NO_GPU), "C2", HEADLINE)
-    assert (ruling.verdict, ruling.number) == (SUPPORTED, "2,000× as fast (2,000× to 2,000×, 96.9% CI)")
-    assert ruling.condition == "baseline under L1, all/default, paired, 6 processes per kernel"
-    assert "limit, every byte read once, is at 4,000×" in ruling.why
+    verdict = ruled(record(tmp_path, times(2000), NO_GPU), "C2", HEADLINE)
+    assert (verdict.verdict, verdict.number) == (SUPPORTED, "2,000× as fast (2,000× to 2,000×, 96.9% CI)")
+    assert verdict.condition == "baseline under L1, all/default, paired, 6 processes per kernel"
+    assert "limit, every byte read once, is at 4,000×" in verdict.why
     taken = samples(python_loops=LOOPS_S, slower={CPU: (1, 1, 1, 1, 1, 3)}, **{CPU: LOOPS_S / 2000})
-    ruling = ruled(record(tmp_path, taken), "C2", HEADLINE)
-    assert (ruling.verdict, "The interval holds 1,000×" in ruling.why) == (UNDETERMINED, True)
-    assert "667× to 2,000×" in ruling.number
+    verdict = ruled(record(tmp_path, taken), "C2", HEADLINE)
+    assert (verdict.verdict, "The interval holds 1,000×" in verdict.why) == (UNDETERMINED, True)
+    assert "667× to 2,000×" in verdict.number
 
 
 def test_the_weakest_loops_do_not_decide_for_the_others(tmp_path):
@@ -215,13 +215,13 @@ def on_few(folder, torch, n=10, **options):
 def test_baselines_of_small_data_sets_are_judged_from_their_records(tmp_path):
     few = on_few(tmp_path, 2000)
     more = small(tmp_path, 200, taken=times(3000, python_ndarray_elements=LOOPS_S / 100))
-    rulings = ruled(record(tmp_path, times(500)), "C2", small=[few, more])
-    assert [(each.about, each.verdict) for each in rulings] == [
+    verdicts = ruled(record(tmp_path, times(500)), "C2", small=[few, more])
+    assert [(each.about, each.verdict) for each in verdicts] == [
         (HEADLINE, REFUTED),  # and not again from the small ones, where it is 3,000× in one
         ("against python_tensor_elements, on 10 images per class", SUPPORTED),
         ("against python_ndarray_elements, on 200 images per class", REFUTED),
     ]
-    assert rulings[1].number == "2,000× as fast (2,000× to 2,000×, 96.9% CI)"
+    assert verdicts[1].number == "2,000× as fast (2,000× to 2,000×, 96.9% CI)"
     judged = ruled(record(tmp_path, times(500, python_tensor_elements=9.0)), "C2", small=[few])
     assert [each.about for each in judged] == [HEADLINE, "against python_tensor_elements"]
     assert [each.about for each in ruled(few, "C2")] == [
@@ -231,12 +231,12 @@ def test_baselines_of_small_data_sets_are_judged_from_their_records(tmp_path):
 
 def test_small_records_of_other_digits_or_configurations_judge_nothing(tmp_path):
     whole = record(tmp_path, times(500))
-    keys = {"per_class": 10, "dataset_of": whole.facts["dataset_digest"]}
+    keys = {"per_class": 10, "dataset_of": whole.metadata["dataset_digest"]}
     [kept] = configurations(tmp_path, "all/keep", taken=times(500, python_tensor_elements=8.0), **keys)
     for other in (on_few(tmp_path, 2000, dataset_of="cd" * 32), kept, whole):
         assert len(ruled(whole, "C2", small=[other])) == 1
-    (ruling,) = ruled(whole, "C2", small=[on_few(tmp_path, 40_000)])[1:]  # faster than the machine can read
-    assert (ruling.verdict, "The checklist fails" in ruling.why) == (UNDETERMINED, True)
+    (verdict,) = ruled(whole, "C2", small=[on_few(tmp_path, 40_000)])[1:]  # faster than the machine can read
+    assert (verdict.verdict, "The checklist fails" in verdict.why) == (UNDETERMINED, True)
 
 
 OBSTACLES = {  # samples, and why they decide nothing against one baseline
@@ -260,29 +260,29 @@ OBSTACLES = {  # samples, and why they decide nothing against one baseline
 @pytest.mark.parametrize("name", OBSTACLES)
 def test_what_allows_no_ratio_decides_nothing(name, tmp_path):
     taken, base, said = OBSTACLES[name]
-    ruling = ruled(record(tmp_path, taken), "C2", f"against {base}")
-    assert (ruling.verdict, said in claims.line(ruling)) == (UNDETERMINED, True), ruling
+    verdict = ruled(record(tmp_path, taken), "C2", f"against {base}")
+    assert (verdict.verdict, said in claims.line(verdict)) == (UNDETERMINED, True), verdict
 
 
 def test_unpaired_times_decide_nothing(tmp_path):
     path = pytest_benchmark(tmp_path, python_loops=[LOOPS_S] * 9, **{CPU: [0.0001] * 9})
-    (ruling,) = [each for each in sound(claims.rulings(reading.read(path))) if each.claim == "C2"]
-    assert (ruling.verdict, ruling.number) == (UNDETERMINED, "")
-    assert "The kernels did not take turns: indicative, unpaired." in ruling.why
+    (verdict,) = [each for each in sound(claims.verdicts(reader.read(path))) if each.claim == "C2"]
+    assert (verdict.verdict, verdict.number) == (UNDETERMINED, "")
+    assert "The kernels did not take turns: indicative, unpaired." in verdict.why
 
 
 @pytest.mark.parametrize(
-    ("absent", "why"),
+    ("not_timed", "why"),
     [
-        (Absent("other", "broken", "x"), "The kernel torch_broadcast@cpu was not recorded."),
-        (Absent(CPU, "unavailable", "torch is not installed"), "{} is unavailable, torch is not installed."),
-        (Absent(CPU, "broken", "Traceback:\n  a line\nValueError: no.\n"), "{} is broken, ValueError: no."),
-        (Absent(CPU, "broken", ""), "{} is broken, no reason given."),
+        (NotTimed("other", "broken", "x"), "The kernel torch_broadcast@cpu was not recorded."),
+        (NotTimed(CPU, "unavailable", "torch is not installed"), "{} is unavailable, torch is not installed."),
+        (NotTimed(CPU, "broken", "Traceback:\n  a line\nValueError: no.\n"), "{} is broken, ValueError: no."),
+        (NotTimed(CPU, "broken", ""), "{} is broken, no reason given."),
     ],
 )
-def test_why_the_tutorials_kernel_is_missing(tmp_path, absent, why):
-    (ruling,) = [each for each in sound(claims.rulings(record(tmp_path, None, (absent,)))) if each.claim == "C2"]
-    assert ruling == Ruling("C2", "", UNDETERMINED, "", "", why.format("The kernel torch_broadcast@cpu"))
+def test_why_the_tutorials_kernel_is_missing(tmp_path, not_timed, why):
+    (verdict,) = [each for each in sound(claims.verdicts(record(tmp_path, None, (not_timed,)))) if each.claim == "C2"]
+    assert verdict == Verdict("C2", "", UNDETERMINED, "", "", why.format("The kernel torch_broadcast@cpu"))
 
 
 def test_millions_of_times_resident_and_from_host_memory(tmp_path):
@@ -291,24 +291,24 @@ def test_millions_of_times_resident_and_from_host_memory(tmp_path):
         replace(each, seconds=each.seconds * 100) if (each.kernel, each.scope) == slow else each
         for each in samples(cells=CELLS, python_loops=40.0, python_bytes=4.0, **{GPU: GPU_S})
     ]
-    rulings = ruled(record(tmp_path, taken, (), {GPU: ON_GPU}), "C3")
-    assert [(each.about, each.verdict, each.number.partition(" ")[0]) for each in rulings] == [
+    verdicts = ruled(record(tmp_path, taken, (), {GPU: ON_GPU}), "C3")
+    assert [(each.about, each.verdict, each.number.partition(" ")[0]) for each in verdicts] == [
         (f"{HEADLINE}, digits resident on the GPU", SUPPORTED, "4,000,000×"),
         ("against python_bytes, digits resident on the GPU", REFUTED, "400,000×"),
         (f"{HEADLINE}, digits from host memory", REFUTED, "40,000×"),
         ("against python_bytes, digits from host memory", REFUTED, "4,000×"),
     ]
-    assert all("The GPU's limit was not measured." in each.why for each in rulings)
+    assert all("The GPU's limit was not measured." in each.why for each in verdicts)
     resident = [each for each in taken if each.scope != "end_to_end"]
-    rulings = ruled(record(tmp_path, resident, (), {GPU: ON_GPU}), "C3")
-    assert (rulings[2].verdict, rulings[2].why) == (UNDETERMINED, "The scope end_to_end was not recorded.")
+    verdicts = ruled(record(tmp_path, resident, (), {GPU: ON_GPU}), "C3")
+    assert (verdicts[2].verdict, verdicts[2].why) == (UNDETERMINED, "The scope end_to_end was not recorded.")
 
 
 def test_no_gpu_is_said_unless_there_was_one(tmp_path):
-    ruling = ruled(record(tmp_path, None, NO_GPU), "C3", "")
-    assert ruling.why == f"No GPU recorded yet; the kernel {GPU} is unavailable, no NVIDIA driver on this machine."
+    verdict = ruled(record(tmp_path, None, NO_GPU), "C3", "")
+    assert verdict.why == f"No GPU recorded yet; the kernel {GPU} is unavailable, no NVIDIA driver on this machine."
     taken = samples(**{"cupy_broadcast@cuda": 0.01})
-    on_gpu = record(tmp_path, taken, (Absent(GPU, "broken", "x"),), {"cupy_broadcast@cuda": ON_GPU})
+    on_gpu = record(tmp_path, taken, (NotTimed(GPU, "broken", "x"),), {"cupy_broadcast@cuda": ON_GPU})
     assert ruled(on_gpu, "C3", "").why == f"The kernel {GPU} is broken, x."
 
 
@@ -319,21 +319,21 @@ def test_every_claim_has_a_ruling_whatever_a_record_holds(tmp_path):
     by_kernel = {name: {**code(100), **ranks("9/9"), **EXPANDED} for name in (REFERENCE, CPU, GPU)}
     by_kernel = {**by_kernel, GPU: {**by_kernel[GPU], **ON_GPU}, "jax_broadcast@cuda": ON_GPU}
     taken = samples(cells=CELLS, python_loops=LOOPS_S, **{CPU: 0.002, GPU: GPU_S, "jax_broadcast@cuda": GPU_S})
-    full = sound(claims.rulings(record(tmp_path, taken, (), by_kernel, **DOCUMENTS)))
+    full = sound(claims.verdicts(record(tmp_path, taken, (), by_kernel, **DOCUMENTS)))
     assert not [each for each in full if each.verdict == UNDETERMINED]
     for bare in (record(tmp_path), record(tmp_path, None, NO_GPU)):
-        assert {each.verdict for each in sound(claims.rulings(bare))} == {UNDETERMINED}
+        assert {each.verdict for each in sound(claims.verdicts(bare))} == {UNDETERMINED}
 
 
 def test_a_ruling_as_a_line():
-    assert claims.line(Ruling("C1", "", REFUTED, "", "x", "Why.")) == "C1 refuted: Why."
-    assert claims.line(Ruling("C1", "a part", REFUTED, "7×", "x", "Why.")) == "C1 refuted (a part): 7×: Why."
+    assert claims.line(Verdict("C1", "", REFUTED, "", "x", "Why.")) == "C1 refuted: Why."
+    assert claims.line(Verdict("C1", "a part", REFUTED, "7×", "x", "Why.")) == "C1 refuted (a part): 7×: Why."
 
 
 def test_every_published_record_is_judged():
-    for case in cases.published():
+    for case in selection.published():
         for one in case.configurations:
-            rulings = sound(claims.rulings(one, case.small))
-            if one.facts["dataset_digest"] == MNIST_SAMPLE:
-                exact = [each.verdict for each in rulings if each.claim in ("C5", "C6", "C9")]
+            verdicts = sound(claims.verdicts(one, case.small))
+            if one.metadata["dataset_digest"] == MNIST_SAMPLE:
+                exact = [each.verdict for each in verdicts if each.claim in ("C5", "C6", "C9")]
                 assert exact == [SUPPORTED, SUPPORTED, REFUTED, SUPPORTED]

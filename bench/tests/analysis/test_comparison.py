@@ -8,11 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from bench import __main__
-from bench.analysis import comparison as comparing
+from bench.analysis import comparison
 from bench.analysis.comparison import Side
 from bench.kernel import REFERENCE, UnknownKernel
-from bench.records import model as records
-from bench.records import reader as reading
+from bench.records import model, reader
 from bench.records.model import BadRecord
 from bench.report import comparison_text
 from bench.tests.builders_records import configurations, memory, pytest_benchmark, record, samples, small, write
@@ -21,8 +20,8 @@ from bench.tests.builders_records import configurations, memory, pytest_benchmar
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     """Folders for local and published records of its own."""
-    monkeypatch.setattr(records, "LOCAL", tmp_path / "results" / "local")
-    records.LOCAL.mkdir(parents=True)
+    monkeypatch.setattr(model, "LOCAL", tmp_path / "results" / "local")
+    model.LOCAL.mkdir(parents=True)
     return tmp_path / "results"
 
 
@@ -35,7 +34,7 @@ def invoke(*arguments):
 
 
 def of(found, base, new):
-    return comparing.compare(*(Side(name, found, "baseline", "l1") for name in (base, new)), force=False)
+    return comparison.compare(*(Side(name, found, "baseline", "l1") for name in (base, new)), force=False)
 
 
 def told(found):
@@ -69,7 +68,7 @@ def test_everything_that_must_stand_beside_a_ratio(tmp_path):
 )
 def test_a_difference_below_the_resolution_is_not_resolved(tmp_path, factor, verdict):
     found = of(record(tmp_path, samples(other=0.004 / factor)), "quick", "other")
-    assert found.resolution == pytest.approx(1 / 0.99 - 1)
+    assert found.noise_floor == pytest.approx(1 / 0.99 - 1)
     assert found.ratio.value == pytest.approx(factor)
     assert found.verdict == verdict
     assert f"{factor:.3f}× as fast" in told(found)["ratio"]  # two digits would make 1.02 and 1.018 the same
@@ -138,7 +137,7 @@ def test_without_a_name_the_newest_record_of_a_whole_data_set(results):
     }
     for name, path in named.items():
         os.replace(path, local / f"{name}.json")
-    base, new = comparing.sides("quick", REFERENCE, None, None, "mean", "l1")
+    base, new = comparison.sides("quick", REFERENCE, None, None, "mean", "l1")
     assert base.record is new.record
     assert base.record.path.name == "20260103T000000Z.json"
     assert (base.record.configuration, base.distance) == ("all/default", "-")  # the scope has no other
@@ -173,8 +172,8 @@ def test_of_two_records_the_worse_resolution_counts_and_an_unknown_one_settles_n
     unknown = record(tmp_path, samples(**{"quick~again": 0}))
     sides = [Side("quick", each, "baseline", "l1") for each in (sharp, blurred, unknown)]
     for one, other in ((0, 1), (1, 0)):
-        assert comparing.compare(sides[one], sides[other], False).resolution == pytest.approx(0.2)
-    assert comparing.compare(sides[0], sides[2], False).resolution is None
+        assert comparison.compare(sides[one], sides[other], False).noise_floor == pytest.approx(0.2)
+    assert comparison.compare(sides[0], sides[2], False).noise_floor is None
 
 
 # Refusals.
@@ -187,10 +186,10 @@ def test_other_machines_digits_and_configurations_are_refused_and_forced_ones_ma
         "dataset_digest": "cd" * 32, "threads": "1", "allocator": "keep",
     }  # fmt: skip
     for key, value in changes.items():
-        other = replace(one, record=replace(one.record, facts={**one.record.facts, key: value}))
+        other = replace(one, record=replace(one.record, metadata={**one.record.metadata, key: value}))
         with pytest.raises(BadRecord, match=f"these records are not comparable: {key} {value}"):
-            comparing.compare(one, other, force=False)
-        forced = comparing.compare(one, other, force=True)
+            comparison.compare(one, other, force=False)
+        forced = comparison.compare(one, other, force=True)
         assert all(f"[FORCED: {key} {value}" in said for said in told(forced).values())
         assert comparison_text.as_json(forced)["forced"] == list(forced.differs)
 
@@ -213,7 +212,7 @@ def test_other_kinds_of_record_are_refused(results):
 
 
 def test_unknown_kernels_and_arguments_are_one_message(results):
-    path = write(results / "local", absent=(records.Absent("gpu@cuda", "unavailable", "no driver"),))
+    path = write(results / "local", not_timed=(model.NotTimed("gpu@cuda", "unavailable", "no driver"),))
     status, said = invoke("quick", "ghost", "--record", path)
     assert status == 2
     assert f"holds no ghost in baseline l1; its kernels there: {REFERENCE}, quick" in said
@@ -221,7 +220,7 @@ def test_unknown_kernels_and_arguments_are_one_message(results):
     assert invoke("quick", "quick", "--record", path, "--scope", "predict")[0] == 2
     for b, against in ((None, None), (REFERENCE, path)):
         with pytest.raises(UnknownKernel, match="two kernels, or one kernel and --against"):
-            comparing.sides("quick", b, path, against, "baseline", "l1")
+            comparison.sides("quick", b, path, against, "baseline", "l1")
 
 
 # Files of pytest-benchmark.
@@ -237,7 +236,7 @@ def test_a_file_of_pytest_benchmark_is_indicative_and_unpaired(results):
     assert "| verdict | quick is not resolved |" in said
     assert invoke("quick", REFERENCE, "--record", path, "--fail-slower", "0")[0] == 0
     mixed = Side("quick", record(results), "baseline", "l1")
-    found = comparing.compare(Side("quick", reading.read(path), "baseline", "l1"), mixed, force=False)
+    found = comparison.compare(Side("quick", reader.read(path), "baseline", "l1"), mixed, force=False)
     assert (found.paired, found.ratio.value, found.verdict) == (False, pytest.approx(1), "not resolved")
 
 

@@ -88,8 +88,8 @@ def test_what_the_machine_shows_of_nothing_is_rarely_called_a_difference():
         logs, _ = simulate.fast(SEED, (1, 1, truth), Plan(1000))
         reference, again, kernel = np.moveaxis(logs, -1, 0)
         nulls, ratios = simulate.ratios(reference, again), simulate.ratios(reference, kernel)
-        resolutions = [speedup.resolution(null) for null in nulls]
-        found = [speedup.verdict(each, worst) for each, worst in zip(ratios, resolutions, strict=True)]
+        resolutions = [speedup.noise_floor(control) for control in nulls]
+        found = [speedup.outcome(each, worst) for each, worst in zip(ratios, resolutions, strict=True)]
         return {each: found.count(each) / len(found) for each in ("faster", "slower", "not resolved")}, resolutions
 
     equal, resolutions = verdicts(1)

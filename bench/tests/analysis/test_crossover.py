@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bench.analysis import crossover
 from bench.records.model import Record
 from bench.records.sample import AGAIN, Sample
-from bench.tests.builders_records import FACTS
+from bench.tests.builders_records import METADATA
 
 FACTORS = {"faster": (2.0,), "slower": (0.5,), "either": (0.5, 2.0), "same": (1.0,)}  # base seconds / new seconds
 SIZES = (1, 10, 100, 1000, 10_000, 100_000)
@@ -23,7 +23,7 @@ def record(sides, processes=6, **more):
                     seconds = 1e-3 * size / FACTORS[side][process % len(FACTORS[side])]
                     samples += [Sample(name, "predict", "l1", size, seconds, 1, process, turn, 0) for turn in range(3)]
             samples += [Sample("base", "predict", "l1", size, 1e-3 * size, 1, process, turn, 0) for turn in range(3)]
-    return Record(None, {**FACTS, "kind": "sizes"}, {}, samples, [], paired=True)
+    return Record(None, {**METADATA, "kind": "sizes"}, {}, samples, [], paired=True)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +89,6 @@ def test_all_pairs_are_told_in_the_direction_of_the_one_that_leads():
 
 def test_the_null_and_the_limit_are_no_kernels():
     planted = record(["slower", "faster"])
-    extra = [Sample(name, "predict", "l1", 1, 1.0, 1, 0, 0, 0) for name in (f"new{AGAIN}", "limit@one_core")]
-    crossings = crossover.crossings(Record(None, planted.facts, {}, [*planted.samples, *extra], [], paired=True))
+    extra = [Sample(name, "predict", "l1", 1, 1.0, 1, 0, 0, 0) for name in (f"new{AGAIN}", "bound@one_core")]
+    crossings = crossover.crossings(Record(None, planted.metadata, {}, [*planted.samples, *extra], [], paired=True))
     assert [(each.base, each.new) for each in crossings] == [("base", "new")]

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from bench.analysis import claims, ladder
-from bench.kernel import LADDER, REFERENCE, ROOT, Contestant, discover
-from bench.records.model import Absent
-from bench.report import charts, readme
+from bench.kernel import LADDER, REFERENCE, ROOT, KernelSpec, discover
+from bench.records.model import NotTimed
+from bench.report import charts, readme, selection
 from bench.report import page as report
-from bench.report import selection as case
 from bench.report.charts import NotDrawn
 from bench.tests.builders import write_kernel
 from bench.tests.builders_records import DOCUMENTS, configurations, record, samples, small
@@ -24,13 +23,13 @@ def taken(**options):
     return samples(quick=0, **{**TIMES, **options})
 
 
-def told(*records, contestants=None):
+def told(*records, specs=None):
     """Return the steps by name, in their order."""
-    return {step.name: step for step in ladder.steps(records, contestants or discover())}
+    return {step.name: step for step in ladder.steps(records, specs or discover())}
 
 
-def made(name: str, after: str = "", why: str = "Because.", device: str = "cpu") -> Contestant:
-    return Contestant(name, Path(f"{name.partition('@')[0]}.py"), device, "An idea.", (), after=after, why=why)
+def made(name: str, after: str = "", why: str = "Because.", device: str = "cpu") -> KernelSpec:
+    return KernelSpec(name, Path(f"{name.partition('@')[0]}.py"), device, "An idea.", (), after=after, why=why)
 
 
 FILES = [path for folder in (ROOT / "kernels", LADDER) for path in sorted(folder.glob("[!_]*.py"))]
@@ -89,7 +88,7 @@ def test_a_step_is_the_ratio_to_the_one_before_with_its_interval(tmp_path):
     steps = told(record(tmp_path, found))
     broadcast, wide = steps["numpy_broadcast"], steps["numpy_float64"]
     assert (broadcast.times, broadcast.interval) == ("10.0×", "8.00× to 11.1×")
-    assert broadcast.standing.speedup == pytest.approx(100)
+    assert broadcast.summary.speedup == pytest.approx(100)
     assert wide.ratio.value == pytest.approx(0.4)
     assert (wide.before.kernel, wide.faults_before, wide.faults) == ("numpy_broadcast", 12, 1544)
     assert steps[REFERENCE].before is None
@@ -108,17 +107,17 @@ def test_what_the_interval_or_the_machine_does_not_tell_is_not_resolved(tmp_path
 def test_a_kernel_whose_predecessor_is_missing_stays_below_the_nearest_and_says_so(tmp_path):
     wide = told(record(tmp_path, taken(numpy_broadcast=0)))["numpy_float64"]
     assert (wide.depth, wide.ratio, wide.without) == (2, None, "numpy_broadcast was not recorded")
-    assert wide.standing.speedup == pytest.approx(40)
+    assert wide.summary.speedup == pytest.approx(40)
 
 
 def test_what_is_not_there_is_named_once_per_reason(tmp_path):
-    absent = (
-        Absent("jax_broadcast@cpu", "unavailable", "jax is not installed"),
-        Absent("torch_loss@cpu", "broken", "Traceback\nValueError: no"),
+    not_timed = (
+        NotTimed("jax_broadcast@cpu", "unavailable", "jax is not installed"),
+        NotTimed("torch_loss@cpu", "broken", "Traceback\nValueError: no"),
     )
-    contestants = [made(REFERENCE), made("jax_broadcast@cpu", REFERENCE), made("torch_loss@cpu", REFERENCE),
+    specs = [made(REFERENCE), made("jax_broadcast@cpu", REFERENCE), made("torch_loss@cpu", REFERENCE),
                    made("numba_loops", REFERENCE), made("a", REFERENCE), made("b", REFERENCE), made("c")]  # fmt: skip
-    assert ladder.missing([record(tmp_path, taken(), absent)], contestants) == [
+    assert ladder.missing([record(tmp_path, taken(), not_timed)], specs) == [
         "jax_broadcast@cpu: unavailable, jax is not installed.",
         "torch_loss@cpu: broken, ValueError: no.",
         "a, b: not recorded.",
@@ -132,7 +131,7 @@ def test_a_kernel_of_a_small_data_set_is_compared_within_it(tmp_path):
     elements = steps["python_ndarray_elements"]
     assert (elements.images, elements.part, elements.times) == (20, "20 per class", "0.10×")
     assert elements.before.seconds == pytest.approx(0.02)  # not the 0.5 s of all images
-    assert elements.standing.speedup == pytest.approx(0.05)
+    assert elements.summary.speedup == pytest.approx(0.05)
     assert {name for name, step in steps.items() if step.images} == {"python_ndarray_elements"}
     alone = told(whole, small(tmp_path, 20, taken=samples(quick=0, **seconds)))["python_ndarray_elements"]
     assert (alone.ratio, alone.without) == (None, "python_indexed was not recorded on these images")
@@ -140,7 +139,7 @@ def test_a_kernel_of_a_small_data_set_is_compared_within_it(tmp_path):
 
 def test_where_the_checklist_fails_there_is_no_step(tmp_path):
     wrong = {"python_ndarray_elements": {"correct_l1": "1/20, 1/20"}}
-    few = small(tmp_path, taken=samples(quick=0, python_ndarray_elements=0.2), kernel_facts=wrong)
+    few = small(tmp_path, taken=samples(quick=0, python_ndarray_elements=0.2), kernel_metadata=wrong)
     records = [record(tmp_path, taken()), few]
     assert "python_ndarray_elements" not in told(*records)
     assert "python_ndarray_elements: its checklist fails." in ladder.missing(records, discover())
@@ -149,18 +148,18 @@ def test_where_the_checklist_fails_there_is_no_step(tmp_path):
 
 
 def test_a_device_climbs_from_its_own_where_there_is_one(tmp_path):
-    contestants = [made(REFERENCE), made("b@cpu", REFERENCE), made("b@cuda", REFERENCE, device="cuda"),
+    specs = [made(REFERENCE), made("b@cpu", REFERENCE), made("b@cuda", REFERENCE, device="cuda"),
                    made("c@cpu", "b"), made("c@cuda", "b", device="cuda"), made("d@cuda", "e", device="cuda"),
                    made("e", REFERENCE)]  # fmt: skip
     times = {"b@cpu": 0.1, "b@cuda": 0.01, "c@cpu": 0.05, "c@cuda": 0.02, "d@cuda": 0.03, "e": 0.2}
-    steps = told(record(tmp_path, samples(quick=0, **times)), contestants=contestants)
+    steps = told(record(tmp_path, samples(quick=0, **times)), specs=specs)
     before = {name: step.before.kernel for name, step in steps.items() if step.before}
     assert (before["c@cuda"], before["c@cpu"], before["d@cuda"]) == ("b@cuda", "b@cpu", "e")
 
 
 def test_what_climbs_in_a_circle_stands_on_the_ground(tmp_path):
-    contestants = [made(REFERENCE), made("a", "b"), made("b", "a"), made("mine", "nobody")]
-    steps = told(record(tmp_path, samples(quick=0, a=0.1, b=0.05, mine=0.3)), contestants=contestants)
+    specs = [made(REFERENCE), made("a", "b"), made("b", "a"), made("mine", "nobody")]
+    steps = told(record(tmp_path, samples(quick=0, a=0.1, b=0.05, mine=0.3)), specs=specs)
     assert {name: step.depth for name, step in steps.items()} == {REFERENCE: 0, "mine": 1, "a": 1, "b": 1}
 
 
@@ -200,7 +199,7 @@ def test_peers_say_what_they_are(tmp_path):
 
 
 def test_too_few_steps_are_no_ladder(tmp_path):
-    bare = case.alone([record(tmp_path, samples(numpy_broadcast=0.004))])
+    bare = selection.alone([record(tmp_path, samples(numpy_broadcast=0.004))])
     with pytest.raises(NotDrawn, match="The ladder was not recorded: make bench-all"):
         charts.draw("ladder", bare)
     page = report.write(bare)[0].read_text()
@@ -211,7 +210,7 @@ def test_too_few_steps_are_no_ladder(tmp_path):
 def test_the_page_and_the_picture_tell_every_step(tmp_path):
     whole = record(tmp_path, taken(python_indexed=0.5, slower={"numba_loops": (1.0, 7.0)}))
     seconds = {REFERENCE: 0.01, "python_indexed": 0.02, "python_ndarray_elements": 0.2}
-    of = replace(case.alone([whole]), small=(small(tmp_path, 20, taken=samples(quick=0, **seconds)),))
+    of = replace(selection.alone([whole]), small=(small(tmp_path, 20, taken=samples(quick=0, **seconds)),))
     drawn = charts.draw("ladder", of)
     assert "numpy_in_place, stale after numpy_broadcast: 2.00× · 2.00 ms, interval 2.00× to 2.00×, 200×" in drawn.alt
     assert "python_ndarray_elements, 20 per class, stale after python_indexed: 0.10×" in drawn.alt
@@ -226,5 +225,5 @@ def test_the_page_and_the_picture_tell_every_step(tmp_path):
 
 
 def test_the_readme_has_the_exhibits_and_the_fastest_rung(tmp_path):
-    rows = {each.kernel for each in readme._shown(ladder.standings(record(tmp_path, taken())))}
+    rows = {each.kernel for each in readme._shown(ladder.summaries(record(tmp_path, taken())))}
     assert rows == {REFERENCE, "numpy_broadcast", "torch_broadcast@cpu", "numpy_in_place"}

@@ -236,30 +236,30 @@ def test_groups_hold_every_process_once(times):
 
 
 def test_the_resolution_is_the_worst_end_as_a_fraction():
-    assert speedup.resolution(of([0.99, 1, 1, 1, 1, 1.013])) == pytest.approx(0.013)
-    assert speedup.resolution(of([1 / 1.02, 1, 1, 1, 1, 1.013])) == pytest.approx(0.02)
-    assert speedup.resolution(of([1, 1, 0.5])) == pytest.approx(1)  # no interval: the worst process
-    assert speedup.resolution(of([9, *[1] * 14])) == pytest.approx(0)  # 15: one process is not the interval
+    assert speedup.noise_floor(of([0.99, 1, 1, 1, 1, 1.013])) == pytest.approx(0.013)
+    assert speedup.noise_floor(of([1 / 1.02, 1, 1, 1, 1, 1.013])) == pytest.approx(0.02)
+    assert speedup.noise_floor(of([1, 1, 0.5])) == pytest.approx(1)  # no interval: the worst process
+    assert speedup.noise_floor(of([9, *[1] * 14])) == pytest.approx(0)  # 15: one process is not the interval
 
 
 def test_verdicts():
-    assert speedup.verdict(of([1.1, 1.2, 1.2, 1.2, 1.2, 1.3]), 0.05) == "faster"
-    assert speedup.verdict(of([1 / 1.1, *[1 / 1.2] * 4, 1 / 1.3]), 0.05) == "slower"
-    assert speedup.verdict(of([1.1, *[1.2] * 4, 1.3]), 0.25) == "not resolved"  # the machine shows as much of nothing
-    assert speedup.verdict(of([1 / 1.1, *[1 / 1.2] * 4, 1 / 1.3]), 0.19) == "slower"  # 1 / 1.2 is 20 %, not 17 %
-    assert speedup.verdict(of([0.9, *[1.2] * 4, 1.3]), 0.05) == "not resolved"  # the interval holds 1
-    assert speedup.verdict(of([1.1, *[1 / 1.2] * 4, 1 / 1.3]), 0.05) == "not resolved"
-    assert speedup.verdict(of([100] * 5), 0.01) == "not resolved"  # no interval, no verdict
+    assert speedup.outcome(of([1.1, 1.2, 1.2, 1.2, 1.2, 1.3]), 0.05) == "faster"
+    assert speedup.outcome(of([1 / 1.1, *[1 / 1.2] * 4, 1 / 1.3]), 0.05) == "slower"
+    assert speedup.outcome(of([1.1, *[1.2] * 4, 1.3]), 0.25) == "not resolved"  # the machine shows as much of nothing
+    assert speedup.outcome(of([1 / 1.1, *[1 / 1.2] * 4, 1 / 1.3]), 0.19) == "slower"  # 1 / 1.2 is 20 %, not 17 %
+    assert speedup.outcome(of([0.9, *[1.2] * 4, 1.3]), 0.05) == "not resolved"  # the interval holds 1
+    assert speedup.outcome(of([1.1, *[1 / 1.2] * 4, 1 / 1.3]), 0.05) == "not resolved"
+    assert speedup.outcome(of([100] * 5), 0.01) == "not resolved"  # no interval, no verdict
 
 
 @given(st.fixed_dictionaries({(process, 0): TURNS for process in range(6)}), st.floats(0, 2))
-def test_the_verdict_on_swapped_sides_is_the_other_one(recording, resolution):
+def test_the_verdict_on_swapped_sides_is_the_other_one(recording, noise_floor):
     ours, theirs = both(recording)
     got = speedup.ratio(ours, theirs)
-    near = [got.low, got.high, got.value / (1 + resolution), got.value * (1 + resolution)]
+    near = [got.low, got.high, got.value / (1 + noise_floor), got.value * (1 + noise_floor)]
     assume(all(abs(math.log(each)) > 1e-9 for each in near))
     other = {"faster": "slower", "slower": "faster", "not resolved": "not resolved"}
-    assert speedup.verdict(speedup.ratio(theirs, ours), resolution) == other[speedup.verdict(got, resolution)]
+    assert speedup.outcome(speedup.ratio(theirs, ours), noise_floor) == other[speedup.outcome(got, noise_floor)]
 
 
 def test_unpaired_divides_medians():

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 import data
 from bench import __main__
-from bench.task.problem import pose
+from bench.task.problem import make_problem
 from bench.tests.builders import noise, python, write_kernel
 from bench.tests.wrong_kernels import ANSWERS, MEANS, WRONG
 
@@ -99,7 +99,7 @@ def test_it_costs_only_itself(checked: tuple[Any, dict[str, Any]]) -> None:
 def test_a_slow_kernel_is_checked_on_its_small_data_set(checked: tuple[Any, dict[str, Any]]) -> None:
     """And one that is wrong only there is found out, where another one is right on all images."""
     done, found = checked
-    small = pose(noise().first_of_each_class(FEW))
+    small = make_problem(noise().first_of_each_class(FEW))
     right = small.correct(small.answers["l1"].labels)
     assert row(found, "slow")["images_of_class"] == FEW
     assert row(found, "slow")["l1"] == {"correct": right, "accuracy": sum(right) / 2 / FEW}
@@ -111,7 +111,7 @@ def test_a_slow_kernel_is_checked_on_its_small_data_set(checked: tuple[Any, dict
 def test_the_json_is_as_documented(checked: tuple[Any, dict[str, Any]], small_data: Path) -> None:
     _, found = checked
     digits = data.load(small_data)
-    problem = pose(digits)
+    problem = make_problem(digits)
     due = {key: problem.correct(answer.labels) for key, answer in problem.answers.items()}
     accuracy = {key: sum(k / n for k, n in zip(due[key], (40, 41), strict=True)) / 2 for key in due}
     score = {key: {"correct": due[key], "accuracy": pytest.approx(accuracy[key])} for key in due}

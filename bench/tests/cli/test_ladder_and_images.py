@@ -10,13 +10,11 @@ from bench import __main__, kernel
 from bench.cli import digits as digits_module
 from bench.cli import options
 from bench.kernel import ROOT
-from bench.runner import checking
-from bench.runner import checkpoint as unfinished
-from bench.runner import configuration as conditions
-from bench.runner.checking import Verdict
+from bench.runner import checking, checkpoint, configuration
+from bench.runner.checking import CheckResult
 from bench.runner.configuration import Configuration
 from bench.task import problem as problems
-from bench.tests.builders import contestant, noise, problem, write_kernel
+from bench.tests.builders import noise, problem, spec, write_kernel
 
 
 def invoke(*arguments):
@@ -27,7 +25,7 @@ def invoke(*arguments):
 
 
 @pytest.fixture
-def rung(tmp_path, monkeypatch):
+def on_ladder(tmp_path, monkeypatch):
     """A ladder of one rung."""
     folder = tmp_path / "ladder"
     folder.mkdir()
@@ -39,14 +37,14 @@ def rung(tmp_path, monkeypatch):
 
 def chosen(ladder=False, kernels=(), files=()):
     choice = options.Choice("auto", None, list(kernels), tuple(files), (), 0, 1.0, True)
-    return [each.kernel for each in choice.contestants(ladder)]
+    return [each.kernel for each in choice.specs(ladder)]
 
 
 def everyone():
     return sorted({path.stem for path in (ROOT / "kernels").glob("[!_]*.py")})
 
 
-@pytest.mark.usefixtures("rung")
+@pytest.mark.usefixtures("on_ladder")
 def test_rungs_take_part_on_request_or_by_name():
     assert sorted(set(chosen())) == everyone()
     assert sorted(set(chosen(ladder=True))) == sorted([*everyone(), "rung"])
@@ -54,14 +52,14 @@ def test_rungs_take_part_on_request_or_by_name():
     assert sorted(chosen(ladder=True, kernels=["numpy_broadcast"])) == ["numpy_broadcast", "rung"]
 
 
-def test_a_file_is_not_a_rung_wherever_it_lies(rung, tmp_path):
+def test_a_file_is_not_a_rung_wherever_it_lies(on_ladder, tmp_path):
     mine = write_kernel(tmp_path / "mine.py")
     assert chosen(files=[mine]) == ["mine"]
-    assert chosen(files=[rung]) == ["rung"]  # named by its file
+    assert chosen(files=[on_ladder]) == ["rung"]  # named by its file
     assert sorted(chosen(files=[mine], ladder=True)) == ["mine", "rung"]
 
 
-@pytest.mark.usefixtures("rung")
+@pytest.mark.usefixtures("on_ladder")
 @pytest.mark.parametrize(
     ("verb", "takes"),
     [
@@ -82,11 +80,13 @@ def test_check_proves_every_rung_and_run_times_none_unless_asked(place, monkeypa
         pass
 
     def note(plan):
-        asked.extend(each.name for each in plan.contestants)
+        asked.extend(each.name for each in plan.specs)
         raise Noted
 
-    monkeypatch.setattr(checking, "judge", lambda each, *_: asked.append(each.name) or Verdict(each.name, "agrees"))
-    monkeypatch.setattr(unfinished, "begin", lambda tasks, *_: note(tasks[0].plan))
+    monkeypatch.setattr(
+        checking, "check_kernel", lambda each, *_: asked.append(each.name) or CheckResult(each.name, "agrees")
+    )
+    monkeypatch.setattr(checkpoint, "begin", lambda tasks, *_: note(tasks[0].plan))
     monkeypatch.setattr("bench.runner.memory_pass.measure", lambda plan, *_: note(plan))
     done = invoke(*verb, "--data", place / "small", "--quiet")
     assert isinstance(done.exception, Noted) or done.exit_code == 0, done.output
@@ -98,11 +98,11 @@ def test_a_kernel_belongs_to_the_small_data_set_that_it_names_and_per_class_over
     """Where no class has more images, that is the whole one."""
     digits = noise(train=12, valid=40)  # 15 and 41 of the second class
     lines = {"all": "", "few": "IMAGES = 5", "many": "IMAGES = 41", "nearly_all": "IMAGES = 40"}
-    kernels = [contestant(write_kernel(tmp_path / f"{name}.py", line)) for name, line in lines.items()]
+    kernels = [spec(write_kernel(tmp_path / f"{name}.py", line)) for name, line in lines.items()]
 
     def asked(per_class):
         sets = digits_module.data_sets(kernels, digits, per_class)
-        return {each.problem.per_class: [one.name for one in each.contestants] for each in sets}
+        return {each.problem.per_class: [one.name for one in each.specs] for each in sets}
 
     assert asked(None) == {0: ["all", "many"], 5: ["few"], 40: ["nearly_all"]}
     assert [each.problem.name for each in digits_module.data_sets(kernels, digits, None)] == [
@@ -113,7 +113,7 @@ def test_a_kernel_belongs_to_the_small_data_set_that_it_names_and_per_class_over
     assert digits_module.data_sets(kernels[1:2], digits, None)[0].problem.train_counts == [5, 5]
 
 
-@pytest.mark.usefixtures("rung")
+@pytest.mark.usefixtures("on_ladder")
 def test_the_list_has_every_rung():
     assert any(line.strip().startswith("rung ") for line in invoke("kernels").output.splitlines())
 
@@ -159,10 +159,10 @@ def test_few_images_are_the_first(posed):
 def test_every_library_is_told_how_many_threads_and_none_finds_what_another_process_compiled(
     monkeypatch, threads, count
 ):
-    monkeypatch.setattr(conditions, "cores", lambda: 7)
-    for name in ("NPROC", "DASK_NUM_WORKERS", "NUMBA_NUM_THREADS", *conditions.FRESH, *conditions.SHARED):
+    monkeypatch.setattr(configuration, "cores", lambda: 7)
+    for name in ("NPROC", "DASK_NUM_WORKERS", "NUMBA_NUM_THREADS", *configuration.FRESH, *configuration.SHARED):
         monkeypatch.setenv(name, "99")
-    found = conditions.environment(Configuration(threads, "default"), random.Random(1))
+    found = configuration.environment(Configuration(threads, "default"), random.Random(1))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NPROC",
                  "DASK_NUM_WORKERS"):  # fmt: skip
         assert found[name] == count, name
@@ -172,10 +172,10 @@ def test_every_library_is_told_how_many_threads_and_none_finds_what_another_proc
 
 
 def test_a_worker_is_given_it(monkeypatch, posed, tmp_path):
-    monkeypatch.setattr(conditions, "cores", lambda: 7)
+    monkeypatch.setattr(configuration, "cores", lambda: 7)
     tells = "import os\ndef unavailable(device):\n"
     tells += "    return [os.environ[name] for name in ('NPROC', 'DASK_NUM_WORKERS', 'NUMBA_NUM_THREADS')]\n"
-    one = contestant(write_kernel(tmp_path / "tells.py", tells))
+    one = spec(write_kernel(tmp_path / "tells.py", tells))
     with checking.handed_over(posed) as folder:
-        found = checking.judge(one, folder, seed=1, timeout_s=60)
+        found = checking.check_kernel(one, folder, seed=1, timeout_s=60)
     assert (found.status, found.reason) == ("unavailable", "['7', '7', '7']")

@@ -9,12 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from bench import __main__
-from bench.cli import publish as publishing
+from bench.cli import publish
 from bench.kernel import REFERENCE
 from bench.records import model as records
-from bench.records import reader as reading
+from bench.records import reader
 from bench.records.model import BadRecord
-from bench.tests.builders_records import FACTS, memory, pytest_benchmark, record, samples, small, write
+from bench.tests.builders_records import METADATA, memory, pytest_benchmark, record, samples, small, write
 
 
 @pytest.fixture
@@ -54,11 +54,15 @@ def test_all_of_the_newest_run_is_published_under_readable_names(local):
 
 def test_a_published_record_is_read_like_any_other(local):
     path = write(local)
-    [published] = publishing.publish([path])
-    one, other = reading.read(path), reading.read(published)
-    assert (list(one.samples), one.facts, one.kernel_facts) == (list(other.samples), other.facts, other.kernel_facts)
+    [published] = publish.publish([path])
+    one, other = reader.read(path), reader.read(published)
+    assert (list(one.samples), one.metadata, one.kernel_metadata) == (
+        list(other.samples),
+        other.metadata,
+        other.kernel_metadata,
+    )
     path.unlink()
-    assert reading.newest()[0].path == published  # where there is no local one
+    assert reader.newest()[0].path == published  # where there is no local one
     done = CliRunner().invoke(__main__.cli, ["compare", REFERENCE, "quick"])
     assert published.name in done.output
     assert "100×" in done.output
@@ -68,30 +72,30 @@ def test_a_published_record_is_read_like_any_other(local):
 
 
 def test_a_newer_record_takes_the_place_of_its_kind_alone(local):
-    first, few = publishing.publish([write(local), small(local).path])
+    first, few = publish.publish([write(local), small(local).path])
     before = few.read_bytes()
-    assert publishing.publish([write(local, samples(quick=0.005))]) == [first]
-    assert reading.read(first).of("quick")[0].seconds == 0.005
+    assert publish.publish([write(local, samples(quick=0.005))]) == [first]
+    assert reader.read(first).of("quick")[0].seconds == 0.005
     assert few.read_bytes() == before
 
 
 def test_the_same_record_is_the_same_bytes_wherever_it_is_published_from(local, monkeypatch):
-    [published] = publishing.publish([write(local)])
+    [published] = publish.publish([write(local)])
     before = published.read_bytes()
     monkeypatch.setattr("time.time", lambda: 1.0)
-    assert publishing.publish([published])[0].read_bytes() == before
+    assert publish.publish([published])[0].read_bytes() == before
 
 
 def test_more_than_a_mebibyte_is_refused(local, monkeypatch):
-    assert publishing.LARGEST == 2**20
+    assert publish.LARGEST == 2**20
     path = write(local)
     size = len(gzip.compress(path.read_bytes(), mtime=0))
-    monkeypatch.setattr(publishing, "LARGEST", size - 1)
+    monkeypatch.setattr(publish, "LARGEST", size - 1)
     with pytest.raises(BadRecord, match=rf"{size:,} bytes packed, expected at most {size - 1:,}"):
-        publishing.publish([path])
+        publish.publish([path])
     assert left(local) == []
-    monkeypatch.setattr(publishing, "LARGEST", size)
-    publishing.publish([path])
+    monkeypatch.setattr(publish, "LARGEST", size)
+    publish.publish([path])
 
 
 SPOILT = [
@@ -101,46 +105,46 @@ SPOILT = [
 
 
 @pytest.mark.parametrize(
-    ("taken", "facts", "says"),
+    ("taken", "metadata", "says"),
     [
         (samples(quick=0.0005), {}, "baseline l1: .*quick.* 200%"),
         (samples(python_loops=0), {}, REFERENCE),
-        (None, {"kernel_facts": {"quick": {"correct_l1": "1/40, 1/41"}}}, "score differently"),
+        (None, {"kernel_metadata": {"quick": {"correct_l1": "1/40, 1/41"}}}, "score differently"),
         (SPOILT, {"kind": "scopes"}, "predict l2"),
     ],
 )
-def test_what_the_checklist_fails_is_refused_with_all_that_came_with_it(local, taken, facts, says):
+def test_what_the_checklist_fails_is_refused_with_all_that_came_with_it(local, taken, metadata, says):
     with pytest.raises(BadRecord, match=says):
-        publishing.publish([write(local, taken, **facts), small(local).path])
+        publish.publish([write(local, taken, **metadata), small(local).path])
     assert left(local) == []
 
 
 def test_unpaired_files_are_refused(local):
     local.mkdir(parents=True)
     with pytest.raises(BadRecord, match="unpaired"):
-        publishing.publish([pytest_benchmark(local, python_loops=[1.0], quick=[0.1])])
+        publish.publish([pytest_benchmark(local, python_loops=[1.0], quick=[0.1])])
 
 
 def test_sizes_and_memory_take_times_of_the_same_digits_beside_them(local):
     with pytest.raises(BadRecord, match="no record of times"):
-        publishing.publish([by_size(local)])
-    publishing.publish([write(local), by_size(local), memory(local).path])
+        publish.publish([by_size(local)])
+    publish.publish([write(local), by_size(local), memory(local).path])
     assert left(local) == ["ladder.json.gz", "memory.json.gz", "sizes.json.gz"]
     with pytest.raises(BadRecord, match="dataset_digest"):
-        publishing.publish([write(local, dataset_digest="cd" * 32)])
+        publish.publish([write(local, dataset_digest="cd" * 32)])
     wrong = [replace(sample, scope="predict", images=10) for sample in samples(quick=1e-9)]
     with pytest.raises(BadRecord, match="faster"):
-        publishing.publish([by_size(local, taken=wrong)])
+        publish.publish([by_size(local, taken=wrong)])
 
 
 def test_two_records_of_one_kind_are_refused(local):
     with pytest.raises(BadRecord, match="publish one of each kind"):
-        publishing.publish([write(local), write(local)])
+        publish.publish([write(local), write(local)])
 
 
 def test_names_of_machines():
     def machine(model):
-        return publishing.machine(type("", (), {"facts": {**FACTS, "cpu_model_name": model}}))
+        return publish.machine(type("", (), {"metadata": {**METADATA, "cpu_model_name": model}}))
 
     assert machine("Intel(R) Xeon(R) CPU @ 2.20GHz") == "intel-xeon-cpu-2-20ghz-2-cores"
     assert machine("AMD EPYC") == "amd-epyc-2-cores"

@@ -18,14 +18,13 @@ from bench.cli import digits as digits_module
 from bench.cli import options
 from bench.cli import run as running
 from bench.kernel import REFERENCE, ROOT
-from bench.records import model as records
-from bench.records import reader as reading
-from bench.runner import checkpoint as unfinished
-from bench.runner.checking import Verdict
+from bench.records import model, reader
+from bench.runner import checkpoint
+from bench.runner.checking import CheckResult
 from bench.runner.configuration import Configuration
 from bench.runner.executor import LONGEST_S
 from bench.runner.scheduler import BASELINE, FULL, PREDICT
-from bench.task.problem import pose
+from bench.task.problem import make_problem
 from bench.tests.builders import noise, write_kernel
 from data.tests.builders import small_set, write
 
@@ -45,7 +44,7 @@ def invoke(*arguments):
 
 def files_in(place):
     """Return the records of every file in results/local/, from old to new."""
-    return [reading.read_all(path) for path in reversed(reading.local_paths())]
+    return [reader.read_all(path) for path in reversed(reader.local_paths())]
 
 
 # One run under two configurations, with a kernel for a small data set.
@@ -56,8 +55,8 @@ class Ran:
     place: Path
     said: str
     status: int
-    whole: list[records.Record]
-    small: list[records.Record]
+    whole: list[model.Record]
+    small: list[model.Record]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +64,7 @@ def ran(tmp_path_factory):
     """What a run left and said; `records.LOCAL` is its folder as long as this module's tests last."""
     place = tmp_path_factory.mktemp("ran")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "LOCAL", place / "local")
+        patch.setattr(model, "LOCAL", place / "local")
         kernels = {"mine": NUMPY, "absent": "import no_such_package\n", "slow": f"{NUMPY}\nIMAGES = 1\n"}
         options = []
         for name, source in kernels.items():
@@ -96,12 +95,12 @@ def test_every_data_set_has_a_record_of_its_own(ran):
     for whole, small in zip(ran.whole, ran.small, strict=True):
         assert (whole.kind, whole.per_class, small.kind, small.per_class) == ("ladder", 0, "ladder", 1)
         assert whole.kernels() == ["mine", REFERENCE]
-        beside = {*small.kernels(), *(each.kernel for each in small.absent)}  # where there is no torch
+        beside = {*small.kernels(), *(each.kernel for each in small.not_timed)}  # where there is no torch
         assert beside == {REFERENCE, "slow", "torch_broadcast@cpu"}
-        assert small.facts["dataset_of"] == whole.facts["dataset_digest"] != small.facts["dataset_digest"]
-        assert small.facts["run"] == whole.facts["run"]
-        assert whole.facts["loading_s"] > 0
-        assert [each.kernel for each in whole.absent] == ["absent"]
+        assert small.metadata["dataset_of"] == whole.metadata["dataset_digest"] != small.metadata["dataset_digest"]
+        assert small.metadata["run"] == whole.metadata["run"]
+        assert whole.metadata["loading_s"] > 0
+        assert [each.kernel for each in whole.not_timed] == ["absent"]
     assert "baseline l1 on small[1 per class], 1/default, " in ran.said
 
 
@@ -136,7 +135,7 @@ def test_publish_takes_all_that_the_newest_page_is_made_of(ran):
     assert sorted(published) == ["1-per-class.json.gz", "ladder.json.gz"]
     for name, path in published.items():
         assert name in done.stdout
-        assert [each.configuration for each in reading.read_all(path)] == BOTH
+        assert [each.configuration for each in reader.read_all(path)] == BOTH
 
 
 # What else a run says.
@@ -151,7 +150,7 @@ def test_a_wrong_kernel_is_not_timed_and_the_exit_status_says_so(place):
     ((record,),) = files_in(place)
     assert record.label == "indicative: 2 processes per kernel, no confidence interval"
     assert record.kernels() == [REFERENCE]
-    assert [each.kernel for each in record.absent] == ["wrong"]
+    assert [each.kernel for each in record.not_timed] == ["wrong"]
 
 
 def test_a_run_whose_reference_fails_says_that_there_is_no_page_and_why(place, monkeypatch):
@@ -187,18 +186,21 @@ def test_numbers_of_images_and_what_runs_out_of_memory_or_is_skipped(place):
     ((record,),) = files_in(place)
     assert (record.kind, record.sizes) == ("sizes", [2, 500])
     assert record.at(500).kernels("predict") == [REFERENCE, "right"]
-    assert {each.kernel: each.status for each in record.absent} == {"greedy": "out of memory", "slow": "not measured"}
+    assert {each.kernel: each.status for each in record.not_timed} == {
+        "greedy": "out of memory",
+        "slow": "not measured",
+    }
 
 
 def test_running_out_of_memory_is_a_result_at_a_size_and_a_wrong_answer_is_none():
     choice = options.Choice("auto", None, [], (), (), 0, 1.0, True)
-    greedy = Verdict("a", "broken", "out of memory: std::bad_alloc")
+    greedy = CheckResult("a", "broken", "out of memory: std::bad_alloc")
     assert (choice.status([greedy], sized=True), choice.status([greedy])) == (0, 1)
-    assert choice.status([Verdict("a", "disagrees", "l1: ")], sized=True) == 1
+    assert choice.status([CheckResult("a", "disagrees", "l1: ")], sized=True) == 1
 
 
 def test_a_small_data_set_alone_has_no_page(capsys):
-    small = pose(noise().first_of_each_class(2))
+    small = make_problem(noise().first_of_each_class(2))
     running._tell_claims([running.Done(digits_module.DataSet(small, ()), [], [])])
     assert capsys.readouterr().out.startswith("There is no page, for no whole data set was recorded: ")
 
@@ -214,7 +216,7 @@ def test_memory_of_every_data_set(place, monkeypatch):
     assert (whole.kind, whole.slot, small.slot) == ("memory", "memory", "memory-1-per-class")
     assert {each.kernel for each in whole.footprints} == {REFERENCE, "numpy_broadcast"}
     assert {"slow", REFERENCE} <= {each.kernel for each in small.footprints}
-    assert whole.facts["run"] == small.facts["run"]
+    assert whole.metadata["run"] == small.metadata["run"]
     images = {each.kernel: each.images for each in small.footprints if each.scope == "baseline"}
     assert images["slow"] == images[REFERENCE] == 4
 
@@ -235,7 +237,7 @@ def test_memory_of_so_many_images(place):
     of = {each.kernel: each for each in record.footprints}
     stack = 5000 * 784 * 4
     assert of["right"].temporaries_bytes > 1.9 * stack > of[REFERENCE].temporaries_bytes
-    assert {each.kernel: each.status for each in record.absent} == {
+    assert {each.kernel: each.status for each in record.not_timed} == {
         "greedy": "out of memory", "slow at 5,000 images": "not measured",
     }  # fmt: skip
     assert re.search(r"slow at 5,000 images: not measured, one call would take about \d\d s, over the 5 s", done.output)
@@ -260,7 +262,7 @@ def planned(place, monkeypatch):
         assert isinstance(done.exception, Planned), done.output
         return done.exception.args[0]
 
-    monkeypatch.setattr(unfinished, "begin", begin)
+    monkeypatch.setattr(checkpoint, "begin", begin)
     return plans
 
 
@@ -291,7 +293,7 @@ def test_a_small_data_set_is_recorded_beside_the_kernels_to_compare_with(planned
     slow = write_kernel(tmp_path / "slow.py", "IMAGES = 1")
 
     def asked(*options):
-        return {n: [each.name for each in plan.contestants] for n, plan in planned("--kernel", slow, *options).items()}
+        return {n: [each.name for each in plan.specs] for n, plan in planned("--kernel", slow, *options).items()}
 
     small = [REFERENCE, "torch_broadcast@cpu", "slow"]
     assert asked() == {1: small}
@@ -340,8 +342,8 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background it is ignored
 from pathlib import Path
 from bench import __main__
-from bench.records import model as records
-records.LOCAL = Path(sys.argv.pop(1))
+from bench.records import model
+model.LOCAL = Path(sys.argv.pop(1))
 __main__.main()
 """
 

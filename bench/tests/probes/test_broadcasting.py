@@ -9,11 +9,10 @@ import pytest
 
 from bench import kernel
 from bench.kernel import ROOT
-from bench.probes import broadcasting as broadcast
-from bench.probes import host_memory as memory
-from bench.task import scopes as workload
-from bench.task.problem import pose
-from bench.tests.builders import contestant, digits, noise
+from bench.probes import broadcasting, host_memory
+from bench.task import scopes
+from bench.task.problem import make_problem
+from bench.tests.builders import digits, noise, spec
 
 IMAGES, SIDE = 2000, 28
 FULL = IMAGES * SIDE * SIDE * 4  # bytes of the stack in float32
@@ -34,9 +33,9 @@ def untold(monkeypatch):
 
     def silent(call):
         call()
-        return memory.Peak(None, None)
+        return host_memory.Peak(None, None)
 
-    monkeypatch.setattr(memory, "peak", silent)
+    monkeypatch.setattr(host_memory, "peak", silent)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +43,7 @@ def problem():
     """So many images that a copy of a mean image for each of them is seen."""
     rng = np.random.default_rng(5)
     few, many = ([rng.integers(0, 256, (n, SIDE, SIDE)) for _ in "37"] for n in (9, IMAGES // 2))
-    return pose(digits(few, many))
+    return make_problem(digits(few, many))
 
 
 def numpy_like(**functions):
@@ -60,7 +59,7 @@ def numpy_like(**functions):
 
 def examined(problem, one=None, device="cpu"):
     one = one or numpy_like()
-    return broadcast.examine(workload.prepare(one, device, problem))
+    return broadcasting.examine(scopes.prepare(one, device, problem))
 
 
 # Whether there is something to ask.
@@ -77,13 +76,13 @@ def examined(problem, one=None, device="cpu"):
     ],
 )
 def test_only_arrays_of_rank_3_and_functions_of_two_are_asked(stack, one, asked):
-    assert broadcast.concerns(one, stack) is asked
+    assert broadcasting.concerns(one, stack) is asked
 
 
 @pytest.mark.parametrize(("name", "asked"), [("python_loops", False), ("numpy_broadcast", True)])
 def test_the_projects_own_kernels(problem, name, asked):
-    one = kernel.load(contestant(ROOT / "kernels" / f"{name}.py"))
-    assert broadcast.concerns(one, workload.prepare(one, "cpu", problem.tiled(2)).valid) is asked
+    one = kernel.load(spec(ROOT / "kernels" / f"{name}.py"))
+    assert broadcasting.concerns(one, scopes.prepare(one, "cpu", problem.tiled(2)).valid) is asked
 
 
 # Libraries.
@@ -95,7 +94,7 @@ def must_be_a_view_with_temporaries(found):
     for key in ("ranks_l1", "ranks_l2"):
         same, n = map(int, found[key].split("/"))
         assert 0.9 * IMAGES < same <= n == IMAGES
-    if memory.peak(lambda: None).temporaries_bytes is not None:
+    if host_memory.peak(lambda: None).temporaries_bytes is not None:
         assert found["expansion_bytes"] < 0.01 * FULL
         assert arrays(2, found["expression_bytes_l1"])  # the difference, its absolute value
         assert any(arrays(n, found["expression_bytes_l2"]) for n in (1, 2))  # the square may take its place
@@ -105,7 +104,7 @@ def must_be_a_view_with_temporaries(found):
 @pytest.mark.parametrize("name", ["numpy_broadcast", "torch_broadcast"])
 def test_a_library_that_broadcasts(name, problem):
     pytest.importorskip(name.partition("_")[0])
-    one = kernel.load(contestant(ROOT / "kernels" / f"{name}.py"))
+    one = kernel.load(spec(ROOT / "kernels" / f"{name}.py"))
     must_be_a_view_with_temporaries(examined(problem, one))
 
 
@@ -132,8 +131,8 @@ def test_a_copy_is_told_from_a_view(problem):
 @linux
 def test_the_least_of_some_peaks_counts_as_others_may_allocate_meanwhile(monkeypatch):
     told = iter([7, 300_000, 5, 6, 8, 9])
-    monkeypatch.setattr(memory, "peak", lambda call: memory.Peak(0, next(told)))
-    found = examined(pose(noise()))
+    monkeypatch.setattr(host_memory, "peak", lambda call: host_memory.Peak(0, next(told)))
+    found = examined(make_problem(noise()))
     assert (found["expansion_bytes"], found["expression_bytes_l1"]) == (5, 6)
 
 
@@ -205,7 +204,7 @@ def only_rank_3(a, b):
     ],
 )
 def test_one_function_for_both_ranks_or_not(distance, said):
-    posed = pose(noise()).tiled(40)
+    posed = make_problem(noise()).tiled(40)
     found = examined(posed, numpy_like(distance_l1=distance, predict_l2=None, distance_l2=numpy_like().distance_l1))
     assert found["ranks_l1"].startswith(said)
     assert found["ranks_l2"] == "40/40"  # whatever became of the other
@@ -213,18 +212,18 @@ def test_one_function_for_both_ranks_or_not(distance, said):
 
 @linux
 def test_a_function_that_fails_is_not_asked_for_its_memory():
-    found = examined(pose(noise()), numpy_like(distance_l1=only_rank_2))
+    found = examined(make_problem(noise()), numpy_like(distance_l1=only_rank_2))
     assert "expansion_bytes" in found
     assert "expression_bytes_l1" not in found
 
 
 @pytest.mark.usefixtures("untold")
 def test_a_distance_that_is_not_predicted_with_is_not_asked():
-    assert "ranks_l2" not in examined(pose(noise()), numpy_like(distance_l2=numpy_like().distance_l1))
-    assert "ranks_l2" not in examined(pose(noise()), numpy_like(predict_l2=None))
+    assert "ranks_l2" not in examined(make_problem(noise()), numpy_like(distance_l2=numpy_like().distance_l1))
+    assert "ranks_l2" not in examined(make_problem(noise()), numpy_like(predict_l2=None))
 
 
 @pytest.mark.usefixtures("untold")
 def test_it_compares_what_can_be_asked_for_in_time(monkeypatch):
-    monkeypatch.setattr(broadcast, "LONGEST_S", -1)
-    assert examined(pose(noise()))["ranks_l1"] == "1/1"
+    monkeypatch.setattr(broadcasting, "LONGEST_S", -1)
+    assert examined(make_problem(noise()))["ranks_l1"] == "1/1"

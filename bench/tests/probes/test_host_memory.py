@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.probes import host_memory as memory
+from bench.probes import host_memory
 
 MB = 10**6
 SLACK = 2 * MB  # what the kernel has not yet added up, and what the interpreter itself allocates
@@ -53,18 +53,18 @@ def test_temporaries_of_a_call(name, mapped):
     call, expected = CALLS[name]
     heap = [np.ones(100_000, np.uint8) for _ in range(200)]  # below glibc's threshold for a mapping of its own
     del heap  # so the heap has room
-    first, second = (memory.peak(lambda: call(mapped)).temporaries_bytes for _ in range(2))
+    first, second = (host_memory.peak(lambda: call(mapped)).temporaries_bytes for _ in range(2))
     assert first == pytest.approx(expected * MB, rel=0.1, abs=SLACK)
     assert second == pytest.approx(first, abs=SLACK)  # what the first one gave back is seen again
 
 
 @linux
 def test_what_was_there_before_is_anonymous_memory_without_files(mapped):
-    without = memory.peak(lambda: None).anonymous_before_bytes
+    without = host_memory.peak(lambda: None).anonymous_before_bytes
     mapped.max()
-    assert memory.peak(lambda: None).anonymous_before_bytes == pytest.approx(without, abs=SLACK)
+    assert host_memory.peak(lambda: None).anonymous_before_bytes == pytest.approx(without, abs=SLACK)
     held = np.ones(30 * MB, np.uint8)
-    found = memory.peak(lambda: None)
+    found = host_memory.peak(lambda: None)
     assert found.anonymous_before_bytes - without == pytest.approx(held.size, abs=SLACK)
 
 
@@ -73,12 +73,12 @@ def test_where_the_system_does_not_tell_the_call_is_made_all_the_same(monkeypatc
         raise FileNotFoundError("/proc/self/maps")
 
     calls = []
-    monkeypatch.setattr(memory, "_settle", refuse)
-    assert memory.peak(lambda: calls.append(1)) == memory.Peak(None, None)
+    monkeypatch.setattr(host_memory, "_settle", refuse)
+    assert host_memory.peak(lambda: calls.append(1)) == host_memory.Peak(None, None)
     assert calls == [1]
 
 
 @linux
 def test_what_a_call_raises_is_raised(tmp_path):
     with pytest.raises(FileNotFoundError):  # not taken for a system that does not tell
-        memory.peak((tmp_path / "nothing").read_bytes)
+        host_memory.peak((tmp_path / "nothing").read_bytes)

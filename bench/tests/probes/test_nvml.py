@@ -4,11 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.probes import machine as facts
-from bench.probes import nvml
-from bench.records import metadata
+from bench.probes import machine, nvml
+from bench.records import keys
 from bench.records.model import NOT_MEASURED
-from bench.runner import collection as gathering
+from bench.runner import collection
 from bench.runner.configuration import Configuration
 from bench.runner.scheduler import Finished, Plan
 from bench.tests.builders import problem
@@ -30,7 +29,7 @@ STATES = st.lists(
 
 def test_facts_of_the_gpu_that_kernels_use(binding):
     binding(Binding())
-    assert nvml.facts() == {
+    assert nvml.metadata() == {
         "gpu": "A Fine GPU 0, 575.57.08; A Fine GPU 1, 575.57.08",
         "gpu_driver": "575.57.08",
         "gpu_memory_bytes": 150_000_000_000,
@@ -39,7 +38,7 @@ def test_facts_of_the_gpu_that_kernels_use(binding):
         "gpu_power_limit_watts": 700.0,
     }
     assert nvml.state() == {"gpu_throttled": "no", "gpu_clock_mhz": 1755, "gpu_memory_clock_mhz": 3200}
-    assert facts.machine().items() >= nvml.facts().items()
+    assert machine.metadata().items() >= nvml.metadata().items()
 
 
 @pytest.mark.parametrize(
@@ -65,11 +64,11 @@ def test_where_processes_see_no_gpu_none_is_asked(binding, monkeypatch, visible)
 def test_without_the_binding_nvidia_smi_tells_name_and_driver_and_the_rest_says_what_to_install(binding, monkeypatch):
     binding(None)
     smi = "A Fine GPU, 575.57.08\nAnother, 575.57.08"
-    monkeypatch.setattr(facts, "_output", lambda *command: smi if command == facts.NVIDIA else "")
-    found = facts.machine()
+    monkeypatch.setattr(machine, "_output", lambda *command: smi if command == machine.NVIDIA else "")
+    found = machine.metadata()
     assert found["gpu"] == "A Fine GPU, 575.57.08; Another, 575.57.08"
     assert found["gpu_driver"] == "575.57.08"
-    rest = {found[key] for key in nvml.FACTS if key not in ("gpu", "gpu_driver")}
+    rest = {found[key] for key in nvml.METADATA if key not in ("gpu", "gpu_driver")}
     assert rest == {"not measured: install NVIDIA's binding: pip install nvidia-ml-py"}
     assert nvml.state()["gpu_throttled"] == next(iter(rest))
 
@@ -77,13 +76,13 @@ def test_without_the_binding_nvidia_smi_tells_name_and_driver_and_the_rest_says_
 @pytest.mark.parametrize("module", [None, Binding(refused=("nvmlInit",))])
 def test_without_a_driver_there_is_none(binding, monkeypatch, module):
     binding(module)
-    monkeypatch.setattr(facts, "_output", lambda *command: "")
-    assert {key: value for key, value in facts.machine().items() if key.startswith("gpu")} == {"gpu": "none"}
+    monkeypatch.setattr(machine, "_output", lambda *command: "")
+    assert {key: value for key, value in machine.metadata().items() if key.startswith("gpu")} == {"gpu": "none"}
 
 
 def test_what_the_gpu_does_not_support_is_not_measured_and_the_rest_is(binding):
     binding(Binding(refused=("nvmlDeviceGetEnforcedPowerLimit", "nvmlDeviceGetCurrentClocksEventReasons")))
-    found = {**nvml.facts(), **nvml.state()}
+    found = {**nvml.metadata(), **nvml.state()}
     refused = {key for key, value in found.items() if str(value).startswith(NOT_MEASURED)}
     assert refused == {"gpu_power_limit_watts", "gpu_throttled"}
     assert found["gpu_throttled"] == "not measured: NVML says Not Supported"
@@ -130,7 +129,7 @@ def test_the_worst_may_be_taken_in_any_grouping(some, others):
 
 def test_what_changes_from_moment_to_moment_is_no_part_of_the_machine(binding):
     binding(Binding())
-    assert not nvml.NOW.keys() & facts.machine().keys()  # or no run could be resumed
+    assert not nvml.NOW.keys() & machine.metadata().keys()  # or no run could be resumed
 
 
 def test_the_states_of_all_processes_reach_the_record():
@@ -139,11 +138,11 @@ def test_the_states_of_all_processes_reach_the_record():
 
     def told(*gpu):
         processes = dict(enumerate(map(finished, gpu)))
-        return gathering.gather(Plan(()), Configuration(), problem(), processes, "a run").recording.facts
+        return collection.collect(Plan(()), Configuration(), problem(), processes, "a run").recording.metadata
 
     assert told({"gpu_throttled": "no"}, {"gpu_throttled": "sync boost"}, {})["gpu_throttled"] == "sync boost"
     assert "gpu_throttled" not in told({})
 
 
 def test_every_key_is_explained():
-    assert {*nvml.FACTS, *nvml.NOW} <= metadata.NAMES
+    assert {*nvml.METADATA, *nvml.NOW} <= keys.NAMES

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.probes import read_bandwidth as limit
+from bench.probes import read_bandwidth
 from bench.report import tables
 
 CACHES = "L1 48K, L2 1024K, L3 32768K"
@@ -18,7 +18,7 @@ def test_every_pass_reads_every_byte_and_nothing_but_its_part(lines, passes, dat
     around = np.full(64 * (lines + 2), 64, np.uint8)
     source, target = around[64:-64], np.zeros(64 * lines, np.uint8)
     around[:64] = around[-64:] = 255  # a pass that goes beyond its part is seen
-    calls = limit.probes(source, target, passes)
+    calls = read_bandwidth.probes(source, target, passes)
     words, where = lines * 8 * int.from_bytes(b"@" * 8), data.draw(st.integers(0, 64 * lines - 1))
     calls["copy"]()
     assert (target == 64).all()
@@ -32,22 +32,22 @@ def test_every_pass_reads_every_byte_and_nothing_but_its_part(lines, passes, dat
 
 
 def test_a_buffer_is_there_and_begins_on_a_page():
-    buffer = limit._buffer(64 * 1001)
+    buffer = read_bandwidth._buffer(64 * 1001)
     assert (buffer.size, buffer.ctypes.data % 4096, buffer.min(), buffer.max()) == (64 * 1001, 0, 64, 64)
 
 
 def test_the_bandwidth_is_that_of_the_fastest_pass(monkeypatch):
-    times = np.random.default_rng(1).uniform(0.1, 1, (limit.REPETITIONS, 2 * len(limit.PROBES)))
+    times = np.random.default_rng(1).uniform(0.1, 1, (read_bandwidth.REPETITIONS, 2 * len(read_bandwidth.PROBES)))
     sequence = iter(times.ravel().tolist())  # of all passes on one thread, then of all on two, again and again
-    monkeypatch.setattr(limit, "READ", 1000)
-    monkeypatch.setattr(limit, "_together", lambda calls: next(sequence))
-    assert limit.measure(2**16, 2) == pytest.approx(np.median(2**16 / times, axis=0).max())
+    monkeypatch.setattr(read_bandwidth, "READ", 1000)
+    monkeypatch.setattr(read_bandwidth, "_together", lambda calls: next(sequence))
+    assert read_bandwidth.measure(2**16, 2) == pytest.approx(np.median(2**16 / times, axis=0).max())
 
 
 def test_the_rate_counts_every_pass_of_every_thread_once(monkeypatch):
-    monkeypatch.setattr(limit, "_together", lambda calls: float(len(calls)))
+    monkeypatch.setattr(read_bandwidth, "_together", lambda calls: float(len(calls)))
     # 3 threads take 3 times as long here, and read 3 times as much
-    assert limit.measure(2**20, 3) == pytest.approx(limit.READ, rel=0.01)
+    assert read_bandwidth.measure(2**20, 3) == pytest.approx(read_bandwidth.READ, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,14 @@ def test_the_rate_counts_every_pass_of_every_thread_once(monkeypatch):
 )
 def test_the_buffer_is_the_working_set_to_a_cache_line_per_thread(asked, threads, buffer, monkeypatch):
     asked_for = []
-    monkeypatch.setattr(limit, "_together", lambda calls: 1.0)
-    monkeypatch.setattr(limit, "_buffer", lambda size: asked_for.append(size) or np.zeros(size, np.uint8))
-    limit.measure(asked, threads)
+    monkeypatch.setattr(read_bandwidth, "_together", lambda calls: 1.0)
+    monkeypatch.setattr(read_bandwidth, "_buffer", lambda size: asked_for.append(size) or np.zeros(size, np.uint8))
+    read_bandwidth.measure(asked, threads)
     assert asked_for == [buffer] * 2
 
 
 def test_a_measurement_of_this_machine_is_one():
-    assert 1e8 < limit.measure(2**18, 2) < 1e13
+    assert 1e8 < read_bandwidth.measure(2**18, 2) < 1e13
 
 
 def test_threads_run_side_by_side_and_the_time_is_of_all_of_them():
@@ -80,7 +80,7 @@ def test_threads_run_side_by_side_and_the_time_is_of_all_of_them():
         late()
 
     slow = 0
-    assert limit._together([late, slowest, late]) >= 0.05
+    assert read_bandwidth._together([late, slowest, late]) >= 0.05
 
 
 @pytest.mark.parametrize(

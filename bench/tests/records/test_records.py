@@ -18,15 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.kernel import REFERENCE, ROOT
-from bench.probes import machine as facts
-from bench.records import metadata
-from bench.records import model as records
-from bench.records import reader as reading
-from bench.records.model import Absent, BadRecord
+from bench.probes import machine
+from bench.records import keys, model, reader
+from bench.records.model import BadRecord, NotTimed
 from bench.records.sample import Footprint, Sample
 from bench.tests.builders_records import (
-    FACTS,
-    KERNEL_FACTS,
+    KERNEL_METADATA,
+    METADATA,
     configurations,
     memory,
     pytest_benchmark,
@@ -35,13 +33,13 @@ from bench.tests.builders_records import (
     write,
 )
 
-ABSENT = (Absent("gpu@cuda", "unavailable", "no driver\nat all"),)
+ABSENT = (NotTimed("gpu@cuda", "unavailable", "no driver\nat all"),)
 
 TIMES = st.floats(min_value=1e-9, max_value=1e4)
 COUNTS = st.integers(0, 2**40)
 SAMPLES = st.builds(
     Sample,
-    kernel=st.sampled_from(["quick", "slow@cuda", "quick~again", "limit@one_core"]),
+    kernel=st.sampled_from(["quick", "slow@cuda", "quick~again", "bound@one_core"]),
     scope=st.sampled_from(["mean", "predict", "baseline", "first_call"]),
     distance=st.sampled_from(["l1", "l2", "-"]),
     images=st.sampled_from([1, 10, 14434]),
@@ -77,10 +75,10 @@ def same(one, other):
 @given(st.lists(SAMPLES, min_size=1, max_size=8), st.sampled_from(["ladder", "sizes"]))
 def test_a_record_reads_back_as_it_was_written(tmp_path_factory, taken, kind):
     written = record(tmp_path_factory.mktemp("r"), taken, ABSENT, kind=kind)
-    read = reading.read(written.path)
+    read = reader.read(written.path)
     assert same(read.samples, taken)
-    assert (read.facts, read.kernel_facts) == (written.facts, written.kernel_facts)
-    assert (read.kind, read.paired, tuple(read.absent)) == (kind, True, ABSENT)
+    assert (read.metadata, read.kernel_metadata) == (written.metadata, written.kernel_metadata)
+    assert (read.kind, read.paired, tuple(read.not_timed)) == (kind, True, ABSENT)
     for size in read.sizes:
         assert same(read.at(size).samples, [sample for sample in taken if sample.images == size])
     assert not {name for name in read.kernels() if name not in {"quick", "slow@cuda"}}
@@ -94,28 +92,28 @@ def test_memory_is_written_in_bytes_as_a_kind_of_its_own(tmp_path_factory, footp
         assert benchmark.get_unit() == "byte"
         values += benchmark.get_values()
     assert sorted(values) == sorted(footprint.peak_bytes for footprint in footprints)
-    read = reading.read(written.path)
-    assert (read.kind, read.cells, tuple(read.absent)) == ("memory", [], ABSENT)
+    read = reader.read(written.path)
+    assert (read.kind, read.cells, tuple(read.not_timed)) == ("memory", [], ABSENT)
     assert same(read.footprints, footprints)
-    assert not Footprint.__dataclass_fields__.keys() & read.facts.keys()
+    assert not Footprint.__dataclass_fields__.keys() & read.metadata.keys()
 
 
 def test_memory_of_the_gpu_alone_is_a_record_too(tmp_path):
     footprint = Footprint("quick", "mean", "-", 1, None, None, 70, 7, not_measured="why")
     path = memory(tmp_path, [footprint]).path
-    assert list(reading.read(path).footprints) == [footprint]
+    assert list(reader.read(path).footprints) == [footprint]
     assert pyperf.BenchmarkSuite.load(str(path)).get_benchmarks()[0].get_values() == (77,)
 
 
 def test_a_file_holds_every_configuration_of_a_run(tmp_path):
     written = configurations(tmp_path, "1/keep", "1/default", "all/keep", "all/default")
     names = pyperf.BenchmarkSuite.load(str(written[0].path)).get_benchmark_names()
-    assert {"baseline/l1/quick/1/keep", "baseline/-/limit@one_core/all/default"} <= {*names}
-    read = reading.read_all(written[0].path)
+    assert {"baseline/l1/quick/1/keep", "baseline/-/bound@one_core/all/default"} <= {*names}
+    read = reader.read_all(written[0].path)
     assert [each.configuration for each in read] == ["all/default", "all/keep", "1/default", "1/keep"]
     for one in written:
         other = next(each for each in read if each.configuration == one.configuration)
-        assert (other.facts, other.kernel_facts) == (one.facts, one.kernel_facts)
+        assert (other.metadata, other.kernel_metadata) == (one.metadata, one.kernel_metadata)
         assert same(other.samples, one.samples)
     assert pyperf.BenchmarkSuite.load(str(write(tmp_path))).get_benchmark_names()[0].count("/") == 2  # of one alone
 
@@ -124,8 +122,8 @@ def test_what_it_holds_by_name(tmp_path):
     found = record(tmp_path, samples(cells=(("baseline", "l1"), ("mean", "-"))), ABSENT)
     assert found.kernels() == found.kernels("mean", "-") == [REFERENCE, "quick"]
     assert found.cells == [("baseline", "l1"), ("mean", "-")]
-    assert (found.null, found.configuration, found.processes) == ("quick~again", "all/default", 6)
-    assert found.kernel_facts["quick"] == KERNEL_FACTS
+    assert (found.control, found.configuration, found.processes) == ("quick~again", "all/default", 6)
+    assert found.kernel_metadata["quick"] == KERNEL_METADATA
 
 
 @pytest.mark.parametrize(
@@ -166,17 +164,19 @@ def test_every_sample_says_all_of_itself(tmp_path):
         runs = [run.get_metadata() for run in suite.get_benchmark(name).get_runs()]
         assert {(run["process"], run["round"]) for run in runs} == {(p, turn) for p in range(6) for turn in range(3)}
         for run in runs:
-            assert set(KERNEL_FACTS) | set(FACTS) | {"kernel", "scope", "distance", "images", "position"} <= set(run)
+            assert set(KERNEL_METADATA) | set(METADATA) | {"kernel", "scope", "distance", "images", "position"} <= set(
+                run
+            )
             assert (run["minor_faults"], run["context_switches"], run["peak_rss_bytes"]) == (12.0, 1.0, 2**27)
             for key in ("order_seed", "threads", "allocator", "dataset_digest", "commit", "memory_bytes", "caches"):
-                assert run[key] == FACTS[key]
-    assert "baseline/-/limit@all_cores" in suite.get_benchmark_names()
+                assert run[key] == METADATA[key]
+    assert "baseline/-/bound@all_cores" in suite.get_benchmark_names()
 
 
 def test_what_is_unknown_is_left_out(tmp_path):
     assert (
         "threads_in_force"
-        not in record(tmp_path, kernel_facts={"quick": {"threads_in_force": ""}}).kernel_facts["quick"]
+        not in record(tmp_path, kernel_metadata={"quick": {"threads_in_force": ""}}).kernel_metadata["quick"]
     )
 
 
@@ -208,14 +208,14 @@ def test_nothing_tells_who_or_where(tmp_path):
         "cannot open /home/alice/x/lib.so.1: no such file, see C:\\Users\\alice\\x\\lib.dll and /opt/alice/",
         f"no right to read {Path.home()}",
     ]
-    absent = tuple(Absent(f"kernel{n}", "broken", reason) for n, reason in enumerate(reasons))
-    path = write(tmp_path, None, absent, **facts.machine())
-    for text in (path.read_text(), memory(tmp_path, (), absent).path.read_text()):
+    not_timed = tuple(NotTimed(f"kernel{n}", "broken", reason) for n, reason in enumerate(reasons))
+    path = write(tmp_path, None, not_timed, **machine.metadata())
+    for text in (path.read_text(), memory(tmp_path, (), not_timed).path.read_text()):
         for tale in ("alice", "secret", *tell_tales()):
             assert not re.search(rf"(?<!\w){re.escape(tale)}(?!\w)", text), tale
         for key in ("hostname", "python_executable", "boot_time", "command", "user"):
             assert f'"{key}"' not in text
-    kept = [each.reason for each in reading.read(path).absent]
+    kept = [each.reason for each in reader.read(path).not_timed]
     assert 'File "mine.py", line 1' in kept[0]
     assert kept[0].endswith("ZeroDivisionError: division by zero\n")
     assert "weights.bin" in kept[1]
@@ -234,14 +234,14 @@ def test_nothing_tells_who_or_where(tmp_path):
     ],
 )
 def test_what_is_no_path_stays(tmp_path, reason):
-    assert record(tmp_path, None, (Absent("kernel", "broken", reason),)).absent[0].reason == reason
+    assert record(tmp_path, None, (NotTimed("kernel", "broken", reason),)).not_timed[0].reason == reason
 
 
 def test_every_metadata_key_is_in_one_table(tmp_path):
-    assert len({(key.name, key.of) for key in metadata.KEYS}) == len(metadata.KEYS)
+    assert len({(key.name, key.of) for key in keys.KEYS}) == len(keys.KEYS)
     text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
-    assert metadata.rewritten(text) == text, "run python -m bench.records.metadata"
-    with pytest.raises(ValueError, match=r"another_key: not in the table of bench/records/metadata\.py"):
+    assert keys.rewritten(text) == text, "run python -m bench.records.keys"
+    with pytest.raises(ValueError, match=r"another_key: not in the table of bench/records/keys\.py"):
         write(tmp_path, another_key=1)
     assert list(tmp_path.iterdir()) == []
 
@@ -252,7 +252,7 @@ def test_every_metadata_key_is_in_one_table(tmp_path):
 def test_an_older_record_is_never_overwritten(tmp_path):
     paths = {write(tmp_path, samples(quick=seconds)) for seconds in (0.1, 0.2, 0.3)}
     assert len(paths) == 3
-    assert {reading.read(path).of("quick")[0].seconds for path in paths} == {0.1, 0.2, 0.3}
+    assert {reader.read(path).of("quick")[0].seconds for path in paths} == {0.1, 0.2, 0.3}
 
 
 @pytest.mark.parametrize("fails", ["os.replace", "pyperf.BenchmarkSuite.dump"])
@@ -282,7 +282,7 @@ def test_a_bad_record_is_refused_by_name(tmp_path, change, says):
     bad = tmp_path / "bad.json"
     bad.write_text(change(text))
     with pytest.raises(BadRecord, match=says) as refusal:
-        reading.read(bad)
+        reader.read(bad)
     assert "bad.json" in str(refusal.value)
 
 
@@ -291,24 +291,24 @@ def test_a_packed_record_cut_short_is_refused_by_name(tmp_path):
     for content in (packed[:-20], packed[:5], b"plain", packed[:100] + b"x" * 100 + packed[200:]):
         (tmp_path / "bad.json.gz").write_bytes(content)
         with pytest.raises(BadRecord, match=r"bad\.json\.gz: no gzip file, or cut short"):
-            reading.read(tmp_path / "bad.json.gz")
+            reader.read(tmp_path / "bad.json.gz")
 
 
 def test_a_missing_record_says_how_to_make_one(tmp_path, monkeypatch):
     with pytest.raises(BadRecord, match="python -m bench run"):
-        reading.read(tmp_path / "none.json")
-    monkeypatch.setattr(records, "LOCAL", tmp_path / "results" / "local")
+        reader.read(tmp_path / "none.json")
+    monkeypatch.setattr(model, "LOCAL", tmp_path / "results" / "local")
     with pytest.raises(BadRecord, match="there is no record yet"):
-        reading.newest()
+        reader.newest()
 
 
 def test_pytest_benchmark_files_are_unpaired(tmp_path):
-    found = reading.read(pytest_benchmark(tmp_path, quick=[0.2, 0.1]))
+    found = reader.read(pytest_benchmark(tmp_path, quick=[0.2, 0.1]))
     assert not found.paired
     assert found.label == "indicative, unpaired"
     assert [each.seconds for each in found.of("quick")] == [0.2, 0.1]
     assert found.configuration == "all/default"
-    assert found.kernel_facts["quick"]["correct_l1"] == KERNEL_FACTS["correct_l1"]
+    assert found.kernel_metadata["quick"]["correct_l1"] == KERNEL_METADATA["correct_l1"]
 
 
 def test_pytest_benchmark_files_without_samples_say_what_to_add(tmp_path):
@@ -317,4 +317,4 @@ def test_pytest_benchmark_files_without_samples_say_what_to_add(tmp_path):
     del content["benchmarks"][1]["stats"]["data"]
     path.write_text(json.dumps(content))
     with pytest.raises(BadRecord, match="--benchmark-save-data"):
-        reading.read(path)
+        reader.read(path)

@@ -15,20 +15,19 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from bench import code_size as source
+from bench import code_size
 from bench.kernel import REFERENCE, ROOT, discover
-from bench.records import reader as reading
-from bench.records.model import Absent, BadRecord
+from bench.records import reader
+from bench.records.model import BadRecord, NotTimed
 from bench.records.sample import Footprint, Sample
-from bench.report import charts
-from bench.report import selection as case
+from bench.report import charts, selection
 from bench.report.charts import Drawing, NotDrawn, files, ladder, memory, scaling, scopes, speedup, style
 from bench.tests.builders_cases import full_case
 from bench.tests.builders_records import pytest_benchmark, record, samples
 
 ABSENT = (
-    Absent("gpu@cuda", "unavailable", "first line\nno NVIDIA driver on this machine"),
-    Absent("crashy", "broken", "ended by SIGSEGV, $5 x$ " + "x" * 200),
+    NotTimed("gpu@cuda", "unavailable", "first line\nno NVIDIA driver on this machine"),
+    NotTimed("crashy", "broken", "ended by SIGSEGV, $5 x$ " + "x" * 200),
 )
 TWO_GROUPS = (1.0, 7.0) * 3
 
@@ -44,7 +43,7 @@ def axes(drawing):
 
 
 def of_speed(tmp_path, *arguments, **options):
-    return case.alone([record(tmp_path, *arguments, **options)])
+    return selection.alone([record(tmp_path, *arguments, **options)])
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +64,10 @@ def test_another_process_draws_the_same_bytes_and_imports_no_kernel(full, drawn,
 import sys
 from pathlib import Path
 from bench.report import charts
-from bench.report import selection as case
+from bench.report import selection
 from bench.report.charts import files
 from bench.tests.builders_cases import problem
-shown = case.from_paths(map(Path, sys.argv[2:]), Path("report.html")).answering(problem())
+shown = selection.from_paths(map(Path, sys.argv[2:]), Path("report.html")).answering(problem())
 for name in charts.PICTURES:
     files.save(charts.draw(name, shown), Path(sys.argv[1]) / name)
 print([name for name in sys.modules if name.split(".")[0] in ("torch", "kernels")])
@@ -165,16 +164,16 @@ def test_processes_in_two_groups_have_their_median_marked(tmp_path):
 
 
 def test_an_unpaired_file_has_bars_and_says_so(tmp_path):
-    file = reading.read_all(pytest_benchmark(tmp_path, python_loops=[0.4, 0.4], quick=[0.004]))
-    said = words(speedup.draw(case.alone(file)))
+    file = reader.read_all(pytest_benchmark(tmp_path, python_loops=[0.4, 0.4], quick=[0.004]))
+    said = words(speedup.draw(selection.alone(file)))
     assert "100× · 4.00 ms" in said
     assert "indicative, unpaired" in said
 
 
 @pytest.mark.parametrize("stale", [True, False])
 def test_what_was_measured_with_an_older_source_is_hatched_and_called_stale(tmp_path, stale):
-    path = source.find("numpy_broadcast")
-    older = {"numpy_broadcast": {"source_hash": "older" if stale else source.source_hash(path)}}
+    path = code_size.find("numpy_broadcast")
+    older = {"numpy_broadcast": {"source_hash": "older" if stale else code_size.source_hash(path)}}
     shown = of_speed(tmp_path, samples(numpy_broadcast=0.01), (), older)
     drawing = speedup.draw(shown)
     assert any(bar.get_hatch() for bar in axes(drawing).patches if bar.get_width() < 50) == stale
@@ -221,7 +220,7 @@ def by_size(tmp_path, *missing, **slower):
         for name, seconds in ((REFERENCE, 1e-4 * size), ("late", 1e-3))
         if (name, size) not in missing
     ]
-    return case.alone([record(tmp_path, taken, kind="sizes")])
+    return selection.alone([record(tmp_path, taken, kind="sizes")])
 
 
 def test_scaling_has_a_line_between_neighbouring_sizes_and_none_where_a_kernel_was_skipped(tmp_path):

@@ -15,17 +15,16 @@ from bench import __main__
 from bench.analysis import claims
 from bench.formatting import Grid
 from bench.kernel import REFERENCE
-from bench.records import model as records
-from bench.report import charts, readme
+from bench.records import model
+from bench.report import charts, readme, selection
 from bench.report import page as report
-from bench.report import selection as case
 from bench.report.charts import Drawing, NotDrawn
-from bench.task import margins as evidence
-from bench.task.problem import pose
+from bench.task import margins
+from bench.task.problem import make_problem
 from bench.tests import builders_records
 from bench.tests.builders import noise, write_folder
 from bench.tests.builders_cases import full_case
-from bench.tests.builders_records import FACTS, configurations, record, samples
+from bench.tests.builders_records import METADATA, configurations, record, samples
 
 AROUND = "# Title\r\n\nBefore, ¼ × \t \n{}after.  \nNo end of line"
 EMPTY = f"{readme.BEGIN}\n{readme.END}\n"
@@ -38,14 +37,14 @@ def checkout(tmp_path, monkeypatch):
     """An empty checkout: a README with markers, and no record; no digits are at hand."""
     root = tmp_path / "checkout"
     stand_in(monkeypatch, root)
-    records.LOCAL.mkdir(parents=True)
+    model.LOCAL.mkdir(parents=True)
     readme.README.write_bytes(AROUND.format(EMPTY).encode())
     monkeypatch.setattr(data, "at_hand", lambda: None)
     return root
 
 
 def stand_in(monkeypatch, root):
-    monkeypatch.setattr(records, "LOCAL", root / "results" / "local")
+    monkeypatch.setattr(model, "LOCAL", root / "results" / "local")
     monkeypatch.setattr(readme, "ROOT", root)
     monkeypatch.setattr(readme, "README", root / "README.md")
 
@@ -62,11 +61,11 @@ def sketched(monkeypatch):
     monkeypatch.setattr(charts, "draw", draw)
 
 
-def publish(machine=MACHINE, **facts):
+def publish(machine=MACHINE, **metadata):
     """Publish a record, of memory where the facts say so, and return its path."""
-    write = builders_records.memory if facts.get("kind") == "memory" else record
-    written = write(records.LOCAL, **{**MINE, **facts})
-    target = records.LOCAL.parent / machine / f"{written.slot}.json.gz"
+    write = builders_records.memory if metadata.get("kind") == "memory" else record
+    written = write(model.LOCAL, **{**MINE, **metadata})
+    target = model.LOCAL.parent / machine / f"{written.slot}.json.gz"
     target.parent.mkdir(exist_ok=True)
     target.write_bytes(gzip.compress(written.path.read_bytes(), mtime=0))
     written.path.unlink()
@@ -120,8 +119,8 @@ def table(page, caption):
 @pytest.mark.usefixtures("sketched")
 def test_every_published_machine_and_the_newest_local_run_have_a_page(checkout):
     publish("b"), publish("a", cpu_count=64)
-    record(records.LOCAL, **MINE)
-    newer = record(records.LOCAL, **MINE)
+    record(model.LOCAL, **MINE)
+    newer = record(model.LOCAL, **MINE)
     done()
     found = files(checkout)
     pages = [path for path in found if path.endswith(".html")]
@@ -129,7 +128,7 @@ def test_every_published_machine_and_the_newest_local_run_have_a_page(checkout):
     assert ["64 cores" in text(checkout / page) for page in pages] == [True, False, False]
     drawn = [path for path in found if path.startswith("results/a/") and path.endswith((".svg", ".png"))]
     assert drawn == sorted(f"results/a/{name}.svg" for name in charts.PICTURES if name != "gallery")
-    assert sorted(path.suffix for path in records.LOCAL.iterdir()) == [".html", ".json", ".json"]  # pictures inline
+    assert sorted(path.suffix for path in model.LOCAL.iterdir()) == [".html", ".json", ".json"]  # pictures inline
     assert found["README.md"] == AROUND.format(EMPTY).encode()  # without --readme
 
 
@@ -160,17 +159,17 @@ def cut_short(path):
 
 @pytest.mark.parametrize("readme_too", [(), ("--readme",)])
 @pytest.mark.parametrize(
-    ("facts", "spoil", "says"),
+    ("metadata", "spoil", "says"),
     [
         ({"cpu_model_name": "Another CPU"}, lambda path: None, "one page is of one machine"),
         ({}, cut_short, "sizes.json.gz: no gzip file, or cut short"),
     ],
 )
-def test_what_makes_no_page_is_refused_before_any_is_written(checkout, facts, spoil, says, readme_too):
+def test_what_makes_no_page_is_refused_before_any_is_written(checkout, metadata, spoil, says, readme_too):
     publish("good", cpu_count=3)  # of whose page nothing is written either
     publish()
-    spoil(publish(**facts, kind="sizes"))
-    record(records.LOCAL, **MINE)
+    spoil(publish(**metadata, kind="sizes"))
+    record(model.LOCAL, **MINE)
     assert says in refused(checkout, *readme_too)
 
 
@@ -198,8 +197,8 @@ def test_the_results_stand_between_the_markers_and_everything_else_stays():
     results = whole.partition(readme.BEGIN)[2].partition(readme.END)[0]
     for claim in claims.CLAIMS:
         assert f"| {claim} " in results
-    assert results.count("results/a/exhibits.svg") == 2  # the picture, and the link to it
-    assert "results/b/exhibits.svg" not in results
+    assert results.count("results/a/side_by_side.svg") == 2  # the picture, and the link to it
+    assert "results/b/side_by_side.svg" not in results
     for machine in "ab":
         assert f"results/{machine}/speedup.svg" in results
         assert f"[`results/{machine}/report.html`](results/{machine}/report.html)" in results
@@ -214,7 +213,7 @@ def test_the_results_stand_between_the_markers_and_everything_else_stays():
 @pytest.mark.usefixtures("sketched")
 def test_the_readme_is_of_what_is_published_whatever_stood_there_and_else_a_page_is_of(checkout):
     publish()
-    named = record(records.LOCAL, samples(quick=0.002), **MINE).path
+    named = record(model.LOCAL, samples(quick=0.002), **MINE).path
     done("--readme")
     once = readme.README.read_bytes()
     assert b"| quick | 4.00 ms |" in once
@@ -231,7 +230,7 @@ def test_a_baseline_of_a_small_data_set_is_judged_in_the_readme_too():
     broadcast = {"torch_broadcast@cpu": 0.004}
     publish(taken=samples(**broadcast))
     few = samples(python_tensor_elements=8.0, **broadcast)
-    publish(taken=few, dataset_digest="10", per_class=10, dataset_of=FACTS["dataset_digest"])
+    publish(taken=few, dataset_digest="10", per_class=10, dataset_of=METADATA["dataset_digest"])
     done("--readme")
     results = readme.README.read_text(encoding="utf-8")
     (row,) = (line for line in results.splitlines() if "python_tensor_elements" in line)
@@ -255,7 +254,7 @@ def test_without_exactly_one_pair_of_markers_nothing_is_written(checkout, betwee
 
 
 def test_without_a_published_record_there_is_nothing_to_write(checkout):
-    record(records.LOCAL, **MINE)
+    record(model.LOCAL, **MINE)
     assert "no record is published" in refused(checkout, "--readme")
 
 
@@ -266,14 +265,14 @@ def test_without_a_published_record_there_is_nothing_to_write(checkout):
 def digits(tmp_path):
     """Digits on disk, and what a record says of them."""
     folder = write_folder(noise(train=3, valid=4, height=28, width=28), tmp_path / "small")
-    posed = pose(data.load(folder))
+    posed = make_problem(data.load(folder))
     counts = {"train_counts": "3 6", "valid_counts": "4 5", "classes": "3 5", "image_pixels": 784}
-    return folder, {**evidence.facts(posed), **counts, "dataset": posed.name, "dataset_digest": posed.digest}
+    return folder, {**margins.metadata(posed), **counts, "dataset": posed.name, "dataset_digest": posed.digest}
 
 
 def test_the_same_records_give_the_same_bytes_and_are_not_touched(checkout, digits, tmp_path, monkeypatch):
-    folder, facts = digits
-    found = [publish(**facts), publish(**facts, kind="memory"), record(records.LOCAL, **facts).path]
+    folder, metadata = digits
+    found = [publish(**metadata), publish(**metadata, kind="memory"), record(model.LOCAL, **metadata).path]
     times = [(path.read_bytes(), path.stat().st_mtime_ns) for path in found]
     for starter in ("run", "Popen", "check_output"):  # Git, say, which would tell a checkout from a copy
         monkeypatch.setattr(subprocess, starter, lambda *_, **__: pytest.fail("a process was started"))
@@ -289,7 +288,7 @@ def test_the_same_records_give_the_same_bytes_and_are_not_touched(checkout, digi
     said = done("--readme", "--data", folder)
     assert "gallery.svg" in said
     assert "Left as they are" not in said
-    assert "exhibits" not in readme.README.read_text(encoding="utf-8")  # of these there is neither torch nor NumPy
+    assert "side_by_side" not in readme.README.read_text(encoding="utf-8")  # of these there is neither torch nor NumPy
     assert files(copy) == first
     assert [(path.read_bytes(), path.stat().st_mtime_ns) for path in found] == times
 
@@ -303,8 +302,8 @@ def captions(monkeypatch):
 
 @pytest.mark.usefixtures("captions")
 def test_without_the_digits_the_gallery_is_left_and_that_is_said(checkout, digits):
-    folder, facts = digits
-    publish(**facts)
+    folder, metadata = digits
+    publish(**metadata)
     done("--data", folder)
     first = files(checkout)
     shutil.rmtree(folder)
@@ -344,7 +343,7 @@ def full(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory):
-    found = case.alone([record(tmp_path_factory.mktemp("bare"), **MINE)])
+    found = selection.alone([record(tmp_path_factory.mktemp("bare"), **MINE)])
     report.write(found)
     return found
 
@@ -360,12 +359,12 @@ def test_every_claim_has_a_row_of_its_own(full, bare):
 
 def test_a_verdict_stands_with_its_number_and_its_configuration(full):
     rows = table(full.page, "What the source documents claim")[1:]
-    for ruling, row in zip(claims.rulings(full.speed, full.small), rows, strict=True):
-        assert row[0].startswith(f"{ruling.claim} {claims.CLAIMS[ruling.claim]}")
-        assert ruling.about in row[0]
-        assert row[1:3] == [ruling.verdict, ruling.number]
-        assert ruling.why in row[3]
-        assert not ruling.condition or f"[{ruling.condition}]" in row[3]
+    for verdict, row in zip(claims.verdicts(full.speed, full.small), rows, strict=True):
+        assert row[0].startswith(f"{verdict.claim} {claims.CLAIMS[verdict.claim]}")
+        assert verdict.about in row[0]
+        assert row[1:3] == [verdict.verdict, verdict.number]
+        assert verdict.why in row[3]
+        assert not verdict.condition or f"[{verdict.condition}]" in row[3]
 
 
 def test_nothing_is_asked_of_the_network_and_nothing_is_a_script(full):
@@ -387,7 +386,7 @@ def test_every_picture_says_in_words_and_numbers_what_it_shows(full):
 
 
 def test_what_a_record_says_is_no_markup(checkout):
-    path = record(records.LOCAL, dataset="<b>&amp;</b>", cpu_model_name='"><script>alert(1)</script>').path
+    path = record(model.LOCAL, dataset="<b>&amp;</b>", cpu_model_name='"><script>alert(1)</script>').path
     done(path)
     html = path.with_suffix(".html").read_text(encoding="utf-8")
     assert "<script" not in html
@@ -443,8 +442,8 @@ def test_how_to_repeat_it_is_what_was_recorded(full, bare):
 
 def test_the_facts_and_the_checklist_are_all_there(full):
     rows = dict(row[:2] for row in table(full.page, "What the record says of machine")[1:])
-    assert {key: rows[key] for key in FACTS if key in ("caches", "governor", "order_seed")} == {
-        "caches": FACTS["caches"], "governor": "performance", "order_seed": "7",
+    assert {key: rows[key] for key in METADATA if key in ("caches", "governor", "order_seed")} == {
+        "caches": METADATA["caches"], "governor": "performance", "order_seed": "7",
     }  # fmt: skip
     said = text(full.page)
     assert "every kernel verified before, every timed answer after" in said

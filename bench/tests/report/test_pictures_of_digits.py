@@ -3,15 +3,14 @@
 import numpy as np
 import pytest
 
-from bench import code_size as source
+from bench import code_size
 from bench.analysis import claims
 from bench.kernel import REFERENCE
 from bench.records.model import BadRecord
 from bench.report import charts
 from bench.report.charts import NotDrawn, broadcasting, files, style
-from bench.report.selection import Case
-from bench.task import margins as evidence
-from bench.task import problem
+from bench.report.selection import Selection
+from bench.task import margins, problem
 from bench.tests import builders
 from bench.tests.builders_records import record, samples
 
@@ -20,18 +19,18 @@ TORCH = "torch_broadcast@cpu"
 
 def known(name, **others):
     """Return what a record says of a kernel of this checkout."""
-    path = source.find(name)
-    counted = source.code(path)
+    path = code_size.find(name)
+    counted = code_size.code(path)
     counts = {"code_tokens": counted.tokens, "code_lines": counted.lines}
-    return {"source_hash": source.source_hash(path), **counts, **others}
+    return {"source_hash": code_size.source_hash(path), **counts, **others}
 
 
-def case(folder, taken=None, posed=None, kernel_facts=None, **facts):
+def selection(folder, taken=None, posed=None, kernel_metadata=None, **metadata):
     """Return a case of the reference, torch and quick, which has no file here, and was not counted."""
     taken = samples(**{TORCH: 0.002}) if taken is None else taken
-    told = {REFERENCE: known(REFERENCE), TORCH: known("torch_broadcast"), **(kernel_facts or {})}
-    found = record(folder, taken, kernel_facts=told, **facts)
-    return Case(folder / "page.html", found, (found,), problem=posed)
+    told = {REFERENCE: known(REFERENCE), TORCH: known("torch_broadcast"), **(kernel_metadata or {})}
+    found = record(folder, taken, kernel_metadata=told, **metadata)
+    return Selection(folder / "page.html", found, (found,), problem=posed)
 
 
 def words(drawing):
@@ -46,7 +45,7 @@ def odd():
 
 
 def test_exhibits_have_the_lines_of_the_files_and_what_they_cost(tmp_path):
-    drawing = charts.draw("exhibits", case(tmp_path))
+    drawing = charts.draw("side_by_side", selection(tmp_path))
     assert "    means.append(mean)" in words(drawing)
     assert "    return (a - b).abs().mean((-1, -2))" in words(drawing)
     assert "                for\n" in words(drawing)  # in a layer of its own, and a colour
@@ -58,22 +57,24 @@ def test_exhibits_have_the_lines_of_the_files_and_what_they_cost(tmp_path):
 
 def test_exhibits_take_numpy_where_there_is_no_torch_and_say_so(tmp_path):
     taken = samples(numpy_broadcast=0.004)
-    drawing = charts.draw("exhibits", case(tmp_path, taken, kernel_facts={"numpy_broadcast": known("numpy_broadcast")}))
+    drawing = charts.draw(
+        "side_by_side", selection(tmp_path, taken, kernel_metadata={"numpy_broadcast": known("numpy_broadcast")})
+    )
     assert f"{TORCH} was not recorded, so numpy_broadcast stands in for it" in words(drawing)
     assert f"{TORCH} was not recorded" in drawing.caption
 
 
 def test_a_changed_source_is_stale_and_the_median_of_two_groups_is_marked(tmp_path):
     taken = samples(**{TORCH: 0.002}, slower={TORCH: (1.0, 7.0) * 3})
-    shown = case(tmp_path, taken, kernel_facts={TORCH: known("torch_broadcast", source_hash="another")})
-    drawing = charts.draw("exhibits", shown)
+    shown = selection(tmp_path, taken, kernel_metadata={TORCH: known("torch_broadcast", source_hash="another")})
+    drawing = charts.draw("side_by_side", shown)
     assert "stale: its source has changed since" in words(drawing)
     assert "8.00 ms†" in words(drawing)
     assert f"{TORCH} (stale)" in words(charts.draw("code_size", shown))
 
 
 def test_code_shows_tokens_and_speed_the_shortest_first_and_who_was_not_counted(tmp_path):
-    drawing = charts.draw("code_size", case(tmp_path))
+    drawing = charts.draw("code_size", selection(tmp_path))
     assert drawing.alt.startswith(f"{TORCH} 92 tokens in 6 lines, 200×; {REFERENCE} 224 tokens in 27 lines, 1.00×.")
     assert "Half the tokens of python_loops are 112." in drawing.alt
     assert "Not counted when recorded: quick" in words(drawing)
@@ -83,32 +84,32 @@ def test_code_shows_tokens_and_speed_the_shortest_first_and_who_was_not_counted(
 
 
 @pytest.mark.parametrize(
-    ("name", "taken", "facts", "says"),
+    ("name", "taken", "metadata", "says"),
     [
-        ("exhibits", samples(), {}, "torch_broadcast@cpu, .* recorded; python -m bench run"),
+        ("side_by_side", samples(), {}, "torch_broadcast@cpu, .* recorded; python -m bench run"),
         ("code_size", None, {REFERENCE: {}}, "how much code python_loops is; python -m bench run counts it"),
         ("gallery", None, {}, "the digits are not at hand, or are others than were recorded"),
     ],
 )
-def test_what_a_case_lacks_is_not_drawn(tmp_path, name, taken, facts, says):
+def test_what_a_case_lacks_is_not_drawn(tmp_path, name, taken, metadata, says):
     with pytest.raises(NotDrawn, match=says):
-        charts.draw(name, case(tmp_path, taken, kernel_facts=facts))
+        charts.draw(name, selection(tmp_path, taken, kernel_metadata=metadata))
 
 
 def test_a_kernel_without_its_file_is_no_exhibit(tmp_path, monkeypatch):
-    monkeypatch.setattr(Case, "file", lambda *_: None)
+    monkeypatch.setattr(Selection, "file", lambda *_: None)
     with pytest.raises(NotDrawn, match=f"the file of {REFERENCE} is not in this checkout"):
-        charts.draw("exhibits", case(tmp_path))
+        charts.draw("side_by_side", selection(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["exhibits", "code_size"])
+@pytest.mark.parametrize("name", ["side_by_side", "code_size"])
 def test_where_the_checklist_fails_no_speed_is_shown(tmp_path, name):
     with pytest.raises(BadRecord, match="checklist fails"):
-        charts.draw(name, case(tmp_path, samples(**{TORCH: 0.0005})))
+        charts.draw(name, selection(tmp_path, samples(**{TORCH: 0.0005})))
 
 
 def test_broadcasting_is_computed_by_numpy(tmp_path):
-    alt = charts.draw("broadcasting", case(tmp_path)).alt
+    alt = charts.draw("broadcasting", selection(tmp_path)).alt
     assert "(3, 4) with (1, 4) gives (3, 4); (28, 28) with (28, 28) gives (28, 28)" in alt
     assert "(81, 28, 28) with (28, 28) gives (81, 28, 28)" in alt
     message = "operands could not be broadcast together with shapes (81,28,28) (81,)"
@@ -125,26 +126,28 @@ def test_the_shapes_that_fail_do_fail(stack):
 
 
 def test_odd_digits_are_shown_too(tmp_path, odd):
-    shown = case(tmp_path, posed=odd)
+    shown = selection(tmp_path, posed=odd)
     assert "(9, 5, 7) with (5, 7) gives (9, 5, 7)" in charts.draw("broadcasting", shown).alt
     drawing = charts.draw("gallery", shown)
     assert "Pixels [0:5, 1:7] of the second training image of class 3" in drawing.alt
     assert " / ".join(" ".join(map(str, row)) for row in odd.train[0][1][:, 1:].tolist()) in drawing.alt
     assert words(drawing).count("Digits drawn by this project") == 6  # under every section
-    right = odd.score(odd.correct(evidence.signed_labels(odd)))
+    right = odd.score(odd.correct(margins.signed_labels(odd)))
     assert f"only the amount of ink counts: {right}" in drawing.alt
 
 
 def test_digits_without_a_mistake_or_with_one_training_image(tmp_path):
     light, dark = np.full((1, 3, 3), 10), np.full((1, 3, 3), 200)
-    drawing = charts.draw("gallery", case(tmp_path, posed=problem.pose(builders.digits([light, dark], [light, dark]))))
+    drawing = charts.draw(
+        "gallery", selection(tmp_path, posed=problem.make_problem(builders.digits([light, dark], [light, dark])))
+    )
     assert "the only training image of class 3" in drawing.alt
     assert "The worst of 0 mistakes" in drawing.alt
     assert "L1 and L2 disagree on 0 images" in drawing.alt
 
 
 @pytest.mark.parametrize(
-    ("facts", "owner"),
+    ("metadata", "owner"),
     [
         ({"dataset": "mnist_sample"}, "MNIST, Yann LeCun, Corinna Cortes, Christopher Burges; CC BY-SA 3.0"),
         ({"dataset": "mine", "dataset_digest": claims.MNIST_SAMPLE}, style.MNIST),
@@ -152,13 +155,13 @@ def test_digits_without_a_mistake_or_with_one_training_image(tmp_path):
         ({}, "Digits drawn by this project"),
     ],
 )
-def test_whose_digits_they_are(tmp_path, facts, owner):
-    assert style.credit(record(tmp_path, **facts)) == owner
+def test_whose_digits_they_are(tmp_path, metadata, owner):
+    assert style.credit(record(tmp_path, **metadata)) == owner
 
 
 def test_the_gallery_of_the_documents_digits(tmp_path, real_digits):
-    posed = problem.pose(real_digits)
-    drawing = charts.draw("gallery", case(tmp_path, posed=posed, dataset=posed.name, dataset_digest=posed.digest))
+    posed = problem.make_problem(real_digits)
+    drawing = charts.draw("gallery", selection(tmp_path, posed=posed, dataset=posed.name, dataset_digest=posed.digest))
     assert "of the second training image of class 3: 0 0 0 0 0 0 / 0 0 0 0 0 29 / 0 0 0 48 166 224 /" in drawing.alt
     assert "0.1114 to mean 3, 0.1586 to mean 7" in drawing.alt
     assert "The worst of 99 mistakes under L1" in drawing.alt

@@ -10,10 +10,9 @@ from click.testing import CliRunner
 from bench import __main__, kernel
 from bench.cli import run as running
 from bench.kernel import ROOT
-from bench.records import model as records
+from bench.records import model
 from bench.report import page as report
-from bench.report import readme as readmes
-from bench.report import selection as case
+from bench.report import readme, selection
 from data.tests.builders import small_set, write
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -36,9 +35,9 @@ def place(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("reader")
         patch.setenv("MNIST_SAMPLE", str(write(folder / "small", small_set())))
-        patch.setattr(records, "LOCAL", folder / "results" / "local")
-        patch.setattr(readmes, "README", folder / "README.md")
-        patch.setattr(readmes, "ROOT", folder)
+        patch.setattr(model, "LOCAL", folder / "results" / "local")
+        patch.setattr(readme, "README", folder / "README.md")
+        patch.setattr(readme, "ROOT", folder)
         (folder / "README.md").write_text(README, encoding="utf-8")
         patch.chdir(folder)
         (folder / "ladder").mkdir()
@@ -93,12 +92,12 @@ def test_there_are_commands_to_run():
 
 
 def test_the_results_are_what_the_published_records_say(monkeypatch):
-    monkeypatch.setattr(records, "LOCAL", ROOT / "results" / "local")  # the checkout's own, not the reader's
+    monkeypatch.setattr(model, "LOCAL", ROOT / "results" / "local")  # the checkout's own, not the reader's
     monkeypatch.setattr(kernel, "LADDER", ROOT / "kernels" / "ladder")
-    monkeypatch.setattr(readmes, "README", ROOT / "README.md")
-    monkeypatch.setattr(readmes, "ROOT", ROOT)
-    text = readmes.README.read_bytes().decode()
-    same = text == readmes.rewritten(text, list(case.published()))
+    monkeypatch.setattr(readme, "README", ROOT / "README.md")
+    monkeypatch.setattr(readme, "ROOT", ROOT)
+    text = readme.README.read_bytes().decode()
+    same = text == readme.rewritten(text, list(selection.published()))
     assert same, "README.md is not what results/ gives: python -m bench report --readme writes it, after publishing"
 
 

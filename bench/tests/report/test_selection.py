@@ -6,22 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from bench import code_size as source
+from bench import code_size
 from bench.kernel import REFERENCE, ROOT
-from bench.records import model as records
-from bench.records import reader as reading
+from bench.records import model, reader
 from bench.records.model import BadRecord
-from bench.report import selection as cases
-from bench.task import problem as problems
+from bench.report import selection
+from bench.task import problem
 from bench.tests import builders
-from bench.tests.builders_records import FACTS, configurations, memory, pytest_benchmark, record, samples, small
+from bench.tests.builders_records import METADATA, configurations, memory, pytest_benchmark, record, samples, small
 
 
 @pytest.fixture
 def local(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "LOCAL", tmp_path / "results" / "local")
-    records.LOCAL.mkdir(parents=True)
-    return records.LOCAL
+    monkeypatch.setattr(model, "LOCAL", tmp_path / "results" / "local")
+    model.LOCAL.mkdir(parents=True)
+    return model.LOCAL
 
 
 def keep(written, name):
@@ -37,8 +36,8 @@ def pack(path, target):
     return target
 
 
-def names(case):
-    chosen = (case.speed, case.scopes, case.sizes, case.memory, *case.small)
+def names(chosen):
+    chosen = (chosen.speed, chosen.scopes, chosen.sizes, chosen.memory, *chosen.small)
     return [None if each is None else each.path.stem for each in chosen]
 
 
@@ -47,29 +46,34 @@ def names(case):
 
 def test_one_record_of_each_kind_makes_a_case(tmp_path):
     ladder = configurations(tmp_path, "all/default", "1/keep")
-    few = configurations(tmp_path, "all/default", "1/keep", per_class=10, dataset_of=FACTS["dataset_digest"])
+    few = configurations(tmp_path, "all/default", "1/keep", per_class=10, dataset_of=METADATA["dataset_digest"])
     scopes, sizes = record(tmp_path, kind="scopes"), record(tmp_path, kind="sizes")
     files = [few, [memory(tmp_path)], [sizes], [scopes], ladder]
-    case = cases.of(files, tmp_path / "report.html")
-    assert (case.speed, list(case.configurations), list(case.small)) == (ladder[0], ladder, few)
-    assert (case.scopes, case.sizes, case.memory, case.problem) == (scopes, sizes, files[1][0], None)
-    assert case.with_small(ladder[1]) == [ladder[1], few[1]]
-    assert cases.of(files[:-1], tmp_path / "report.html").speed is scopes  # which has the baseline too
+    chosen = selection.of(files, tmp_path / "report.html")
+    assert (chosen.speed, list(chosen.configurations), list(chosen.small)) == (ladder[0], ladder, few)
+    assert (chosen.scopes, chosen.sizes, chosen.memory, chosen.problem) == (
+        scopes,
+        sizes,
+        files[1][0],
+        None,
+    )
+    assert chosen.with_small(ladder[1]) == [ladder[1], few[1]]
+    assert selection.of(files[:-1], tmp_path / "report.html").speed is scopes  # which has the baseline too
 
 
-@pytest.mark.parametrize("facts", [{"kind": "sizes"}, {"taken": samples(python_loops=0)}, {"per_class": 9}])
-def test_no_times_of_a_whole_data_set_with_the_reference_are_refused(tmp_path, facts):
+@pytest.mark.parametrize("metadata", [{"kind": "sizes"}, {"taken": samples(python_loops=0)}, {"per_class": 9}])
+def test_no_times_of_a_whole_data_set_with_the_reference_are_refused(tmp_path, metadata):
     with pytest.raises(BadRecord, match=rf"no record of times with {REFERENCE}; python -m bench run makes one"):
-        cases.of([[record(tmp_path, **facts)]], tmp_path / "report.html")
+        selection.of([[record(tmp_path, **metadata)]], tmp_path / "report.html")
 
 
 def test_two_records_of_one_kind_are_refused(tmp_path):
     with pytest.raises(BadRecord, match=r"of the kind ladder, as .* a page takes one of each kind"):
-        cases.of([[record(tmp_path)], [record(tmp_path)]], tmp_path / "report.html")
+        selection.of([[record(tmp_path)], [record(tmp_path)]], tmp_path / "report.html")
 
 
 @pytest.mark.parametrize(
-    ("facts", "says"),
+    ("metadata", "says"),
     [
         (
             {"cpu_model_name": "Another CPU", "cpu_count": 64},
@@ -80,10 +84,10 @@ def test_two_records_of_one_kind_are_refused(tmp_path):
         ({"per_class": 9, "dataset_digest": "9", "dataset_of": "cd" * 32}, "dataset_digest cdcd"),
     ],
 )
-def test_records_of_two_machines_or_data_sets_are_refused_by_name(tmp_path, facts, says):
-    one, other = record(tmp_path), record(tmp_path, **{"kind": "sizes", **facts})
+def test_records_of_two_machines_or_data_sets_are_refused_by_name(tmp_path, metadata, says):
+    one, other = record(tmp_path), record(tmp_path, **{"kind": "sizes", **metadata})
     with pytest.raises(BadRecord, match=says) as refusal:
-        cases.of([[one], [other]], tmp_path / "report.html")
+        selection.of([[one], [other]], tmp_path / "report.html")
     said = str(refusal.value)
     assert str(other.path) in said
     assert one.path.name in said
@@ -91,16 +95,20 @@ def test_records_of_two_machines_or_data_sets_are_refused_by_name(tmp_path, fact
     assert "\n" not in said
 
 
-@pytest.mark.parametrize("facts", [{"python_version": "3.13.0 (CPython)"}, {"commit": "beef"}, {"memory_bytes": 1}])
-def test_what_else_may_change_between_recordings_does(tmp_path, facts):
-    assert cases.of([[record(tmp_path)], [record(tmp_path, kind="sizes", **facts)]], tmp_path / "x.html").sizes
+@pytest.mark.parametrize("metadata", [{"python_version": "3.13.0 (CPython)"}, {"commit": "beef"}, {"memory_bytes": 1}])
+def test_what_else_may_change_between_recordings_does(tmp_path, metadata):
+    assert selection.of([[record(tmp_path)], [record(tmp_path, kind="sizes", **metadata)]], tmp_path / "x.html").sizes
 
 
 def test_one_record_of_any_kind_by_itself(tmp_path):
     speed, sizes, footprints = record(tmp_path), record(tmp_path, kind="sizes"), memory(tmp_path)
-    alone = [cases.alone([each]) for each in (speed, sizes, footprints)]
-    assert [case.speed for case in alone] == [speed, sizes, footprints]
-    assert [(case.sizes, case.memory) for case in alone] == [(None, None), (sizes, None), (None, footprints)]
+    alone = [selection.alone([each]) for each in (speed, sizes, footprints)]
+    assert [chosen.speed for chosen in alone] == [speed, sizes, footprints]
+    assert [(chosen.sizes, chosen.memory) for chosen in alone] == [
+        (None, None),
+        (sizes, None),
+        (None, footprints),
+    ]
     assert alone[0].page == speed.path.with_suffix(".html")
 
 
@@ -116,14 +124,14 @@ def test_the_case_of_every_published_machine_the_last_recorded_first(local):
         pack(record(local, date=date).path, results / machine / "ladder.json.gz")
         (results / machine / "speedup.svg").touch()
         (results / machine / "notes.json").write_text("no record")
-    cases_there = cases.published()
-    assert [case.page for case in cases_there] == [results / name / "report.html" for name in "ba"]
-    assert all(case.published for case in cases_there)
+    cases_there = selection.published()
+    assert [chosen.page for chosen in cases_there] == [results / name / "report.html" for name in "ba"]
+    assert all(selection.published for chosen in cases_there)
 
 
 def test_nothing_is_published_where_there_is_no_such_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "LOCAL", tmp_path / "results" / "local")
-    assert cases.published() == []
+    monkeypatch.setattr(model, "LOCAL", tmp_path / "results" / "local")
+    assert selection.published() == []
 
 
 @pytest.mark.parametrize(
@@ -137,18 +145,18 @@ def test_a_published_record_that_cannot_be_read_is_named(local, spoil, says):
     bad = pack(record(local).path, local.parent / "machine" / "ladder.json.gz")
     bad.write_bytes(spoil(bad.read_bytes()))
     with pytest.raises(BadRecord, match=rf"ladder\.json\.gz.*{says}"):
-        cases.published()
+        selection.published()
 
 
 # The newest local run.
 
 
 def test_without_local_times_of_a_whole_data_set_there_is_none(local):
-    assert cases.local() is None
+    assert selection.local() is None
     pack(record(local).path, local.parent / "machine" / "ladder.json.gz")
     keep(record(local, kind="sizes"), "1")
     keep(small(local), "2")
-    assert cases.local() is None
+    assert selection.local() is None
 
 
 def test_the_records_of_the_newest_run_and_the_newest_sizes_and_memory(local):
@@ -160,17 +168,17 @@ def test_the_records_of_the_newest_run_and_the_newest_sizes_and_memory(local):
     keep(record(local), "05")
     keep(small(local, 10), "06")
     keep(small(local, 20), "07")
-    assert names(cases.local()) == ["05", None, "02", "02m", "06", "07"]
-    assert cases.local().page == local / "05.html"
-    assert not cases.local().published
+    assert names(selection.local()) == ["05", None, "02", "02m", "06", "07"]
+    assert selection.local().page == local / "05.html"
+    assert not selection.local().published
 
 
 def test_records_of_other_digits_and_machines_do_not_belong_to_it(local):
-    for number, facts in enumerate(({"dataset_digest": "cd" * 32}, {"cpu_count": 8})):
-        keep(record(local, kind="sizes", **facts), f"2{number}")
-        keep(memory(local, **facts), f"3{number}")
+    for number, metadata in enumerate(({"dataset_digest": "cd" * 32}, {"cpu_count": 8})):
+        keep(record(local, kind="sizes", **metadata), f"2{number}")
+        keep(memory(local, **metadata), f"3{number}")
     keep(record(local), "1")
-    assert names(cases.local()) == ["1", None, None, None]
+    assert names(selection.local()) == ["1", None, None, None]
 
 
 def test_what_is_no_record_is_no_hindrance(local):
@@ -178,56 +186,58 @@ def test_what_is_no_record_is_no_hindrance(local):
     (local / "2.json").write_text("{")
     (local / "3.json").write_text("{}")
     os.replace(pytest_benchmark(local, python_loops=[1.0]), local / "4.json")
-    assert names(cases.local()) == ["1", None, None, None]
+    assert names(selection.local()) == ["1", None, None, None]
 
 
 def test_a_run_whose_reference_failed_says_so(local):
     keep(record(local, samples(python_loops=0)), "1")
     with pytest.raises(BadRecord, match=f"no record of times with {REFERENCE}"):
-        cases.local()
+        selection.local()
 
 
 # What a case knows.
 
 
 @pytest.fixture
-def case(tmp_path):
-    return cases.of([[record(tmp_path)]], tmp_path / "20261121T000000Z.html")
+def chosen(tmp_path):
+    return selection.of([[record(tmp_path)]], tmp_path / "20261121T000000Z.html")
 
 
-def test_pictures_lie_beside_the_page(case, tmp_path):
-    assert case.picture("speedup") == tmp_path / "20261121T000000Z"
-    assert case.picture("memory") == tmp_path / "20261121T000000Z-memory"
-    published = replace(case, page=tmp_path / "report.html")
+def test_pictures_lie_beside_the_page(chosen, tmp_path):
+    assert chosen.picture("speedup") == tmp_path / "20261121T000000Z"
+    assert chosen.picture("memory") == tmp_path / "20261121T000000Z-memory"
+    published = replace(chosen, page=tmp_path / "report.html")
     assert (published.picture("speedup"), published.picture("memory")) == (tmp_path / "speedup", tmp_path / "memory")
 
 
-def test_files_of_kernels_are_in_the_checkout_or_where_they_were_named(case, tmp_path):
-    assert case.file(REFERENCE) == ROOT / "kernels" / "python_loops.py"
-    assert case.file("torch_broadcast@cuda") == ROOT / "kernels" / "torch_broadcast.py"
-    assert case.file("quick") is None
-    named = replace(case, extra=(tmp_path / "quick.py", tmp_path / "other.py"))
+def test_files_of_kernels_are_in_the_checkout_or_where_they_were_named(chosen, tmp_path):
+    assert chosen.file(REFERENCE) == ROOT / "kernels" / "python_loops.py"
+    assert chosen.file("torch_broadcast@cuda") == ROOT / "kernels" / "torch_broadcast.py"
+    assert chosen.file("quick") is None
+    named = replace(chosen, extra=(tmp_path / "quick.py", tmp_path / "other.py"))
     assert (named.file("quick"), named.file("quick@cuda")) == (tmp_path / "quick.py",) * 2
 
 
-def test_a_kernel_that_has_changed_since_is_stale(case, tmp_path):
+def test_a_kernel_that_has_changed_since_is_stale(chosen, tmp_path):
     path = builders.write_kernel(tmp_path / "quick.py")
-    facts = {REFERENCE: {"source_hash": "0" * 16}, "quick": {"source_hash": source.source_hash(path)}}
-    known = replace(case, speed=replace(case.speed, kernel_facts=facts), extra=(path,))
+    metadata = {REFERENCE: {"source_hash": "0" * 16}, "quick": {"source_hash": code_size.source_hash(path)}}
+    known = replace(chosen, speed=replace(chosen.speed, kernel_metadata=metadata), extra=(path,))
     assert (known.stale(REFERENCE), known.stale("quick")) == (True, False)
     path.write_text(path.read_text() + "# a comment\n")
     assert not known.stale("quick")
     path.write_text(path.read_text() + "x = 1\n")
     assert known.stale("quick")
     assert not known.stale("ghost")  # neither here nor recorded
-    assert not replace(known, speed=replace(case.speed, kernel_facts={})).stale("quick")
+    assert not replace(known, speed=replace(chosen.speed, kernel_metadata={})).stale("quick")
 
 
-def test_only_the_digits_that_were_recorded_answer(case):
-    posed = problems.pose(builders.noise())
-    assert case.answering(posed).problem is None
-    assert case.answering(None).problem is None
-    same = replace(case, speed=replace(case.speed, facts={**case.speed.facts, "dataset_digest": posed.digest}))
+def test_only_the_digits_that_were_recorded_answer(chosen):
+    posed = problem.make_problem(builders.noise())
+    assert chosen.answering(posed).problem is None
+    assert chosen.answering(None).problem is None
+    same = replace(
+        chosen, speed=replace(chosen.speed, metadata={**chosen.speed.metadata, "dataset_digest": posed.digest})
+    )
     assert same.answering(posed).problem is posed
 
 
@@ -236,5 +246,5 @@ def test_the_first_readable_record_of_times_is_the_newest(local):
     keep(record(local), "2")
     keep(small(local), "3")
     (local / "4.json").touch()
-    assert reading.newest()[0].path == local / "2.json"
-    assert [file[0].path.stem for file in reading.of_speed()] == ["2", "1", "3"]
+    assert reader.newest()[0].path == local / "2.json"
+    assert [file[0].path.stem for file in reader.of_speed()] == ["2", "1", "3"]

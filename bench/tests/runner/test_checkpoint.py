@@ -16,15 +16,14 @@ from click.testing import CliRunner
 
 from bench import __main__
 from bench.kernel import ROOT
-from bench.records import model as records
-from bench.records import reader as reading
+from bench.records import model, reader
 from bench.records.model import BadRecord
-from bench.runner import checkpoint as unfinished
+from bench.runner import checkpoint
 from bench.runner.checkpoint import Task
 from bench.runner.configuration import Configuration
 from bench.runner.scheduler import PREDICT, Plan
-from bench.task.problem import pose
-from bench.tests.builders import contestant, noise, write_kernel
+from bench.task.problem import make_problem
+from bench.tests.builders import noise, spec, write_kernel
 from data.tests.builders import small_set, write
 
 BENCH = """
@@ -32,9 +31,8 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background it is ignored
 from pathlib import Path
 from bench import __main__
-from bench.records import model as records
-from bench.runner import scheduler as recording
-records.LOCAL = Path(sys.argv.pop(1))
+from bench.records import model
+model.LOCAL = Path(sys.argv.pop(1))
 __main__.main()
 """
 posix = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 and process groups are POSIX")
@@ -46,21 +44,21 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 and process 
 @pytest.fixture
 def problems():
     """Digits, and a small data set of them."""
-    return {n: pose(noise().first_of_each_class(n) if n else noise()) for n in (0, 5)}
+    return {n: make_problem(noise().first_of_each_class(n) if n else noise()) for n in (0, 5)}
 
 
 @pytest.fixture
-def begun(tmp_path, monkeypatch, problems):
+def saved(tmp_path, monkeypatch, problems):
     """A run of two data sets that no process works on."""
-    monkeypatch.setattr(records, "LOCAL", tmp_path / "local")
-    monkeypatch.setattr(unfinished, "_at_work", lambda folder: False)
-    plan = Plan((contestant(write_kernel(tmp_path / "mine.py")),), processes=2, rounds=1, seed=3)
+    monkeypatch.setattr(model, "LOCAL", tmp_path / "local")
+    monkeypatch.setattr(checkpoint, "_at_work", lambda folder: False)
+    plan = Plan((spec(write_kernel(tmp_path / "mine.py")),), processes=2, rounds=1, seed=3)
     both = (Configuration(), Configuration("1", "keep"))
     tasks = Task(0, replace(plan, configurations=both)), Task(5, replace(plan, processes=1, longest_s=math.inf))
-    return unfinished.begin(tasks, "drawn", problems)
+    return checkpoint.begin(tasks, "drawn", problems)
 
 
-def test_two_data_sets_are_recorded_one_after_the_other_and_taken_up_where_it_stopped(begun, problems):
+def test_two_data_sets_are_recorded_one_after_the_other_and_taken_up_where_it_stopped(saved, problems):
     told = []
 
     def stop(stage, kernel, done, steps):
@@ -68,58 +66,58 @@ def test_two_data_sets_are_recorded_one_after_the_other_and_taken_up_where_it_st
         if "tiny[5 per class], all/default, process 1 of 1: start" in stage:
             raise KeyboardInterrupt
 
-    assert unfinished.empty(begun)
+    assert checkpoint.empty(saved)
     with pytest.raises(KeyboardInterrupt):
-        unfinished.finish(begun, problems, stop)
-    again = unfinished.newest()
-    assert again == begun
-    assert not unfinished.empty(again)
-    unfinished.must_be_same(again, problems)
-    unfinished.finish(again, problems, lambda *step: told.append((step[0], *step[2:])))
+        checkpoint.finish(saved, problems, stop)
+    again = checkpoint.newest()
+    assert again == saved
+    assert not checkpoint.empty(again)
+    checkpoint.must_be_same(again, problems)
+    checkpoint.finish(again, problems, lambda *step: told.append((step[0], *step[2:])))
     assert {name for stage, *_ in told for name in [stage.partition(", ")[0]]} == {"tiny", "tiny[5 per class]"}
     assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
     assert {steps for *_, steps in told} == {told[-1][1]}  # no process was recorded twice, and all of them are done
-    (first, second), (small,) = (unfinished.recordings(again, task, problems[task.per_class]) for task in again.tasks)
-    assert [each.verdicts[0].status for each in (first, second, small)] == ["agrees"] * 3
-    facts = [each.recording.facts for each in (first, second, small)]
-    assert {each["run"] for each in facts} == {begun.folder.name.removesuffix(".unfinished")}
-    assert [each["threads"] for each in facts] == ["all", "1", "all"]
-    assert facts[2]["per_class"] == 5
-    assert facts[2]["dataset_of"] == facts[0]["dataset_digest"] != facts[2]["dataset_digest"]
+    (first, second), (small,) = (checkpoint.recordings(again, task, problems[task.per_class]) for task in again.tasks)
+    assert [each.results[0].status for each in (first, second, small)] == ["agrees"] * 3
+    metadata = [each.recording.metadata for each in (first, second, small)]
+    assert {each["run"] for each in metadata} == {saved.folder.name.removesuffix(".unfinished")}
+    assert [each["threads"] for each in metadata] == ["all", "1", "all"]
+    assert metadata[2]["per_class"] == 5
+    assert metadata[2]["dataset_of"] == metadata[0]["dataset_digest"] != metadata[2]["dataset_digest"]
     images = [{sample.images for sample in each.recording.samples} for each in (first, small)]
     assert images == [{12 + 15 + 40 + 41}, {4 * 5}]
-    names = sorted(path.name for path in begun.folder.glob("*-*-*-*.json"))
+    names = sorted(path.name for path in saved.folder.glob("*-*-*-*.json"))
     assert names == [*(f"0-{each}-{process}.json" for each in ("1-keep", "all-default") for process in "01"),
                      "5-all-default-0.json"]  # fmt: skip
-    unfinished.remove(begun)
+    checkpoint.remove(saved)
     with pytest.raises(BadRecord, match="no unfinished recording"):
-        unfinished.newest()
+        checkpoint.newest()
 
 
-def test_under_other_circumstances_it_is_refused_by_name(begun, problems, tmp_path):
-    unfinished.must_be_same(begun, problems)
+def test_under_other_circumstances_it_is_refused_by_name(saved, problems, tmp_path):
+    checkpoint.must_be_same(saved, problems)
     other = {**problems, 5: replace(problems[5], digest="another")}
     with pytest.raises(BadRecord, match=r"dataset_digest of tiny\[5 per class\] was .* and is another; .* start anew"):
-        unfinished.must_be_same(begun, other)
+        checkpoint.must_be_same(saved, other)
     write_kernel(tmp_path / "mine.py", "ANOTHER = 1")
     with pytest.raises(BadRecord, match="source of mine was "):
-        unfinished.must_be_same(begun, problems)
-    (begun.folder / "plan.json").write_text("{}")
+        checkpoint.must_be_same(saved, problems)
+    (saved.folder / "plan.json").write_text("{}")
     with pytest.raises(BadRecord, match=r"plan\.json: cannot be read"):
-        unfinished.newest()
+        checkpoint.newest()
 
 
-def test_of_a_run_of_sizes_the_tiles_are_made_again_and_what_cannot_be_read_is_recorded_again(begun, problems):
-    plan = replace(begun.tasks[0].plan, cells=PREDICT, sizes=(2, 99), configurations=(Configuration(),))
-    begun = unfinished.begin([Task(0, plan)], "drawn", problems)
-    unfinished.finish(begun, problems, lambda *_: None)
-    (begun.folder / "0-all-default-1.json").write_text("[]")
-    for tile in begun.folder.rglob("valid-*.npy"):
+def test_of_a_run_of_sizes_the_tiles_are_made_again_and_what_cannot_be_read_is_recorded_again(saved, problems):
+    plan = replace(saved.tasks[0].plan, cells=PREDICT, sizes=(2, 99), configurations=(Configuration(),))
+    saved = checkpoint.begin([Task(0, plan)], "drawn", problems)
+    checkpoint.finish(saved, problems, lambda *_: None)
+    (saved.folder / "0-all-default-1.json").write_text("[]")
+    for tile in saved.folder.rglob("valid-*.npy"):
         tile.unlink()  # the crash came while it was written, say
-    unfinished.finish(begun, problems, lambda *_: None)
-    (gathered,) = unfinished.recordings(begun, begun.tasks[0], problems[0])
-    assert gathered.verdicts[0].status == "agrees"
-    samples = [each for each in gathered.recording.samples if (each.kernel, each.scope) == ("mine", "predict")]
+    checkpoint.finish(saved, problems, lambda *_: None)
+    (collected,) = checkpoint.recordings(saved, saved.tasks[0], problems[0])
+    assert collected.results[0].status == "agrees"
+    samples = [each for each in collected.recording.samples if (each.kernel, each.scope) == ("mine", "predict")]
     assert {(each.images, each.process) for each in samples} == {(2, 0), (99, 0), (2, 1), (99, 1)}
 
 
@@ -127,7 +125,7 @@ def test_of_a_run_of_sizes_the_tiles_are_made_again_and_what_cannot_be_read_is_r
     ("arguments", "says"), [((), "no unfinished recording to resume"), (("--full",), "takes no other option")]
 )
 def test_what_cannot_be_resumed(arguments, says, tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "LOCAL", tmp_path)
+    monkeypatch.setattr(model, "LOCAL", tmp_path)
     done = CliRunner().invoke(__main__.cli, ["run", "--resume", *arguments])
     assert (done.exit_code, says in done.output) == (2, True)
 
@@ -192,7 +190,7 @@ def test_killed_at_any_moment_and_resumed_to_a_whole_record(place):
         else:
             said, errors = run.communicate(timeout=120)
             assert run.returncode == 0, said + errors
-    record = reading.read(next((place / "local").glob("*.json")))
+    record = reader.read(next((place / "local").glob("*.json")))
     assert Counter(each.process for each in record.of("mine", "predict")) == {0: 3, 1: 3, 2: 3}
     assert not list((place / "local").glob("*.unfinished"))
 

@@ -10,26 +10,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.analysis import checklist, claims, crossover
-from bench.analysis import summary as standing
+from bench.analysis import checklist, claims, crossover, summary
 from bench.kernel import Unavailable
-from bench.probes import gpu_bandwidth as gpu_limit
-from bench.records import model as records
-from bench.records import writer as writing
+from bench.probes import gpu_bandwidth
+from bench.records import model, writer
 from bench.records.sample import GPU_LAUNCH, GPU_READ, Footprint, Sample
-from bench.report import gpu_tables as gpu
-from bench.report import tables
-from bench.runner import checking
-from bench.runner import checkpoint as unfinished
-from bench.runner import collection as gathering
-from bench.runner import executor as entrant
-from bench.runner import memory_pass as footprint
+from bench.report import gpu_tables, tables
+from bench.runner import checking, checkpoint, collection, executor, memory_pass
 from bench.runner.checkpoint import Task
 from bench.runner.scheduler import FULL, PREDICT, Plan
 from bench.task.scopes import WrongAnswer
 from bench.task.verify import check_labels
-from bench.tests.builders import contestant, problem, write_kernel
-from bench.tests.builders_records import KERNEL_FACTS, record, samples
+from bench.tests.builders import problem, spec, write_kernel
+from bench.tests.builders_records import KERNEL_METADATA, record, samples
 
 ON_GPU = """
 import sys, types
@@ -81,7 +74,7 @@ def machine(tmp_path_factory):
     (folder / "nvidia-smi").write_text("#!/bin/sh\nexit 1\n")
     (folder / "nvidia-smi").chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "LOCAL", folder / "local")
+        patch.setattr(model, "LOCAL", folder / "local")
         patch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
         patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         yield folder
@@ -94,14 +87,14 @@ def posed():
 
 def plan(folder, sources, **options):
     paths = [write_kernel(folder / f"{name}.py", source) for name, source in sources.items()]
-    return Plan(tuple(map(contestant, paths)), processes=1, rounds=1, **options)
+    return Plan(tuple(map(spec, paths)), processes=1, rounds=1, **options)
 
 
 def recorded(posed, made):
-    begun = unfinished.begin([Task(0, made)], "drawn", {0: posed})
-    unfinished.finish(begun, {0: posed}, lambda *_: None)
-    (gathered,) = unfinished.recordings(begun, begun.tasks[0], posed)
-    return writing.write([gathered.recording])[0], {each.name: each for each in gathered.verdicts}
+    saved = checkpoint.begin([Task(0, made)], "drawn", {0: posed})
+    checkpoint.finish(saved, {0: posed}, lambda *_: None)
+    (collected,) = checkpoint.recordings(saved, saved.tasks[0], posed)
+    return writer.write([collected.recording])[0], {each.name: each for each in collected.results}
 
 
 # A recording.
@@ -110,12 +103,12 @@ def recorded(posed, made):
 def test_a_gpu_is_recorded_with_its_state_and_without_a_limit_that_cannot_be_measured(machine, posed):
     found, _ = recorded(posed, plan(machine, {"fine": ON_GPU, "slow": ""}, cells=FULL))
     assert (found.gpu_kernels(), found.kernels()) == (["fine@cuda"], ["fine@cuda", "slow"])
-    assert found.facts["gpu_throttled"] == "software power cap"  # of one sample alone
-    assert (found.facts["gpu_clock_mhz"], found.facts["gpu_memory_clock_mhz"]) == (1000, 2000)
-    told = {line.found: line.level for line in checklist.judge(found, reference="slow")}
+    assert found.metadata["gpu_throttled"] == "software power cap"  # of one sample alone
+    assert (found.metadata["gpu_clock_mhz"], found.metadata["gpu_memory_clock_mhz"]) == (1000, 2000)
+    told = {line.found: line.level for line in checklist.review(found, reference="slow")}
     assert told["the GPU was throttled: software power cap"] == "WARN"
     assert "the limit was not measured for it on cuda" in told
-    assert [(each.kernel, each.status) for each in found.absent] == [("limit@gpu", "unavailable")]
+    assert [(each.kernel, each.status) for each in found.not_timed] == [("bound@gpu", "unavailable")]
     assert "end_to_end" in {sample.scope for sample in found.samples if sample.kernel == "fine@cuda"}
 
 
@@ -123,16 +116,16 @@ def test_a_gpu_repeats_the_images_that_no_file_holds_and_one_kernel_at_a_time_ho
     """One that repeats them in another order is caught."""
     log = machine / "log"
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 784 * 2 * 150})())
-    monkeypatch.setattr(entrant, "CROWDED", 784 * 130 * entrant.PER_PIXEL)
+    monkeypatch.setattr(executor, "CROWDED", 784 * 130 * executor.PER_PIXEL)
     spies = {name: ON_GPU + SPY.format(log=str(log), name=name) for name in ("one", "two")}
     sources = {**spies, "wrong": ON_GPU + REPEATS_WRONGLY, "host": ""}
-    found, verdicts = recorded(posed, plan(machine, sources, cells=PREDICT, sizes=(1, 140, 999)))
+    found, results = recorded(posed, plan(machine, sources, cells=PREDICT, sizes=(1, 140, 999)))
     timed = {(each.kernel, each.images) for each in found.samples if each.scope == "predict"}
     for name, sizes in {"one@cuda": {1, 140, 999}, "two@cuda": {1, 140, 999}, "host": {1, 140}}.items():
         assert {images for kernel, images in timed if kernel == name} == sizes
-    assert verdicts["wrong@cuda"].status == "disagrees"
+    assert results["wrong@cuda"].status == "disagrees"
     assert "wrong@cuda" not in {each.kernel for each in found.samples}
-    reasons = {each.kernel: each.reason for each in found.absent}
+    reasons = {each.kernel: each.reason for each in found.not_timed}
     assert "in a file, which would fill over half" in reasons["host at 999 images"]
     held = set()
     for each in log.read_text().split():
@@ -147,15 +140,15 @@ def test_a_gpu_repeats_the_images_that_no_file_holds_and_one_kernel_at_a_time_ho
 def test_the_memory_pass_tells_device_memory_of_who_uses_the_gpu(machine, posed):
     made = plan(machine, {"fine": ON_GPU, "host": ""}, cells=PREDICT, sizes=(10,))
     with checking.handed_over(posed) as folder:
-        footprints, verdicts, absent = footprint.measure(made, folder, posed, lambda *_: None)
+        footprints, results, not_timed = memory_pass.measure(made, folder, posed, lambda *_: None)
     fine, host = footprints
     assert (fine.device_before_bytes, fine.device_temporaries_bytes) == (10_000, 2_000)
     assert (host.device_before_bytes, host.device_temporaries_bytes) == (None, None)
     assert {(each.images, each.not_measured) for each in footprints} == {(10, "")}
     assert tables.memory(footprints).columns[-1] == "temporaries on GPU, MB"
     untold = replace(host, anonymous_before_bytes=None, temporaries_bytes=None)
-    made_of = gathering.memory_recording(made, posed, [fine, untold], verdicts, absent, "a run")
-    assert (made_of.facts["kind"], made_of.facts["run"], made_of.footprints) == ("memory", "a run", [fine])
+    made_of = collection.memory_recording(made, posed, [fine, untold], results, not_timed, "a run")
+    assert (made_of.metadata["kind"], made_of.metadata["run"], made_of.footprints) == ("memory", "a run", [fine])
 
 
 def test_where_the_host_does_not_tell_its_memory_the_gpu_does():
@@ -205,7 +198,7 @@ class Tensor:
         return self._reduced("floats" if self.floats else "amax")
 
     def _reduced(self, kind):
-        assert self.bytes >= gpu_limit.SMALLEST, "a cache might hold it"
+        assert self.bytes >= gpu_bandwidth.SMALLEST, "a cache might hold it"
         Clock.now += self.bytes / RATES[kind]
         return self
 
@@ -231,14 +224,14 @@ class Torch:
 
 @pytest.mark.parametrize("size", [784, 11_316_256, 2**33 + 4])
 def test_bandwidth_is_that_of_the_fastest_pass_over_all_bytes(monkeypatch, size):
-    monkeypatch.setattr(gpu_limit, "_torch", lambda: Torch)
-    monkeypatch.setattr(gpu_limit, "perf_counter", lambda: Clock.now)
-    assert gpu_limit.bandwidth(size) == pytest.approx(4e12, rel=0.01)  # 1 %: the arrival is part of the time
+    monkeypatch.setattr(gpu_bandwidth, "_torch", lambda: Torch)
+    monkeypatch.setattr(gpu_bandwidth, "perf_counter", lambda: Clock.now)
+    assert gpu_bandwidth.bandwidth(size) == pytest.approx(4e12, rel=0.01)  # 1 %: the arrival is part of the time
 
 
 def test_without_a_device_there_is_no_limit():
     with pytest.raises(Unavailable, match="torch"):
-        gpu_limit.bandwidth(10**6)
+        gpu_bandwidth.bandwidth(10**6)
 
 
 BY_KERNEL = {"fine@cuda": {"device": "cuda"}}
@@ -254,19 +247,19 @@ def planted(folder, read_s, launch_s, gpu_s=2e-5, scope="baseline"):
 
 
 @pytest.mark.parametrize(
-    ("read_s", "launch_s", "binds", "share"), [(1e-6, 1e-5, "launching", 0.5), (1.6e-5, 1e-5, "reading", 0.8)]
+    ("read_s", "launch_s", "binds", "share_of_bound"), [(1e-6, 1e-5, "launching", 0.5), (1.6e-5, 1e-5, "reading", 0.8)]
 )
-def test_what_binds_is_the_slower_of_reading_and_launching(read_s, launch_s, binds, share, tmp_path):
+def test_what_binds_is_the_slower_of_reading_and_launching(read_s, launch_s, binds, share_of_bound, tmp_path):
     found = planted(tmp_path, read_s, launch_s)
-    rows = {row.kernel: row for row in standing.standings(found)}
-    assert rows["fine@cuda"].share.value == pytest.approx(share)
-    assert rows["quick"].share.value == pytest.approx(0.25)  # the CPU's kernels keep to the CPU's limit
+    rows = {row.kernel: row for row in summary.summaries(found)}
+    assert rows["fine@cuda"].share_of_bound.value == pytest.approx(share_of_bound)
+    assert rows["quick"].share_of_bound.value == pytest.approx(0.25)  # the CPU's kernels keep to the CPU's limit
     assert f"The GPU's limit, {binds}:" in tables.limit(found, "baseline")
-    assert not [line for line in checklist.judge(found) if "limit was not measured" in line.found]
+    assert not [line for line in checklist.review(found) if "limit was not measured" in line.found]
 
 
 def test_a_gpu_kernel_faster_than_its_limit_fails_the_checklist(tmp_path):
-    (failing,) = [line for line in checklist.judge(planted(tmp_path, 1e-4, 1e-5)) if line.level == "FAIL"]
+    (failing,) = [line for line in checklist.review(planted(tmp_path, 1e-4, 1e-5)) if line.level == "FAIL"]
     assert failing.found == "fine@cuda is at 500% of the limit"
 
 
@@ -275,27 +268,29 @@ def test_the_verdict_on_millions_has_the_gpu_s_own_limit_beside_it(tmp_path):
     renamed = replace(
         found,
         samples=[replace(each, kernel=each.kernel.replace("fine@", "torch_broadcast@")) for each in found.samples],
-        kernel_facts={**found.kernel_facts, "torch_broadcast@cuda": {**KERNEL_FACTS, "device": "cuda"}},
+        kernel_metadata={**found.kernel_metadata, "torch_broadcast@cuda": {**KERNEL_METADATA, "device": "cuda"}},
     )
-    ruling = next(each for each in claims.rulings(renamed) if each.claim == "C3")
-    assert ruling.verdict == "refuted"
-    assert "The GPU's limit, launching one kernel, is at 40,000×" in ruling.why  # 0.4 s / 1e-5 s
+    verdict = next(each for each in claims.verdicts(renamed) if each.claim == "C3")
+    assert verdict.verdict == "refuted"
+    assert "The GPU's limit, launching one kernel, is at 40,000×" in verdict.why  # 0.4 s / 1e-5 s
 
 
 def test_a_gpu_stands_beside_the_fastest_cpu_kernel_in_each_scope(tmp_path):
-    rows = gpu.against_cpu(planted(tmp_path, 1e-6, 1e-5, scope="end_to_end")).rows
+    rows = gpu_tables.against_cpu(planted(tmp_path, 1e-6, 1e-5, scope="end_to_end")).rows
     assert [row[0] for row in rows] == ["end to end, from host memory", "cold: the first call of a process"]
     assert {(row[1], row[3]) for row in rows} == {("quick", "fine@cuda")}
 
 
 def test_what_the_limit_allows_stands_beside_what_was_measured(tmp_path):
     found = planted(tmp_path, 1e-6, 1e-5)
-    assert gpu.allowed([found], None).rows == [
+    assert gpu_tables.allowed([found], None).rows == [
         ("python_loops", "baseline", "108", "400,000×", "40,000×", "20,000×", "fine@cuda")
     ]
     sizes = planted(tmp_path / "sizes", 1e-7, 1e-5, scope="predict")
-    assert [row[1] for row in gpu.allowed([found], sizes).rows] == ["baseline", "predict"]
-    assert gpu.allowed([record(tmp_path / "without", samples(**{"fine@cuda": 1e-5}), (), BY_KERNEL)], None) is None
+    assert [row[1] for row in gpu_tables.allowed([found], sizes).rows] == ["baseline", "predict"]
+    assert (
+        gpu_tables.allowed([record(tmp_path / "without", samples(**{"fine@cuda": 1e-5}), (), BY_KERNEL)], None) is None
+    )
 
 
 def test_the_crossover_is_against_the_fastest_cpu_kernel(tmp_path):
@@ -307,7 +302,7 @@ def test_the_crossover_is_against_the_fastest_cpu_kernel(tmp_path):
         for number in range(3)
     ]
     sizes = record(tmp_path, taken, (), BY_KERNEL, kind="sizes")
-    ((kernel, against, said),) = gpu.crossings(sizes).rows
+    ((kernel, against, said),) = gpu_tables.crossings(sizes).rows
     assert (kernel, against) == ("fine@cuda", "quick")
     assert said == str(crossover.crossover(sizes, "quick", "fine@cuda"))
     assert "between 1 and 100 images" in said

@@ -12,10 +12,9 @@ import psutil
 import pytest
 
 from bench.kernel import ROOT
-from bench.runner import checking
-from bench.runner import configuration as conditions
+from bench.runner import checking, configuration
 from bench.runner.process import MEMORY_LIMIT, Failure, Worker
-from bench.tests.builders import contestant, problem, write_kernel
+from bench.tests.builders import problem, spec, write_kernel
 
 
 def gone(process: int) -> bool:
@@ -51,8 +50,8 @@ def test_a_kernels_children_end_with_it(
 ) -> None:
     path = write_kernel(tmp_path / "parent.py", f"{CHILD}\n{ending}")
     with checking.handed_over(problem()) as folder:
-        verdict = checking.judge(contestant(path), folder, 0, timeout_s)
-    assert (verdict.status, verdict.reason) == (status, reason)
+        result = checking.check_kernel(spec(path), folder, 0, timeout_s)
+    assert (result.status, result.reason) == (status, reason)
     assert gone(int((tmp_path / "child").read_text()))
 
 
@@ -64,7 +63,7 @@ def test_a_worker_outlives_no_parent(tmp_path: Path) -> None:
     with checking.handed_over(problem()) as folder:
         worker = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         assert worker.stdin
-        start = {"do": "start", "contestant": checking.as_json(contestant(path)), "folder": folder, "order": 0}
+        start = {"do": "start", "spec": checking.as_json(spec(path)), "folder": folder, "order": 0}
         worker.stdin.write(json.dumps(start) + "\n")
         worker.stdin.flush()
         while not (tmp_path / "began").exists():
@@ -84,9 +83,9 @@ def predict_l1(images, means):
     return right(images, means) * (len(calls) < 12)
 """
     path = write_kernel(tmp_path / "late.py", late)
-    environment = conditions.environment(conditions.Configuration(), random.Random(0))
+    environment = configuration.environment(configuration.Configuration(), random.Random(0))
     with checking.handed_over(problem()) as folder, Worker(environment, MEMORY_LIMIT) as worker:
-        worker.ask("start", 100, contestant=checking.as_json(contestant(path)), folder=folder, order=0)
+        worker.ask("start", 100, spec=checking.as_json(spec(path)), folder=folder, order=0)
         worker.ask("prepare", 100)
         assert set(worker.ask("verify", 100, seed=1)["correct"]) == {"l1", "l2"}
         for scope, distance in (("mean", "-"), ("predict", "l1"), ("baseline", "l1"), ("end_to_end", "l2")):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bench import stats
 from bench.analysis import claims
 from bench.task import margins as evidence
-from bench.task.problem import pose
+from bench.task.problem import make_problem
 from bench.tests.builders import digits, problem
 
 DISTANCES = st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=1, max_size=5).map(np.array)
@@ -68,13 +68,13 @@ def flat(*levels):
 
 
 def signed(train, valid):
-    return evidence.signed_labels(pose(digits(train, valid))).tolist()
+    return evidence.signed_labels(make_problem(digits(train, valid))).tolist()
 
 
 def test_without_abs_only_the_sum_of_an_image_counts():
     cross, frame = np.array([[[200, 0], [0, 200]]]), np.array([[[0, 100], [100, 0]]])
     mirrored = np.array([[[0, 200], [200, 0]]])  # like the frame in every pixel, like the cross in its sum
-    posed = pose(digits([cross, frame], [mirrored, frame]))
+    posed = make_problem(digits([cross, frame], [mirrored, frame]))
     assert evidence.signed_labels(posed).tolist() == [0, 1]
     assert posed.answers["l1"].labels.tolist() == [1, 1]
 
@@ -106,7 +106,7 @@ def test_the_signed_answer_is_the_nearest_fraction(seed, classes):
 @pytest.mark.parametrize("classes", [2, 3])
 def test_what_a_record_keeps(classes):
     posed = problem(classes=classes)
-    found = evidence.facts(posed)
+    found = evidence.metadata(posed)
     right = {key: posed.answers[key].labels == posed.actual for key in ("l1", "l2")}
     for key in ("l1", "l2"):
         parts = [f"{right[key][posed.actual == c].sum()}/{n}" for c, n in enumerate(posed.valid_counts)]
@@ -127,7 +127,7 @@ def test_the_change_of_the_margin_is_under_l2_less_under_l1():
     # On images of two pixels L2 sees the one large difference that L1 sees only in the sum of both.
     train = [np.array([[[0, 0]]]), np.array([[[100, 100]]])]
     valid = [np.array([[[0, 90]]] * 4), np.array([[[100, 10]]] * 4)]
-    found = evidence.facts(pose(digits(train, valid)))
+    found = evidence.metadata(make_problem(digits(train, valid)))
     l1 = (110 - 90) / (110 + 90)  # of [0, 90]: 90 from the first mean, 110 from the second
     l2 = ((100**2 + 10**2) ** 0.5 - 90) / ((100**2 + 10**2) ** 0.5 + 90)
     assert (found["margin_l1"], found["margin_l2"]) == (pytest.approx(l1), pytest.approx(l2))
@@ -137,16 +137,16 @@ def test_the_change_of_the_margin_is_under_l2_less_under_l1():
 
 
 def test_five_images_are_too_few_for_an_interval():
-    few = evidence.facts(pose(digits([flat(1), flat(9)], [flat(1, 2, 3), flat(9, 8)])))
+    few = evidence.metadata(make_problem(digits([flat(1), flat(9)], [flat(1, 2, 3), flat(9, 8)])))
     assert not {"margin_change_low", "margin_change_high", "margin_change_level"} & few.keys()
     assert "margin_change" in few
-    enough = evidence.facts(pose(digits([flat(1), flat(9)], [flat(1, 2, 3), flat(9, 8, 7)])))
+    enough = evidence.metadata(make_problem(digits([flat(1), flat(9)], [flat(1, 2, 3), flat(9, 8, 7)])))
     assert enough["margin_change_level"] == pytest.approx(1 - 2 / 64)
 
 
 @pytest.mark.real_digits
 def test_the_documents_digits(real_digits):
-    found = evidence.facts(pose(real_digits))
+    found = evidence.metadata(make_problem(real_digits))
     assert real_digits.digest == claims.MNIST_SAMPLE
     assert {key: found[key] for key in found if key.startswith(("exact", "only"))} == {
         "exact_l1": "926/1010, 1013/1028",

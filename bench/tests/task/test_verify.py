@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import data
-from bench import kernel as kernels
+from bench import kernel
 from bench.task import problem as problems
-from bench.task import scopes as workload
+from bench.task import scopes
 from bench.task.scopes import WrongAnswer
 from bench.task.verify import MEAN_BOUND, Findings, check_means, verify
-from bench.tests.builders import contestant, digits, noise, problem, verified, write_kernel
+from bench.tests.builders import digits, noise, problem, spec, verified, write_kernel
 from bench.tests.wrong_kernels import ANSWERS, HALF, WRONG
 
 
@@ -20,7 +20,7 @@ from bench.tests.wrong_kernels import ANSWERS, HALF, WRONG
 def drawn() -> problems.Problem:
     """All drawn validation digits, and every eighth of the training."""
     every = data.load("drawn")
-    return problems.pose(digits([stack[::8] for stack in every.train], list(every.valid)))
+    return problems.make_problem(digits([stack[::8] for stack in every.train], list(every.valid)))
 
 
 def refusal(path: Path, posed: problems.Problem) -> str:
@@ -93,7 +93,7 @@ def test_l2_may_be_absent(tmp_path: Path) -> None:
 def test_ties_may_go_either_way(tmp_path: Path) -> None:
     """An exact tie is too close to call, and so a kernel that answers the highest index is right as well."""
     same = noise().train[0]
-    posed = problems.pose(digits([same, same], [same[:3], same[3:]]))
+    posed = problems.make_problem(digits([same, same], [same[:3], same[3:]]))
     assert posed.answers["l1"].labels.tolist() == [0] * 12
     assert posed.answers["l1"].too_close == 12
     last = "def predict_l1(images, means):\n    return [len(means) - 1] * len(images)"
@@ -103,7 +103,7 @@ def test_ties_may_go_either_way(tmp_path: Path) -> None:
 def test_a_mismatch_names_the_image_the_distances_and_the_margin(tmp_path: Path) -> None:
     black, white = np.zeros((1, 2, 2)), np.full((1, 2, 2), 255)
     grey = np.full((1, 2, 2), 51)
-    posed = problems.pose(digits([black, white], [black, np.concatenate([white, grey])]))
+    posed = problems.make_problem(digits([black, white], [black, np.concatenate([white, grey])]))
     dark = "def predict_l1(images, means):\n    return (images[:, 0, 0] > 0).astype(int)"
     assert refusal(write_kernel(tmp_path / "dark.py", dark), posed) == (
         "l1: 1 of 3 images differ from the exact answer; valid/5/0001.png was called 5 (exact distance 0.8000000), "
@@ -114,9 +114,9 @@ def test_a_mismatch_names_the_image_the_distances_and_the_margin(tmp_path: Path)
 def test_what_was_learnt_of_a_wrong_kernel_is_kept(tmp_path: Path) -> None:
     posed, findings = problem(), Findings()
     path = write_kernel(tmp_path / "swapped.py", WRONG["swapped"][0])
-    work = workload.prepare(kernels.load(contestant(path)), "cpu", posed)
+    prepared = scopes.prepare(kernel.load(spec(path)), "cpu", posed)
     with pytest.raises(WrongAnswer):
-        verify(work, 0, findings)
+        verify(prepared, 0, findings)
     right = posed.correct(posed.answers["l1"].labels)
     assert findings.correct == {"l1": [n - k for n, k in zip(posed.valid_counts, right, strict=True)]}
     assert findings.mean_error is not None

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.task import problem as problems
-from bench.task import scopes as workload
+from bench.task import problem, scopes
 from bench.task.verify import Findings, verify
 
 LADDER = Path(__file__).resolve().parents[1]
@@ -29,9 +28,9 @@ def imported(name: str) -> ModuleType:
     return module
 
 
-def proven(kernel: Any, posed: problems.Problem, seed: int = 1) -> Findings:
+def proven(kernel: Any, posed: problem.Problem, seed: int = 1) -> Findings:
     """Put a kernel to the project's own proof, on the CPU's memory."""
     findings = Findings()
-    verify(workload.prepare(kernel, "cpu", posed), seed, findings)
+    verify(scopes.prepare(kernel, "cpu", posed), seed, findings)
     assert set(findings.correct) == {"l1", "l2"}
     return findings

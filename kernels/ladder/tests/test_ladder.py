@@ -32,7 +32,7 @@ TORCH_ITSELF = "ignore:`torch.jit.script_method` is deprecated:DeprecationWarnin
 
 def load(name: str) -> ModuleType:
     try:
-        return kernels.load(builders.contestant(LADDER / f"{name}.py"))  # type: ignore[return-value]
+        return kernels.load(builders.spec(LADDER / f"{name}.py"))  # type: ignore[return-value]
     except kernels.Unavailable as reason:
         pytest.skip(f"{name} is unavailable: {reason}")
 
@@ -55,22 +55,22 @@ def output(code: str, *arguments: object, **environment: str) -> Any:
 # --- every rung
 
 
-@pytest.mark.parametrize("contestant", CONTESTANTS, ids=lambda each: each.name)
+@pytest.mark.parametrize("spec", CONTESTANTS, ids=lambda each: each.name)
 @pytest.mark.parametrize("shape", [(5, 7), (31, 3)], ids=str)
 @pytest.mark.filterwarnings(TORCH_ITSELF)
-def test_other_sizes_and_three_classes(contestant: kernels.Contestant, shape: tuple[int, int]) -> None:
+def test_other_sizes_and_three_classes(spec: kernels.KernelSpec, shape: tuple[int, int]) -> None:
     height, width = shape
     posed = builders.problem(classes=3, train=13, valid=20, height=height, width=width)
     try:
-        verified = verified_in_process(contestant, posed)
+        verified = verified_in_process(spec, posed)
     except kernels.Unavailable as reason:
         pytest.skip(str(reason))
     assert verified.offers("l2")
 
 
-@pytest.mark.parametrize("contestant", CONTESTANTS, ids=lambda each: each.name)
-def test_captions_fit_a_chart(contestant: kernels.Contestant) -> None:
-    assert 20 < len(contestant.caption) <= 110
+@pytest.mark.parametrize("spec", CONTESTANTS, ids=lambda each: each.name)
+def test_captions_fit_a_chart(spec: kernels.KernelSpec) -> None:
+    assert 20 < len(spec.caption) <= 110
 
 
 # --- streaming
@@ -81,8 +81,8 @@ from pathlib import Path
 import numpy as np
 from bench import kernel
 from bench.probes import host_memory as memory
-from bench.tests.builders import contestant
-stack = kernel.load(contestant(Path(sys.argv[1])))
+from bench.tests.builders import spec
+stack = kernel.load(spec(Path(sys.argv[1])))
 images = np.load(sys.argv[2], mmap_mode="r")
 images = images.view(np.ndarray)
 def baseline(images):
@@ -200,9 +200,9 @@ from pathlib import Path
 import numpy as np
 from bench import kernel
 from bench.task import oracle
-from bench.tests.builders import contestant
+from bench.tests.builders import spec
 workers = json.loads(sys.argv[2])
-stack = kernel.load(contestant(Path(sys.argv[1])))
+stack = kernel.load(spec(Path(sys.argv[1])))
 stack.client.wait_for_workers(2, timeout=60)
 rng = np.random.default_rng(0)
 train = [rng.integers(0, top, (9000, 28, 28), dtype=np.uint8) for top in (250, 256)]
@@ -283,8 +283,8 @@ LOADED = """
 import sys
 from pathlib import Path
 from bench import kernel
-from bench.tests.builders import contestant
-kernel.load(contestant(Path(sys.argv[1])))
+from bench.tests.builders import spec
+kernel.load(spec(Path(sys.argv[1])))
 print("true" if "distributed" in sys.modules else "false")
 """
 

@@ -8,14 +8,13 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from bench import code_size as source
-from bench import formatting as units
+from bench import code_size, formatting
 from bench.analysis import checklist
 from bench.analysis.claims import TUTORIAL_CPU, TUTORIAL_GPU
-from bench.analysis.summary import Standing, standings
+from bench.analysis.summary import Summary, summaries
 from bench.kernel import REFERENCE
 from bench.report.charts import Drawing, NotDrawn, style
-from bench.report.selection import Case
+from bench.report.selection import Selection
 
 RIVALS = (TUTORIAL_CPU, TUTORIAL_GPU, "numpy_broadcast")  # the first that was recorded stands beside the reference
 TITLES = {
@@ -38,33 +37,33 @@ class Exhibit:
     steps: dict[str, list[str]]
     tokens: int
     lines: int
-    standing: Standing
+    summary: Summary
     stale: bool
 
     @property
     def per_image(self) -> str:
-        return f"{self.standing.seconds / self.standing.images * 1e9:,.0f} ns"
+        return f"{self.summary.seconds / self.summary.images * 1e9:,.0f} ns"
 
 
-def draw(case: Case) -> Drawing:
+def draw(selection: Selection) -> Drawing:
     """Draw the reference beside the tutorial's own expressions, step by step.
 
     Raises:
         NotDrawn: no kernel that broadcasts was recorded, or a file of the two is not here.
         BadRecord: the record's checklist FAILs.
     """
-    checklist.must_not_fail(case.speed)
-    found = {each.kernel: each for each in standings(case.speed)}
+    checklist.must_not_fail(selection.speed)
+    found = {each.kernel: each for each in summaries(selection.speed)}
     rival = next((name for name in RIVALS if name in found), None)
     if rival is None:
         raise NotDrawn(f"none of {', '.join(RIVALS)} was recorded; python -m bench run records them")
-    pair = [_exhibit(case, found[name]) for name in (REFERENCE, rival)]
+    pair = [_exhibit(selection, found[name]) for name in (REFERENCE, rival)]
     instead = "" if rival == TUTORIAL_CPU else f"; {TUTORIAL_CPU} was not recorded, so {rival} stands in for it"
     with style.drawing():
         rows = [max(len(each.steps[step]) for each in pair) for step in TITLES]
         height = TOP + sum(LEADING * lines + 37 for lines in rows) + 96 + style.FOOT
         legend = f"Proven to give the same label to every image{instead}"
-        figure = style.card("The same computation, twice", legend, case.speed, height)
+        figure = style.card("The same computation, twice", legend, selection.speed, height)
         axes = style.sheet(figure)
         y = float(TOP)
         for number, (step, lines) in enumerate(zip(TITLES, rows, strict=True), 1):
@@ -73,26 +72,26 @@ def draw(case: Case) -> Drawing:
                 _card(axes, x, y + 7, each.steps[step], LEADING * lines + 10)
             y += LEADING * lines + 37
         for x, each in zip(COLUMNS, pair, strict=True):
-            axes.text(x, TOP - 32, each.standing.kernel, family=style.MONO, fontsize=12, weight="bold")
-            axes.add_patch(Rectangle((x, TOP - 26), SPAN, 3, color=style.colour(each.standing.kernel)))
+            axes.text(x, TOP - 32, each.summary.kernel, family=style.MONO, fontsize=12, weight="bold")
+            axes.add_patch(Rectangle((x, TOP - 26), SPAN, 3, color=style.colour(each.summary.kernel)))
             _costs(axes, x, y + 10, each)
         axes.text(style.WIDTH / 2, y + 75, _comparison(pair), fontsize=12, weight="bold", ha="center")
-    facts = case.speed.facts
-    where = f"on {facts['dataset']}, timed on {facts['cpu_model_name']}, {facts['cpu_count']} cores"
+    metadata = selection.speed.metadata
+    where = f"on {metadata['dataset']}, timed on {metadata['cpu_model_name']}, {metadata['cpu_count']} cores"
     caption = f"Loops and broadcasting side by side, step by step, {where}{instead}."
-    alt = " ".join(f"{each.standing.kernel}: {_said(each)}." for each in pair)
-    return Drawing(figure, caption, f"{alt} {pair[1].standing.kernel} is {_comparison(pair)}.")
+    alt = " ".join(f"{each.summary.kernel}: {_said(each)}." for each in pair)
+    return Drawing(figure, caption, f"{alt} {pair[1].summary.kernel} is {_comparison(pair)}.")
 
 
-def _exhibit(case: Case, standing: Standing) -> Exhibit:
-    path = case.file(standing.kernel)
-    code = source.code(path) if path else None
+def _exhibit(selection: Selection, summary: Summary) -> Exhibit:
+    path = selection.file(summary.kernel)
+    code = code_size.code(path) if path else None
     if code is None:
-        raise NotDrawn(f"the file of {standing.kernel} is not in this checkout; name it with --kernel FILE")
+        raise NotDrawn(f"the file of {summary.kernel} is not in this checkout; name it with --kernel FILE")
     lines = {each.name: _set(each.lines) for each in code.steps}
-    facts = case.speed.kernel_facts.get(standing.kernel, {})
-    counts = int(facts.get("code_tokens", code.tokens)), int(facts.get("code_lines", code.lines))
-    return Exhibit({step: lines.get(step, []) for step in TITLES}, *counts, standing, case.stale(standing.kernel))
+    metadata = selection.speed.kernel_metadata.get(summary.kernel, {})
+    counts = int(metadata.get("code_tokens", code.tokens)), int(metadata.get("code_lines", code.lines))
+    return Exhibit({step: lines.get(step, []) for step in TITLES}, *counts, summary, selection.stale(summary.kernel))
 
 
 def _set(lines: Sequence[str]) -> list[str]:
@@ -131,7 +130,7 @@ def _costs(axes: Axes, x: float, y: float, exhibit: Exhibit) -> None:
     """What a kernel costs, in three numbers, each with what it is."""
     costs = (
         (f"{exhibit.tokens}", f"tokens, in {exhibit.lines} lines"),
-        (exhibit.standing.median, f"for {exhibit.standing.images:,} images"),
+        (exhibit.summary.median, f"for {exhibit.summary.images:,} images"),
         (exhibit.per_image, "per image"),
     )
     for left, (value, meaning) in zip((x, x + 90, x + 182), costs, strict=True):
@@ -143,12 +142,12 @@ def _costs(axes: Axes, x: float, y: float, exhibit: Exhibit) -> None:
 
 def _comparison(pair: list[Exhibit]) -> str:
     """Return how the second compares with the first, with the confidence interval where there is one."""
-    second, interval = pair[1].standing, pair[1].standing.interval
-    share = pair[1].tokens / pair[0].tokens
-    return f"{units.ratio(second.speedup)} as fast{f' ({interval})' if interval else ''}, in {share:.0%} of the tokens"
+    second, interval = pair[1].summary, pair[1].summary.interval
+    share_of_bound = pair[1].tokens / pair[0].tokens
+    return f"{formatting.ratio(second.speedup)} as fast{f' ({interval})' if interval else ''}, in {share_of_bound:.0%} of the tokens"
 
 
 def _said(exhibit: Exhibit) -> str:
     stale = ", stale: its source has changed since" if exhibit.stale else ""
-    time = f"{exhibit.standing.median} for {exhibit.standing.images:,} images, {exhibit.per_image} per image"
+    time = f"{exhibit.summary.median} for {exhibit.summary.images:,} images, {exhibit.per_image} per image"
     return f"{exhibit.tokens} tokens in {exhibit.lines} lines, {time}{stale}"

@@ -1,7 +1,7 @@
 """Every metadata key of a record: its unit and its meaning, in one table.
 
 Writer and reader take their keys from it, and so do the tables of results/README.md, which
-`python -m bench.records.metadata` writes anew.
+`python -m bench.records.keys` writes anew.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from bench import files
 from bench.kernel import ROOT
 
 README = ROOT / "results" / "README.md"
-BEGIN, END = "<!-- keys: written by python -m bench.records.metadata -->", "<!-- end of keys -->"
+BEGIN, END = "<!-- keys: written by python -m bench.records.keys -->", "<!-- end of keys -->"
 Of = Literal["sample", "memory", "kernel", "broadcast", "record", "digits"]
 HEADINGS: dict[Of, str] = {
     "sample": "Of a sample",
@@ -159,7 +159,7 @@ KEYS = (
     Key("pyperf_version", "record", "", "likewise"),
     Key("threadpoolctl_version", "record", "", "likewise"),
     Key("commit", "record", "", "of this repository; `-modified` where tracked files differed from it"),
-    Key("absent", "record", "", "JSON list of the kernels without samples: `kernel`, `status` (`unavailable`, "
+    Key("not_timed", "record", "", "JSON list of the kernels without samples: `kernel`, `status` (`unavailable`, "
         "`disagrees`, `broken`, `not measured`), `reason`, without the folders of any path"),
     Key("schema", "record", "", "version of these keys, 2"),
     Key("date", "record", "", "UTC, ISO 8601"),
