@@ -1,7 +1,7 @@
-# `make bench` and `make test` are the two commands. Both set up .venv first, which is not repeated when nothing changed.
+# `make bench` and `make test` are the two main commands. Both set up .venv first, unless nothing has changed.
 # ARGS is passed on: make bench ARGS="--kernel mine.py", make test ARGS="-k oracle".
 #
-# On Linux, torch from the public index brings CUDA. Two other choices, kept until `make clean`:
+# On Linux, torch from the public index brings CUDA. There are two other choices, kept until `make clean`:
 #   make setup TORCH=none             no torch, so its kernels are unavailable
 #   make setup TORCH_INDEX=ADDRESS    torch from another index, such as the CPU-only one on PyTorch's install page
 # Another Python: make setup PYTHON=python3.12
@@ -11,47 +11,47 @@ pip_install := .venv/bin/python -m pip install
 
 .PHONY: bench bench-all test setup setup-all lint clean
 
-# The main job: check every kernel, time them, draw the charts, print the tables, write the page.
+# Verify the kernels, time them, draw the charts, print the tables, write the page.
 bench: setup
 	.venv/bin/python -m bench run $(ARGS)
 
-# The same with the whole ladder of kernels, and what these need.
+# The same with all kernels of the ladder, and the libraries that they need.
 bench-all: setup-all
 	.venv/bin/python -m bench run --ladder $(ARGS)
 
-# The test suite, on all cores; with the real digits where MNIST_SAMPLE names them.
+# Run the tests on all cores. They also use the real digits if MNIST_SAMPLE names them.
 test: setup
 	.venv/bin/python -m pytest -n auto --dist worksteal $(ARGS)
 
-# An environment with the versions that constraints.txt names.
+# Make an environment with the versions in constraints.txt.
 setup: .venv/done
 
-# That, and the libraries of the ladder's kernels.
+# Also install the libraries that the ladder's kernels need.
 setup-all: .venv/ladder
 
-# The linters and the type checker.
+# Run the linters and the type checker.
 lint: setup
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
 
-# Remove what can be made again. Measurements stay: results/local and bench.json.
+# Remove all that can be made again. Measurements stay: results/local and bench.json.
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 
-# The set-up. Its last act is to write .venv/done. Where that file is missing, the set-up starts from the beginning; so
-# it does for another choice of torch, and where the environment's Python is gone.
+# The set-up writes .venv/done last. It starts from the beginning if that file is missing, if another torch is chosen,
+# or if the environment's Python is gone.
 torch := $(or $(TORCH),$(TORCH_INDEX),$(shell cat .venv/torch 2>/dev/null),default)
 ifneq ($(filter-out none,$(TORCH)),)
-$(error TORCH can only be none; another index is named by TORCH_INDEX=ADDRESS)
+$(error TORCH can only be none; name another index with TORCH_INDEX=ADDRESS)
 endif
 ifeq ($(torch),none)
 size := without torch
 install = $(pip_install) -c constraints.txt -e ".[dev]"
 else
-size := and for torch 0.2 GB (for the CPU alone) to 2.7 GB (with CUDA); TORCH=none does without, TORCH_INDEX=ADDRESS
+size := and for torch 0.2 GB (for the CPU alone) to 2.7 GB (with CUDA); TORCH=none omits torch, TORCH_INDEX=ADDRESS
 size += takes it from another index
 install = $(pip_install) -c constraints.txt -e ".[torch,dev]"
 endif
@@ -70,10 +70,10 @@ $(shell test -x .venv/bin/python && test '$(torch)' = "$$(cat .venv/torch 2>/dev
 	$(pip_install) -c constraints.txt -e ".[ladder]"
 	@touch $@
 
-# Refusals of one sentence, before anything is made. A Python of any age must be able to answer these questions.
+# Refuse an unsuitable Python in one sentence, before anything is made. Every old Python must be able to run this code.
 define refuse
 version=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || { \
-	echo "No Python answers to $(PYTHON): install Python 3.11 or newer, or name one," \
+	echo "There is no Python called $(PYTHON): install Python 3.11 or newer, or name one," \
 		"as in make setup PYTHON=python3.12." >&2; exit 1; }; \
 $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	echo "$(PYTHON) is Python $$version, but this needs 3.11 or newer: install one and name it," \

@@ -1,4 +1,4 @@
-"""Options and fixtures that join data, kernels and bench. No logic of its own."""
+"""Options and fixtures that join data, kernels and bench."""
 
 import os
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 
 import data
 from bench import kernel
-from bench.cli import digits as chosen
+from bench.cli.digits import per_class_of, problem_of_first
 from bench.runner.in_process import Verified, verified_in_process
 from bench.task.problem import Problem
 from data import Digits
@@ -23,16 +23,16 @@ def number_from_1(text: str) -> int:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("the benchmark")
-    group.addoption("--data", default="auto", help="auto, mnist_sample, drawn, or a folder or archive of PNG files")
-    group.addoption("--per-class", type=number_from_1, help="only the first so many images of each class")
-    group.addoption("--kernels", default="", help="A,B: only these kernels; NAME alone means all of its devices")
-    group.addoption("--ladder", action="store_true", help="also every kernel of kernels/ladder/")
-    group.addoption("--kernel", action="append", default=[], type=Path, help="also the kernel in this file")
+    group.addoption("--data", default="auto", help="auto, mnist_sample, drawn, or a folder or archive of PNG files.")
+    group.addoption("--per-class", type=number_from_1, help="Use only the first N images of each class.", metavar="N")
+    group.addoption("--kernels", default="", help="Test only kernels A,B; NAME alone means all of its devices.")
+    group.addoption("--ladder", action="store_true", help="Also test every kernel of kernels/ladder/.")
+    group.addoption("--kernel", action="append", default=[], type=Path, help="Also test the kernel in this file.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.benchmark_only and getattr(config.option, "dist", "no") != "no":
-        raise pytest.UsageError("--benchmark-only times one kernel at a time: leave out -n and --dist")
+        raise pytest.UsageError("--benchmark-only times one kernel at a time. Leave out -n and --dist.")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -44,10 +44,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if names := [name.strip() for name in option.kernels.split(",") if name.strip()]:
             specs = kernel.select(specs, [*names, *(path.stem for path in option.kernel)])
         elif not option.ladder:
-            specs = [each for each in specs if not each.on_ladder]
+            specs = [spec for spec in specs if not spec.on_ladder]
     except kernel.UnknownKernel as error:
         raise pytest.UsageError(str(error)) from error
-    metafunc.parametrize("verified", specs, ids=[each.name for each in specs], indirect=True, scope="session")
+    metafunc.parametrize("verified", specs, ids=[spec.name for spec in specs], indirect=True, scope="session")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -58,30 +58,30 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, object]) -> Non
 
 @pytest.fixture(scope="session")
 def problem_of(pytestconfig: pytest.Config) -> Callable[[kernel.KernelSpec], Problem]:
-    """Return what solves a kernel's data set exactly: the digits that `--data` names, or the first of each class."""
+    """Return a function from a kernel to its exactly solved problem: all digits of `--data`, or a small data set."""
     option = pytestconfig.option
     try:
         digits = data.load(option.data)
-        solved = cache(lambda per_class: chosen.pose_first(digits, per_class))
-        return lambda spec: solved(chosen.per_class_of(spec, digits, option.per_class))
+        solved = cache(lambda per_class: problem_of_first(digits, per_class))
+        return lambda spec: solved(per_class_of(spec, digits, option.per_class))
     except data.DataError as error:
         pytest.exit(str(error), returncode=2)
 
 
 @pytest.fixture(scope="session")
 def verified(request: pytest.FixtureRequest, problem_of: Callable[[kernel.KernelSpec], Problem]) -> Verified:
-    """One kernel, verified in this process: a test that asks for it cannot run with a wrong one."""
+    """One kernel, verified in this process: a test that uses this fixture never runs with a wrong kernel."""
     try:
         return verified_in_process(request.param, problem_of(request.param))
-    except SystemExit as error:  # which would end pytest, and with it the other kernels
+    except SystemExit as error:  # it would end pytest, and with it the tests of the other kernels
         raise RuntimeError(f"{request.param.name} called sys.exit({error.code})") from error
-    except kernel.Unavailable as reason:
-        pytest.skip(f"{request.param.name} is unavailable: {reason}")
+    except kernel.Unavailable as error:
+        pytest.skip(f"{request.param.name} is unavailable: {error}")
 
 
 @pytest.fixture(scope="session")
 def real_digits() -> Digits:
     """The digits that the environment variable MNIST_SAMPLE names."""
     if not os.environ.get("MNIST_SAMPLE"):
-        pytest.skip("MNIST_SAMPLE does not name the real digits")
+        pytest.skip("MNIST_SAMPLE is not set")
     return data.load("auto")

@@ -1,1 +1,1 @@
-"""The court: what a kernel is, the exact answer, the check, the clock, the record, the pictures."""
+"""The harness: what a kernel is, the exact answer, verification, the clock, records, analysis and the report."""

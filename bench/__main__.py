@@ -19,9 +19,9 @@ class BadInput(click.ClickException):
 
 
 class Commands(click.Group):
-    """The group of commands. A command's module is imported when it is asked for, so that listing kernels is fast.
+    """The commands. Only the module of the command that runs is imported, so that listing kernels is fast.
 
-    The project's own errors of input become one message and exit status 2.
+    The project's own errors about input become one message and exit status 2.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -43,18 +43,18 @@ class Commands(click.Group):
             if isinstance(error, (UnknownKernel, BadRecord, DataError)):
                 raise BadInput(str(error)) from error
             if isinstance(error, OSError) and error.filename and not isinstance(error, BrokenPipeError):
-                raise BadInput(f"{error.filename}: {error.strerror}; name or free another place") from error
+                raise BadInput(f"{error.filename}: {error.strerror}; name another file or free some space") from error
             raise
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def cli() -> None:
-    """Compare loops with broadcasting: every kernel's answer is verified, then the kernels are timed in pairs."""
+    """Compare loops with broadcasting. Kernels are verified, then timed side by side."""
 
 
 def main() -> None:
-    """Run a command. Exit status: 0 done and right, 1 a kernel failed, 2 bad input or usage, 130 interrupted."""
-    for name in ("SIGTERM", "SIGHUP"):  # so that what is temporary goes, as with Ctrl-C
+    """Run a command. Exit status: 0 success, 1 a kernel failed, 2 bad input or usage, 130 interrupted."""
+    for name in ("SIGTERM", "SIGHUP"):  # exit, so that temporary files are removed as after Ctrl-C
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
     try:
@@ -63,7 +63,7 @@ def main() -> None:
         error.show()
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; nothing half-written is left behind.", err=True)
+        click.echo("Interrupted. No file is left half-written.", err=True)
         status = 130
     sys.exit(status)
 

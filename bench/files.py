@@ -1,4 +1,4 @@
-"""The one place that writes files: whole or not at all. It needs the standard library alone."""
+"""Writing files: each is written whole or not at all. This module needs only the standard library."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Yield another path to write to, which becomes `path` if all goes well and is removed if not."""
+    """Yield a temporary path to write to. It becomes `path` on success, and is removed on an error."""
     partial = path.with_name(f".{path.name}")
     try:
         yield partial
@@ -21,7 +21,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def unused(folder: Path, suffix: str) -> Path:
-    """Return a path in the folder, named by the time in UTC, that is not taken."""
+    """Return a path in the folder that does not exist yet, named by the time in UTC."""
     stem, copies = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}", 1  # noqa: UP017  an older Python reads this too
     path = folder / f"{stem}{suffix}"
     while path.exists():

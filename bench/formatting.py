@@ -1,4 +1,4 @@
-"""Numbers and tables as a person reads them. Inside the project seconds are seconds and ratios are plain numbers."""
+"""Numbers and tables as text. Everywhere else in the project seconds are seconds and ratios are plain numbers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ def interval(low: float, high: float, level: float | None = None, show: Callable
     return f"{show(low)} to {show(high)}" + (f", {level:.1%} CI" if level else "")
 
 
-def share_of_bound(part: float) -> str:
-    """Return a part of the limit: 0.01%, 2.9%, 81.4%."""
-    return f"{100 * part:.{1 if part >= 0.001 else 2}f}%"
+def share_of_bound(share: float) -> str:
+    """Return a share of the bandwidth bound: 0.01%, 2.9%, 81.4%."""
+    return f"{100 * share:.{1 if share >= 0.001 else 2}f}%"
 
 
 def size(count: int) -> str:
@@ -49,17 +49,14 @@ def _three_digits(value: float) -> str:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: columns, rows, and which of the columns hold numbers and are set to the right.
-
-    It is the same in a terminal, in a README and on a page.
-    """
+    """A table for a terminal, a README or a page; `right` names the columns that are aligned to the right."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     right: Sequence[str] = ()
 
     def __rich__(self) -> "Table":
-        """Return what a terminal shows."""
+        """Return the table as a terminal shows it."""
         from rich import box
         from rich.table import Table
 
@@ -71,7 +68,7 @@ class Grid:
         return table
 
     def markdown(self) -> str:
-        """Return what a README or a pull request shows."""
-        ruler = ["---:" if column in self.right else "---" for column in self.columns]
-        lines = (self.columns, ruler, *self.rows)
-        return "\n".join(f"| {' | '.join(cell.replace('|', '∣') for cell in line)} |" for line in lines)
+        """Return the table as Markdown."""
+        alignment = ["---:" if column in self.right else "---" for column in self.columns]
+        rows = (self.columns, alignment, *self.rows)
+        return "\n".join(f"| {' | '.join(text.replace('|', '∣') for text in row)} |" for row in rows)

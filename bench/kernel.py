@@ -1,4 +1,4 @@
-"""What a kernel is, which exist, and why one is unavailable. Listing them imports none of them."""
+"""What a kernel is, which kernels exist, and why one is unavailable. Listing them imports none of them."""
 
 import ast
 import importlib.util
@@ -30,15 +30,15 @@ class Kernel(Protocol):
 
 
 class Unavailable(Exception):
-    """The kernel cannot run here, through no fault of its own; the message says why."""
+    """The kernel cannot run here, through no fault of its own. The message says why."""
 
 
 class BrokenKernel(Exception):
-    """The file does not keep the contract."""
+    """The kernel's file does not keep the contract."""
 
 
 class UnknownKernel(Exception):
-    """A name or file on the command line that is no kernel."""
+    """A name or a file on the command line is no kernel."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class KernelSpec:
         path: the kernel's file; its stem is the kernel's name.
         device: one of the kernel's DEVICES.
         caption: the first line of its docstring.
-        packages: top-level packages that its first-level imports name.
-        images: the kernel's IMAGES: the images of each class in the small data set that it asks for; 0 is all.
-        rung: whether it belongs to the ladder, `kernels/ladder/`, which is timed on request.
-        after, why: the kernel that it climbs from and what makes the difference, where its docstring has a sentence
-            "After NAME: why."; "" where it has none.
-        peer: whose own solution it is, where its docstring has a sentence "Peer: whose."
+        packages: top-level packages that the file imports unconditionally.
+        images: its IMAGES, the images of each class in the small data set that it asks for; 0 for all.
+        on_ladder: whether it is in `kernels/ladder/`, which is timed on request.
+        after, why: from a sentence "After NAME: why." of its docstring, the kernel before it on the ladder and what
+            makes the difference; "" without such a sentence.
+        peer: from a sentence "Peer: whose.", whose own solution it is; "" without one.
     """
 
     name: str
@@ -75,51 +75,50 @@ class KernelSpec:
 
 
 def discover(extra: Iterable[Path] = ()) -> list[KernelSpec]:
-    """Return every contestant of `kernels/`, then of its ladder, by name, then of the extra files. Imports nothing.
+    """Return the kernels of `kernels/`, then of the ladder, by name, then of the extra files. None is imported.
 
     Raises:
-        UnknownKernel: an extra file is missing, has an unusable name, or that of another kernel.
+        UnknownKernel: an extra file is missing, or its name is unusable or that of another kernel.
     """
     folders = (ROOT / "kernels", LADDER)
     paths = [path for folder in folders for path in sorted(folder.glob("*.py")) if not path.name.startswith("_")]
     for path in extra:
         if path.suffix != ".py" or not path.is_file():
-            what = "is not a Python file" if path.exists() else "does not exist"
-            raise UnknownKernel(f"{path} {what}; --kernel takes the path of a kernel, such as mine.py")
+            problem = "is not a Python file" if path.exists() else "does not exist"
+            raise UnknownKernel(f"{path} {problem}; --kernel takes the path of a kernel, such as mine.py")
         if not re.fullmatch(r"[\w-]+", path.stem):
-            raise UnknownKernel(f"{path}: a kernel is called by its file name; use letters, digits, _ and - alone")
-        twin = next((other for other in paths if other.stem == path.stem), None)
-        if twin and twin.resolve() != path.resolve():
-            raise UnknownKernel(f"{path}: there is a kernel {path.stem} already ({twin}); rename the file")
-        if not twin:
+            raise UnknownKernel(f"{path}: the file name is the kernel's name; use only letters, digits, _ and - in it")
+        namesake = next((known for known in paths if known.stem == path.stem), None)
+        if namesake and namesake.resolve() != path.resolve():
+            raise UnknownKernel(f"{path}: there is a kernel {path.stem} already ({namesake}); rename the file")
+        if not namesake:
             paths.append(path)
     return [spec for path in paths for spec in _read(path)]
 
 
 def select(specs: Sequence[KernelSpec], names: Iterable[str]) -> list[KernelSpec]:
-    """Return the named contestants in the order of `contestants`; NAME alone means all of its devices.
+    """Return the named kernels in the order of `specs`. NAME alone means all of its devices.
 
     Raises:
-        UnknownKernel: a name fits none.
+        UnknownKernel: no kernel has one of the names.
     """
     wanted = set(names)
     for name in sorted(wanted):
-        if not any(name in (each.name, each.kernel) for each in specs):
-            known = ", ".join(each.name for each in specs)
+        if not any(name in (spec.name, spec.kernel) for spec in specs):
+            known = ", ".join(spec.name for spec in specs)
             raise UnknownKernel(f"no kernel is called {name!r}; there are {known}")
-    return [each for each in specs if wanted & {each.name, each.kernel}]
+    return [spec for spec in specs if wanted & {spec.name, spec.kernel}]
 
 
 def _read(path: Path) -> list[KernelSpec]:
-    """Read docstring, DEVICES and imports with `ast`; what does not parse is found broken when it is loaded."""
+    """Read docstring, DEVICES, IMAGES and imports with `ast`. A file that does not parse fails when it is loaded."""
     devices: tuple[str, ...] = ("cpu",)
-    docstring, packages, images = "(does not parse)", [], 0
+    packages, images = [], 0
     try:
         tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):
-        tree = ast.Module([], [])
-    else:
         docstring = ast.get_docstring(tree) or "(no docstring)"
+    except (SyntaxError, ValueError):
+        tree, docstring = ast.Module([], []), "(does not parse)"
     after, why = _sentence(r"After (\w+): ", docstring)
     _, peer = _sentence(r"Peer(): ", docstring)
     for node in tree.body:
@@ -129,30 +128,37 @@ def _read(path: Path) -> list[KernelSpec]:
             case ast.ImportFrom(str(module), _, 0):
                 packages.append(module.partition(".")[0])
             case ast.Assign([ast.Name("DEVICES")], value) | ast.AnnAssign(ast.Name("DEVICES"), _, value):
-                named = [each.value for each in getattr(value, "elts", []) if isinstance(each, ast.Constant)]
-                devices = tuple(each for each in named if isinstance(each, str)) or devices
+                constants = [node.value for node in getattr(value, "elts", []) if isinstance(node, ast.Constant)]
+                devices = tuple(name for name in constants if isinstance(name, str)) or devices
             case ast.Assign([ast.Name("IMAGES")], ast.Constant(int(value))) | ast.AnnAssign(
                 ast.Name("IMAGES"), _, ast.Constant(int(value))
             ) if value is not True and value > 0:
                 images = value
-    called = [path.stem if devices == ("cpu",) else f"{path.stem}@{device}" for device in devices]
     return [
         KernelSpec(
-            name, path, device, docstring.partition("\n")[0], tuple(packages), images, path.parent == LADDER,
-            after=after, why=why, peer=peer,
+            name=path.stem if devices == ("cpu",) else f"{path.stem}@{device}",
+            path=path,
+            device=device,
+            caption=docstring.partition("\n")[0],
+            packages=tuple(packages),
+            images=images,
+            on_ladder=path.parent == LADDER,
+            after=after,
+            why=why,
+            peer=peer,
         )
-        for name, device in zip(called, devices, strict=True)
-    ]  # fmt: skip
+        for device in devices
+    ]
 
 
 def _sentence(beginning: str, docstring: str) -> tuple[str, str]:
-    """Return what a line's beginning names and the rest of its sentence, however many lines that has; or "" twice."""
-    found = re.search(rf"^{beginning}(.+?\.)(?=\s|$)", docstring, flags=re.MULTILINE | re.DOTALL)
-    return (found[1], " ".join(found[2].split())) if found else ("", "")
+    """Return the name in the beginning of a line, and the rest of its sentence on one line; ("", "") if none has it."""
+    match = re.search(rf"^{beginning}(.+?\.)(?=\s|$)", docstring, flags=re.MULTILINE | re.DOTALL)
+    return (match[1], " ".join(match[2].split())) if match else ("", "")
 
 
 def why_unavailable(spec: KernelSpec) -> str | None:
-    """Return why a contestant cannot run here, as far as can be known without importing anything."""
+    """Return why a kernel cannot run here, as far as that is known without importing anything; None if it may run."""
     if spec.device == "cuda" and not (os.path.exists("/dev/nvidiactl") or shutil.which("nvidia-smi")):
         return "no NVIDIA driver on this machine"  # first: no library would help
     return next(filter(None, map(_why_missing, spec.packages)), None)
@@ -162,17 +168,17 @@ def load(spec: KernelSpec) -> Kernel:
     """Import the kernel.
 
     Raises:
-        Unavailable: a third-party package it imports is not installed, or its `unavailable(device)` says so.
-        BrokenKernel: it lacks a required function, or DEVICES is not a literal tuple of names.
-        Exception: whatever else importing it raises is a mistake in it, and is not caught here.
+        Unavailable: a third-party package that it imports is not installed, or its `unavailable(device)` says so.
+        BrokenKernel: it lacks a required function, or DEVICES or IMAGES is not a literal.
+        Exception: whatever else importing it raises is a mistake in the kernel, and is not caught here.
     """
     name = f"kernels.{spec.kernel}"
-    found = importlib.util.spec_from_file_location(name, spec.path)
-    assert found is not None
-    assert found.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(found)
+    module_spec = importlib.util.spec_from_file_location(name, spec.path)
+    assert module_spec is not None
+    assert module_spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(module_spec)
     try:
-        found.loader.exec_module(module)
+        module_spec.loader.exec_module(module)
     except ModuleNotFoundError as error:
         if reason := _why_missing((error.name or "").partition(".")[0]):
             raise Unavailable(reason) from error
@@ -187,16 +193,16 @@ def _keep_contract(module: ModuleType, spec: KernelSpec) -> None:
     for function in ("prepare", "mean_images", "predict_l1"):
         if not callable(getattr(module, function, None)):
             raise BrokenKernel(f"{spec.path.name} has no function {function}, which the contract requires")
-    read = _read(spec.path)
-    devices = [each.device for each in read]
-    if devices != [*getattr(module, "DEVICES", devices)]:  # or a device would be missing without a word
+    listed = _read(spec.path)
+    devices = [listed_spec.device for listed_spec in listed]
+    if devices != [*getattr(module, "DEVICES", devices)]:  # or a device would be missing from every table
         raise BrokenKernel(f"{spec.path.name}: DEVICES must be a literal tuple, such as ('cpu', 'cuda')")
-    if getattr(module, "IMAGES", None) != (read[0].images or None):
+    if getattr(module, "IMAGES", None) != (listed[0].images or None):
         raise BrokenKernel(f"{spec.path.name}: IMAGES must be a literal number from 1, such as 20")
 
 
 def _why_missing(package: str) -> str | None:
-    """Return why a package is absent and how to install it, or None if it is there or is not third-party."""
+    """Return that a package is missing and how to install it; None if it is installed or not third-party."""
     if not package or package in {*sys.stdlib_module_names, "bench", "data", "kernels"}:
         return None
     if importlib.util.find_spec(package):

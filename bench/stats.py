@@ -1,21 +1,20 @@
 """Order statistics, ranks and signs: numbers in, numbers out. No distribution is assumed.
 
-Source: Hollander & Wolfe, *Nonparametric Statistical Methods*.
+Source: Hollander & Wolfe, *Nonparametric Statistical Methods*; numbers below are its sections.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-FEWEST_VALUES = 5  # a rank correlation of fewer says nothing
+FEWEST_VALUES = 5  # a rank correlation of fewer values means nothing
 
 
 def interval(values: Iterable[float], least_level: float = 0.95) -> tuple[float, float, float] | None:
     """Return (low, high, achieved level) of the median of the population that independent values come from.
 
     The ends are the k-th smallest and the k-th largest of n values. The median lies outside them only where fewer than
-    k values fell on one side of it, each a fair coin, whatever the distribution (the sign test inverted; Hollander &
-    Wolfe, *Nonparametric Statistical Methods*, 3.6):
+    k values fell on one side of it, each a fair coin, whatever the distribution (the sign test inverted, 3.6):
 
         level(k) = 1 - 2 * (C(n, 0) + ... + C(n, k - 1)) / 2^n
 
@@ -26,16 +25,16 @@ def interval(values: Iterable[float], least_level: float = 0.95) -> tuple[float,
         ValueError: `least_level` is not between 0 and 1.
     """
     if not 0 < least_level < 1:
-        raise ValueError(f"a level lies between 0 and 1, not at {least_level}")
+        raise ValueError(f"least_level is {least_level}, expected a number between 0 and 1")
     ordered = sorted(values)
-    n, outside, found = len(ordered), 0, None
+    n, outside, ends = len(ordered), 0, None
     for k in range(1, n // 2 + 1):
         outside += math.comb(n, k - 1)
         level = 1 - 2 * outside / 2**n
         if level < least_level:
             break
-        found = ordered[k - 1], ordered[-k], level
-    return found
+        ends = ordered[k - 1], ordered[-k], level
+    return ends
 
 
 def rank_correlation(series: Iterable[Sequence[float]]) -> float | None:
@@ -59,10 +58,7 @@ def _ranks(values: Iterable[float]) -> list[float]:
 
 
 def sign_test(ours: int, theirs: int) -> float:
-    """Return the two-sided p of a fair coin falling this unevenly or more: exact, from the binomial distribution.
-
-    Source: Hollander & Wolfe, *Nonparametric Statistical Methods*, 3.4; ties have no vote.
-    """
+    """Return the exact two-sided p of a fair coin that falls this unevenly or more (3.4); ties do not count."""
     n = ours + theirs
     tail = sum(math.comb(n, k) for k in range(min(ours, theirs) + 1))
     return min(1.0, float(Fraction(2 * tail, 2**n)))

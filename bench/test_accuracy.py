@@ -8,11 +8,11 @@ from bench.task.oracle import DISTANCES
 
 @pytest.mark.parametrize("distance", DISTANCES)
 def test_accuracy(verified: Verified, distance: str) -> None:
-    """The kernel answered every image as the oracle does: `verified` has proven that before it gets here."""
+    """The fixture `verified` has compared every image with the exact answer; here the counts are compared."""
     if not verified.offers(distance):
-        pytest.skip(f"{verified.spec.name} offers no {distance}")
+        pytest.skip(f"{verified.spec.name} does not predict under {distance}")
     problem = verified.prepared.problem
     exact = problem.answers[distance]
-    due = problem.correct(exact.labels)
-    got = verified.findings.correct[distance]
-    assert sum(abs(a - b) for a, b in zip(got, due, strict=True)) <= exact.too_close
+    expected = problem.correct(exact.labels)
+    correct = verified.findings.correct[distance]
+    assert sum(abs(a - b) for a, b in zip(correct, expected, strict=True)) <= exact.too_close

@@ -1,6 +1,6 @@
-"""Quick timing: `pytest --benchmark-only`. Indicative and unpaired; `python -m bench run` pairs.
+"""Quick timing, indicative and unpaired: `pytest --benchmark-only`. `python -m bench run` measures in pairs.
 
-Every kernel is verified before it is timed, and every array that a timed call returned is verified after.
+Every kernel is verified before it is timed, and every answer of a timed call is verified after it.
 """
 
 from time import perf_counter
@@ -13,14 +13,14 @@ from bench.task import oracle, scopes
 from bench.task.scopes import WrongAnswer
 from bench.task.verify import check_labels, check_means
 
-BUDGET_S = 1.0  # per kernel, scope and distance; the slowest kernel gets FEWEST rounds all the same
+BUDGET_S = 1.0  # per kernel, scope and distance; even the slowest kernel gets FEWEST rounds
 FEWEST, MOST = 3, 50
 
 
 def time(benchmark: BenchmarkFixture, verified: Verified, scope: str, distance: str) -> None:
-    """Time a scope and verify all that its timed calls returned."""
+    """Time one scope, then verify every answer of its timed calls."""
     if not verified.offers(distance):
-        pytest.skip(f"{verified.spec.name} offers no {distance}")
+        pytest.skip(f"{verified.spec.name} does not predict under {distance}")
     problem = verified.prepared.problem
     views, call = scopes.call(verified.prepared, scope, distance)
     started = perf_counter()
@@ -30,7 +30,7 @@ def time(benchmark: BenchmarkFixture, verified: Verified, scope: str, distance: 
     benchmark.group = f"{scope} {distance}"
     benchmark.extra_info.update(verified.extra_info(scope, distance))
     benchmark.pedantic(
-        lambda given: answers.append(call(given)),
+        lambda stacks: answers.append(call(stacks)),
         setup=lambda: ((views(),), {}),
         rounds=min(MOST, max(FEWEST, rounds)),
         iterations=1,

@@ -1,6 +1,6 @@
 """The one loader: a folder or archive of PNG files becomes frozen arrays.
 
-    digits = data.load("mnist_sample")     # or a path, "drawn", or "auto", the default
+    digits = data.load("mnist_sample")     # or a path, "drawn", or the default "auto"
     digits.train[0].shape                  # (6131, 28, 28), uint8, read-only
 
 This package imports nothing of `bench` or `kernels`.

@@ -1,4 +1,4 @@
-"""What a data set is: the frozen `Digits`, its digest, and the error for bad input."""
+"""A data set: the frozen `Digits` with its digest, and the error for bad input."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class DataError(Exception):
-    """Bad input. The message names the file, what was found, what was expected and the next step."""
+    """The input is bad. The message names the file, what it holds, what was expected and the next step."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,13 +17,13 @@ class Digits:
     """Training and validation images, class by class, in sorted class order.
 
     Attributes:
-        name: what the data set is called where a result is shown.
+        name: of the data set, as results show it.
         classes: class names, sorted as strings; at least two.
         train, valid: per class a read-only, C-contiguous uint8 array (n, height, width), 0..255,
             images in the sorted order of their file names.
         train_files, valid_files: per class those file names.
-        per_class: of a small data set, at most how many images of each class and split it holds; 0 is the whole set.
-        dataset_of: of a small data set, the digest of the whole set; "" is the whole set itself.
+        per_class: the most images of each class and split in a small data set; 0 for a whole one.
+        dataset_of: for a small data set the digest of the whole one, else "".
     """
 
     name: str
@@ -39,7 +39,7 @@ class Digits:
     def digest(self) -> str:
         """SHA-256 (hex) of class names, split sizes, image size and pixels.
 
-        Independent of where the images came from: a folder and an archive of the same pixels agree.
+        A folder and an archive of the same pixels have the same digest.
         """
         head = {
             "classes": self.classes,
@@ -69,7 +69,7 @@ class Digits:
         return [len(stack) for stack in self.valid]
 
     def first_of_each_class(self, n: int) -> "Digits":
-        """Return the small data set of the first n images of each class and split; itself where no class has more.
+        """Return the small data set of the first n images of each class and split, or itself if no class has more.
 
         Raises:
             ValueError: n is less than 1.

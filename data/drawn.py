@@ -1,7 +1,6 @@
 """Threes and sevens that the project draws itself, for machines without a network.
 
-They have exactly the counts of MNIST_SAMPLE, so that times are comparable; accuracies are not, which is why
-every result of theirs is labelled `drawn`.
+Their counts are those of MNIST_SAMPLE, so times are comparable. Accuracies are not, so results are labelled `drawn`.
 """
 
 import io
@@ -30,8 +29,8 @@ CROSSBAR = [(0.34, 0.52), (0.74, 0.50)]  # as many Europeans write a seven
 def draw(seed: int = 1998) -> Tree:
     """Return the drawn digits as PNG files in memory: split -> class -> file name -> bytes.
 
-    The same seed gives the same pixels with the same Pillow. Only `random()` and plain arithmetic are used:
-    both are the same on every platform, which sines and Gaussians are not.
+    The same seed gives the same pixels with the same Pillow. Only `random()` and plain arithmetic are used, which are
+    the same on every platform, unlike sines and Gaussians.
     """
     rng = random.Random(seed)
     return {

@@ -1,4 +1,4 @@
-"""A folder or an archive to the bytes of its PNG files, in memory; nothing is decoded or unpacked to disk."""
+"""Reads a folder or an archive: the bytes of its PNG files, in memory. Nothing is decoded or unpacked to disk."""
 
 import gzip
 import io
@@ -23,12 +23,12 @@ Tree = dict[str, dict[str, dict[str, bytes]]]  # split -> class -> file name -> 
 def read(path: Path) -> Tree:
     """Return the PNG files below `train/<class>/` and `valid/<class>/` of a folder or archive.
 
-    The two splits stand at the root or one folder down. Hidden files and folders and files that are not
-    named `.png` (in any case) are ignored.
+    Both splits are at the root or one folder below it. Hidden files and folders, and files whose names do not end in
+    `.png` (in any case), are ignored.
 
     Raises:
-        DataError: the path is missing, unreadable, no archive, a damaged archive, an archive with links,
-            special files or escaping paths, or holds more than one data set.
+        DataError: the path is missing, unreadable or no archive; the archive is damaged, or has links, special files or
+            paths that leave it; or there is more than one data set.
     """
     try:
         if path.is_dir():
@@ -37,7 +37,7 @@ def read(path: Path) -> Tree:
     except OSError as error:
         name = error.filename or path
         raise DataError(f"{name}: cannot be read ({error.strerror}); name a folder or archive of PNG files") from error
-    if raw.startswith(b"PK"):  # zipfile.is_zipfile would also find a zip file that stands in a tar
+    if raw.startswith(b"PK"):  # zipfile.is_zipfile would also find a zip file inside a tar
         return _arrange(_zip(raw, path), path)
     return _arrange(_tar(raw, path), path)
 
@@ -57,16 +57,16 @@ def _arrange(entries: Iterator[Entry], path: Path) -> Tree:
         files = classes.setdefault(folder[depth + 1], {})
         if content is not None and len(folder) == depth + 2 and parts[-1].lower().endswith(".png"):
             if parts[-1] in files:
-                raise DataError(f"{path}: holds {'/'.join(parts)} twice, expected every file once; pack it anew")
+                raise DataError(f"{path}: holds {'/'.join(parts)} twice, expected every file once; pack it again")
             files[parts[-1]] = content
     if len(roots) > 1:
-        found = " and ".join("/".join(root) or "the root" for root in sorted(roots))
-        raise DataError(f"{path}: holds train/ or valid/ in {found}, expected one data set; name one of them")
+        places = " and ".join("/".join(root) or "the root" for root in sorted(roots))
+        raise DataError(f"{path}: holds train/ or valid/ in {places}, expected one data set; name one of them")
     return next(iter(roots.values()), {})
 
 
 def _depth(folder: tuple[str, ...]) -> int | None:
-    """Return where train or valid stands in a folder's path: 0, 1 or nowhere."""
+    """Return the position of train or valid in a folder's path: 0, 1 or None."""
     return next((i for i, part in enumerate(folder[:2]) if part in SPLITS), None)
 
 
@@ -92,7 +92,7 @@ def _folder(path: Path) -> Iterator[Entry]:
 def _safe_parts(name: str, path: Path) -> tuple[str, ...]:
     member = PurePosixPath(name)
     if member.is_absolute() or ".." in member.parts:
-        raise DataError(f"{path}: holds the path {name!r}, which leaves the archive; pack it anew")
+        raise DataError(f"{path}: holds the path {name!r}, which leaves the archive; pack it again")
     return member.parts
 
 
@@ -103,10 +103,10 @@ def _zip(raw: bytes, path: Path) -> Iterator[Entry]:
                 parts = _safe_parts(member.filename, path)
                 if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
                     raise DataError(f"{path}: {member.filename} is a link or special file, expected plain files")
-                content = archive.read(member)  # of a folder too: it compares the name with the member's own
+                content = archive.read(member)  # also of a folder: reading compares its name with the one in the list
                 yield parts, None if member.is_dir() else content
     except ZIP_ERRORS as error:
-        raise DataError(f"{path}: the zip archive is cut short or damaged ({error}); fetch or pack it anew") from error
+        raise DataError(f"{path}: the zip archive is cut short or damaged ({error}); fetch or pack it again") from error
 
 
 def _tar(raw: bytes, path: Path) -> Iterator[Entry]:
@@ -118,13 +118,13 @@ def _tar(raw: bytes, path: Path) -> Iterator[Entry]:
                 parts = _safe_parts(member.name, path)
                 if not (member.isfile() or member.isdir()):
                     raise DataError(f"{path}: {member.name} is a link or special file, expected plain files")
-                if not member.offset_data <= archive.offset <= len(raw):  # where the next header is to begin
-                    raise DataError(f"{path}: cut short inside {member.name}; fetch or pack it anew")
+                if not member.offset_data <= archive.offset <= len(raw):  # where the next header begins
+                    raise DataError(f"{path}: cut short inside {member.name}; fetch or pack it again")
                 yield parts, None if member.isdir() else raw[member.offset_data : member.offset_data + member.size]
-            # tarfile takes a header that is cut off for the end; a whole archive ends in a block of zeros.
+            # tarfile takes a truncated header for the end; a complete archive ends in a block of zeros.
             if raw[archive.offset : archive.offset + tarfile.BLOCKSIZE] != bytes(tarfile.BLOCKSIZE):
-                raise DataError(f"{path}: cut short, the end mark is missing; fetch or pack it anew")
+                raise DataError(f"{path}: cut short, the end mark is missing; fetch or pack it again")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path}: the archive is cut short or damaged ({error}); fetch or pack it anew") from error
+        raise DataError(f"{path}: the archive is cut short or damaged ({error}); fetch or pack it again") from error
     except tarfile.TarError as error:
         raise DataError(f"{path}: no .tgz, .tar or .zip archive ({error}); name a folder or archive") from error

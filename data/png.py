@@ -1,4 +1,4 @@
-"""One PNG file in memory to its pixels; everything that is not an 8-bit greyscale PNG is refused."""
+"""Decodes one PNG file in memory. Everything but an 8-bit greyscale PNG is refused."""
 
 import struct
 import zlib
@@ -18,13 +18,12 @@ ADAM7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (
 def decode(png: bytes, name: str) -> tuple[tuple[int, int], bytes]:
     """Return ((height, width), pixels) of one PNG file, pixels as height * width bytes, 0..255.
 
-    The header is judged, and every chunk's checksum proven, before any pixel is decoded: Pillow itself does
-    not look at the checksum of pixel data, so a flipped bit could otherwise become a different digit. Nor does it
-    notice missing pixels, which it would leave black. It is given the pixel data alone, and no other chunk.
+    The header and every chunk's checksum are checked before any pixel is decoded. Pillow ignores the checksum of pixel
+    data, so a flipped bit could become a different digit, and it leaves missing pixels black. It gets only pixel data.
 
     Raises:
-        DataError: the file is empty, cut short, damaged, no PNG, not 8-bit greyscale, or claims
-            more than MAX_PIXELS pixels. `name` is the file's name in the message.
+        DataError: the file is empty, cut short, damaged, no PNG, not 8-bit greyscale, or claims more than MAX_PIXELS
+            pixels. The message calls it `name`.
     """
     chunks = _chunks(png, name)
     height, width, interlaced = _header(*next(chunks), name)
@@ -37,10 +36,10 @@ def decode(png: bytes, name: str) -> tuple[tuple[int, int], bytes]:
     stream = b"".join(packed)
     expected = _stream_bytes(height, width, interlaced)
     try:
-        found = len(zlib.decompressobj().decompress(stream, expected + 1))
-        if found != expected:
-            least = "at least " if found > expected else ""
-            raise DataError(f"{name}: holds {least}{found} bytes of pixel data, expected {expected}; restore the file")
+        size = len(zlib.decompressobj().decompress(stream, expected + 1))
+        if size != expected:
+            least = "at least " if size > expected else ""
+            raise DataError(f"{name}: holds {least}{size} bytes of pixel data, expected {expected}; restore the file")
         pixels = Image.frombytes("L", (width, height), stream, "zip", "L", interlaced).tobytes()
     except (zlib.error, OSError, ValueError) as error:  # the last two are how Pillow reports bad pixels
         raise DataError(
@@ -50,7 +49,7 @@ def decode(png: bytes, name: str) -> tuple[tuple[int, int], bytes]:
 
 
 def _chunks(png: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
-    """Walk the chunks (PNG specification, third edition, section 5) up to the end mark: kind and proven body."""
+    """Yield kind and checked body of each chunk up to the end mark (PNG specification, third edition, section 5)."""
     if not png:
         raise DataError(f"{name}: the file is empty, expected a PNG image; restore or remove it")
     if not png.startswith(SIGNATURE):
@@ -70,7 +69,7 @@ def _chunks(png: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _stream_bytes(height: int, width: int, interlaced: int) -> int:
-    """Return how many bytes the unpacked pixel data has: each row of each pass begins with one byte, its filter."""
+    """Return the size of the unpacked pixel data: each row of each pass begins with one byte, its filter."""
     grids = ADAM7 if interlaced else [(0, 0, 1, 1)]
     passes = [(-((top - height) // down), -((left - width) // right)) for left, top, right, down in grids]
     return sum(rows * (columns + 1) for rows, columns in passes if rows > 0 and columns > 0)
@@ -82,8 +81,8 @@ def _header(kind: bytes, body: bytes, name: str) -> tuple[int, int, int]:
         raise DataError(f"{name}: not a PNG file (it starts with a {kind!r} chunk); restore the file")
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", body)
     if (depth, colour) != (8, 0):
-        found = f"{depth}-bit {KINDS.get(colour, f'colour type {colour}')}"
-        raise DataError(f"{name}: found {found}, expected 8-bit greyscale; convert it")
+        image_kind = f"{depth}-bit {KINDS.get(colour, f'colour type {colour}')}"
+        raise DataError(f"{name}: found {image_kind}, expected 8-bit greyscale; convert it")
     if not 0 < width * height <= MAX_PIXELS:
         raise DataError(
             f"{name}: claims {width} x {height} pixels, expected between 1 and {MAX_PIXELS:,} in all; remove it"

@@ -1,4 +1,4 @@
-"""Where digits come from: a path, the published archive, or the project's own pen."""
+"""Where digits come from: a path, the published archive, or the project's own drawing."""
 
 import os
 import sys
@@ -20,14 +20,14 @@ def load(source: str | os.PathLike[str] = "auto", notify: Callable[[str], None] 
     """Load a data set.
 
     Args:
-        source: a folder or a `.tgz`, `.tar` or `.zip` archive that holds `train/<class>/*.png` and
-            `valid/<class>/*.png`; "mnist_sample", the published archive (downloaded once, checked against its
-            published MD5); "drawn", digits that the project draws; or "auto": the path in the environment variable
-            MNIST_SAMPLE if that is set, else the published archive, else, with one notice, "drawn".
-        notify: takes a notice of one sentence; standard error by default.
+        source: a folder or a `.tgz`, `.tar` or `.zip` archive with `train/<class>/*.png` and `valid/<class>/*.png`;
+            "mnist_sample", the published archive (downloaded once, its MD5 checked); "drawn", digits that the project
+            draws; or "auto": the path in the environment variable MNIST_SAMPLE if that is set, else the published
+            archive, else, with one notice, "drawn".
+        notify: called with a notice of one sentence; it goes to standard error by default.
 
     Raises:
-        DataError: the input is bad. An explicitly named source, and a set MNIST_SAMPLE, never fall back.
+        DataError: the input is bad. A named source, or a set MNIST_SAMPLE, never falls back to another one.
     """
     notify = notify or (lambda notice: print(notice, file=sys.stderr))
     if source == "drawn":
@@ -46,7 +46,7 @@ def load(source: str | os.PathLike[str] = "auto", notify: Callable[[str], None] 
 
 
 def at_hand() -> str | None:
-    """Return what `auto` would load without asking the network; None where it would have to."""
+    """Return what `auto` loads without the network; None where it would need the network."""
     if os.environ.get(VARIABLE):
         return os.environ[VARIABLE]
     return str(_cached()) if _cached().exists() else None
@@ -56,9 +56,9 @@ def fetch(notify: Callable[[str], None]) -> Path:
     """Return the path of the published archive, downloaded into the user's cache folder unless it is there.
 
     Raises:
-        DataError: it cannot be reached, or what came has another checksum.
+        DataError: the archive cannot be reached, or its checksum is wrong.
     """
-    import pooch  # these two cost 0.1 s, and most sources need neither
+    import pooch  # both take 0.1 s to import, and most sources need neither
     import requests
 
     pooch.get_logger().setLevel("WARNING")
@@ -69,7 +69,7 @@ def fetch(notify: Callable[[str], None]) -> Path:
         archive = Path(pooch.retrieve(URL, f"md5:{MD5}", _cached().name, cache, downloader=downloader))
     except requests.RequestException as error:
         raise DataError(f"{URL} cannot be reached ({type(error).__name__})") from error
-    except (ValueError, OSError) as error:  # pooch: another checksum, or a cache folder that cannot be written
+    except (ValueError, OSError) as error:  # pooch: a wrong checksum, or a cache folder that cannot be written
         raise DataError(f"{URL}: {' '.join(str(error).split()).rstrip('.')}") from error
     if not known:
         notify(f"Downloaded {URL} to {cache}")
@@ -84,8 +84,8 @@ def _cached() -> Path:
 
 def _from_path(path: Path) -> Digits:
     tree = files.read(path)
-    whole = path.resolve()
-    name = whole.name if path.is_dir() else whole.stem.removesuffix(".tar")
+    resolved = path.resolve()
+    name = resolved.name if path.is_dir() else resolved.stem.removesuffix(".tar")
     return _assemble(name, tree, f"{path}: ")
 
 
@@ -98,14 +98,14 @@ def _assemble(name: str, tree: files.Tree, where: str = "") -> Digits:
         for digit in classes:
             pixels = []
             for file, content in sorted(tree[split][digit].items()):
-                full = f"{where}{split}/{digit}/{file}"
-                found, image = png.decode(content, full)
+                path = f"{where}{split}/{digit}/{file}"
+                image_size, image = png.decode(content, path)
                 if size is None:
-                    size, first = found, full
-                if found != size:
-                    raise DataError(f"{full}: {_by(found)} pixels, expected {_by(size)} as in {first}; resize it")
+                    size, first = image_size, path
+                if image_size != size:
+                    raise DataError(f"{path}: {_by(image_size)} pixels, expected {_by(size)} as in {first}; resize it")
                 pixels.append(image)
-            # An array over bytes stays read-only: nobody can set it writable again.
+            # An array over bytes stays read-only: it cannot be made writable.
             stack = np.frombuffer(b"".join(pixels), np.uint8)
             stacks[split].append(stack.reshape(len(pixels), *size))  # type: ignore[misc]  # no class is empty
     names = {split: tuple(tuple(sorted(tree[split][digit])) for digit in classes) for split in files.SPLITS}
@@ -120,14 +120,14 @@ def _assemble(name: str, tree: files.Tree, where: str = "") -> Digits:
 
 
 def _classes(tree: files.Tree, where: str) -> tuple[str, ...]:
-    """Return the class names, sorted; raise DataError unless both splits hold the same two or more, none empty."""
+    """Return the sorted class names; raise DataError unless both splits hold the same two or more, none empty."""
     for split in files.SPLITS:
         if split not in tree:
             raise DataError(f"{where}no folder {split}/, expected train/<class>/*.png and valid/<class>/*.png")
     train, valid = (set(tree[split]) for split in files.SPLITS)
     for digit in sorted(train ^ valid):
         has, lacks = ("train", "valid") if digit in train else ("valid", "train")
-        raise DataError(f"{where}class {digit} stands in {has}/ but not in {lacks}/, expected it in both")
+        raise DataError(f"{where}class {digit} is in {has}/ but not in {lacks}/, expected it in both")
     if len(train) < 2:
         raise DataError(f"{where}found {len(train)} class(es), expected at least two folders in train/")
     for split in files.SPLITS:

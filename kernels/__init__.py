@@ -1,1 +1,1 @@
-"""The exhibits: one kernel per file, each complete in itself. Repetition between them is intended."""
+"""The kernels: one per file, each complete in itself. Repetition between them is intended."""

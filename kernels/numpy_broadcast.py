@@ -1,9 +1,9 @@
-"""Broadcasting in NumPy: one expression meets the whole stack, and no loop is left to write.
+"""Broadcasting in NumPy: one expression takes the whole stack, and no loop over images is left.
 
-After numpy_per_image: one call for the whole stack pays once what each image's own calls cost, and the price is
-temporaries as large as the stack, in memory that may have to be mapped anew, page by page.
-A mean image (height, width) is broadcast against the stack (n, height, width) without being copied, but the difference
-and its absolute value or square are temporaries of (n, height, width) float32 each.
+After numpy_per_image: one call for the whole stack replaces one per image, at the price of temporaries as large as the
+stack, in memory that may have to be mapped again, page by page.
+A mean image (height, width) is broadcast against the stack (n, height, width) without being copied. Temporaries: the
+difference and its absolute value or square, (n, height, width) float32 each.
 Source: the blog posts' expressions, with `numpy` for `torch`.
 """
 

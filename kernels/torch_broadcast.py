@@ -1,8 +1,8 @@
 """The blog posts' own expressions: broadcasting in PyTorch, the same lines on a CPU and on a GPU.
 
-After numpy_broadcast: every operation is shared among the threads there are, and the mean is one of them; the
-temporaries, and the page faults that they may cost, stay the same.
-Temporaries as in NumPy: the difference and its absolute value or square, (n, height, width) float32 each.
+After numpy_broadcast: every operation is shared among all threads, and the mean is one operation; the temporaries, and
+the page faults that they may cost, stay the same.
+Temporaries: the difference and its absolute value or square, (n, height, width) float32 each.
 `torch.mean` sums in blocks, so float32 is enough. `.cpu()` waits for the device.
 Source: chapter 4 of the fastai book, `(a - b).abs().mean((-1, -2))`.
 """

@@ -1,7 +1,7 @@
 """The verdict on every claim of the source documents, C1 to C9, each by its own rule, from records alone.
 
-A claim about speed is decided by the whole interval: *supported* where its low end reaches what is claimed, *refuted*
-where its high end does not, else *undetermined*. What was not recorded is undetermined, and the reason says so.
+The whole interval decides a claim about speed: *supported* where its low end reaches what is claimed, *refuted* where
+its high end does not, else *undetermined*. A claim without measurements is undetermined, and the reason says so.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,14 +17,14 @@ from bench.records.sample import AGAIN, GPU_LAUNCH
 SUPPORTED, REFUTED, UNDETERMINED = "supported", "refuted", "undetermined"
 THOUSANDS, MILLIONS = 1_000, 1_000_000  # the weakest readings of "thousands" and "millions of times faster"
 TUTORIAL_CPU, TUTORIAL_GPU, NUMPY = "torch_broadcast@cpu", "torch_broadcast@cuda", "numpy_broadcast"
-PURE_PYTHON = "python_"  # kernels so named loop in Python over single numbers
+PURE_PYTHON = "python_"  # begins the names of kernels that loop in Python over single numbers
 TWICE = 2
 MNIST_SAMPLE = "d17cacbb445fe991b92e01e6c38fe65b12126650ee4a4d9e16f8f17be9e428d5"  # the digest of the documents' digits
 PRINTED = "0.9511"  # the accuracy that the documents print
 SURE = 0.05
-NOT_ASKED = "fails:"  # and why: the process that should have asked both ranks ended without an answer to either
-VIEW = 0.01  # an expansion that allocates less than this part of a copy is none
-SEEN = 10**6  # bytes that a copy must have for that to be told: what a call allocates is known in pages alone
+NOT_COMPARED = "fails:"  # begins `ranks_l1` where the process ended before it had called the function at either rank
+VIEW = 0.01  # an expansion that allocates less than this part of a copy is a view
+SMALLEST_COPY = 10**6  # bytes; a smaller copy cannot be told from a view, as allocations are measured in pages
 CLAIMS = {
     "C1": "broadcasting is a lot less code than loops",
     "C2": "PyTorch on a CPU is thousands of times faster than pure Python",
@@ -43,11 +43,11 @@ class Verdict:
     """One verdict.
 
     Attributes:
-        claim: its id, "C1" to "C9"; one that says several things, or meets several baselines, has several verdicts.
-        about: which part of the claim it decides; "" where it has one part.
+        claim: its id, "C1" to "C9"; a claim with several parts or baselines has several verdicts.
+        about: which part of the claim it decides; "" for a claim of one part.
         verdict: "supported", "refuted" or "undetermined".
-        number: what was found, with its interval and level where it has one.
-        condition: under which it was found.
+        number: what was measured, with its interval and level if it has one.
+        condition: under which it was measured.
         why: one sentence.
     """
 
@@ -63,16 +63,16 @@ def verdicts(record: Record, small: Sequence[Record] = ()) -> list[Verdict]:
     """Return the verdicts on C1 to C9 that a record of speed allows, in their order.
 
     Args:
-        small: records of small data sets; of those taken from the record's own data set, under its configuration, come
+        small: records of small data sets. Those taken from the record's own data set, under its configuration, give
             the verdicts against baselines that the record lacks.
     """
     whole = (record.metadata["dataset_digest"], record.configuration)
-    parts = [part for part in small if part.per_class and (part.metadata["dataset_of"], part.configuration) == whole]
+    small = [part for part in small if part.per_class and (part.metadata["dataset_of"], part.configuration) == whole]
     on_gpu = (("baseline", "digits resident on the GPU"), ("end_to_end", "digits from host memory"))
     return [
-        *_less_code([record, *parts]),
-        *_times_faster(record, parts, "C2", TUTORIAL_CPU, THOUSANDS, (("baseline", ""),)),
-        *_times_faster(record, parts, "C3", TUTORIAL_GPU, MILLIONS, on_gpu),
+        *_less_code([record, *small]),
+        *_times_faster(record, small, "C2", TUTORIAL_CPU, THOUSANDS, (("baseline", ""),)),
+        *_times_faster(record, small, "C3", TUTORIAL_GPU, MILLIONS, on_gpu),
         *_no_memory(record),
         *_accuracy(record),
         *_stronger(record),
@@ -101,69 +101,68 @@ def _pure_python(name: str) -> bool:
 
 def _less_code(records: Sequence[Record]) -> Iterator[Verdict]:
     by_kernel = {name: metadata for record in reversed(records) for name, metadata in record.kernel_metadata.items()}
-    tokens, lines = (
-        {name: int(metadata[key]) for name, metadata in by_kernel.items() if key in metadata}
-        for key in ("code_tokens", "code_lines")
-    )
+    counted = {name: metadata for name, metadata in by_kernel.items() if "code_tokens" in metadata}
+    tokens = {name: int(metadata["code_tokens"]) for name, metadata in counted.items()}
     tutorial = next((name for name in (TUTORIAL_CPU, TUTORIAL_GPU) if name in tokens), None)
     if tutorial is None or REFERENCE not in tokens:
-        yield _missing("C1", f"the code of {REFERENCE} and {TUTORIAL_CPU} was not counted")
+        yield _undetermined("C1", f"the code of {REFERENCE} and {TUTORIAL_CPU} was not counted")
         return
+    lines = {name: int(counted[name]["code_lines"]) for name in (REFERENCE, tutorial)}
     times = {name: count / tokens[tutorial] for name, count in tokens.items() if _pure_python(name)}
     ratio = times.pop(REFERENCE)
     why = f"{REFERENCE} has {lines[REFERENCE]} lines and {tutorial.partition('@')[0]} {lines[tutorial]}; "
     why += "the rule asks for at least twice the tokens."
     if NUMPY in tokens:
-        why += f" Against {NUMPY} it is {tokens[REFERENCE] / tokens[NUMPY]:.2f}."
+        why += f" Against {NUMPY} the ratio is {tokens[REFERENCE] / tokens[NUMPY]:.2f}."
     if times:
         others = sorted(times.items(), key=lambda item: item[1])
-        why += f" Of other loops: {', '.join(f'{name} {each:.2f}' for name, each in others)}."
+        why += f" The ratios of other loops: {', '.join(f'{name} {value:.2f}' for name, value in others)}."
     number = f"{ratio:.2f} times the tokens, {tokens[REFERENCE]} against {tokens[tutorial]}"
-    condition = "functions that compute the baseline under L1, counted by Python's tokenizer; exact"
+    condition = "functions that compute the baseline under the L1 distance, counted by Python's tokenizer; exact"
     yield Verdict("C1", "", SUPPORTED if ratio >= TWICE else REFUTED, number, condition, why)
 
 
 def _times_faster(
-    record: Record, parts: Sequence[Record], claim: str, kernel: str, claimed: int, scopes: Sequence[tuple[str, str]]
+    record: Record, small: Sequence[Record], claim: str, kernel: str, claimed: int, scopes: Sequence[tuple[str, str]]
 ) -> Iterator[Verdict]:
-    """Judge "kernel is so many times faster" against every pure-Python baseline, in every scope."""
-    if not record.of(kernel):
+    """Decide "kernel is so many times faster" against every pure-Python baseline, in every scope."""
+    if not record.samples_of(kernel):
         gpu = "no GPU recorded yet; " if kernel == TUTORIAL_GPU and not record.gpu_kernels() else ""
-        yield _missing(claim, f"{gpu}the kernel {_absence(record, kernel)}")
+        yield _undetermined(claim, f"{gpu}the kernel {_why_missing(record, kernel)}")
         return
-    whole = dict.fromkeys((REFERENCE, *baselines(record)))  # the headline is missed where it is missing
-    judged = [(record, base) for base in whole]
-    judged += [(part, base) for part in parts for base in baselines(part) if base not in whole]
+    whole = dict.fromkeys((REFERENCE, *baselines(record)))  # a missing reference is a verdict too
+    compared = [(record, base) for base in whole]
+    compared += [(part, base) for part in small for base in baselines(part) if base not in whole]
     for scope, about in scopes:
-        for one, base in judged:
-            yield _against(one, claim, base, kernel, claimed, scope, about)
+        for holder, base in compared:
+            yield _against(holder, claim, base, kernel, claimed, scope, about)
 
 
 def _against(record: Record, claim: str, base: str, kernel: str, claimed: int, scope: str, about: str) -> Verdict:
-    """Judge "kernel is so many times faster" against one baseline in one scope."""
+    """Decide "kernel is so many times faster" against one baseline in one scope."""
     images = f"on {record.per_class} images per class" if record.per_class else ""
     about = ", ".join(filter(None, (f"against {base}", about, images)))
     if obstacle := _obstacle(record, base, kernel, scope):
-        return _missing(claim, obstacle, about)
-    ratio = summary.paired(record.of(base, scope), record.of(kernel, scope))
+        return _undetermined(claim, obstacle, about)
+    ratio = summary.paired_ratio(record.samples_of(base, scope), record.samples_of(kernel, scope))
     if ratio is None:
-        return _missing(claim, "no round holds both", about)
+        return _undetermined(claim, "no round holds both", about)
     return _by_interval(record, claim, about, scope, ratio, claimed, _bound(record, scope, base, kernel))
 
 
 def _obstacle(record: Record, base: str, kernel: str, scope: str) -> str | None:
-    """Return why a record allows no ratio of two kernels in a scope; None where nothing is in its way."""
-    ours, theirs = record.of(base, scope), record.of(kernel, scope)
-    if not record.of(base):
-        return f"the kernel {_absence(record, base)}"
-    if not ours or not theirs:
+    """Return why a record allows no ratio of two kernels in a scope; None if it allows one."""
+    samples = [record.samples_of(name, scope) for name in (base, kernel)]
+    if not record.samples_of(base):
+        return f"the kernel {_why_missing(record, base)}"
+    if not all(samples):
         return f"the scope {scope} was not recorded"
     if not record.paired:
-        return f"the kernels did not take turns: {record.label}"
-    read = sorted({sample.images for sample in (*ours, *theirs)})
-    if len(read) > 1:
-        return f"they read {' and '.join(f'{images:,}' for images in read)} images"
-    failing = [line.found for line in checklist.review(record, scope, "l1", base) if line.level == "FAIL"]
+        return f"the kernels share no rounds: {record.label}"
+    images = sorted({sample.images for sample in (*samples[0], *samples[1])})
+    if len(images) > 1:
+        return f"they read {' and '.join(f'{count:,}' for count in images)} images"
+    failing = [item.text for item in checklist.review(record, scope, "l1", base) if item.level == "FAIL"]
     return f"the checklist fails: {'; '.join(failing)}" if failing else None
 
 
@@ -178,44 +177,45 @@ def _by_interval(record: Record, claim: str, about: str, scope: str, ratio: Rati
             verdict, why = SUPPORTED, f"The whole interval reaches {claimed:,}×"
         elif ratio.high < claimed:
             verdict, why = REFUTED, f"The whole interval is below {claimed:,}×"
-    condition = f"{scope} under L1, {record.configuration}, {record.label}"
+    condition = f"{scope} under the L1 distance, {record.configuration}, {record.label}"
     return Verdict(claim, about, verdict, number, condition, f"{why}.{bound}")
 
 
 def _bound(record: Record, scope: str, base: str, kernel: str) -> str:
-    """Return a sentence on how much faster than a baseline the device of a kernel could be at all."""
+    """Return a sentence on how much faster than a baseline any kernel could be on the device of `kernel`."""
     whose, device = ("GPU", "cuda") if record.on_gpu(kernel) else ("machine", "cpu")
     share_of_bound = summary.share_of_bound(record, base, scope, "l1", device)
     if share_of_bound is None:
-        return f" The {whose}'s limit was not measured."
-    launch = summary.limit(record, scope, device)[0].kernel == GPU_LAUNCH
+        return f" The {whose}'s bound was not measured."
+    launch = summary.bound_samples(record, scope, device)[0].kernel == GPU_LAUNCH
     what = "launching one kernel" if launch else "every byte read once"
-    return f" The {whose}'s limit, {what}, is at {formatting.ratio(1 / share_of_bound.value)}."
+    return f" The {whose}'s bound, {what}, is at {formatting.ratio(1 / share_of_bound.value)}."
 
 
 def _no_memory(record: Record) -> Iterator[Verdict]:
-    examined = [
-        name
+    by_kernel = {
+        name: metadata
         for name, metadata in record.kernel_metadata.items()
         if "expansion_full_bytes" in metadata and AGAIN not in name
-    ]
-    if not examined:
-        yield _missing("C4", "no kernel that broadcasts was examined")
+    }
+    if not by_kernel:
+        yield _undetermined("C4", "no kernel that broadcasts was examined")
         return
-    name = min(examined, key=lambda name: (name != TUTORIAL_CPU, name != NUMPY, name))  # the picture has them all
-    metadata = record.kernel_metadata[name]
+    name = min(by_kernel, key=lambda name: (name != TUTORIAL_CPU, name != NUMPY, name))  # the picture has them all
+    metadata = by_kernel[name]
     full = int(metadata["expansion_full_bytes"])
     if "expansion_bytes" not in metadata:
-        yield _missing("C4", "this system does not tell what a call allocates", name)
+        yield _undetermined("C4", "this system does not measure what a call allocates", name)
         return
-    if full < SEEN:
-        yield _missing("C4", f"a copy would take {formatting.size(full)}, too little to be told from none", name)
+    if full < SMALLEST_COPY:
+        yield _undetermined("C4", f"a copy would take {formatting.size(full)}, too little to tell it from a view", name)
         return
     taken, strides = int(metadata["expansion_bytes"]), str(metadata.get("expansion_strides", ""))
     why = f"The expanded array has strides ({strides or 'unknown'})"
     why += ": the one mean image is read again for every image." if strides.startswith("0,") else "."
     if "expression_bytes_l1" in metadata:
-        why += f" The expression of L1 allocates {formatting.size(int(metadata['expression_bytes_l1']))} for its temporaries."
+        temporaries = formatting.size(int(metadata["expression_bytes_l1"]))
+        why += f" The expression of the L1 distance allocates {temporaries} for its temporaries."
     verdict = SUPPORTED if taken < VIEW * full else REFUTED
     number = f"{formatting.size(taken)} allocated where a copy takes {formatting.size(full)}"
     condition = f"anonymous memory at its highest point; a mean image against {_valid(record):,} images"
@@ -225,26 +225,27 @@ def _no_memory(record: Record) -> Iterator[Verdict]:
 def _accuracy(record: Record) -> Iterator[Verdict]:
     score = record.metadata.get("exact_l1")
     if score is None:
-        yield _missing("C5", "the exact answer was not recorded")
+        yield _undetermined("C5", "the exact answer was not recorded")
         return
     average = f"{_average(score):.4f}"
-    why = "Integer arithmetic gives it, and every kernel that was timed is held to its labels, image by image."
+    why = "Integer arithmetic gives this accuracy, and every timed kernel gave the same labels, image by image."
     yield _of_the_documents(record, "C5", "", f"{average} ({score})", average == PRINTED, why)
 
 
 def _stronger(record: Record) -> Iterator[Verdict]:
     metadata = record.metadata
     if "only_l1_right" not in metadata:
-        yield _missing("C6", "the distances were not compared")
+        yield _undetermined("C6", "the distances were not compared")
         return
     l1, l2 = int(metadata["only_l1_right"]), int(metadata["only_l2_right"])
     p = stats.sign_test(l2, l1)
-    number = f"{l2} images are right under L2 alone, {l1} under L1 alone (p = {p:.1g})"
-    why = f"An exact sign test on the images where only one is right; average {_average(metadata['exact_l2']):.4f} against"
-    why += f" {_average(metadata['exact_l1']):.4f}."
+    number = f"{l2} images are right under the L2 distance alone, {l1} under the L1 distance alone (p = {p:.1g})"
+    why = "An exact sign test on the images that only one distance labels correctly; accuracy "
+    why += f"{_average(metadata['exact_l2']):.4f} against {_average(metadata['exact_l1']):.4f}."
     verdict = UNDETERMINED if p > SURE else SUPPORTED if l2 > l1 else REFUTED
     yield _of_the_documents(record, "C6", "accuracy", number, verdict, why)
-    number = f"median relative margin {metadata['margin_l2']:.3f} under L2, {metadata['margin_l1']:.3f} under L1"
+    number = f"median relative margin {metadata['margin_l2']:.3f} under the L2 distance, "
+    number += f"{metadata['margin_l1']:.3f} under the L1 distance"
     verdict = UNDETERMINED
     if "margin_change_low" in metadata:
         low, high = metadata["margin_change_low"], metadata["margin_change_high"]
@@ -261,43 +262,43 @@ def _stronger(record: Record) -> Iterator[Verdict]:
 def _devices(record: Record) -> Iterator[Verdict]:
     on_gpu = record.gpu_kernels()
     if not on_gpu:
-        yield _missing("C7", "no GPU recorded yet")
+        yield _undetermined("C7", "no GPU recorded yet")
         return
     verdict = UNDETERMINED
-    why = "PyTorch can; whether NumPy's expressions can was not tried: no kernel with its interface ran there."
+    why = "PyTorch can. NumPy's expressions were not tried: no kernel with NumPy's interface ran there."
     if any(name.startswith(("cupy_", "jax_")) for name in on_gpu):
         verdict = REFUTED
-        why = "NumPy runs on the CPU; its expressions run on a GPU by the import of a library with its interface."
+        why = "NumPy runs on the CPU; its expressions run on a GPU with the import of a library that has its interface."
     condition = f"{record.configuration}, {record.metadata.get('gpu', 'unknown GPU')}"
     yield Verdict("C7", "", verdict, f"{', '.join(on_gpu)} ran on a GPU", condition, why)
 
 
 def _ranks(record: Record) -> Iterator[Verdict]:
-    asked: dict[str, list[str]] = {}
+    compared: dict[str, list[str]] = {}
     for name, metadata in sorted(record.kernel_metadata.items()):
-        said = [str(metadata[key]) for key in ("ranks_l1", "ranks_l2") if key in metadata]
-        said = [each for each in said if not each.startswith(NOT_ASKED)]
-        if said and AGAIN not in name and not name.startswith(PURE_PYTHON):  # a loop never meant to take a stack
-            asked[name] = said
-    if not asked:
-        yield _missing("C8", "no function was called with one image and with the stack")
+        results = [str(metadata[key]) for key in ("ranks_l1", "ranks_l2") if key in metadata]
+        results = [result for result in results if not result.startswith(NOT_COMPARED)]
+        if results and AGAIN not in name and not name.startswith(PURE_PYTHON):  # a loop is not meant to take a stack
+            compared[name] = results
+    if not compared:
+        yield _undetermined("C8", "no function was called with one image and with the stack")
         return
-    serve = {name for name, said in asked.items() if not any("fails" in each for each in said)}
-    exact = {name for name in serve if all(len(set(each.split("/"))) == 1 for each in asked[name])}
-    number = [f"{len(serve)} of {len(asked)} functions take both ranks, {len(exact)} of them with equal bits"]
-    for what, others in (("last bits differ", serve - exact), ("one rank alone", asked.keys() - serve)):
-        number += [f"{what}: {', '.join(sorted(others))}"] if others else []
+    serve = {name for name, results in compared.items() if not any("fails" in result for result in results)}
+    exact = {name for name in serve if all(len(set(result.split("/"))) == 1 for result in compared[name])}
+    number = f"{len(serve)} of {len(compared)} functions take both ranks, {len(exact)} of them with equal bits"
+    for what, others in (("last bits differ", serve - exact), ("one rank alone", compared.keys() - serve)):
+        number += f"; {what}: {', '.join(sorted(others))}" if others else ""
     why = "No such function takes both ranks."
     if serve:
         bits = "with the same results to the last bit" if exact == serve else "though last bits of results may differ"
         why = f"The same function takes both ranks, {bits}."
-    condition = "results of one call on the stack that equal, to the last bit, those of one call per image"
-    yield Verdict("C8", "", SUPPORTED if serve else REFUTED, "; ".join(number), condition, why)
+    condition = "one call on the stack against one call per image; results that are equal to the last bit"
+    yield Verdict("C8", "", SUPPORTED if serve else REFUTED, number, condition, why)
 
 
 def _cancel(record: Record) -> Iterator[Verdict]:
     if "exact_signed" not in record.metadata:
-        yield _missing("C9", "the signed difference was not tried")
+        yield _undetermined("C9", "the signed difference was not tried")
         return
     signed, right = record.metadata["exact_signed"], record.metadata["exact_l1"]
     number = f"{_average(signed):.4f} ({signed}) without abs"
@@ -306,7 +307,7 @@ def _cancel(record: Record) -> Iterator[Verdict]:
 
 
 def _of_the_documents(record: Record, claim: str, about: str, number: str, held: bool | str, why: str) -> Verdict:
-    """Return a verdict on what is exact in the digits; on other digits than the documents' it stays undetermined."""
+    """Return a verdict on what is exact in the digits; undetermined on other digits than the documents'."""
     verdict = held if isinstance(held, str) else SUPPORTED if held else REFUTED
     name = record.metadata.get("dataset", "unknown digits")
     if record.metadata.get("dataset_digest") != MNIST_SAMPLE:
@@ -314,23 +315,23 @@ def _of_the_documents(record: Record, claim: str, about: str, number: str, held:
     return Verdict(claim, about, verdict, number, f"{name}, all {_valid(record):,} validation images; exact", why)
 
 
-def _missing(claim: str, why: str, about: str = "") -> Verdict:
+def _undetermined(claim: str, why: str, about: str = "") -> Verdict:
     return Verdict(claim, about, UNDETERMINED, "", "", f"{why[:1].upper()}{why[1:]}.")
 
 
 def _average(score: str) -> float:
     """Return the mean of the per-class accuracies of a score such as "926/1010, 1013/1028"."""
-    parts = [tuple(map(int, each.split("/"))) for each in score.split(", ")]
-    return sum(right / n for right, n in parts) / len(parts)
+    classes = [tuple(map(int, part.split("/"))) for part in score.split(", ")]
+    return sum(right / images for right, images in classes) / len(classes)
 
 
 def _valid(record: Record) -> int:
     return sum(map(int, str(record.metadata["valid_counts"]).split()))
 
 
-def _absence(record: Record, kernel: str) -> str:
-    """Return a kernel's name and why it is not in a record, in a few words."""
-    for each in record.not_timed:
-        if each.kernel == kernel:
-            return f"{kernel} is {each.status}, {each.in_short.rstrip('.')}"
+def _why_missing(record: Record, kernel: str) -> str:
+    """Return a kernel's name and why a record does not hold it, in a few words."""
+    for entry in record.not_timed:
+        if entry.kernel == kernel:
+            return f"{kernel} is {entry.status}, {entry.in_short.rstrip('.')}"
     return f"{kernel} was not recorded"

@@ -1,4 +1,4 @@
-"""What a ratio of times is, and how sure we are of it.
+"""What a ratio of times is, and how sure it is.
 
 The design (Hoefler & Belli, SC15; Kalibera & Jones, ISMM 2013; Bulej et al., ICPE 2020): every kernel has P processes,
 started one after the other, and in each of them r rounds. A round calls every kernel, so that a machine that slows down
@@ -9,8 +9,8 @@ i a round and s a sample in that round,
     m[p]    = median over i of d[p, i]
     ratio   = exp(median over p of m[p]), with the order statistics of m[1..P] as its confidence interval
 
-The process is the unit of evidence, not the round: what a process draws when it starts (heap layout, hash seed) stays
-with it, so more rounds of it are no more evidence about the next one. Logarithms make "A over B" and "B over A" exactly
+Processes count as independent, rounds do not: what a process draws when it starts (heap layout, hash seed) stays with
+it, so more of its rounds say nothing more about the next process. Logarithms make "A over B" and "B over A" exactly
 each other's inverse. The interval assumes no symmetry, so it holds where processes are skewed.
 """
 
@@ -31,7 +31,7 @@ Outcome = Literal["faster", "slower", "not resolved"]
 
 @dataclass(frozen=True)
 class Group:
-    """Processes of one kernel that are much alike: their median in seconds per call, and how many they are."""
+    """Processes of one kernel with similar times: their median in seconds per call, and their number."""
 
     seconds: float
     processes: int
@@ -49,7 +49,7 @@ class Ratio:
         per_process: the ratio in each process, in their order.
         spread: the largest of them over the smallest.
         drift: from -1 to 1, whether the ratio rises (> 0) from round to round of a process; see `ratio`.
-        spread_within: the largest over the smallest of the rounds of one process, of the median process.
+        spread_within: the largest over the smallest round of one process, median over the processes.
     """
 
     value: float
@@ -64,7 +64,7 @@ class Ratio:
     spread_within: float = 1.0
 
     def interval(self, level: bool = False, show: Callable[[float], str] = formatting.ratio) -> str:
-        """Return its confidence interval as text, with its level if asked for; "" where there is none."""
+        """Return its confidence interval as text, with its level if `level`; "" without an interval."""
         if self.low is None or self.high is None or self.level is None:
             return ""
         return formatting.interval(self.low, self.high, self.level if level else None, show)
@@ -74,39 +74,39 @@ def ratio(reference: Iterable[Sample], kernel: Iterable[Sample]) -> Ratio:
     """Return reference seconds / kernel seconds, by the formula at the top, of two kernels in one scope.
 
     Only rounds that hold both kernels count. The drift is Spearman's rank correlation of round and log ratio, where
-    both are ranked within their process, so that differences between processes are no drift; None where fewer than
-    five pairs, or only one round per process, leave nothing to correlate.
+    both are ranked within their process, so that differences between processes are no drift; None with fewer than
+    five pairs, or only one round per process.
 
     Raises:
         ValueError: no round holds both kernels.
     """
-    ours, theirs = _log_seconds(kernel), _log_seconds(reference)
-    pairs: dict[int, list[float]] = {}  # process: its log ratios in the order of time
-    for process, turn in sorted(ours.keys() & theirs.keys()):
-        pairs.setdefault(process, []).append(theirs[process, turn] - ours[process, turn])
-    if not pairs:
+    kernel_logs, reference_logs = _log_seconds(kernel), _log_seconds(reference)
+    log_ratios: dict[int, list[float]] = {}  # by process, in the order of rounds
+    for key in sorted(kernel_logs.keys() & reference_logs.keys()):
+        log_ratios.setdefault(key[0], []).append(reference_logs[key] - kernel_logs[key])
+    if not log_ratios:
         raise ValueError("no round holds both kernels: there is no pair to take a ratio of")
-    middles = [median(logs) for logs in pairs.values()]
-    low, high, level = interval(middles) or (None, None, None)
+    medians = [median(logs) for logs in log_ratios.values()]
+    low, high, level = interval(medians) or (None, None, None)
     return Ratio(
-        value=math.exp(median(middles)),
+        value=math.exp(median(medians)),
         low=None if low is None else math.exp(low),
         high=None if high is None else math.exp(high),
         level=level,
-        processes=len(pairs),
-        rounds=sum(map(len, pairs.values())),
-        per_process=tuple(map(math.exp, middles)),
-        spread=math.exp(max(middles) - min(middles)),
-        drift=rank_correlation(pairs.values()),
-        spread_within=math.exp(median(max(logs) - min(logs) for logs in pairs.values())),
+        processes=len(log_ratios),
+        rounds=sum(map(len, log_ratios.values())),
+        per_process=tuple(map(math.exp, medians)),
+        spread=math.exp(max(medians) - min(medians)),
+        drift=rank_correlation(log_ratios.values()),
+        spread_within=math.exp(median(max(logs) - min(logs) for logs in log_ratios.values())),
     )
 
 
 def two_groups(samples: Iterable[Sample]) -> tuple[Group, Group] | None:
     """Return the two groups, the faster first, that a kernel's processes fall into; None where they are one.
 
-    They fall apart at the widest gap between neighbours among the per-process medians of log seconds, of the gaps that
-    have at least two processes on each side, if it is wider than log 1.5. One slow process is no group.
+    The groups are split at the widest gap between neighbouring per-process medians of log seconds that leaves at least
+    two processes on each side, if it is wider than log 1.5. One slow process is no group.
     """
     processes: dict[int, list[float]] = {}
     for sample in samples:
@@ -121,39 +121,39 @@ def two_groups(samples: Iterable[Sample]) -> tuple[Group, Group] | None:
 
 
 def noise_floor(control: Ratio) -> float:
-    """Return the smallest difference that today can be told from none, as a fraction: 0.013 is ±1.3 %.
+    """Return the smallest difference that this machine can tell from none today, as a fraction: 0.013 is ±1.3 %.
 
-    `null` is a kernel against itself, so all that it differs from 1 is the machine's doing. The worst of its interval's
-    ends counts, or of its processes where it has no interval; as a factor, so that 2 and 1/2 are equally far from 1.
+    `control` is a kernel against itself, so only the machine makes it differ from 1. The worst end of its interval
+    counts, or without an interval the worst process; as a factor, so that 2 and 1/2 are equally far from 1.
     """
     ends = control.per_process if control.low is None or control.high is None else (control.low, control.high)
     return math.expm1(max(abs(math.log(end)) for end in ends))
 
 
 def outcome(ratio: Ratio, noise_floor: float) -> Outcome:
-    """Return "faster" or "slower" where the whole interval says so and the difference exceeds the resolution.
+    """Return "faster" or "slower" where the whole interval agrees and the difference exceeds the noise floor.
 
-    Both are asked for: the interval knows the chance of these processes, the null what this machine shows of nothing.
+    Both are needed: the interval covers the chance of these processes, the A/A control what the machine adds.
     """
     if ratio.low is None or ratio.high is None or abs(math.log(ratio.value)) <= math.log1p(noise_floor):
         return "not resolved"
     return "faster" if ratio.low > 1 else "slower" if ratio.high < 1 else "not resolved"
 
 
-def seconds(samples: Iterable[Sample]) -> tuple[float, float]:
-    """Return (median, smallest) seconds."""
+def median_and_smallest(samples: Iterable[Sample]) -> tuple[float, float]:
+    """Return (median, smallest) seconds per call."""
     times = [sample.seconds for sample in samples]
     return median(times), min(times)
 
 
 def unpaired(reference: Iterable[Sample], kernel: Iterable[Sample]) -> float:
-    """Return reference seconds / kernel seconds, medians of samples that were not taken in turns: indicative only."""
-    return seconds(reference)[0] / seconds(kernel)[0]
+    """Return reference seconds / kernel seconds, medians of samples that share no rounds: indicative only."""
+    return median_and_smallest(reference)[0] / median_and_smallest(kernel)[0]
 
 
 def _log_seconds(samples: Iterable[Sample]) -> dict[tuple[int, int], float]:
-    """Return {(process, round): median over the kernel's turns in it of log seconds}."""
-    turns: dict[tuple[int, int], list[float]] = {}
+    """Return {(process, round): median over the kernel's samples in it of log seconds}."""
+    logs: dict[tuple[int, int], list[float]] = {}
     for sample in samples:
-        turns.setdefault((sample.process, sample.round), []).append(math.log(sample.seconds))
-    return {turn: median(logs) for turn, logs in turns.items()}
+        logs.setdefault((sample.process, sample.round), []).append(math.log(sample.seconds))
+    return {key: median(values) for key, values in logs.items()}

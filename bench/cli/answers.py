@@ -1,10 +1,12 @@
-"""What `check` and `run` print about the kernels' answers."""
+"""What `check` and `run` print about the kernels' answers, and the exit status that follows from them."""
 
 from collections.abc import Iterable, Sequence
 
 from bench.formatting import Grid
-from bench.runner.checking import CheckResult
+from bench.runner.checking import OUT_OF_MEMORY, CheckResult
 from bench.task.problem import Problem
+
+IN_WORDS = {"agrees": "verified", "disagrees": "wrong"}  # the other statuses are called as in the JSON
 
 
 def dataset(problem: Problem) -> str:
@@ -15,16 +17,15 @@ def dataset(problem: Problem) -> str:
     return f"{problem.name}{note}, {train} training and {valid} validation images, SHA-256 {problem.digest[:16]}…"
 
 
-def agreement(problem: Problem, results: Iterable[CheckResult]) -> Iterable[str]:
-    """Yield one line on who agrees, and one per distance."""
-    ran = [result for result in results if result.status != "unavailable"]
-    agreeing = sum(result.status == "agrees" for result in ran)
-    exact = problem.score(problem.correct(problem.answers["l1"].labels))
-    if agreeing:
-        all_of_them = "all " if 1 < agreeing == len(ran) else ""
-        yield f"{all_of_them}{agreeing} kernel{'s agree' if agreeing > 1 else ' agrees'}: {exact}"
+def agreement(problem: Problem, results: Sequence[CheckResult]) -> Iterable[str]:
+    """Yield one line that counts the verified kernels, and one line per distance."""
+    ran = sum(result.status != "unavailable" for result in results)
+    verified = sum(result.status == "agrees" for result in results)
+    score = problem.score(problem.correct(problem.answers["l1"].labels))
+    if verified:
+        yield f"{'all ' if 1 < verified == ran else ''}{verified} kernel{'s' if verified > 1 else ''} verified: {score}"
     else:
-        yield f"no kernel agrees; the exact answer is {exact}"
+        yield f"no kernel verified; the exact answer is {score}"
     for distance, answer in problem.answers.items():
         correct = problem.correct(answer.labels)
         yield (
@@ -34,26 +35,40 @@ def agreement(problem: Problem, results: Iterable[CheckResult]) -> Iterable[str]
 
 
 def failures(results: Iterable[CheckResult]) -> Iterable[str]:
-    """Yield why each kernel that does not agree does not."""
+    """Yield the reason for each kernel that is not verified."""
     for result in results:
         if result.status != "agrees":
-            yield f"{result.name} {'is ' if result.status != 'disagrees' else ''}{result.status}: {result.reason}"
+            yield f"{result.name} is {IN_WORDS.get(result.status, result.status)}: {result.reason}"
 
 
-def checked(judged: Sequence[tuple[Problem, CheckResult]]) -> Grid:
-    """Return the table of `check`: the verdicts, each with the problem that was put to the kernel."""
+def table(checked: Sequence[tuple[Problem, CheckResult]]) -> Grid:
+    """Return the table of `check`: a row per kernel, scored on the problem that it was checked on."""
     rows = []
-    for problem, result in judged:
+    for problem, result in checked:
         error = "" if result.mean_error is None else f"{result.mean_error:.1e}"
         scores = [_score(problem, result, distance) for distance in problem.answers]
-        rows.append((result.name, *scores, error, result.status))
-    columns = ("kernel", "L1 accuracy", "L2 accuracy", "mean-image error", "agreement")
+        rows.append((result.name, *scores, error, IN_WORDS.get(result.status, result.status)))
+    columns = ("kernel", "L1 accuracy", "L2 accuracy", "mean-image error", "status")
     return Grid(columns, rows, right=["mean-image error"])
 
 
 def _score(problem: Problem, result: CheckResult, distance: str) -> str:
     if distance in result.correct:
         correct = result.correct[distance]
-        of = f" ({problem.per_class} per class)" if problem.per_class else ""
-        return f"{problem.accuracy(correct):.4f}  {problem.score(correct)}{of}"
+        per_class = f" ({problem.per_class} per class)" if problem.per_class else ""
+        return f"{problem.accuracy(correct):.4f}  {problem.score(correct)}{per_class}"
     return "not offered" if result.status == "agrees" else ""
+
+
+def exit_status(results: Sequence[CheckResult], require: Iterable[str], sized: bool = False) -> int:
+    """Return 1 if a kernel is wrong or broken, a required one is unavailable, or none is verified; otherwise 0.
+
+    In a record of sizes, running out of memory at a size is a result and no failure.
+    """
+    for result in results:
+        if sized and (result.reason or "").startswith(OUT_OF_MEMORY):
+            continue
+        required = {result.name, result.name.partition("@")[0]} & set(require)
+        if result.status in ("disagrees", "broken") or (result.status == "unavailable" and required):
+            return 1
+    return int(not sized and all(result.status != "agrees" for result in results))

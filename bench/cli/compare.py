@@ -16,30 +16,30 @@ from bench.report import comparison_text
 @click.command("compare")
 @click.argument("a")
 @click.argument("b", required=False)
-@click.option("--record", type=FILE, metavar="FILE", help="Of this record; the newest of a whole data set.")
-@click.option("--against", type=FILE, metavar="FILE", help="Compare A with itself in this other, older record.")
-@click.option("--scope", default="baseline", show_default=True, help="mean, predict, baseline, end_to_end, first_call.")
-@click.option("--distance", default="l1", show_default=True, help="l1, l2, or - in the scope mean.")
+@click.option("--record", type=FILE, metavar="FILE", help="Read this record (default the newest with both kernels).")
+@click.option("--against", type=FILE, metavar="FILE", help="Compare A with its own times in this older record.")
+@click.option("--scope", default="baseline", metavar="NAME",
+              help="Scope: mean, predict, baseline, end_to_end or first_call (default baseline).")  # fmt: skip
 @click.option(
-    "--configuration", metavar="THREADS/ALLOCATOR", help="all/default; where a record lacks that, its first one."
+    "--distance", default="l1", metavar="NAME", help="Distance: l1 or l2 (default l1). The scope mean has none."
 )
-@click.option("--force", is_flag=True, help="Also across machines, digits or configurations; every line says so.")
+@click.option("--configuration", metavar="NAME",
+              help="Threads and allocator, such as 1/keep (default the record's first configuration).")  # fmt: skip
+@click.option("--force", is_flag=True, help="Also compare across machines, digits or configurations, and say so.")
 @click.option("--markdown", "shape", flag_value="markdown", help="Print a Markdown table.")
 @click.option("--json", "shape", flag_value="json", help="Print JSON.")
 @click.option("--fail-slower", type=click.FloatRange(0), metavar="PERCENT",
-              help="Exit with 1 if B is slower by more, and the interval resolves it.")  # fmt: skip
+              help="Exit with status 1 if B is slower by more than PERCENT and the interval confirms it.")  # fmt: skip
 def command(force: bool, shape: str | None, fail_slower: float | None, **sides: Any) -> None:
-    """Say how much faster kernel B is than kernel A, how sure that is, and the verdict."""
-    sys.exit(compare(comparison.sides(**sides), force, shape or "table", fail_slower))
+    """Compare two kernels, or one kernel in two records.
 
-
-def compare(sides: tuple[comparison.Side, comparison.Side], force: bool, shape: str, fail_slower: float | None) -> int:
-    """Print a comparison as a table, "markdown" or "json"; return 1 if the new side is slower than allowed."""
-    found = comparison.compare(*sides, force)
+    Print how much faster B is than A, the confidence interval, and whether the difference is resolved.
+    """
+    result = comparison.compare(*comparison.sides(**sides), force)
     if shape == "json":
-        print(json.dumps(comparison_text.as_json(found), indent=1))
+        print(json.dumps(comparison_text.as_json(result), indent=1))
     elif shape == "markdown":
-        print(comparison_text.markdown(found))
+        print(comparison_text.markdown(result))
     else:
-        console.out().print(Grid(("", ""), comparison_text.lines(found)))
-    return int(fail_slower is not None and found.slower_by(fail_slower))
+        console.out().print(Grid(("", ""), comparison_text.lines(result)))
+    sys.exit(int(fail_slower is not None and result.slower_by(fail_slower)))

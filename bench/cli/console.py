@@ -1,15 +1,11 @@
-"""What a person sees while something runs, and the shape of a table. Progress goes to standard error."""
+"""What a person sees while a command runs, and the console that tables are printed on."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
-
-if TYPE_CHECKING:
-    from bench.runner.scheduler import Progress
 
 PIPED_WIDTH = 160  # a pipe has no width of its own, and nothing should be cut in it
 
@@ -20,34 +16,34 @@ def out() -> Console:
 
 
 def shown(path: Path) -> str:
-    """Return a path as a person would type it here: relative where it lies below the current folder."""
+    """Return a path as a person would type it here: relative if it is below the current folder."""
     path = path.resolve()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 @contextmanager
-def progress(quiet: bool) -> "Iterator[Progress]":
-    """Yield a function that is told what is being done: a bar on a terminal, a line per stage in a pipe."""
+def progress(quiet: bool) -> Iterator[Callable[[str, str, int, int], None]]:
+    """Yield a function that shows progress on standard error; its arguments are stage, kernel, steps done, all steps.
+
+    A terminal shows a bar. A pipe gets one line per stage.
+    """
     if quiet:
         yield lambda stage, kernel, done, steps: None
     elif not sys.stderr.isatty():
         stages = set()
 
-        def say(stage: str, kernel: str, done: int, steps: int) -> None:
+        def print_once(stage: str, kernel: str, done: int, steps: int) -> None:
             if stage not in stages:
                 stages.add(stage)
                 print(stage, file=sys.stderr, flush=True)
 
-        yield say
+        yield print_once
     else:
-        from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
         columns = (BarColumn(30), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-        with Bar(*columns, console=Console(stderr=True, markup=False), transient=True) as bar:
+        with Progress(*columns, console=Console(stderr=True, markup=False), transient=True) as bar:
             task = bar.add_task("", total=None)
-
-            def show(stage: str, kernel: str, done: int, steps: int) -> None:
-                bar.update(task, description=f"{stage}: {kernel}", completed=done, total=steps)
-
-            yield show
+            yield lambda stage, kernel, done, steps: bar.update(
+                task, description=f"{stage}: {kernel}", completed=done, total=steps
+            )

@@ -1,4 +1,4 @@
-"""The digits that a command works on: whole data sets and small ones, and those that a record was made with."""
+"""The digits that a command works on: whole data sets, small ones, and those that a record was made with."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,42 +13,41 @@ from data import Digits
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set, solved exactly, and the kernels that are checked or recorded on it."""
+    """A data set with its exact answer, and the kernels that are checked or timed on it."""
 
     problem: Problem
     specs: tuple[KernelSpec, ...]
 
 
 def per_class_of(spec: KernelSpec, digits: Digits, per_class: int | None) -> int:
-    """Return how many images of each class a kernel is checked on: --per-class, else its IMAGES; 0 for all there are.
+    """Return how many images of each class a kernel gets: `per_class`, else its IMAGES, else 0, which means all.
 
-    Nothing else knows a kernel's IMAGES: it is given a small data set, as any other kernel is with --per-class.
+    Only the command line reads IMAGES: below it, a slow kernel is an ordinary kernel on a small data set.
     """
     n = per_class or spec.images
     return digits.first_of_each_class(n).per_class if n else 0
 
 
-def pose_first(digits: Digits, per_class: int) -> Problem:
-    """Return the problem of the first so many images of each class; of all where `per_class` is 0."""
+def problem_of_first(digits: Digits, per_class: int) -> Problem:
+    """Return the problem of the first `per_class` images of each class, or of all images if `per_class` is 0."""
     return make_problem(digits.first_of_each_class(per_class) if per_class else digits)
 
 
 def data_sets(specs: Iterable[KernelSpec], digits: Digits, per_class: int | None) -> list[DataSet]:
-    """Return the data sets that the kernels ask for, the whole one first."""
-    asking: dict[int, list[KernelSpec]] = {}
-    for each in specs:
-        asking.setdefault(per_class_of(each, digits, per_class), []).append(each)
-    return [DataSet(pose_first(digits, n), tuple(asking[n])) for n in sorted(asking)]
+    """Return the data sets that the kernels need, the whole one first."""
+    by_size: dict[int, list[KernelSpec]] = {}
+    for spec in specs:
+        by_size.setdefault(per_class_of(spec, digits, per_class), []).append(spec)
+    return [DataSet(problem_of_first(digits, n), tuple(by_size[n])) for n in sorted(by_size)]
 
 
-def with_digits(without: Sequence[Selection], source: str | None) -> list[Selection]:
-    """Return the cases with the recorded digits, where these are at hand; nothing is fetched for a picture."""
+def with_digits(selections: Sequence[Selection], source: str | None) -> list[Selection]:
+    """Return the selections with the digits they were recorded on, if these are here. Nothing is downloaded."""
     load = cache(data.load)
-    solved = cache(lambda name, per_class: pose_first(load(name), per_class))
-
-    def answered(selection: Selection) -> Selection:
+    solve = cache(lambda name, per_class: problem_of_first(load(name), per_class))
+    completed = []
+    for selection in selections:
         recorded = str(selection.speed.metadata.get("dataset")).partition("[")[0]
         name = source or ("drawn" if recorded == "drawn" else data.at_hand())
-        return selection.answering(solved(name, selection.speed.per_class) if name else None)
-
-    return [answered(selection) for selection in without]
+        completed.append(selection.with_problem(solve(name, selection.speed.per_class) if name else None))
+    return completed

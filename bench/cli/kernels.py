@@ -1,6 +1,5 @@
-"""kernels: list the kernels from reading their files. No kernel is imported."""
+"""kernels: list the kernels by reading their files. No kernel is imported."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -11,17 +10,14 @@ from bench.formatting import Grid
 from bench.kernel import discover, why_unavailable
 
 
-@click.command("kernels")
-@KERNEL
+@click.command("kernels", params=[KERNEL])
 def command(files: tuple[Path, ...]) -> None:
-    """List every kernel, and whether it can run here. Import none of them."""
-    show(files)
+    """List all kernels and whether they can run here.
 
-
-def show(files: Iterable[Path]) -> None:
-    """Print every kernel, its device, whether it can run here as far as that is known cheaply, and its caption."""
+    No kernel is imported, so a package that is installed but does not work is not noticed.
+    """
     rows = []
-    for each in discover(files):
-        reason = why_unavailable(each)
-        rows.append((each.name, each.device, f"unavailable: {reason}" if reason else "available", each.caption))
+    for spec in discover(files):
+        reason = why_unavailable(spec)
+        rows.append((spec.name, spec.device, f"unavailable: {reason}" if reason else "available", spec.caption))
     console.out().print(Grid(("kernel", "device", "here", "the one idea"), rows))

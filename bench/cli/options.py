@@ -1,75 +1,48 @@
-"""Options that several commands share, and what they choose."""
+"""The options that several commands share, and the kernels that they choose."""
 
 import secrets
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench.kernel import KernelSpec, discover, select
 
-if TYPE_CHECKING:
-    from bench.runner.checking import CheckResult
-
-    pass
-
 
 def _names(_: click.Context, __: click.Parameter, value: str | None) -> list[str]:
-    found = [name.strip() for name in (value or "").split(",") if name.strip()]
-    if value is not None and not found:
+    names = [name.strip() for name in (value or "").split(",") if name.strip()]
+    if value is not None and not names:
         raise click.BadParameter("name at least one kernel")
-    return found
+    return names
 
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 POSITIVE = click.FloatRange(0, min_open=True)
-KERNEL = click.option(
-    "--kernel",
-    "files",
-    type=FILE,
-    multiple=True,
-    metavar="FILE",
-    help="Also this kernel; to run it is to run its code.",
-)
-DIGITS = click.option("--data", "source", metavar="SOURCE", help="Where the recorded digits are, for their pictures.")
-CHOICE = [
-    click.option("--data", "source", default="auto", metavar="SOURCE", help="auto, mnist_sample, drawn, or a path."),
-    click.option("--per-class", type=click.IntRange(1), metavar="N", help="Only the first N images of each class."),
-    click.option("--kernels", callback=_names, metavar="A,B", help="Only these; NAME alone is all its devices."),
+KERNEL = click.Option(["--kernel", "files"], type=FILE, multiple=True, metavar="FILE",
+                      help="Include the kernel in FILE. Verifying or timing it runs its code.")  # fmt: skip
+DIGITS = click.Option(["--data", "source"], metavar="SOURCE",
+                      help="Digits of the record, for pictures of them: a folder, an archive or a name.")  # fmt: skip
+CHOICE = [  # the fields of `Choice`
+    click.Option(["--data", "source"], default="auto", metavar="SOURCE",
+                 help="Digits: auto, mnist_sample, drawn or a path (default auto)."),
+    click.Option(["--per-class"], type=click.IntRange(1), metavar="N",
+                 help="Use only the first N images of each class (default the kernel's IMAGES, or all)."),
+    click.Option(["--kernels"], callback=_names, metavar="A,B",
+                 help="Use only these kernels. A name without @DEVICE means all of its devices."),
     KERNEL,
-    click.option("--require", multiple=True, metavar="NAME", help="Fail if it is unavailable."),
-    click.option(
-        "--seed",
-        type=click.IntRange(0),
-        default=lambda: secrets.randbits(32),
-        metavar="N",
-        show_default=False,
-        help="Draw every order from N, as an earlier run did.",
-    ),
-    click.option("--timeout", "timeout_s", type=POSITIVE, default=120, metavar="SECONDS", help="Of one request; 120."),
-    click.option("--quiet", is_flag=True, help="Show no progress."),
-]
-
-
-def add(options: list[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator that adds options to a command, in their order."""
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-choosing = add(CHOICE)  # digits and kernels: the fields of `Choice`
+    click.Option(["--require"], multiple=True, metavar="NAME",
+                 help="Exit with status 1 if this kernel is unavailable."),
+    click.Option(["--seed"], type=click.IntRange(0), default=lambda: secrets.randbits(32), metavar="N",
+                 help="Draw every order from this seed (default a new one)."),
+    click.Option(["--timeout", "timeout_s"], type=POSITIVE, default=120, metavar="SECONDS",
+                 help="Timeout per request in seconds (default 120)."),
+    click.Option(["--quiet"], is_flag=True, help="Show no progress."),
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The options that choose digits and kernels; `--help` explains them."""
+    """The options that choose digits and kernels. `--help` explains them."""
 
     source: str
     per_class: int | None
@@ -81,29 +54,17 @@ class Choice:
     quiet: bool
 
     def specs(self, ladder: bool = False) -> list[KernelSpec]:
-        """Return the kernels that are named, else those of the files, else those of `kernels/`.
+        """Return the kernels of --kernels and --kernel or, without these options, those of `kernels/`.
 
-        Those of `require` join them, and all of the ladder where `ladder` says so.
+        The kernels of --require are added, and with `ladder` all kernels of the ladder.
+
+        Raises:
+            UnknownKernel: there is no kernel of a name, or no file.
         """
-        everyone = discover(self.files)
+        known = discover(self.files)
         extra = [*(path.stem for path in self.files), *self.require]
         named = [*self.kernels, *extra] if self.kernels or self.files else []
-        chosen = {each.name for each in select(everyone, named or extra)}
+        chosen = {spec.name for spec in select(known, named or extra)}
         if not named:
-            chosen |= {each.name for each in everyone if not each.on_ladder}
-        return [each for each in everyone if each.name in chosen or (ladder and each.on_ladder)]
-
-    def status(self, results: "Sequence[CheckResult]", sized: bool = False) -> int:
-        """Return the exit status: 1 if a kernel is wrong or broken, a required one unavailable, or none agrees.
-
-        Where sizes were recorded it is no failure to run out of memory at one of them, but a result.
-        """
-        from bench.runner.checking import OUT_OF_MEMORY
-
-        for result in results:
-            if sized and (result.reason or "").startswith(OUT_OF_MEMORY):
-                continue
-            required = {result.name, result.name.partition("@")[0]} & set(self.require)
-            if result.status in ("disagrees", "broken") or (result.status == "unavailable" and required):
-                return 1
-        return int(not sized and all(result.status != "agrees" for result in results))  # nothing was proven
+            chosen |= {spec.name for spec in known if not spec.on_ladder}
+        return [spec for spec in known if spec.name in chosen or (ladder and spec.on_ladder)]

@@ -12,24 +12,21 @@ from bench.report import charts, selection
 from bench.report.charts import files
 
 
-@click.command("plot")
+@click.command("plot", params=[DIGITS])
 @click.argument("record", type=FILE, required=False)
-@DIGITS
 def command(record: Path | None, source: str | None) -> None:
-    """Draw RECORD, by default the newest of a whole data set; also a file of pytest --benchmark-json."""
-    plot(record, source)
+    """Draw the pictures of a record.
 
-
-def plot(path: Path | None, source: str | None) -> None:
-    """Draw what a record, by default the newest local run's, has to show; print the paths."""
-    drawn = selection.alone(reader.read_all(path)) if path else selection.local() or selection.alone(reader.newest())
-    drawn = with_digits([drawn], source)[0]
-    only = {"sizes": ("scaling",), "memory": ("memory",)}.get(drawn.speed.kind, charts.PICTURES)
-    for name in only if drawn.speed.paired else ("speedup",):
+    RECORD is a record or a file of pytest --benchmark-json. Without it, the newest record of a whole data set is drawn.
+    """
+    chosen = selection.alone(reader.read_all(record)) if record else selection.local()
+    chosen = with_digits([chosen or selection.alone(reader.newest())], source)[0]
+    pictures = {"sizes": ("scaling",), "memory": ("memory",)}.get(chosen.speed.kind, charts.PICTURES)
+    for name in pictures if chosen.speed.paired else ("speedup",):
         try:
-            drawing = charts.draw(name, drawn)
-        except charts.NotDrawn as missing:
-            print(f"{name} is not drawn: {missing}")
+            drawing = charts.draw(name, chosen)
+        except charts.NotDrawn as reason:
+            print(f"{name} is not drawn: {reason}")
         else:
-            for written in files.save(drawing, drawn.picture(name)):
-                print(console.shown(written))
+            for path in files.save(drawing, chosen.picture(name)):
+                print(console.shown(path))

@@ -1,4 +1,4 @@
-"""publish: copy records to the folder of their machine, one file for each kind of record."""
+"""publish: copy records to the folder of their machine, which holds one file for each kind of record."""
 
 import gzip
 import re
@@ -22,35 +22,34 @@ LARGEST = 2**20  # bytes of one published record
 @click.command("publish")
 @click.argument("paths", type=FILE, nargs=-1)
 def command(paths: tuple[Path, ...]) -> None:
-    """Copy PATHS, by default those of the newest run's page, to results/<machine>/, unless a checklist FAILs.
+    """Publish records in the folder of their machine.
 
-    Each takes the place of what was published of its kind.
+    PATHS are copied to results/MACHINE/. Each replaces the published record of its kind. Without PATHS, the records of
+    the newest local page are copied. A record whose checklist FAILs is refused.
     """
     out = console.out()
-    for written in publish(paths):
-        out.print(console.shown(written))
+    for path in publish(paths):
+        out.print(console.shown(path))
     out.print("Next    python -m bench report --readme writes the machine's page and pictures, and the README")
 
 
 def publish(paths: Sequence[Path] = ()) -> list[Path]:
-    """Copy records to results/<machine>/<kind>.json.gz, in the place of what was published of the same kind.
+    """Copy records to results/MACHINE/KIND.json.gz and return these paths. All records are copied, or none.
 
-    Without paths those of the newest local run, and what else its page is made of. All are published, or none.
+    Without paths, the records of the newest local page are copied.
 
     Raises:
-        BadRecord: there are none; the checklist fails one, one is too large or was never paired; or no page could be
-            made of them and what stays there: they are of different digits, or none times a whole data set.
+        BadRecord: there is no record; a checklist FAILs; a record is too large, unpaired or one of two of a kind; or
+            no page could be made of the machine's records, because digits differ or none times a whole data set.
     """
     chosen = [reader.read_all(path) for path in paths] or selection.local_files() or [reader.newest()]
     contents = {_target(file[0]): _checked(file) for file in chosen}
     if len(contents) < len(chosen):
-        raise BadRecord(f"{chosen[0][0].path}: another one is of the same kind; publish one of each kind")
+        raise BadRecord(f"{chosen[0][0].path}: another record is of the same kind; publish one of each kind")
     for folder in {target.parent for target in contents}:
-        staying = [path for path in folder.glob("*.json.gz") if path not in contents]
-        here = [file for file in chosen if _target(file[0]).parent == folder]
-        selection.of(
-            [*here, *map(reader.read_all, staying)], folder / selection.PUBLISHED_PAGE
-        )  # or it could have no page
+        records = [file for file in chosen if _target(file[0]).parent == folder]
+        records += [reader.read_all(path) for path in folder.glob("*.json.gz") if path not in contents]
+        selection.from_records(records, folder / selection.PUBLISHED_PAGE)  # raises BadRecord if they make no page
     for target, content in contents.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         with files.whole(target) as partial:
@@ -59,30 +58,27 @@ def publish(paths: Sequence[Path] = ()) -> list[Path]:
 
 
 def _checked(file: File) -> bytes:
-    """Return a record's file packed; raise BadRecord where it may not be published."""
+    """Return the bytes of a record's file to publish. Raise BadRecord if it may not be published."""
     path = file[0].path
     if not file[0].paired:
-        raise BadRecord(f"{path}: indicative and unpaired, so it is not published; python -m bench run records one")
+        raise BadRecord(
+            f"{path}: cannot be published, for its times are unpaired; publish a record of python -m bench run"
+        )
     for record in file:
         for part in [record.at(size) for size in record.sizes] if record.kind == "sizes" else [record]:
-            for scope, distance in part.cells:
+            for scope, distance in part.pairs:
                 checklist.must_not_fail(part, scope, distance)
     return packed(path)
 
 
 def packed(path: Path) -> bytes:
-    """Return a record's file as it is published: the same bytes, compressed.
-
-    Raises:
-        BadRecord: it is too large.
-    """
+    """Return the same bytes as in a record's file, compressed. Raise BadRecord if they are more than LARGEST."""
     content = path.read_bytes()
-    found = gzip.compress(content if path.suffix != ".gz" else gzip.decompress(content), mtime=0)
-    if len(found) > LARGEST:
-        raise BadRecord(
-            f"{path}: {len(found):,} bytes packed, expected at most {LARGEST:,}; record fewer kernels at once"
-        )
-    return found
+    content = gzip.compress(gzip.decompress(content) if path.suffix == ".gz" else content, mtime=0)
+    size = f"{len(content):,} bytes packed, expected at most {LARGEST:,}"
+    if len(content) > LARGEST:
+        raise BadRecord(f"{path}: {size}; record fewer kernels at once")
+    return content
 
 
 def _target(record: Record) -> Path:

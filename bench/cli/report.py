@@ -1,48 +1,40 @@
-"""report: write pages, and the README's results."""
+"""report: write pages, and the results in the README."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from bench import files
 from bench.cli import console
 from bench.cli.digits import with_digits
 from bench.cli.options import DIGITS, FILE
+from bench.files import whole
 from bench.records import reader
-from bench.report import charts, page, selection
-from bench.report import readme as readmes
+from bench.report import charts, page, readme, selection
 
 
-@click.command("report")
+@click.command("report", params=[DIGITS])
 @click.argument("records", type=FILE, nargs=-1)
-@click.option("--readme", is_flag=True, help="Also rewrite the README's results from the published records.")
-@DIGITS
-def command(records: tuple[Path, ...], source: str | None, readme: bool) -> None:
-    """Write the page of every published machine and of the newest local run; or one page of RECORDS."""
-    report(records, source, readme)
+@click.option("--readme", "with_readme", is_flag=True, help="Also write the published results into the README.")
+def command(records: tuple[Path, ...], source: str | None, with_readme: bool) -> None:
+    """Write the pages that show the results.
 
-
-def report(paths: Sequence[Path], source: str | None, readme: bool) -> None:
-    """Write the pages of every published machine and of the newest local run, or of the records named.
-
-    Raises:
-        BadRecord: there is no record, one cannot be read, or they do not belong on one page.
+    RECORDS are shown together on one page. Without them, there is a page for every published machine and for the newest
+    local run.
     """
-    published = [] if paths and not readme else selection.published()
-    chosen = [selection.from_paths(paths)] if paths else [*published, *filter(None, [selection.local()])]
+    published = [] if records and not with_readme else selection.published()
+    chosen = [selection.from_paths(records)] if records else [*published, *filter(None, [selection.local()])]
     if not chosen:
-        reader.newest()  # says what is wrong, or that there is no record
-    text = readmes.README.read_bytes().decode() if readme else ""  # with its own ends of lines
-    if readme:
-        readmes.around(text, published)  # refuses before anything is written
-    for case in with_digits([*chosen, *(published if paths else [])], source):
-        for written in page.write(case):
-            print(console.shown(written))
-        if case.published and case.problem is None:
-            left = " and ".join(charts.OF_DIGITS)
-            print(f"Left as they are: {left}, for the digits that were recorded are not at hand; --data names them.")
-    if readme:
-        with files.whole(readmes.README) as partial:
-            partial.write_bytes(readmes.rewritten(text, published).encode())
-        print(console.shown(readmes.README))
+        reader.newest()  # raises BadRecord, which says what is wrong or that there is no record
+    text = readme.README.read_bytes().decode() if with_readme else ""  # bytes, so that line ends stay as they are
+    if with_readme:
+        readme.around(text, published)  # raises BadRecord before anything is written
+    for shown in with_digits([*chosen, *(published if records else [])], source):
+        for path in page.write(shown):
+            print(console.shown(path))
+        if shown.published and shown.problem is None:
+            pictures = " and ".join(charts.OF_DIGITS)
+            print(f"Not drawn again: {pictures}. The recorded digits were not found; name them with --data.")
+    if with_readme:
+        with whole(readme.README) as partial:
+            partial.write_bytes(readme.rewritten(text, published).encode())
+        print(console.shown(readme.README))

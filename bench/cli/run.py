@@ -1,4 +1,4 @@
-"""run: check the kernels, time them, save the record, draw it, and print what was found."""
+"""run: verify the kernels, time them, save a record, draw it, and print the results."""
 
 import sys
 import time
@@ -15,23 +15,23 @@ from bench import files
 from bench.analysis import checklist, claims
 from bench.analysis.summary import summaries
 from bench.cli import answers, console
-from bench.cli.digits import DataSet, data_sets, pose_first
-from bench.cli.options import POSITIVE, Choice, add, choosing
+from bench.cli.digits import DataSet, data_sets, problem_of_first
+from bench.cli.options import CHOICE, POSITIVE, Choice
 from bench.kernel import REFERENCE, KernelSpec, discover
 from bench.records import model, reader, writer
 from bench.records.model import BadRecord, NotTimed, Record
 from bench.records.sample import BOUND
 from bench.report import charts, page, selection, tables
-from bench.report.charts import files as pictures
+from bench.report.charts.files import save
 from bench.runner import checking, checkpoint, collection, memory_pass
 from bench.runner.collection import Collected
 from bench.runner.configuration import Configuration, parse
-from bench.runner.executor import LONGEST_S
+from bench.runner.plan import BASELINE, FULL, LONGEST_S, PREDICT, Plan
 from bench.runner.process import MEMORY_LIMIT
-from bench.runner.scheduler import BASELINE, FULL, PREDICT, Plan
 from bench.task.problem import tile
 
-BESIDE = {False: (REFERENCE,), True: (REFERENCE, "torch_broadcast@cpu")}  # a whole data set, and a small one
+# The kernels that others are compared with: on a whole data set, and on a small one.
+REFERENCES = {False: (REFERENCE,), True: (REFERENCE, "torch_broadcast@cpu")}
 
 
 def _sizes(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -46,40 +46,43 @@ def _sizes(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
     return sizes
 
 
-def _configurations(_: click.Context, __: click.Parameter, value: str | None) -> tuple[Any, ...]:
+def _configurations(_: click.Context, __: click.Parameter, value: str | None) -> tuple[Configuration, ...]:
+    """Return the configurations in the order in which a record is read."""
     if value is None:
         return ()
     try:
-        asked = {parse(name.strip()) for name in value.split(",")}
-        return tuple(sorted(asked, key=lambda each: (each.threads != "all", each.allocator)))  # as they are read again
+        chosen = {parse(name.strip()) for name in value.split(",")}
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+    return tuple(sorted(chosen, key=lambda configuration: (configuration.threads != "all", configuration.allocator)))
 
 
-RECORDED = [
-    click.option("--processes", type=click.IntRange(1), default=6, metavar="N", help="Processes of every kernel; 6."),
-    click.option("--quick", "processes", flag_value=1, type=int, help="One process, so no confidence interval."),
-    click.option("--rigorous", "processes", flag_value=15, type=int, help="Fifteen processes."),
-    click.option("--full", is_flag=True, help="All scopes, not the baseline alone."),
-    click.option("--ladder", is_flag=True, help="Also every kernel of kernels/ladder/."),
-    click.option("--sizes", callback=_sizes, metavar="N,N", help="Time against numbers of validation images."),
-    click.option("--no-time-limit", is_flag=True, help="With --sizes: calls over 5 s too, up to --timeout."),
-    click.option("--memory", is_flag=True, help="Peak memory and temporaries instead of times."),
-    click.option("--configurations", callback=_configurations, metavar="A,B", help="THREADS/ALLOCATOR; all/default."),
-    click.option("--memory-limit", "memory_limit_gb", type=POSITIVE, metavar="GB",
-                 help="Of one kernel; half the machine's."),
-    click.option("--resume", is_flag=True, help="Finish the newest unfinished run."),
+OPTIONS = [
+    click.Option(["--processes"], type=click.IntRange(1), default=6, metavar="N",
+                 help="Start N processes per kernel (default 6)."),
+    click.Option(["--quick", "processes"], flag_value=1, type=int,
+                 help="Start one process per kernel. There is no confidence interval."),
+    click.Option(["--rigorous", "processes"], flag_value=15, type=int, help="Start fifteen processes per kernel."),
+    click.Option(["--full"], is_flag=True, help="Time all scopes, not only the baseline."),
+    click.Option(["--ladder"], is_flag=True, help="Include all kernels of kernels/ladder/."),
+    click.Option(["--sizes"], callback=_sizes, metavar="N,N",
+                 help="Time the scope predict on these numbers of validation images."),
+    click.Option(["--no-time-limit"], is_flag=True, help="With --sizes: also time calls over 5 s, up to --timeout."),
+    click.Option(["--memory"], is_flag=True, help="Measure peak memory and temporaries instead of times."),
+    click.Option(["--configurations"], callback=_configurations, metavar="A,B",
+                 help="Threads and allocator, such as all/keep,1/default (default all/default)."),
+    click.Option(["--memory-limit", "memory_limit_gb"], type=POSITIVE, metavar="GB",
+                 help="Memory limit per kernel in GB (default half of the machine's)."),
+    click.Option(["--resume"], is_flag=True, help="Finish the newest unfinished run."),
 ]  # fmt: skip
-
-
 EXCLUSIVE = (
     ("--memory", "--full"), ("--memory", "--processes"), ("--memory", "--configurations"), ("--sizes", "--full"),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """The options of `run` that say what to record; `--help` explains them."""
+class RunOptions:
+    """The options of `run` that say what to record. `--help` explains them."""
 
     processes: int
     full: bool
@@ -92,10 +95,10 @@ class Recorded:
     resume: bool
 
     def plan(self, specs: tuple[KernelSpec, ...], choice: Choice) -> Plan:
-        """Return the plan that these options make for the kernels of one data set."""
+        """Return the plan for the kernels of one data set."""
         return Plan(
             specs,
-            cells=PREDICT if self.sizes else FULL if self.full else BASELINE,
+            pairs=PREDICT if self.sizes else FULL if self.full else BASELINE,
             configurations=self.configurations or (Configuration(),),
             processes=self.processes,
             seed=choice.seed,
@@ -107,57 +110,60 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Done:
-    """What was recorded of one data set: under each configuration, and as written; no record where nothing was."""
+class Outcome:
+    """What was recorded of one data set: under each configuration, and as read from its file; [] without a file."""
 
     data_set: DataSet
     collected: list[Collected]
-    file: list[Record]
+    records: list[Record]
 
 
-@click.command("run")
-@choosing
-@add(RECORDED)
+@click.command("run", params=[*CHOICE, *OPTIONS])
 def command(**options: Any) -> None:
-    """Check the kernels, time them side by side, save, draw and print."""
-    where = click.get_current_context().get_parameter_source
-    given = [f"--{name.replace('_', '-')}" for name in options if where(name) is ParameterSource.COMMANDLINE]
+    """Verify the kernels, time them, save a record and draw it.
+
+    Without --kernels and --kernel all kernels outside the ladder are timed. Every run includes python_loops, the
+    reference.
+    """
+    source_of = click.get_current_context().get_parameter_source
+    given = [f"--{name.replace('_', '-')}" for name in options if source_of(name) is ParameterSource.COMMANDLINE]
     if options["resume"] and {*given} - {"--resume", "--quiet"}:
-        raise click.UsageError("--resume goes on as it was begun: it takes no other option but --quiet.")
-    for one, other in EXCLUSIVE:
-        if one in given and other in given:
-            raise click.UsageError(f"{one} and {other} exclude each other: give one of them.")
+        raise click.UsageError("--resume keeps the options of the unfinished run: add no other option than --quiet.")
+    for first, second in EXCLUSIVE:
+        if first in given and second in given:
+            raise click.UsageError(f"{first} and {second} exclude each other: use only one of them.")
     if options["memory"] and len(options["sizes"]) > 1:
         raise click.UsageError("--memory takes one number of validation images: --sizes N.")
     if options["no_time_limit"] and not options["sizes"]:
-        raise click.UsageError("--no-time-limit belongs to --sizes: give the numbers of validation images.")
+        raise click.UsageError("--no-time-limit needs --sizes: add the numbers of validation images.")
     choice = {field.name: options.pop(field.name) for field in fields(Choice)}
-    sys.exit(run(Choice(**choice), Recorded(**options)))
+    sys.exit(run(Choice(**choice), RunOptions(**options)))
 
 
-def run(choice: Choice, options: Recorded) -> int:
-    """Check, time, save, draw, print; return the exit status."""
-    done = _memory(choice, options) if options.memory else _times(choice, options)
+def run(choice: Choice, options: RunOptions) -> int:
+    """Verify, time, save, draw and print. Return the exit status."""
+    outcomes = _record_memory(choice, options) if options.memory else _record_times(choice, options)
     status = 0
-    for each in done:
-        status |= _tell(each, choice, bool(options.sizes))
-    if any(each.file and each.file[0].speed for each in done):
-        _tell_claims(done)
+    for outcome in outcomes:
+        status |= _print_outcome(outcome, choice, bool(options.sizes))
+    if any(outcome.records and outcome.records[0].speed for outcome in outcomes):
+        _print_claims(outcomes)
     return status
 
 
-def _times(choice: Choice, options: Recorded) -> list[Done]:
-    """Record times, or go on with an unfinished run, and write them."""
+def _record_times(choice: Choice, options: RunOptions) -> list[Outcome]:
+    """Record times in a new run, or finish an unfinished one, and write the records."""
     if options.resume:
         saved = checkpoint.newest()
         digits = data.load(saved.source)
-        problems = {task.per_class: pose_first(digits, task.per_class) for task in saved.tasks}
+        problems = {task.per_class: problem_of_first(digits, task.per_class) for task in saved.tasks}
         checkpoint.must_be_same(saved, problems)
     else:
         sets, skipped = _data_sets(choice, options)
-        problems = {each.problem.per_class: each.problem for each in sets}
+        problems = {data_set.problem.per_class: data_set.problem for data_set in sets}
         tasks = [
-            checkpoint.Task(each.problem.per_class, options.plan(each.specs, choice), tuple(skipped)) for each in sets
+            checkpoint.Task(data_set.problem.per_class, options.plan(data_set.specs, choice), tuple(skipped))
+            for data_set in sets
         ]
         saved = checkpoint.begin(tasks, choice.source, problems)
     try:
@@ -167,71 +173,74 @@ def _times(choice: Choice, options: Recorded) -> list[Done]:
         if checkpoint.empty(saved):
             checkpoint.remove(saved)
         else:
-            console.out().print("python -m bench run --resume takes up from the finished processes.")
+            console.out().print("python -m bench run --resume continues after the finished processes.")
         raise
-    done = []
+    outcomes = []
     for task in saved.tasks:
         problem = problems[task.per_class]
-        collected = checkpoint.recordings(saved, task, problem)
+        collected = checkpoint.collect(saved, task, problem)
         metadata = {} if task.per_class else _loading(saved.source)
-        done.append(Done(DataSet(problem, task.plan.specs), collected, _write(collected, metadata)))
-    checkpoint.remove(saved)  # before anything is drawn: what is written is not to be recorded again
-    return done
+        outcomes.append(Outcome(DataSet(problem, task.plan.specs), collected, _write(collected, metadata)))
+    checkpoint.remove(saved)  # before anything is drawn: the records are written, so there is nothing to resume
+    return outcomes
 
 
-def _memory(choice: Choice, options: Recorded) -> list[Done]:
-    """Measure memory, untimed, and write it."""
+def _record_memory(choice: Choice, options: RunOptions) -> list[Outcome]:
+    """Measure memory, without times, and write the records."""
     sets, skipped = _data_sets(choice, options)
-    run, done = files.unused(model.LOCAL, "").name, []
-    for each in sets:
-        plan = options.plan(each.specs, choice)
-        with console.progress(choice.quiet) as progress, checking.handed_over(each.problem) as folder:
-            tile(each.problem, Path(folder), plan.sizes, plan.seed)
-            footprints, results, not_timed = memory_pass.measure(plan, folder, each.problem, progress)
-        if untold := dict.fromkeys(one.kernel for one in footprints if one.peak_bytes is None):
-            console.out().print(f"Not in a record: {', '.join(untold)}; this system does not tell how much they take.")
-        recording = collection.memory_recording(plan, each.problem, footprints, results, [*not_timed, *skipped], run)
-        collected = [Collected(recording, results)]
-        done.append(Done(each, collected, _write(collected, {})))
-    return done
+    run_id, outcomes = files.unused(model.LOCAL, "").name, []
+    for data_set in sets:
+        problem, plan = data_set.problem, options.plan(data_set.specs, choice)
+        with console.progress(choice.quiet) as progress, checking.problem_folder(problem) as folder:
+            tile(problem, Path(folder), plan.sizes, plan.seed)
+            footprints, results, not_timed = memory_pass.measure(plan, folder, problem, progress)
+        unknown = dict.fromkeys(footprint.kernel for footprint in footprints if footprint.peak_bytes is None)
+        if unknown:
+            console.out().print(f"Not recorded: {', '.join(unknown)}. This system does not report their memory.")
+        measurements = collection.memory_measurements(
+            plan, problem, footprints, results, [*not_timed, *skipped], run_id
+        )
+        collected = [Collected(measurements, results)]
+        outcomes.append(Outcome(data_set, collected, _write(collected, {})))
+    return outcomes
 
 
-def _data_sets(choice: Choice, options: Recorded) -> tuple[list[DataSet], list[NotTimed]]:
-    """Return what to record, each data set with the kernels to compare with; and the kernels that are skipped.
+def _data_sets(choice: Choice, options: RunOptions) -> tuple[list[DataSet], list[NotTimed]]:
+    """Return the data sets to record, each with the kernels to compare with, and the kernels that are skipped.
 
-    Of numbers of images those are skipped that are too slow for any but their own small data set.
+    With --sizes, kernels that are only fast enough for a small data set are skipped.
     """
-    specs = choice.specs(options.ladder)
+    specs, skipped = choice.specs(options.ladder), list[NotTimed]()
     digits = data.load(choice.source)
-    sets, skipped = data_sets(specs, digits, choice.per_class), []
+    sets = data_sets(specs, digits, choice.per_class)
     if options.sizes and not choice.per_class:
-        slow = [spec for each in sets if each.problem.per_class for spec in each.specs]
-        why = "it is for a small data set; --per-class N times every kernel on one"
-        skipped = [NotTimed(spec.name, "not measured", why) for spec in slow]
-        sets = [each for each in sets if not each.problem.per_class] or [DataSet(pose_first(digits, 0), ())]
-    everyone = discover(choice.files)
-
-    def with_references(each: DataSet) -> DataSet:
-        names = {*(one.name for one in each.specs), *BESIDE[bool(each.problem.per_class)]}
-        if each.problem.per_class:  # and what they are a step from, which the page compares them with
-            names |= {one.after for one in each.specs if one.images}
-        return replace(each, specs=tuple(one for one in everyone if one.name in names))
-
-    return [with_references(each) for each in sets], skipped
+        reason = "it needs a small data set; --per-class N times every kernel on one"
+        slow = [spec for data_set in sets if data_set.problem.per_class for spec in data_set.specs]
+        skipped = [NotTimed(spec.name, "not measured", reason) for spec in slow]
+        sets = [data_set for data_set in sets if not data_set.problem.per_class]
+        sets = sets or [DataSet(problem_of_first(digits, 0), ())]
+    known = discover(choice.files)
+    for i, data_set in enumerate(sets):
+        small = bool(data_set.problem.per_class)
+        names = {*(spec.name for spec in data_set.specs), *REFERENCES[small]}
+        if small:  # the page shows each slow kernel as a step after another one
+            names |= {spec.after for spec in data_set.specs if spec.images}
+        sets[i] = replace(data_set, specs=tuple(spec for spec in known if spec.name in names))
+    return sets, skipped
 
 
 def _write(collected: Sequence[Collected], metadata: dict[str, float]) -> list[Record]:
-    """Write what was recorded of one data set, if there is anything."""
-    recorded = [
-        replace(one, metadata={**one.metadata, **metadata})
-        for one in (each.recording for each in collected)
-        if one.footprints or any(not sample.kernel.startswith(BOUND) for sample in one.samples)
+    """Write what was recorded of one data set. Return the records, [] if nothing was measured."""
+    recordings = [
+        replace(measurements, metadata={**measurements.metadata, **metadata})
+        for measurements in (entry.measurements for entry in collected)
+        if measurements.footprints or any(not sample.kernel.startswith(BOUND) for sample in measurements.samples)
     ]
-    return writer.write(recorded) if recorded else []
+    return writer.write(recordings) if recordings else []
 
 
 def _loading(source: str) -> dict[str, float]:
-    """Return the seconds of loading the digits once more, from their file to arrays; nothing of what is no file."""
+    """Return the seconds of loading the digits once more, from file to arrays; {} for drawn digits."""
     source = (data.at_hand() or "drawn") if source in ("auto", "mnist_sample") else source
     if source == "drawn":
         return {}
@@ -240,74 +249,72 @@ def _loading(source: str) -> dict[str, float]:
     return {"loading_s": time.perf_counter() - started}
 
 
-def _tell(done: Done, choice: Choice, sized: bool) -> int:
-    """Print what was recorded of one data set, and draw it; return 1 where a kernel failed or a ratio is withheld."""
-    out, problem, file = console.out(), done.data_set.problem, done.file
-    sized = sized or done.collected[0].recording.metadata["kind"] == "sizes"
-    lines = [next(iter(answers.agreement(problem, each.results))) for each in done.collected]
-    for line in dict.fromkeys((answers.dataset(problem), *lines)):
+def _print_outcome(outcome: Outcome, choice: Choice, sized: bool) -> int:
+    """Print and draw what was recorded of one data set. Return 1 if a kernel failed or a ratio is withheld."""
+    out, problem, records = console.out(), outcome.data_set.problem, outcome.records
+    sized = sized or outcome.collected[0].measurements.metadata["kind"] == "sizes"
+    lines = [answers.dataset(problem)]
+    lines += [next(iter(answers.agreement(problem, collected.results))) for collected in outcome.collected]
+    for line in dict.fromkeys(lines):
         out.print(line)
-    status = max(choice.status(each.results, sized) for each in done.collected)
-    for record in file:
+    status = max(answers.exit_status(collected.results, choice.require, sized) for collected in outcome.collected)
+    for record in records:
         if record.footprints:
             for printed in (tables.memory(record.footprints), *tables.not_measured(record.footprints)):
                 out.print(printed)
         else:
-            status |= _tell_times(record)
-    out.print(f"Record  {console.shown(file[0].path)}" if file else "Nothing was measured, so there is no record.")
-    if file and file[0].speed:
-        if len(file) > 1:
-            out.print(tables.by_configuration(file))
-        _draw(file)
-    lines = [line for each in done.collected for line in answers.failures(each.results)]
-    lines += [f"{one.kernel}: {one.status}, {one.reason}" for record in file for one in record.not_timed
-              if one.status == "not measured"]  # fmt: skip
+            status |= _print_times(record)
+    out.print(
+        f"Record  {console.shown(records[0].path)}" if records else "There is no record, for nothing was measured."
+    )
+    if records and records[0].speed:
+        if len(records) > 1:
+            out.print(tables.by_configuration(records))
+        if not checklist.failed(checklist.review(records[0])):
+            alone = selection.alone(records)
+            for path in save(charts.draw("speedup", alone), alone.picture("speedup")):
+                out.print(f"Chart   {console.shown(path)}")
+    lines = [line for collected in outcome.collected for line in answers.failures(collected.results)]
+    not_timed = [entry for record in records for entry in record.not_timed if entry.status == "not measured"]
+    lines += [f"{entry.kernel} is skipped: {entry.reason}" for entry in not_timed]
     for line in dict.fromkeys(lines):
         out.print(line)
     return status
 
 
-def _tell_times(record: Record) -> int:
-    """Print every scope or size with its checklist, of sizes only what FAILs; return 1 where a ratio is withheld."""
+def _print_times(record: Record) -> int:
+    """Print every scope or size with its checklist, of sizes only what FAILs. Return 1 if a ratio is withheld."""
     out, status, sized = console.out(), 0, record.kind == "sizes"
     parts = {f" on {record.metadata['dataset']}" if record.per_class else "": record}
     if sized:
         parts = {f", {size:,} validation images": record.at(size) for size in record.sizes}
-    for where, part in parts.items():
-        for scope, distance in part.cells:
-            lines = checklist.review(part, scope, distance)
-            believable = not checklist.failed(lines)
-            status |= not believable
-            out.print(f"{scope} {distance}{where}, {record.configuration}, {record.label}")
-            out.print(tables.timed(summaries(part, scope, distance), ratios=believable))
+    for title, part in parts.items():
+        for scope, distance in part.pairs:
+            items = checklist.review(part, scope, distance)
+            passed = not checklist.failed(items)
+            status |= not passed
+            out.print(f"{scope} {distance}{title}, {record.configuration}, {record.label}")
+            out.print(tables.timed(summaries(part, scope, distance), ratios=passed))
             if not sized:
-                out.print(tables.limit(record, scope))
-            for line in tables.answers_for([line for line in lines if line.level == "FAIL" or not sized]):
+                out.print(tables.bound(record, scope))
+            for line in tables.checklist_lines([item for item in items if item.level == "FAIL" or not sized]):
                 out.print(line)
     return status
 
 
-def _draw(file: list[Record]) -> None:
-    """Draw the speedups of a record's first configuration, if its checklist allows, and print where they are."""
-    if not checklist.failed(checklist.review(file[0])):
-        case = selection.alone(file)
-        for picture in pictures.save(charts.draw("speedup", case), case.picture("speedup")):
-            console.out().print(f"Chart   {console.shown(picture)}")
-
-
-def _tell_claims(done: Sequence[Done]) -> None:
-    """Print the verdict on every claim, write the page of what was just recorded, and say where it is, or why not."""
-    out = console.out()
-    if done[0].data_set.problem.per_class:
-        out.print("There is no page, for no whole data set was recorded: name other kernels, or leave --per-class out.")
+def _print_claims(outcomes: Sequence[Outcome]) -> None:
+    """Print the verdict on every claim, write the page of this run and print its path, or why there is no page."""
+    out, problem = console.out(), outcomes[0].data_set.problem
+    if problem.per_class:
+        out.print("There is no page, for no whole data set was recorded: choose other kernels, or omit --per-class.")
         return
-    written = [each.file for each in done if each.file]
-    kernels = {spec.path: None for each in done for spec in each.data_set.specs}
+    written = [outcome.records for outcome in outcomes if outcome.records]
+    kernels = {spec.path: None for outcome in outcomes for spec in outcome.data_set.specs}
     try:
-        case = selection.of(written, reader.stem(written[0][0].path).with_suffix(".html"))
-        for verdict in claims.verdicts(case.speed, case.with_small(case.speed)[1:]):
+        chosen = selection.from_records(written, reader.stem(written[0][0].path).with_suffix(".html"))
+        for verdict in claims.verdicts(chosen.speed, chosen.with_small(chosen.speed)[1:]):
             out.print(claims.line(verdict))
-        path, *_ = page.write(replace(case.answering(done[0].data_set.problem), extra=tuple(kernels)))
+        path, *_ = page.write(replace(chosen.with_problem(problem), extra=tuple(kernels)))
     except BadRecord as reason:  # the reference failed, or the checklist of what a picture shows
         out.print(f"There is no page: {reason}")
         return

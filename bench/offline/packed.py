@@ -1,4 +1,4 @@
-"""What a packed checkout is: the files of one commit without git, and a list that tells when one of them changed."""
+"""A packed checkout: the files of one commit without git, and a list of digests that shows whether one has changed."""
 
 import hashlib
 import json
@@ -8,14 +8,14 @@ FILE = "packed.json"
 
 
 def write(root: Path, commit: str, **needs: str) -> None:
-    """List every file below `root` as that commit's; `needs` says which Python and processor it was packed for."""
+    """List the digest of every file below `root`; `needs` are the Python and the processor that it was packed for."""
     names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
     content = {"commit": commit, **needs, "files": {name: _digest(root / name) for name in names}}
     (root / FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def commit(root: Path) -> str | None:
-    """Return the commit that was packed, marked where a file of it differs; None where `root` was not packed."""
+    """Return the commit that was packed, with "-modified" if a file has changed; None where `root` was not packed."""
     if not (root / FILE).exists():
         return None
     content = json.loads((root / FILE).read_text(encoding="utf-8"))

@@ -1,12 +1,12 @@
 """Record all that a machine's page shows, unattended: python3 bench/offline/record.py
 
-It takes a folder that `python -m bench.offline.pack` made, this Python with its torch, and no network; or a checkout
-that `make setup` was run in. It stops in time, and goes on where it stopped when it is started again. What it leaves in
-recorded/ is to be copied back and published. Exit status: 0 all is recorded; 75 not yet, start it again; 1 a kernel or
-a step failed; 2 it cannot record here; 130 interrupted.
+It needs a folder that `python -m bench.offline.pack` made, a Python with torch, and no network; or a checkout that
+`make setup` was run in. It stops at its deadline; started again, it goes on from there. Copy recorded/ back and publish
+what is in it. Exit status: 0 everything is recorded; 75 not yet, start it again; 1 a kernel or a step failed; 2 it
+cannot record here; 130 interrupted.
 """
 
-from __future__ import annotations  # so that an older Python gets as far as being refused
+from __future__ import annotations  # so that an older Python reaches the message below
 
 import argparse
 import fcntl
@@ -23,14 +23,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
-if sys.version_info < (3, 11):  # noqa: UP036  it is started by whatever Python there is
-    print("This needs Python 3.11 or newer: start it with python3.12, say.", file=sys.stderr)
+if sys.version_info < (3, 11):  # noqa: UP036  any Python may be used to start it
+    print("This needs Python 3.11 or newer. Start it with python3.12, for example.", file=sys.stderr)
     sys.exit(2)
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from bench.files import whole  # noqa: E402  the standard library is all that it needs
+from bench.files import whole  # noqa: E402  it needs the standard library alone
 
 LOCAL = ROOT / "results" / "local"
 RECORDED = ROOT / "recorded"
@@ -39,11 +39,11 @@ PYTHON = ENVIRONMENT / "bin" / "python"
 WHEELS = ROOT / "wheels"
 
 LATER = 75  # EX_TEMPFAIL of sysexits.h: start it again
-FASTEST = ("c_bytes", "numba_bytes")  # of the kernels for a CPU: what a GPU is compared with
-VARIANTS = tuple(f"torch_{each}@cuda" for each in ("cdist", "classes", "in_place", "loss"))  # of a lesson for CPUs
+FASTEST = ("c_bytes", "numba_bytes")  # kernels for a CPU that a GPU is compared with
+VARIANTS = tuple(f"torch_{name}@cuda" for name in ("cdist", "classes", "in_place", "loss"))  # they make a point on CPUs
 SIZES = "2038,100000,1000000,10000000,100000000"
 KERNELS = "import json; from bench.kernel import discover; "
-KERNELS += "print(json.dumps([[each.name, each.device, each.on_ladder] for each in discover()]))"
+KERNELS += "print(json.dumps([[spec.name, spec.device, spec.on_ladder] for spec in discover()]))"
 
 
 class CannotRecord(Exception):
@@ -51,9 +51,9 @@ class CannotRecord(Exception):
 
 
 class Log:
-    """Everything that is said, on standard output and in recorded/log.txt. As long as it is open, nobody else starts.
+    """All output, on standard output and in recorded/log.txt, which also locks the folder while it is open.
 
-    A command that is running holds it too, should this process be killed.
+    A command that is running holds the lock too, should this process be killed.
     """
 
     def __init__(self) -> None:
@@ -62,41 +62,41 @@ class Log:
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"A recording is at work in {ROOT} already; it ends by itself.", file=sys.stderr)
+            print(f"Another process records in {ROOT} already. Wait until it has ended.", file=sys.stderr)
             sys.exit(LATER)
 
     def say(self, line: str) -> None:
         print(line, flush=True)
         print(line, file=self.file, flush=True)
 
-    def take(self, lines: IO[str]) -> None:
+    def copy(self, lines: IO[str]) -> None:
         for line in lines:
             self.say(line.rstrip("\n"))
 
 
 class Steps:
-    """What has become of each step, kept in recorded/steps.json: what lay in results/local/ before it, and its status.
+    """The state of each step, kept in recorded/steps.json: the content of results/local/ before it, and its status.
 
-    A record that was not there before is the step's own, whatever happened to the process after it was written.
+    A record that was not there before belongs to the step, whatever happened to the process after it was written.
     """
 
     def __init__(self) -> None:
         self._path = RECORDED / "steps.json"
-        self._known: dict[str, dict[str, Any]] = {}
+        self._state: dict[str, dict[str, Any]] = {}
         if self._path.exists():
-            self._known = json.loads(self._path.read_text(encoding="utf-8"))
+            self._state = json.loads(self._path.read_text(encoding="utf-8"))
 
     def begin(self, name: str) -> None:
-        """Note what is there before a step, unless it was begun earlier and is not done."""
-        if name not in self._known or self._known[name]["status"] is not None:
+        """Note what is in results/local/ before a step, unless the step was begun earlier and is not done."""
+        if name not in self._state or self._state[name]["status"] is not None:
             self._write(name, before=sorted(path.name for path in LOCAL.glob("*")), status=None)
 
     def records(self, name: str) -> list[Path]:
-        """Return a step's records, one for each data set; none as long as its recording is unfinished."""
+        """Return a step's records, one for each data set; none while its run is unfinished."""
         return [] if self.unfinished(name) else self._own(name, "*.json")
 
     def unfinished(self, name: str) -> bool:
-        """Tell whether a step can be resumed."""
+        """Return whether a step can be resumed."""
         return any((folder / "plan.json").exists() for folder in self._own(name, "*.unfinished"))
 
     def end(self, name: str, status: int) -> None:
@@ -109,21 +109,21 @@ class Steps:
 
     def status(self, name: str) -> int | None:
         """Return a step's exit status; None where it is not done."""
-        return self._known.get(name, {}).get("status") if (RECORDED / name).exists() else None
+        return self._state.get(name, {}).get("status") if (RECORDED / name).exists() else None
 
     def _own(self, name: str, pattern: str) -> list[Path]:
-        return [path for path in LOCAL.glob(pattern) if path.name not in self._known[name]["before"]]
+        return [path for path in LOCAL.glob(pattern) if path.name not in self._state[name]["before"]]
 
-    def _write(self, name: str, **known: Any) -> None:
-        self._known[name] = {**self._known.get(name, {}), **known}
+    def _write(self, name: str, **state: Any) -> None:
+        self._state[name] = {**self._state.get(name, {}), **state}
         with whole(self._path) as partial:
-            partial.write_text(json.dumps(self._known, indent=1), encoding="utf-8")
+            partial.write_text(json.dumps(self._state, indent=1), encoding="utf-8")
 
 
 def call(command: list[str], log: Log, until: float, grace: float) -> int | None:
-    """Run a command until it ends, and return its exit status; None where it had not ended by then.
+    """Run a command and return its exit status; None where it had not ended by the time `until`.
 
-    Then, and when this process is told to end, it is interrupted once, as by Ctrl-C, and has `grace` seconds to end.
+    Then, or when this process is ended, the command is interrupted once, as by Ctrl-C, and has `grace` seconds to end.
     """
     process = subprocess.Popen(
         command,
@@ -138,7 +138,7 @@ def call(command: list[str], log: Log, until: float, grace: float) -> int | None
         pass_fds=(log.file.fileno(),),
     )
     assert process.stdout
-    listener = threading.Thread(target=log.take, args=(process.stdout,), daemon=True)
+    listener = threading.Thread(target=log.copy, args=(process.stdout,), daemon=True)
     listener.start()
     try:
         return process.wait(max(0.0, until - time.monotonic()))
@@ -156,38 +156,26 @@ def call(command: list[str], log: Log, until: float, grace: float) -> int | None
 
 
 def environment() -> dict[str, str]:
-    """Return what commands are run with: nothing that would reach other libraries, an index, or other digits."""
+    """Return the environment of commands, without what would lead to other libraries, an index, or other digits."""
     unwanted = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    kept = {name: value for name, value in os.environ.items() if name not in unwanted}
     digits = [str(path) for path in (ROOT / "digits").glob("*")]
-    return {
-        **{name: value for name, value in os.environ.items() if name not in unwanted},
-        **{"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PYTHONUNBUFFERED": "1"},
-        **({"MNIST_SAMPLE": digits[0]} if digits else {}),
-    }
-
-
-def answer(code: str) -> str:
-    """Return what the environment's Python prints."""
-    done = subprocess.run(
-        [str(PYTHON), "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise CannotRecord(f"{done.stderr.strip()}\n{PYTHON} cannot run this: remove {ENVIRONMENT} and start again.")
-    return done.stdout
+    own = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PYTHONUNBUFFERED": "1"}
+    return {**kept, **own, **({"MNIST_SAMPLE": digits[0]} if digits else {})}
 
 
 def set_up(log: Log, until: float, grace: float) -> None:
-    """Make the environment from the wheels alone, unless it is there. Its last act is to write .venv/done.
+    """Make the environment from the wheels alone, unless .venv/done shows that this is done.
 
     Raises:
-        CannotRecord: this is not the Python that the wheels are for, or it has no torch.
+        CannotRecord: this is not the Python that the wheels are for, or it has no torch, or pip failed.
     """
     if (ENVIRONMENT / "done").exists():
         return
     if not WHEELS.exists():
         raise CannotRecord(
-            f"{ROOT} has neither wheels/ nor a .venv: python -m bench.offline.pack makes a folder that has the one, "
-            "make setup the other."
+            f"{ROOT} has neither wheels/ nor a .venv. python -m bench.offline.pack makes a folder with wheels/, "
+            "make setup makes a .venv."
         )
     torch = folder_of_torch()
     import venv
@@ -199,14 +187,14 @@ def set_up(log: Log, until: float, grace: float) -> None:
     pip = f"{next(WHEELS.glob('pip-*.whl'))}/pip"  # a wheel can be run; Python itself may have come without its pip
     options = ["--no-index", "--no-deps", "--no-compile", "--no-cache-dir", "--disable-pip-version-check", "--quiet"]
     status = call([str(PYTHON), pip, "install", *options, *wheels], log, until, grace)
-    if status == 0:  # on all cores, so that no kernel's first call has to
-        status = call([str(PYTHON), "-m", "compileall", "-q", "-j", "0", str(packages)], log, until, grace)
-        status = None if status is None else 0  # some package's own tests may be of another Python
-    if status is not None and status != 0:
-        raise CannotRecord(f"pip could not install what lies in {WHEELS}; see above.")
-    if status == 0:  # after its own packages, and after pip, which need not know of them
-        (packages / "installed_torch.pth").write_text(f"{torch}\n", encoding="utf-8")
-        (ENVIRONMENT / "done").touch()
+    if status:
+        raise CannotRecord(f"pip could not install the wheels of {WHEELS}; see above.")
+    # Compile on all cores, or the first call of a kernel would. Some package's own tests may be of another Python, so
+    # the exit status does not matter.
+    if status is None or call([str(PYTHON), "-m", "compileall", "-qj0", str(packages)], log, until, grace) is None:
+        return
+    (packages / "installed_torch.pth").write_text(f"{torch}\n", encoding="utf-8")  # so that its own packages go first
+    (ENVIRONMENT / "done").touch()
 
 
 def folder_of_torch() -> Path:
@@ -216,76 +204,74 @@ def folder_of_torch() -> Path:
         CannotRecord: it has none, or is another Python than the wheels are for.
     """
     needs = json.loads((ROOT / "packed.json").read_text(encoding="utf-8"))
-    mine = {"python": f"{sys.version_info[0]}.{sys.version_info[1]}", "machine": platform.machine()}
-    if mine["python"] != needs["python"]:
-        raise CannotRecord(
-            f"The wheels are for Python {needs['python']}, and this is {mine['python']}: start it with "
-            f"python{needs['python']}, or pack again with --python {mine['python']}."
-        )
-    if mine["machine"] != needs["machine"]:
-        raise CannotRecord(
-            f"The wheels are for {needs['machine']}, and this is {mine['machine']}: pack again with "
-            f"--machine {mine['machine']}."
-        )
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    for key, word, here in (("python", "Python ", python), ("machine", "", platform.machine())):
+        if here != needs[key]:
+            raise CannotRecord(
+                f"The wheels are for {word}{needs[key]}, and this is {here}. Start it with the Python that they are "
+                f"for, or pack again with --{key} {here}."
+            )
     try:
         return Path(str(metadata.distribution("torch").locate_file("")))
     except metadata.PackageNotFoundError:
-        raise CannotRecord(f"{sys.executable} has no torch: start it with the Python that has.") from None
+        raise CannotRecord(f"{sys.executable} has no torch. Start it with a Python that has torch.") from None
 
 
 def commands(options: argparse.Namespace) -> dict[str, list[str]]:
-    """Return the arguments of `python -m bench run` for each step, which is called as the kind of its records."""
-    every = json.loads(answer(KERNELS))
-    fast = [name for name, device, _ in every if name in FASTEST or (device == "cuda" and name not in VARIANTS)]
-    rest = [name for name, _, on_ladder in every if not on_ladder and name not in fast]
-    processes = ["--processes", str(options.processes)]
+    """Return the arguments of `python -m bench run` for each step, whose name is the kind of its records."""
+    done = subprocess.run(
+        [str(PYTHON), "-c", KERNELS], cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise CannotRecord(f"{done.stderr.strip()}\n{PYTHON} cannot run this. Remove {ENVIRONMENT} and start again.")
+    kernels = json.loads(done.stdout)
+    fast = [name for name, device, _ in kernels if name in FASTEST or (device == "cuda" and name not in VARIANTS)]
+    rest = [name for name, _, on_ladder in kernels if not on_ladder and name not in fast]
+    processes, names = ["--processes", str(options.processes)], options.kernels or ",".join([*rest, *fast])
     return {
-        "scopes": ["--full", *processes, "--kernels", options.kernels or ",".join([*rest, *fast])],
-        "memory": ["--memory", "--kernels", options.kernels or ",".join([*rest, *fast])],
+        "scopes": ["--full", *processes, "--kernels", names],
+        "memory": ["--memory", "--kernels", names],
         "sizes": ["--sizes", options.sizes, *processes, "--kernels", options.kernels or ",".join(fast)],
     }
 
 
-def notes() -> list[str]:
-    """Return what will be missing, which is no error: its kernels are recorded as unavailable."""
-    found = []
+def say_what_is_missing(log: Log) -> None:
+    """Warn of what makes kernels unavailable, or the digits other ones; that is no error."""
     if not (os.path.exists("/dev/nvidiactl") or shutil.which("nvidia-smi")):
-        found.append("Note: no NVIDIA driver, so kernels for a GPU are unavailable.")
+        log.say("Note: there is no NVIDIA driver, so kernels for a GPU are unavailable.")
     if not shutil.which("cc"):
-        found.append("Note: no C compiler that answers to cc, so c_bytes is unavailable.")
+        log.say("Note: there is no C compiler named cc, so c_bytes is unavailable.")
     if not os.environ.get("MNIST_SAMPLE") and not (ROOT / "digits").exists():
-        found.append("Note: MNIST_SAMPLE is not set: without a network the digits are drawn, not MNIST.")
-    return found
+        log.say("Note: MNIST_SAMPLE is not set. Without a network the digits are drawn, not MNIST.")
 
 
 def record(options: argparse.Namespace, log: Log, until: float, grace: float) -> int:
     """Set up, and do every step that is not done, as long as there is time; return the exit status."""
     set_up(log, until, grace)
     if not (ENVIRONMENT / "done").exists():
-        log.say(f"The set-up was not done within {options.deadline:g} s. Start it again, with a longer --deadline.")
+        log.say(f"The set-up was not done within {options.deadline:g} s. Start it again with a longer --deadline.")
         return LATER
-    for note in notes():
-        log.say(note)
-    steps, failed, todo = Steps(), [], commands(options)
-    for name, arguments in todo.items():
+    say_what_is_missing(log)
+    steps, failed, arguments = Steps(), [], commands(options)
+    for name in arguments:
         if steps.status(name) is not None:
             log.say(f"== {name}: recorded already")
             continue
         if until - time.monotonic() < 2 * grace:
             break
-        late = _step(name, arguments, steps, log, until, grace)
-        if steps.status(name) is None and late:
-            break
+        late = _step(name, arguments[name], steps, log, until, grace)
         if steps.status(name) is None:
+            if late:
+                break
             failed.append(name)
-    return _ending(list(todo), steps, failed, options, log)
+    return _ending(list(arguments), steps, failed, options, log)
 
 
 def _step(name: str, arguments: list[str], steps: Steps, log: Log, until: float, grace: float) -> bool:
-    """Do a step, or what is left of it, and keep its records; return whether it ran out of time."""
+    """Do or resume a step, and keep its records; return whether it ran out of time."""
     steps.begin(name)
     status: int | None = 0
-    if not steps.records(name):  # or it was ended after its records were written
+    if not steps.records(name):  # else it was ended after its records were written
         arguments = ["--resume"] if steps.unfinished(name) else arguments
         log.say(f"== {name}: python -m bench run {' '.join(arguments)}")
         started = time.monotonic()
@@ -295,23 +281,23 @@ def _step(name: str, arguments: list[str], steps: Steps, log: Log, until: float,
     if steps.records(name):
         steps.end(name, status or 0)
     elif status is None and not steps.unfinished(name):
-        log.say(f"Nothing of {name} was finished, so it starts from the beginning: give it a longer --deadline.")
+        log.say(f"Nothing of {name} was finished, so it will start from the beginning. Use a longer --deadline.")
     return status is None
 
 
 def _ending(names: list[str], steps: Steps, failed: list[str], options: argparse.Namespace, log: Log) -> int:
-    """Say what there is, what is left and what to do; return the exit status."""
+    """Print what is recorded, what is left and what to do next; return the exit status."""
     left = [name for name in names if steps.status(name) is None]
     doubtful = [name for name in names if steps.status(name)]
     for name in doubtful:
-        log.say(f"{name}: a kernel failed or is wrong, or the checklist FAILs; recorded/log.txt says which.")
+        log.say(f"{name}: a kernel failed or is wrong, or the checklist has a FAIL. See recorded/log.txt.")
     if failed:
-        log.say(f"Not recorded: {', '.join(failed)}; recorded/log.txt says why. Start it again to try again.")
+        log.say(f"Not recorded: {', '.join(failed)}. See recorded/log.txt for the reason, then start it again.")
         return 1
     if left:
-        log.say(f"Not recorded within {options.deadline:g} s: {', '.join(left)}. Start it again; it goes on from here.")
+        log.say(f"Not recorded within {options.deadline:g} s: {', '.join(left)}. Start it again to go on from here.")
         return LATER
-    log.say("All is in recorded/. Copy that folder to your checkout, and there:")
+    log.say("Everything is in recorded/. Copy that folder to your checkout, and run there:")
     log.say("    python -m bench publish recorded/*/*.json")
     log.say("    python -m bench report --readme")
     return int(bool(doubtful))
@@ -320,17 +306,17 @@ def _ending(names: list[str], steps: Steps, failed: list[str], options: argparse
 def main() -> int:
     """Read the command line and record; return the exit status."""
     parser = argparse.ArgumentParser(
-        description="Record all that a machine's page shows, unattended; started again, go on from there."
+        description="Record all that a machine's page shows, unattended. Start it again to go on where it stopped."
     )
-    parser.add_argument("--kernels", metavar="A,B", help="only these, in every step; else all of kernels/, those "
-                        f"for a GPU but {', '.join(VARIANTS)}, {' and '.join(FASTEST)}")  # fmt: skip
-    parser.add_argument("--sizes", default=SIZES, metavar="N,N", help=f"numbers of images; {SIZES}")
-    parser.add_argument("--deadline", type=float, default=480, metavar="SECONDS", help="stop by then; 480")
-    parser.add_argument("--processes", type=int, default=6, metavar="N", help="of each kernel; 6; 1 to try it")
+    parser.add_argument("--kernels", metavar="A,B", help="record only these, in every step (default: all of kernels/, "
+                        f"those for a GPU except {', '.join(VARIANTS)}, {' and '.join(FASTEST)})")  # fmt: skip
+    parser.add_argument("--sizes", default=SIZES, metavar="N,N", help="numbers of images (default: %(default)s)")
+    parser.add_argument("--deadline", type=float, default=480, metavar="SECONDS", help="stop by then (default: 480)")
+    parser.add_argument("--processes", type=int, default=6, metavar="N", help="processes per kernel (default: 6)")
     options = parser.parse_args()
     grace = min(15.0, options.deadline / 10)
     until = time.monotonic() + options.deadline - grace
-    # Who starts it in the background may have it ignore Ctrl-C, which its commands must not; nohup keeps its meaning.
+    # A background job may ignore Ctrl-C, which its commands must not. SIGHUP stays ignored under nohup.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -342,7 +328,7 @@ def main() -> int:
         log.say(str(reason))
         return 2
     except (KeyboardInterrupt, SystemExit) as ended:
-        log.say("Interrupted. Start it again; it goes on from here.")
+        log.say("Interrupted. Start it again to go on from here.")
         return int(getattr(ended, "code", 130))
 
 

@@ -1,4 +1,4 @@
 """Instruments: read bandwidth, memory, facts about machine and GPU, and what broadcasting allocates.
 
-May import `task`, `records` and `offline`. Begin with `read_bandwidth.py`: the bandwidth bound.
+May import `task`, `records` and `offline`. Read `read_bandwidth.py` first: the bandwidth bound.
 """

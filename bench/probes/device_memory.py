@@ -1,14 +1,14 @@
-"""Memory of the GPU that one call takes, as the allocator of the library that holds it counts. It is never timed.
+"""GPU memory that one call takes, as counted by the allocator of the library that holds it. It is never timed.
 
-Only libraries that the process has loaded are asked, so the CUDA context, which none of them counts, is in no number.
+Only libraries that the process has loaded are read. None of them counts the CUDA context, so no number has it.
 
     PyTorch   temporaries = highest sum of its tensors during the call - their sum before (both by the allocator;
               docs.pytorch.org/docs/stable/torch_cuda_memory.html). A CUDA graph works in a pool of its own, taken when
               it was captured: replaying it takes nothing, and shows nothing.
     CuPy      temporaries = size of its default pool after the call - before, when all that lay unused had been given
               back: the pool grows to the highest point and never shrinks (docs.cupy.dev/en/stable/user_guide/memory).
-    JAX       tells the highest point since its process started, never set back (`Device.memory_stats`). Where the call
-              raises it, temporaries = that highest point - bytes in use before; where it does not, not measured.
+    JAX       reports the highest point since its process started, never reset (`Device.memory_stats`). Where the call
+              raises it, temporaries = that highest point - bytes in use before; elsewhere they are not measured.
 """
 
 import gc
@@ -17,18 +17,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-NOBODY = "device memory: no library in its process tells (PyTorch, CuPy and JAX do)"
-JAX_SILENT = "device memory: JAX keeps no statistics of this device"
-JAX_HIGHER = "temporaries on the device: JAX tells the highest point of the whole process, and it was before this call"
+NO_LIBRARY = "device memory: no library in its process reports it (PyTorch, CuPy and JAX do)"
+NO_JAX_STATISTICS = "device memory: JAX keeps no statistics of this device"
+JAX_PEAK_BEFORE = "temporaries on the device: JAX reports the highest point of the process, and it was before this call"
 
 
 @dataclass(frozen=True)
 class DevicePeak:
-    """Memory of the GPU in bytes; None where it was not measured, and why.
+    """GPU memory in bytes; None where it was not measured, with the reason in `not_measured`.
 
     Attributes:
-        device_before_bytes: held before the call, by prepared stacks and the like.
-        device_temporaries_bytes: how much more there was at the highest point of the call.
+        device_before_bytes: held before the call, such as by prepared stacks.
+        device_temporaries_bytes: how much more was held at the highest point of the call.
     """
 
     device_before_bytes: int | None = None
@@ -36,26 +36,26 @@ class DevicePeak:
     not_measured: str = ""
 
 
-Ledger = Callable[[], DevicePeak]  # opened before a call; called after it, it says what the call needed
+FinishMeasuring = Callable[[], DevicePeak]  # made before a call; called after it, it returns what the call needed
 
 
 def peak(call: Callable[[], object]) -> DevicePeak:
-    """Make one call, and return what memory of the GPU it needed.
+    """Make one call, and return the GPU memory that it needed.
 
     Make another call before it: what is set up once, such as a library's workspace, would count as temporaries.
     """
     gc.collect()
-    opened = [opens(sys.modules[name]) for name, opens in LEDGERS.items() if name in sys.modules]
+    started = [start(sys.modules[name]) for name, start in MEASUREMENTS.items() if name in sys.modules]
     call()
-    found = [close() for close in opened if close]
-    why = "; ".join(each.not_measured for each in found if each.not_measured) if found else NOBODY
-    held = [each.device_before_bytes for each in found if each.device_before_bytes is not None]
-    more = [each.device_temporaries_bytes for each in found if each.device_temporaries_bytes is not None]
-    return DevicePeak(sum(held) if held else None, None if why else sum(more), why)
+    peaks = [finish() for finish in started if finish]
+    why = "; ".join(peak.not_measured for peak in peaks if peak.not_measured) if peaks else NO_LIBRARY
+    before = [peak.device_before_bytes for peak in peaks if peak.device_before_bytes is not None]
+    temporaries = [peak.device_temporaries_bytes for peak in peaks if peak.device_temporaries_bytes is not None]
+    return DevicePeak(sum(before) if before else None, None if why else sum(temporaries), why)
 
 
 def release() -> None:
-    """Give back what loaded libraries keep of the GPU's memory without using it; not timed, and never in a call."""
+    """Give back the GPU memory that loaded libraries keep without using it. Never called within a timed call."""
     gc.collect()
     torch, cupy = sys.modules.get("torch"), sys.modules.get("cupy")
     if torch and torch.cuda.is_initialized():
@@ -64,7 +64,7 @@ def release() -> None:
         cupy.get_default_memory_pool().free_all_blocks()
 
 
-def _torch(torch: Any) -> Ledger | None:
+def _torch(torch: Any) -> FinishMeasuring | None:
     if not torch.cuda.is_initialized():
         return None
     torch.cuda.synchronize()
@@ -73,29 +73,29 @@ def _torch(torch: Any) -> Ledger | None:
     return lambda: DevicePeak(before, torch.cuda.max_memory_allocated() - before)
 
 
-def _cupy(cupy: Any) -> Ledger | None:
+def _cupy(cupy: Any) -> FinishMeasuring | None:
     pool = cupy.get_default_memory_pool()
     pool.free_all_blocks()
     held, before = pool.used_bytes(), pool.total_bytes()
     return lambda: DevicePeak(held, pool.total_bytes() - before)
 
 
-def _jax(jax: Any) -> Ledger | None:
+def _jax(jax: Any) -> FinishMeasuring | None:
     device = jax.devices()[0]
     if device.platform == "cpu":
         return None
     before = device.memory_stats()
     if not before:
-        return lambda: DevicePeak(not_measured=JAX_SILENT)
+        return lambda: DevicePeak(not_measured=NO_JAX_STATISTICS)
 
-    def close() -> DevicePeak:
+    def finish() -> DevicePeak:
         held, highest = before["bytes_in_use"], device.memory_stats()["peak_bytes_in_use"]
         if highest == before["peak_bytes_in_use"]:
-            return DevicePeak(held, None, JAX_HIGHER)
+            return DevicePeak(held, None, JAX_PEAK_BEFORE)
         return DevicePeak(held, highest - held)
 
-    return close
+    return finish
 
 
-# By library, what opens its ledger: None where the library uses no GPU in this process.
-LEDGERS: dict[str, Callable[[Any], Ledger | None]] = {"torch": _torch, "cupy": _cupy, "jax": _jax}
+# By library, what starts its measurement: it gives None where the library uses no GPU in this process.
+MEASUREMENTS: dict[str, Callable[[Any], FinishMeasuring | None]] = {"torch": _torch, "cupy": _cupy, "jax": _jax}

@@ -1,15 +1,15 @@
-"""The speed of light on a GPU: how fast it reads, and how soon the least answer is there.
+"""The two bounds of a GPU: how fast it reads, and how soon the smallest answer arrives on the host.
 
-    limit seconds = the larger of   bytes that the scope must touch / read bandwidth
+    bound seconds = the larger of   bytes that the scope must touch / read bandwidth
                                     launch of one kernel that writes the answer + its arrival on the host
 
-The larger one binds: launches at the size of MNIST_SAMPLE, bandwidth at millions of images. Bytes as in
-`bench.probes.read_bandwidth`: every pixel once, as the uint8 it is. The answer is a byte per label, or the mean images.
+The larger one binds: launches at the size of MNIST_SAMPLE, bandwidth at millions of images. Bytes are those of
+`bench.probes.read_bandwidth`: every pixel once, as uint8. The answer is a byte per label, or the mean images.
 
-Bandwidth is that of the fastest of several reductions in torch over a buffer as large as the working set, at least a
-quarter of a GiB, so that it comes from memory and not from a cache: of what fits in one, the launch binds. Launch is
-the faster of torch's plain calls and of a replayed CUDA graph, with the copy that the harness takes of every answer. A
-kernel that wrote straight into memory of the host might undercut it. All times end with a value on the host.
+Bandwidth is that of the fastest of several reductions in torch, over a buffer as large as the working set and at least
+a quarter of a GiB, so that it comes from memory: for what fits in a cache, the launch binds. Launch is the faster of
+torch's plain calls and a replayed CUDA graph, with the copy that the harness takes of every answer. A kernel that wrote
+straight into memory of the host might be faster. All times end with a value on the host.
 Source: PyTorch's documentation, "CUDA semantics", "CUDA Graphs".
 """
 
@@ -24,16 +24,16 @@ import numpy as np
 from bench.kernel import Unavailable
 
 SMALLEST, LARGEST = 2**28, 2**32  # bytes; below, a cache may hold them; above, no pass gets slower
-READ = 2**33  # bytes per sample: two milliseconds of an H200's, in which the last one's arrival is lost
+READ = 2**33  # bytes per sample: two milliseconds on an H200, so that the arrival of the last value is negligible
 REPETITIONS = 7
-LAUNCHES = 200  # of a launch, whose times scatter more
+LAUNCHES = 200  # repetitions of a launch, whose times scatter more
 
 
 def bandwidth(working_set_bytes: int) -> float:
     """Return how many bytes per second the GPU reads: the median of the fastest pass.
 
     Raises:
-        Unavailable: torch is not there, or sees no CUDA device.
+        Unavailable: torch is not installed, or sees no CUDA device.
     """
     torch = _torch()
     words = min(max(working_set_bytes, SMALLEST), LARGEST) // 4
@@ -41,22 +41,22 @@ def bandwidth(working_set_bytes: int) -> float:
     floats, passes = buffer.view(torch.float32), READ // (4 * words)
 
     def queued(reduction: Callable[[], Any]) -> None:
-        for _ in range(passes):  # each waits for the one before, on the GPU alone
+        for _ in range(passes):  # on the GPU each waits for the one before
             last = reduction()
         last.cpu()
 
     reductions = (floats.sum, floats.amax, buffer.amax)
-    seconds = min(_seconds(partial(queued, each), REPETITIONS) for each in reductions)
+    seconds = min(_seconds(partial(queued, reduction), REPETITIONS) for reduction in reductions)
     del buffer, floats, reductions
     torch.cuda.empty_cache()  # the kernels share this memory
     return float(passes * 4 * words / seconds)
 
 
 def launch(answer_bytes: int) -> float:
-    """Return the seconds from a call to the arrival of so many bytes that one kernel wrote; the median.
+    """Return the median seconds from a call to the arrival of this many bytes that one kernel wrote.
 
     Raises:
-        Unavailable: torch is not there, or sees no CUDA device.
+        Unavailable: torch is not installed, or sees no CUDA device.
     """
     torch = _torch()
     answer = torch.zeros(answer_bytes, dtype=torch.uint8, device="cuda")
@@ -76,24 +76,24 @@ def launch(answer_bytes: int) -> float:
         torch.cuda.synchronize()
         np.array(host.numpy())
 
-    return min(_seconds(each, LAUNCHES) for each in (plain, replayed))
+    return min(_seconds(call, LAUNCHES) for call in (plain, replayed))
 
 
 def _seconds(call: Callable[[], object], repetitions: int) -> float:
-    """Return the median seconds of a call, after two that do not count."""
-    taken = []
+    """Return the median seconds of a call, after two calls that do not count."""
+    seconds = []
     for _ in range(2 + repetitions):
         started = perf_counter()
         call()
-        taken.append(perf_counter() - started)
-    return median(taken[2:])
+        seconds.append(perf_counter() - started)
+    return median(seconds[2:])
 
 
 def _torch() -> Any:
     try:
         import torch
     except ModuleNotFoundError as error:
-        raise Unavailable("the limit of a GPU is measured with torch, which is not installed") from error
+        raise Unavailable("the bound of a GPU is measured with torch, which is not installed") from error
     if not torch.cuda.is_available():
-        raise Unavailable("the limit of a GPU is measured with torch, which sees no CUDA device")
+        raise Unavailable("the bound of a GPU is measured with torch, which sees no CUDA device")
     return torch

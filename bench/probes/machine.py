@@ -1,4 +1,4 @@
-"""What a record must say about machine, software and source. Nothing here names a host, a user or a path."""
+"""Metadata of machine, software and source. Nothing here names a host, a user or a path."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ NVIDIA = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheade
 
 
 def metadata() -> dict[str, str | int]:
-    """Return the facts of this machine and its software, under the keys that `results/README.md` explains."""
+    """Return the metadata of this machine and its software, under the keys that `results/README.md` explains."""
     known: dict[str, str | int] = {
         "cpu_model_name": _cpu_model(),
         "cpu_count": cores(),
@@ -41,29 +41,29 @@ def cores() -> int:
 
 
 def caches() -> str:
-    """Return the sizes of the first core's caches, such as "L1 48K, L2 1024K, L3 32768K"; "unknown" if not told."""
+    """Return the sizes of the first core's caches, such as "L1 48K, L2 1024K, L3 32768K"; "unknown" without them."""
     if platform.system() == "Darwin":
         sizes = {
             name: _output("sysctl", "-n", f"hw.perflevel0.{key}")
             for name, key in (("L1", "l1dcachesize"), ("L2", "l2cachesize"))
         }
         return ", ".join(f"{name} {int(size) // 1024}K" for name, size in sizes.items() if size) or "unknown"
-    found = {}
+    sizes = {}
     for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         if (index / "type").read_text().strip() != "Instruction":
-            found[(index / "level").read_text().strip()] = (index / "size").read_text().strip()
-    return ", ".join(f"L{level} {size}" for level, size in found.items()) or "unknown"
+            sizes[(index / "level").read_text().strip()] = (index / "size").read_text().strip()
+    return ", ".join(f"L{level} {size}" for level, size in sizes.items()) or "unknown"
 
 
 def memory_bytes() -> int:
-    """Return the size of this machine's memory."""
+    """Return the size of this machine's memory in bytes."""
     import psutil  # comes with pyperf
 
     return int(psutil.virtual_memory().total)
 
 
 def load_average() -> float:
-    """Return how many processes wanted a core in the last minute; 0.0 where the system does not tell."""
+    """Return how many processes wanted a core in the last minute; 0.0 where the system does not report it."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
@@ -78,15 +78,14 @@ def _cpu_model() -> str:
 
 
 def _gpu() -> dict[str, str | int]:
-    """Return what is known of NVIDIA GPUs; without the binding of their driver, what nvidia-smi tells."""
+    """Return the metadata of NVIDIA GPUs; without the binding of their driver, those that nvidia-smi prints."""
     try:
         return nvml.metadata()
     except nvml.Unreadable as error:
         why = f"{NOT_MEASURED}{error}"
     if not (gpus := _output(*NVIDIA).splitlines()):
         return {"gpu": "none"}
-    told = {"gpu": "; ".join(gpus), "gpu_driver": gpus[0].rpartition(", ")[2]}
-    return {**dict.fromkeys(nvml.METADATA, why), **told}
+    return {**dict.fromkeys(nvml.METADATA, why), "gpu": "; ".join(gpus), "gpu_driver": gpus[0].rpartition(", ")[2]}
 
 
 def _governor() -> str:
@@ -95,7 +94,7 @@ def _governor() -> str:
 
 
 def _commit() -> str:
-    """Return the checkout's commit, or a packed one's, marked where files differ from it; "unknown" without either."""
+    """Return the commit of the checkout or of a packed one, marked where files differ; "unknown" without either."""
     commit = _output("git", "rev-parse", "--short=12", "HEAD")
     if not commit or _output("git", "rev-parse", "--show-toplevel") != str(ROOT):
         return packed.commit(ROOT) or "unknown"

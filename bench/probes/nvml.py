@@ -1,8 +1,8 @@
-"""What NVIDIA's driver tells of the GPU, through NVIDIA's own Python binding of NVML (`pip install nvidia-ml-py`).
+"""GPU metadata, read through NVIDIA's own Python binding of NVML (`pip install nvidia-ml-py`).
 
-The GPU is the one that kernels use: the first that CUDA_VISIBLE_DEVICES names, else number 0. NVML counts along the PCI
-bus, CUDA from the fastest down: in a machine of unlike GPUs name it there by its UUID. What cannot be read is the text
-"not measured: " and why, never 0. Source: docs.nvidia.com/deploy/nvml-api, device queries and clocks event reasons.
+The GPU is the one that kernels use: the first in CUDA_VISIBLE_DEVICES, else number 0. NVML counts along the PCI bus,
+CUDA from the fastest down: on a machine with unlike GPUs name it there by its UUID. A value that cannot be read is
+"not measured: " and the reason, never 0. Source: docs.nvidia.com/deploy/nvml-api, device queries, clocks event reasons.
 """
 
 import importlib
@@ -22,85 +22,84 @@ REASONS = {  # the bits of nvmlClocksEventReasons, of nvml.h
     0x40: "hardware thermal slowdown",
     0x80: "hardware power brake",
 }
-# Idle: after a call it is. Applications and display clocks setting: somebody chose them, and the record has the clocks.
+# Idle, which a GPU is after a call; applications and display clock settings, which a user chose and the record has.
 LEFT_OUT = 0x1 | 0x2 | 0x100
 
-Question = Callable[[Any, Any], Any]
+Query = Callable[[Any, Any], Any]  # (binding, GPU handle) -> a value
 
 
 class Unreadable(Exception):
-    """No GPU can be asked; the message says why, and what to do."""
+    """No GPU can be read. The message says why, and what to do."""
 
 
 @cache
 def device() -> tuple[Any, Any]:
-    """Return (the binding, the handle of the GPU that kernels use); it stays open until the process ends.
+    """Return (the binding, the handle of the GPU that kernels use). NVML stays open until the process ends.
 
     Raises:
-        Unreadable: the binding or the driver is missing, or no GPU is shown to processes.
+        Unreadable: the binding or the driver is missing, or no GPU is visible to processes.
     """
     try:
         binding = importlib.import_module("pynvml")
     except ModuleNotFoundError:
         raise Unreadable(BINDING) from None
-    shown = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
-    first = shown.partition(",")[0].strip()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+    first = visible.partition(",")[0].strip()
     if not (first.isdecimal() or first.startswith(("GPU-", "MIG-"))):
-        raise Unreadable(f"CUDA_VISIBLE_DEVICES is {shown!r}, which shows processes no GPU: name one, or unset it")
+        raise Unreadable(f"CUDA_VISIBLE_DEVICES is {visible!r}, so processes see no GPU: name one, or unset it")
     try:
         binding.nvmlInit()
-        by = binding.nvmlDeviceGetHandleByIndex if first.isdecimal() else binding.nvmlDeviceGetHandleByUUID
-        return binding, by(int(first) if first.isdecimal() else first)
+        if first.isdecimal():
+            return binding, binding.nvmlDeviceGetHandleByIndex(int(first))
+        return binding, binding.nvmlDeviceGetHandleByUUID(first)
     except binding.NVMLError as error:
         raise Unreadable(f"NVML says {error}") from error
 
 
 def metadata() -> dict[str, Any]:
-    """Return what stays as it is while a recording lasts; `results/README.md` explains the keys and their units.
+    """Return what does not change during a run; `results/README.md` explains the keys and their units.
 
     Raises:
         Unreadable: see `device`.
     """
     device()
-    return {key: _tell(question) for key, question in METADATA.items()}
+    return {key: _read(query) for key, query in METADATA.items()}
 
 
 def state() -> dict[str, Any]:
-    """Return throttling and clocks of this moment: ask right after the clock stopped, for an idle GPU says nothing."""
-    return {key: _tell(question) for key, question in NOW.items()}
+    """Return throttling and clocks at this moment. Call it right after the clock stopped, before the GPU is idle."""
+    return {key: _read(query) for key, query in NOW.items()}
 
 
 def worst(states: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Put several states into one: each reason once, the lowest clocks; what was read goes before what was not."""
-    taken = list(states)
-    found: dict[str, Any] = {}
+    """Combine several states: every reason, the lowest clocks. A value that was read goes before one that was not."""
+    states = list(states)
+    combined: dict[str, Any] = {}
     for key in NOW:
-        answers = [each[key] for each in taken if key in each]
-        read = [answer for answer in answers if not str(answer).startswith(NOT_MEASURED)]
-        if answers:
-            found[key] = min(read or answers)
+        values = [state[key] for state in states if key in state]
+        read = [value for value in values if not str(value).startswith(NOT_MEASURED)]
+        if values:
+            combined[key] = min(read or values)
         if read and key == "gpu_throttled":
-            found[key] = (
-                ", ".join(sorted({each for answer in read for each in answer.split(", ")} - {NOT_THROTTLED}))
-                or NOT_THROTTLED
-            )
-    return found
+            reasons = {reason for value in read for reason in value.split(", ")} - {NOT_THROTTLED}
+            combined[key] = ", ".join(sorted(reasons)) or NOT_THROTTLED
+    return combined
 
 
 def words(mask: int) -> str:
-    """Return the reasons that a bit mask holds, in words; a bit that is new to this file by its number."""
+    """Return the reasons in a bit mask as text; a bit that REASONS lacks by its number."""
     mask &= ~LEFT_OUT
-    bits = [1 << place for place in range(mask.bit_length()) if mask >> place & 1]
+    bits = [1 << shift for shift in range(mask.bit_length()) if mask >> shift & 1]
     return ", ".join(REASONS.get(bit, f"reason {bit:#x}") for bit in bits) or NOT_THROTTLED
 
 
-def _tell(question: Question) -> Any:
+def _read(query: Query) -> Any:
     try:
         binding, gpu = device()
-    except Unreadable as why:
-        return f"{NOT_MEASURED}{why}"
+    except Unreadable as error:
+        return f"{NOT_MEASURED}{error}"
     try:
-        return question(binding, gpu)
+        return query(binding, gpu)
     except binding.NVMLError as error:
         return f"{NOT_MEASURED}NVML says {error}"
 
@@ -108,17 +107,17 @@ def _tell(question: Question) -> Any:
 def _reasons(binding: Any, gpu: Any) -> str:
     try:
         return words(binding.nvmlDeviceGetCurrentClocksEventReasons(gpu))
-    except (AttributeError, binding.NVMLError_FunctionNotFound):  # a binding, or a driver, from before it had that name
+    except (AttributeError, binding.NVMLError_FunctionNotFound):  # an older binding or driver
         return words(binding.nvmlDeviceGetCurrentClocksThrottleReasons(gpu))
 
 
 def _gpus(binding: Any, _: Any) -> str:
     """Return name and driver of every GPU, as nvidia-smi lists them."""
-    handles = [binding.nvmlDeviceGetHandleByIndex(index) for index in range(binding.nvmlDeviceGetCount())]
-    return "; ".join(f"{binding.nvmlDeviceGetName(each)}, {binding.nvmlSystemGetDriverVersion()}" for each in handles)
+    gpus = [binding.nvmlDeviceGetHandleByIndex(index) for index in range(binding.nvmlDeviceGetCount())]
+    return "; ".join(f"{binding.nvmlDeviceGetName(gpu)}, {binding.nvmlSystemGetDriverVersion()}" for gpu in gpus)
 
 
-METADATA: dict[str, Question] = {
+METADATA: dict[str, Query] = {
     "gpu": _gpus,
     "gpu_driver": lambda binding, _: binding.nvmlSystemGetDriverVersion(),
     "gpu_memory_bytes": lambda binding, gpu: binding.nvmlDeviceGetMemoryInfo(gpu).total,
@@ -126,7 +125,7 @@ METADATA: dict[str, Question] = {
     "gpu_max_memory_clock_mhz": lambda binding, gpu: binding.nvmlDeviceGetMaxClockInfo(gpu, binding.NVML_CLOCK_MEM),
     "gpu_power_limit_watts": lambda binding, gpu: binding.nvmlDeviceGetEnforcedPowerLimit(gpu) / 1000,  # of mW
 }
-NOW: dict[str, Question] = {
+NOW: dict[str, Query] = {
     "gpu_throttled": _reasons,
     "gpu_clock_mhz": lambda binding, gpu: binding.nvmlDeviceGetClockInfo(gpu, binding.NVML_CLOCK_SM),
     "gpu_memory_clock_mhz": lambda binding, gpu: binding.nvmlDeviceGetClockInfo(gpu, binding.NVML_CLOCK_MEM),

@@ -1,14 +1,14 @@
-"""The bandwidth bound of this machine for this work: no honest call reads its bytes faster than the machine does.
+"""The bandwidth bound of this machine: no honest call reads its bytes faster than the machine does.
 
-    limit seconds = bytes that the scope must touch / read bandwidth
-    % of limit    = 100 * limit seconds / measured seconds
+    bound seconds = bytes that the scope must touch / read bandwidth
+    % of bound    = 100 * bound seconds / measured seconds
 
-Must touch: every pixel of the scope's images once, as the uint8 it is, dense. The mean images, the sums, the labels and
-a kernel's wider copies (float32 is four times as much) are left out, so the bytes are never more than the work needs.
+The bytes are every pixel of the scope's images once, as uint8. The mean images, the sums, the labels and a kernel's
+wider copies (float32 takes four times as much) do not count, so they are never more than the work needs.
 
-Read bandwidth: that of the fastest of several passes that do nothing but read, over a buffer as large as the working
-set, again and again, so that it lies in whichever cache holds it, as a kernel's images do: 11 MB may well come from
-there, at several times the speed of memory.
+Read bandwidth is that of the fastest of several passes that only read, over a buffer as large as the working set, again
+and again, so that it lies in whichever cache holds it, as a kernel's images do: 11 MB may come from a cache, at several
+times the speed of memory.
 """
 
 import ctypes
@@ -21,16 +21,16 @@ from time import perf_counter
 
 import numpy as np
 
-SMALLEST, LARGEST = 2**16, 2**27  # bytes; below, a call costs more than its reading; above, no pass gets slower
+SMALLEST, LARGEST = 2**16, 2**27  # bytes; below, a call costs more than reading; above, no pass gets slower
 REPETITIONS = 6
-READ = 2**27  # bytes that every thread reads per sample: above a millisecond, in which a late start of a thread is lost
+READ = 2**27  # bytes per thread and sample: over a millisecond, so that the late start of a thread is negligible
 
 
 def measure(working_set_bytes: int, threads: int) -> float:
-    """Return how many bytes per second this machine reads of a working set that it reads again and again.
+    """Return how many bytes per second this machine reads from a working set that it reads again and again.
 
-    It is the highest of the probes' medians, on one thread or on all: also where more are allowed, one may be the
-    fastest. Every thread reads a part of its own; the time is from the first one's start to the last one's end.
+    It is the highest of the probes' medians, on one thread or on all, as one may be faster than all. Every thread reads
+    a part of its own. The time goes from the first thread's start to the last one's end.
     """
     line = 64 * threads  # so that the parts are equal, and whole cache lines
     size = -(-min(max(working_set_bytes, SMALLEST), LARGEST) // line) * line
@@ -49,19 +49,19 @@ PROBES = ("copy", "sum", "maximum", "compare")
 
 
 def probes(source: np.ndarray, target: np.ndarray, passes: int) -> dict[str, Callable[[], object]]:
-    """Return functions that each read every byte of `source` `passes` times, without holding the interpreter's lock.
+    """Return functions that each read every byte of `source` `passes` times, without the interpreter's lock.
 
     copy       np.copyto into `target`; the bytes read count, those written do not
     sum        NumPy's sum of 64-bit integers
     maximum    NumPy's maximum of bytes
-    compare    C's memcmp of one half with the other, which are equal, so that it cannot stop early; gives 0
+    compare    C's memcmp of both halves, which are equal, so that it cannot stop early; gives 0
 
     Sum and maximum see the source through a view that repeats it with stride 0: one call, however many passes.
     """
     half, start = source.size // 2, source.ctypes.data
     compare = ctypes.CDLL(None).memcmp
     compare.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
-    repeated, words = (np.broadcast_to(each, (passes, each.size)) for each in (source, source.view(np.uint64)))
+    repeated, words = (np.broadcast_to(array, (passes, array.size)) for array in (source, source.view(np.uint64)))
 
     def copy() -> None:
         for _ in range(passes):
@@ -77,7 +77,7 @@ def probes(source: np.ndarray, target: np.ndarray, passes: int) -> dict[str, Cal
 
 
 def _together(calls: Sequence[Callable[[], object]]) -> float:
-    """Return the seconds from the first call's start to the last one's end, each on a thread of its own."""
+    """Run each call on a thread of its own; return the seconds from the first start to the last end."""
     ready = Barrier(len(calls))
 
     def timed(call: Callable[[], object]) -> tuple[float, float]:
@@ -92,6 +92,6 @@ def _together(calls: Sequence[Callable[[], object]]) -> float:
 
 
 def _buffer(size: int) -> np.ndarray:
-    """Return bytes that begin on a page and are all there: none is zero, so none is the system's shared empty page."""
-    roomy = np.full(size + 4096, 64, np.uint8)
-    return roomy[-roomy.ctypes.data % 4096 :][:size]
+    """Return bytes that begin on a page and are resident: none is zero, so no page is the system's shared one."""
+    buffer = np.full(size + 4096, 64, np.uint8)
+    return buffer[-buffer.ctypes.data % 4096 :][:size]

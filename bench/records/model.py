@@ -1,7 +1,7 @@
 """What the files in results/ hold: written once, read everywhere, and never changed by a reader.
 
 A record is a pyperf JSON file, so that `pyperf show` reads it too; `results/README.md` explains every metadata key. A
-file holds every configuration that one run recorded of one data set; a `Record` is what it says under one of them.
+file holds every configuration that one run measured on one data set; a `Record` is its part under one configuration.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from bench.records.sample import AGAIN, BOUND, Footprint, Sample
 
 SCHEMA = 2
 LOCAL = ROOT / "results" / "local"
-NOT_MEASURED = "not measured: "  # how a fact begins that could not be measured; why follows
+NOT_MEASURED = "not measured: "  # begins a metadata value that could not be measured; the reason follows
 NOT_THROTTLED = "no"
-SAME = ("cpu_model_name", "cpu_count", "platform")  # of all records of one page, besides the data set
+SAME = ("cpu_model_name", "cpu_count", "platform")  # in all records of one page, besides the data set
 DEFAULT = "all/default"  # the configuration that is shown first: all threads, the system's allocator
 
 
@@ -39,15 +39,15 @@ class NotTimed:
 
 
 @dataclass(frozen=True)
-class Recording:
-    """What one run gave under one configuration on one data set, before it is written.
+class Measurements:
+    """What one run measured under one configuration on one data set, before it is written.
 
     Attributes:
-        samples: all timed samples, with those of the A/A control and of the limit.
-        absent: the kernels without samples.
-        facts: the metadata that all samples share.
-        kernel_facts: the metadata of each kernel, by name.
-        footprints: of a record of memory, which has no samples.
+        samples: all timed samples, with those of the A/A control and of the bounds.
+        not_timed: the kernels without samples.
+        metadata: the metadata that all samples share.
+        kernel_metadata: the metadata of each kernel, by name.
+        footprints: in a record of memory, which has no samples.
     """
 
     samples: Sequence[Sample]
@@ -57,28 +57,23 @@ class Recording:
     footprints: Sequence[Footprint] = ()
 
 
-@dataclass(frozen=True)
-class Record:
-    """A record under one configuration, as read; the attributes are those of a `Recording`, and:
+@dataclass(frozen=True, kw_only=True)
+class Record(Measurements):
+    """Measurements under one configuration, as read from a file.
 
     Attributes:
         path: the file.
-        paired: whether kernels took turns, so that the samples of one round may be compared.
-        configurations: all that the file holds.
+        paired: whether every round called every kernel, so that the samples of one round may be compared.
+        configurations: all configurations in the file.
     """
 
     path: Path
-    metadata: dict[str, Any]
-    kernel_metadata: dict[str, dict[str, Any]]
-    samples: Sequence[Sample]
-    not_timed: Sequence[NotTimed]
-    paired: bool
-    footprints: Sequence[Footprint] = ()
+    paired: bool = True
     configurations: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
-        """What was recorded: "ladder" (the scope baseline), "scopes" (all of them), "sizes" or "memory" (in bytes)."""
+        """What was measured: "ladder" (the scope baseline), "scopes" (all scopes), "sizes" or "memory" (in bytes)."""
         return str(self.metadata["kind"])
 
     @property
@@ -93,19 +88,19 @@ class Record:
 
     @property
     def slot(self) -> str:
-        """The name of the published file that it goes into: one for each kind and for each small data set."""
+        """The name of its published file: there is one for each kind and for each small data set."""
         if not self.per_class:
             return self.kind
         return f"{'' if self.speed else f'{self.kind}-'}{self.per_class}-per-class"
 
     @property
     def whole_digest(self) -> str:
-        """The digest of the data set, or of the one that its small data set was taken from."""
+        """The digest of the data set, or of the whole one that a small data set was taken from."""
         return str(self.metadata.get("dataset_of", self.metadata["dataset_digest"]))
 
     @property
     def configuration(self) -> str:
-        """The threads and the allocator that it was recorded with, such as "all/default"."""
+        """Its threads and allocator, such as "all/default"."""
         return f"{self.metadata.get('threads', '?')}/{self.metadata.get('allocator', '?')}"
 
     @property
@@ -114,7 +109,7 @@ class Record:
         return sorted({sample.images for sample in self.samples if sample.scope == "predict"})
 
     def at(self, size: int) -> "Record":
-        """Return what a record of sizes holds of one number of images."""
+        """Return the part of a record of sizes with this number of images."""
         return replace(self, samples=[sample for sample in self.samples if sample.images == size])
 
     @property
@@ -124,19 +119,19 @@ class Record:
 
     @property
     def label(self) -> str:
-        """How far its ratios can be trusted, in the words that go beside every one of them."""
+        """How far its ratios can be trusted; shown beside every one of them."""
         if not self.paired:
             return "indicative, unpaired"
         processes = f"{self.processes} process{'es' if self.processes > 1 else ''} per kernel"
         return f"paired, {processes}" if self.processes >= 6 else f"indicative: {processes}, no confidence interval"
 
-    def of(self, kernel: str, scope: str = "baseline", distance: str = "l1") -> list[Sample]:
+    def samples_of(self, kernel: str, scope: str = "baseline", distance: str = "l1") -> list[Sample]:
         """Return the samples of one kernel in one scope and distance."""
         wanted = (kernel, scope, distance)
         return [sample for sample in self.samples if (sample.kernel, sample.scope, sample.distance) == wanted]
 
     def kernels(self, scope: str = "baseline", distance: str = "l1") -> list[str]:
-        """Return the kernels with samples there, by name, without the A/A control and the limit."""
+        """Return the kernels with samples in a scope and distance, by name, without A/A control and bounds."""
         names = {sample.kernel for sample in self.samples if (sample.scope, sample.distance) == (scope, distance)}
         return sorted(name for name in names if not name.endswith(AGAIN) and not name.startswith(BOUND))
 
@@ -145,28 +140,28 @@ class Record:
         return bool(self.kernel_metadata.get(kernel, {}).get("device") == "cuda")
 
     def gpu_kernels(self, scope: str = "baseline", distance: str = "l1") -> list[str]:
-        """Return the kernels with samples there that ran on a GPU, by name."""
+        """Return those of `kernels` that ran on a GPU."""
         return [name for name in self.kernels(scope, distance) if self.on_gpu(name)]
 
     @property
-    def cells(self) -> list[tuple[str, str]]:
-        """The scopes and distances it holds, first calls apart."""
-        timed = {(each.scope, each.distance) for each in self.samples if not each.kernel.startswith(BOUND)}
+    def pairs(self) -> list[tuple[str, str]]:
+        """Its (scope, distance) pairs, without first calls."""
+        timed = {(sample.scope, sample.distance) for sample in self.samples if not sample.kernel.startswith(BOUND)}
         return sorted(timed - {("first_call", "l1")})
 
     @property
     def control(self) -> str | None:
-        """The name of the A/A control: a kernel that also ran against itself; None where none did."""
+        """The name of the A/A control, a kernel measured against itself; None without one."""
         return next((sample.kernel for sample in self.samples if sample.kernel.endswith(AGAIN)), None)
 
 
-def differences(one: Record, other: Record, keys: Sequence[str] | None = None) -> list[str]:
-    """Return how two records differ in some facts; by default in what keeps them from standing on one page."""
+def differences(expected: Record, record: Record, keys: Sequence[str] | None = None) -> list[str]:
+    """Return how the metadata of two records differ; by default in what must be the same on one page."""
     differ = [
-        f"{key} {other.metadata.get(key, 'unknown')}, expected {one.metadata.get(key, 'unknown')}"
+        f"{key} {record.metadata.get(key, 'unknown')}, expected {expected.metadata.get(key, 'unknown')}"
         for key in keys or SAME
-        if one.metadata.get(key) != other.metadata.get(key)
+        if record.metadata.get(key) != expected.metadata.get(key)
     ]
-    if keys is None and one.whole_digest != other.whole_digest:  # a small data set stands beside the whole one
-        differ.append(f"dataset_digest {other.whole_digest}, expected {one.whole_digest}")
+    if keys is None and record.whole_digest != expected.whole_digest:  # a small data set goes with the whole one
+        differ.append(f"dataset_digest {record.whole_digest}, expected {expected.whole_digest}")
     return differ

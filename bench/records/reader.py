@@ -1,4 +1,4 @@
-"""Finding records and reading them: this project's, and what `pytest --benchmark-json` wrote. Readers never write."""
+"""Finding and reading records: this project's, and what `pytest --benchmark-json` wrote. Readers never write."""
 
 import gzip
 import json
@@ -15,15 +15,15 @@ from bench.records.model import SCHEMA, BadRecord, NotTimed, Record
 from bench.records.sample import Footprint, Sample
 
 SCOPES = ("mean", "predict", "baseline", "end_to_end", "first_call")
-CONFIGURATION = ("threads", "allocator")  # of a sample, and of the record that it is read into
+CONFIGURATION = ("threads", "allocator")  # keys of a sample, and of its record
 FIELDS = {*Sample.__dataclass_fields__, *Footprint.__dataclass_fields__} - {*CONFIGURATION}
-NO_FACTS = {*FIELDS, *keys.PER_KERNEL, "name", "not_timed"}  # what does not hold of the whole record
+NOT_SHARED = {*FIELDS, *keys.PER_KERNEL, "name", "not_timed"}  # keys that are no metadata of the whole record
 
 
 def read_all(path: Path) -> list[Record]:
     """Read a record under each of its configurations, all threads and the default allocator first.
 
-    Also a file that `pytest --benchmark-json` wrote, which has one.
+    A file of `pytest --benchmark-json` has one configuration.
 
     Raises:
         BadRecord: the file is missing, cut short, of another kind, or of a schema that this version does not know.
@@ -32,7 +32,7 @@ def read_all(path: Path) -> list[Record]:
         raw = path.read_bytes()
         content = json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BadRecord(f"{path}: no gzip file, or cut short ({error}); copy or record it anew") from error
+        raise BadRecord(f"{path}: no gzip file, or cut short ({error}); copy the file again or record anew") from error
     except OSError as error:
         raise BadRecord(f"{path}: cannot be read ({error.strerror}); python -m bench run makes a record") from error
     except (ValueError, RecursionError) as error:
@@ -43,7 +43,7 @@ def read_all(path: Path) -> list[Record]:
         if isinstance(content, dict) and content.get("version") == "1.0":
             return _read_pyperf(path, content)
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-        raise BadRecord(f"{path}: {type(error).__name__} {error} while reading; not written by this project") from error
+        raise BadRecord(f"{path}: not written by this project ({type(error).__name__} {error}); record anew") from error
     raise BadRecord(f"{path}: neither a pyperf file nor one of pytest --benchmark-json; name a record")
 
 
@@ -53,32 +53,32 @@ def read(path: Path) -> Record:
 
 
 def newest() -> list[Record]:
-    """Return the newest local record of the times of a whole data set, or where there is none a published one.
+    """Return the newest local record of the times of a whole data set, else a published one, else one of a small set.
 
     Raises:
-        BadRecord: there is none at all; the message is that of a file that cannot be read, if there is one.
+        BadRecord: there is none; if a file cannot be read, the message is about that file.
     """
-    for file in of_speed():
-        return file
+    for configurations in speed_files():
+        return configurations
     for path in (*local_paths(), *_published_paths()):
         read_all(path)
     raise BadRecord("there is no record yet; python -m bench run makes one")
 
 
-def of_speed() -> Iterator[list[Record]]:
-    """Yield the paired records of times, under all their configurations, those of whole data sets first.
+def speed_files() -> Iterator[list[Record]]:
+    """Yield the paired records of times, each under all its configurations; files that are no records are left out.
 
-    Of these local ones come first, from new to old; a file that is no record is no hindrance.
+    Whole data sets come before small ones, local files before published ones, new files before old ones.
     """
     small = []
     for path in (*local_paths(), *_published_paths()):
         with suppress(BadRecord):
-            file = read_all(path)
-            if file[0].speed and file[0].paired:
-                if file[0].per_class:
-                    small.append(file)
-                else:
-                    yield file
+            configurations = read_all(path)
+            first = configurations[0]
+            if first.speed and first.paired and first.per_class:
+                small.append(configurations)
+            elif first.speed and first.paired:
+                yield configurations
     yield from small
 
 
@@ -88,7 +88,7 @@ def local_paths() -> list[Path]:
 
 
 def stem(path: Path) -> Path:
-    """Return a record's path without .json or .json.gz: where its pictures go."""
+    """Return a record's path without .json or .json.gz: the names of its pictures begin with it."""
     return path.with_name(path.name.removesuffix(".gz").removesuffix(".json"))
 
 
@@ -104,40 +104,43 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> list[Record]:
     shared = content["metadata"]
     schema = shared.get("schema")
     if schema != SCHEMA:
-        raise BadRecord(
-            f"{path}: has schema {schema}, expected {SCHEMA}; record anew, or use the version that wrote it"
-        )
-    if missing := keys.NEEDED - shared.keys():
-        raise BadRecord(
-            f"{path}: lacks {', '.join(sorted(missing))}, so it was not written by this project; record anew"
-        )
-    by_configuration: dict[tuple[str, ...], Record] = {}
+        raise BadRecord(f"{path}: has schema {schema}, expected {SCHEMA}; record anew")
+    if missing := keys.REQUIRED - shared.keys():
+        raise BadRecord(f"{path}: not written by this project, as it lacks {', '.join(sorted(missing))}; record anew")
+    records: dict[tuple[str, ...], Record] = {}
     for benchmark in content["benchmarks"]:
         for run in benchmark["runs"]:
-            told = {**shared, **benchmark.get("metadata", {}), **run.get("metadata", {})}
-            configuration = tuple(str(told[key]) for key in CONFIGURATION)
-            if configuration not in by_configuration:
-                not_timed = [_printable(entry) for entry in json.loads(told["not_timed"])]
-                metadata = {key: fact for key, fact in told.items() if key not in NO_FACTS}
-                by_configuration[configuration] = Record(path, metadata, {}, [], not_timed, True, [])
-            _take(by_configuration[configuration], told, run["values"])
-    order = sorted(by_configuration, key=lambda each: (each[0] != "all", each[1] != "default", each))
+            metadata = {**shared, **benchmark.get("metadata", {}), **run.get("metadata", {})}
+            configuration = tuple(str(metadata[key]) for key in CONFIGURATION)
+            if configuration not in records:
+                not_timed = [_printable(entry) for entry in json.loads(metadata["not_timed"])]
+                records[configuration] = Record([], not_timed, _shared(metadata), {}, [], path=path)
+            _add_run(records[configuration], metadata, run["values"])
+    order = sorted(records, key=lambda pair: (pair[0] != "all", pair[1] != "default", pair))
     names = tuple("/".join(configuration) for configuration in order)
-    return [replace(by_configuration[configuration], configurations=names) for configuration in order]
+    return [replace(records[configuration], configurations=names) for configuration in order]
 
 
-def _take(record: Record, told: dict[str, Any], values: list[float]) -> None:
-    """Add what one run of a pyperf file says to the record of its configuration."""
-    record.kernel_metadata[told["kernel"]] = {key: told[key] for key in keys.PER_KERNEL if key in told}
+def _shared(metadata: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in metadata.items() if key not in NOT_SHARED}
+
+
+def _add_run(record: Record, metadata: dict[str, Any], values: list[float]) -> None:
+    """Add one run of a pyperf file to the record of its configuration."""
+    record.kernel_metadata[metadata["kernel"]] = _of_kernel(metadata)
     if record.kind == "memory":
-        measured = {key: told[key] for key in Footprint.__dataclass_fields__ if key in told}
-        record.footprints.append(Footprint(**measured))  # type: ignore[attr-defined]  # a list until it is returned
+        footprint = {key: metadata[key] for key in Footprint.__dataclass_fields__ if key in metadata}
+        record.footprints.append(Footprint(**footprint))  # type: ignore[attr-defined]  # a list until it is returned
         return
-    fields = {key: told[key] for key in Sample.__dataclass_fields__ if key in told}
+    fields = {key: metadata[key] for key in Sample.__dataclass_fields__ if key in metadata}
     for seconds in values:
-        if not 0 < seconds < math.inf or told["scope"] not in SCOPES:
-            raise BadRecord(f"{record.path}: {seconds} seconds in scope {told['scope']} are no sample; record anew")
+        if not 0 < seconds < math.inf or metadata["scope"] not in SCOPES:
+            raise BadRecord(f"{record.path}: {seconds} seconds in scope {metadata['scope']} are no sample; record anew")
         record.samples.append(Sample(seconds=seconds, **fields))  # type: ignore[attr-defined]  # likewise
+
+
+def _of_kernel(metadata: dict[str, Any]) -> dict[str, Any]:
+    return {key: metadata[key] for key in keys.PER_KERNEL if key in metadata}
 
 
 def _printable(entry: dict[str, str]) -> NotTimed:
@@ -149,23 +152,22 @@ def _printable(entry: dict[str, str]) -> NotTimed:
 
 def _read_pytest_benchmark(path: Path, content: dict[str, Any]) -> Record:
     timed = [benchmark for benchmark in content["benchmarks"] if "kernel" in benchmark["extra_info"]]
-    whole = min((int(benchmark["extra_info"].get("per_class", 0)) for benchmark in timed), default=0)
+    per_class = min((int(benchmark["extra_info"].get("per_class", 0)) for benchmark in timed), default=0)
     samples, not_timed = [], dict[str, NotTimed]()
     metadata: dict[str, Any] = {}
     kernel_metadata = {}
     for benchmark in timed:
         info = benchmark["extra_info"]
-        if int(info.get("per_class", 0)) != whole:  # times of two data sets make no ratio
-            why = f"it was timed on {info['dataset']}: --per-class times every kernel on one data set"
-            not_timed[info["kernel"]] = NotTimed(info["kernel"], "not measured", why)
+        kernel = info["kernel"]
+        if int(info.get("per_class", 0)) != per_class:  # times of two data sets make no ratio
+            reason = f"it was timed on {info['dataset']}: --per-class times every kernel on one data set"
+            not_timed[kernel] = NotTimed(kernel, "not measured", reason)
             continue
-        metadata = {key: fact for key, fact in info.items() if key not in NO_FACTS}
-        kernel_metadata[info["kernel"]] = {key: info[key] for key in keys.PER_KERNEL if key in info}
-        cell = info["kernel"], info["scope"], info["distance"], info["images"]
-        loops = benchmark["stats"]["iterations"]
         if "data" not in benchmark["stats"]:
             raise BadRecord(f"{path}: holds no samples; write it with --benchmark-json, or add --benchmark-save-data")
-        for turn, seconds in enumerate(benchmark["stats"]["data"]):
-            samples.append(Sample(*cell, seconds, loops, process=0, round=turn, position=0))
+        metadata, kernel_metadata[kernel] = _shared(info), _of_kernel(info)
+        what, loops = (kernel, info["scope"], info["distance"], info["images"]), benchmark["stats"]["iterations"]
+        for number, seconds in enumerate(benchmark["stats"]["data"]):
+            samples.append(Sample(*what, seconds, loops, process=0, round=number, position=0))
     metadata = {**metadata, "kind": "scopes", "date": content["datetime"]}
-    return Record(path, metadata, kernel_metadata, samples, [*not_timed.values()], paired=False)
+    return Record(samples, [*not_timed.values()], metadata, kernel_metadata, path=path, paired=False)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-AGAIN = "~again"  # the A/A control: the kernel of this name without it, measured against itself
-BOUND = "bound@"  # what goes by such a name is the machine reading the bytes that a scope must touch, no kernel
+AGAIN = "~again"  # ends the name of the A/A control: a kernel measured against itself
+BOUND = "bound@"  # begins the names of bounds: the machine reads the bytes that a scope must touch, without a kernel
 ONE_CORE, ALL_CORES = f"{BOUND}one_core", f"{BOUND}all_cores"
 GPU_READ, GPU_LAUNCH = f"{BOUND}gpu_read", f"{BOUND}gpu_launch"
 
@@ -17,12 +17,12 @@ class Sample:
         scope, distance: what was timed; the distance is "-" in the scope `mean`.
         images: how many images one call reads: training, validation, or both.
         seconds: per call, averaged over `loops` calls in a row.
-        process: which of the kernel's processes it came from, from 0.
-        round: the round within that process, from 0; kernels of the same process number and round are a pair.
+        process: number of the kernel's process, from 0.
+        round: number of the round within that process, from 0. Samples of the same process number and round are paired.
         position: the kernel's place in that round, from 0.
-        minor_faults, context_switches: page faults served from memory, and switches away from the process, per call.
-        peak_rss_bytes: the process's largest resident size so far. All three are 0 where the system does not tell.
-        threads, allocator: the configuration that it was recorded under.
+        minor_faults, context_switches: page faults served from memory, and switches to other processes, per call.
+        peak_rss_bytes: the process's largest resident size so far. All three are 0 where the system has no count.
+        threads, allocator: the configuration.
     """
 
     kernel: str
@@ -47,9 +47,9 @@ class Footprint:
 
     Attributes:
         images: how many images one call reads, as in a sample.
-        anonymous_before_bytes: held before the call, by interpreter, libraries and prepared stacks, not mapped files.
-        temporaries_bytes: how much more there was at the highest point of the call.
-        device_before_bytes, device_temporaries_bytes: likewise on the GPU, of a kernel that uses it.
+        anonymous_before_bytes: held before the call by interpreter, libraries and prepared stacks, not mapped files.
+        temporaries_bytes: further memory at the highest point of the call.
+        device_before_bytes, device_temporaries_bytes: the same on the GPU, for a kernel that uses it.
         not_measured: which of these was not measured, and why; "" where nothing is missing.
     """
 
@@ -65,8 +65,11 @@ class Footprint:
 
     @property
     def peak_bytes(self) -> int | None:
-        """The highest point on the host, or where that is not told, on the GPU; None where neither is."""
-        host = self.anonymous_before_bytes, self.temporaries_bytes
-        device = self.device_before_bytes, self.device_temporaries_bytes
-        told = next((sizes for sizes in (host, device) if None not in sizes), None)
-        return sum(size or 0 for size in told) if told else None
+        """The highest point on the host, else on the GPU; None where neither was measured."""
+        for before, temporaries in (
+            (self.anonymous_before_bytes, self.temporaries_bytes),
+            (self.device_before_bytes, self.device_temporaries_bytes),
+        ):
+            if before is not None and temporaries is not None:
+                return before + temporaries
+        return None

@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from bench import formatting
 from bench.analysis import checklist, claims, crossover, speedup, summary
+from bench.analysis.speedup import Ratio
 from bench.analysis.summary import Summary, summaries
 from bench.formatting import Grid
 from bench.kernel import REFERENCE
 from bench.records.model import Record
 from bench.records.sample import GPU_LAUNCH, GPU_READ
+from bench.report import tables
 
 SCOPES = (
     ("baseline", "resident: digits on the device already"),
@@ -18,60 +20,56 @@ SCOPES = (
 FILES = "from files: PNG archive to accuracy"
 
 
-def absence(record: Record) -> str | None:
-    """Return why there is no GPU in a record, as a sentence; None where there is one."""
+def no_gpu(record: Record) -> str:
+    """Return why there is no GPU in a record, as a sentence; "" where there is one."""
     if record.gpu_kernels():
-        return None
-    reasons = dict.fromkeys(f"{each.status}, {each.in_short}" for each in record.not_timed if "@cuda" in each.kernel)
+        return ""
+    skipped = [kernel for kernel in record.not_timed if "@cuda" in kernel.kernel]
+    reasons = dict.fromkeys(f"{kernel.status}, {kernel.in_short}" for kernel in skipped)
     return f"No GPU recorded yet{': kernels for it are ' if reasons else ''}{'; '.join(reasons)}."
 
 
 def against_cpu(record: Record) -> Grid:
     """Return every GPU kernel beside the fastest exact CPU kernel of the same record, scope by scope."""
     rows: list[tuple[str, ...]] = []
+    ratios: list[Ratio | None] = []
     for scope, what in SCOPES:
         fastest, on_gpu = _sides(record, scope)
         if fastest is None:
             continue
         for row in on_gpu:
-            ratio = summary.paired(record.of(fastest.kernel, scope), record.of(row.kernel, scope))
-            times = (formatting.ratio(ratio.value) if ratio else "", ratio.interval() if ratio else "")
+            ratio = _ratio(record, scope, fastest.kernel, row.kernel)
+            ratios.append(ratio)
+            times = (formatting.ratio(ratio.value), ratio.interval()) if ratio else ("", "")
             rows.append((what, fastest.kernel, fastest.median, row.kernel, row.median, *times))
         if scope == "end_to_end" and "loading_s" in record.metadata:
             rows += [_from_files(float(record.metadata["loading_s"]), fastest, row) for row in on_gpu]
-    columns = ("what", "fastest CPU kernel", "its time", "GPU kernel", "its time ", "GPU is", "interval")
-    return Grid(columns, rows, right=("its time", "its time ", "GPU is", "interval"))
+    columns = ("what", "fastest CPU kernel", "its time", "GPU kernel", "its time ", "GPU is", tables.ci(ratios))
+    return Grid(columns, rows, right=("its time", "its time ", *columns[5:]))
 
 
 def from_files(record: Record) -> Grid | None:
     """Return what is left of every speedup when the digits come from files; None where their loading was not timed.
 
-    From files = loading, one thread decoding every PNG + `end_to_end`; Amdahl's limit = the reference's seconds from
-    files / the loading alone, which no kernel can pass. Loading was timed once, so there is no interval.
+    From files = loading, one thread decoding every PNG + `end_to_end`. By Amdahl's law no kernel can pass the
+    reference's seconds from files / the loading alone. Loading was timed once, so there is no interval.
     """
-    loading, reference = record.metadata.get("loading_s"), record.of(REFERENCE, "end_to_end")
+    loading, reference = record.metadata.get("loading_s"), record.samples_of(REFERENCE, "end_to_end")
     if loading is None or not reference:
         return None
-    whole = loading + speedup.seconds(reference)[0]
-    rows = [
-        (
-            row.kernel,
-            row.median,
-            formatting.time(loading + row.seconds),
-            formatting.ratio(whole / (loading + row.seconds)),
-        )
-        for row in summaries(record, "end_to_end")
-    ]
-    rows.append(("Amdahl's limit: loading alone", "", formatting.time(loading), formatting.ratio(whole / loading)))
+    slowest = loading + speedup.median_and_smallest(reference)[0]
+    timed = [(row.kernel, row.median, loading + row.seconds) for row in summaries(record, "end_to_end")]
+    timed.append(("Amdahl's law: loading alone", "", loading))
+    rows = [(*words, formatting.time(seconds), formatting.ratio(slowest / seconds)) for *words, seconds in timed]
     return Grid(("kernel", "end_to_end", "from files", "speedup"), rows, right=("end_to_end", "from files", "speedup"))
 
 
 def allowed(records: Sequence[Record], sizes: Record | None) -> Grid | None:
     """Return how many times faster than each pure-Python kernel the GPU could be, and how many times it is.
 
-    Could be = the loops' seconds / the GPU's limit for the same images: by its read bandwidth alone, and with a launch.
+    Could be = the loops' seconds / the GPU's bound for the same images: by its read bandwidth alone, and with a launch.
     Every row compares equal images: those of `baseline`, in the first of the records that holds the loops, and of
-    `predict` at the largest size that the loops were timed at. None where no limit of a GPU was measured.
+    `predict` at the largest size that the loops were timed at. None where no bound of a GPU was measured.
     """
     views = [(record, "baseline", f", {record.per_class} per class" if record.per_class else "") for record in records]
     views += [(sizes.at(size), "predict", "") for size in reversed(sizes.sizes)] if sizes else []
@@ -97,17 +95,22 @@ def crossings(sizes: Record | None) -> Grid | None:
 
 
 def _allowed(record: Record, scope: str) -> Iterator[tuple[str, ...]]:
-    reading, launching = (record.of(name, scope, "-") for name in (GPU_READ, GPU_LAUNCH))
+    reading, launching = (record.samples_of(name, scope, "-") for name in (GPU_READ, GPU_LAUNCH))
     rows, on_gpu = summaries(record, scope), record.gpu_kernels(scope)
     if not reading or not on_gpu or checklist.failed(checklist.review(record, scope)):
         return
     fastest = next(row.kernel for row in reversed(rows) if row.kernel in on_gpu)
-    least = min(sample.seconds for sample in reading)
-    both = max(least, min(sample.seconds for sample in launching))
-    for base in (row for row in rows if row.kernel.startswith(claims.PURE_PYTHON)):
-        ratio = summary.paired(record.of(base.kernel, scope), record.of(fastest, scope))
-        could = (formatting.ratio(base.seconds / least), formatting.ratio(base.seconds / both))
-        yield base.kernel, f"{base.images:,}", *could, formatting.ratio(ratio.value) if ratio else "", fastest
+    read_s = min(sample.seconds for sample in reading)
+    bound_s = max(read_s, min(sample.seconds for sample in launching))
+    for row in rows:
+        if row.kernel.startswith(claims.PURE_PYTHON):
+            ratio = _ratio(record, scope, row.kernel, fastest)
+            times = (row.seconds / read_s, row.seconds / bound_s, ratio.value if ratio else None)
+            yield row.kernel, f"{row.images:,}", *map(formatting.ratio, times), fastest
+
+
+def _ratio(record: Record, scope: str, reference: str, kernel: str) -> Ratio | None:
+    return summary.paired_ratio(record.samples_of(reference, scope), record.samples_of(kernel, scope))
 
 
 def _sides(record: Record, scope: str) -> tuple[Summary | None, list[Summary]]:
@@ -120,14 +123,6 @@ def _sides(record: Record, scope: str) -> tuple[Summary | None, list[Summary]]:
 
 
 def _from_files(loading: float, fastest: Summary, row: Summary) -> tuple[str, ...]:
-    ours, theirs = loading + fastest.seconds, loading + row.seconds
-    most = f"at most {formatting.ratio(ours / loading)} (Amdahl)"
-    return (
-        FILES,
-        fastest.kernel,
-        formatting.time(ours),
-        row.kernel,
-        formatting.time(theirs),
-        formatting.ratio(ours / theirs),
-        most,
-    )
+    on_cpu, on_gpu = loading + fastest.seconds, loading + row.seconds
+    times = (formatting.ratio(on_cpu / on_gpu), f"at most {formatting.ratio(on_cpu / loading)} (Amdahl)")
+    return FILES, fastest.kernel, formatting.time(on_cpu), row.kernel, formatting.time(on_gpu), *times

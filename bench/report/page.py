@@ -1,4 +1,4 @@
-"""The page: one self-contained HTML file per case, the verdicts first. Nothing is measured here."""
+"""The page: one self-contained HTML file per selection, the verdicts on the claims first. Nothing is measured here."""
 
 import re
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ from bench.report import charts, gpu_tables, tables
 from bench.report.charts import NotDrawn, files
 from bench.report.selection import Selection
 
-PROCESSES = 6  # that `run` takes of each kernel unless it is told otherwise
+PROCESSES = 6  # that `run` takes of each kernel by default
 TEMPLATES = Path(__file__).parent / "templates"
-CELL = {
+SCOPES = {
     "baseline": "mean images and labels, on prepared stacks",
     "predict": "labels alone",
     "mean": "mean images alone",
@@ -29,7 +29,7 @@ CELL = {
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture on a page: its <svg>, or none and in the caption why; and in words and numbers what it shows."""
+    """A picture on a page: its <svg>, or "" and in the caption why; `alt` says in words and numbers what it shows."""
 
     caption: str
     alt: str = ""
@@ -37,7 +37,7 @@ class Shown:
 
 
 def write(selection: Selection) -> list[Path]:
-    """Write the page of a case, and where it is a published machine's its pictures as files; return the paths.
+    """Write the page of a selection, and where it is a published machine's its pictures as files; return the paths.
 
     Raises:
         BadRecord: a checklist FAILs for what a picture shows.
@@ -66,7 +66,7 @@ def render(template: str, **contents: Any) -> str:
 
 
 def _picture(name: str, selection: Selection) -> tuple[Shown, list[Path]]:
-    """Draw a picture, to a file too where the case is published; without the digits, theirs is left as it is."""
+    """Draw a picture, to a file too on a published machine's page; without the digits, theirs is left as it is."""
     from markupsafe import Markup
 
     stem = selection.picture(name)
@@ -77,10 +77,10 @@ def _picture(name: str, selection: Selection) -> tuple[Shown, list[Path]]:
     else:
         try:
             drawing = charts.draw(name, selection)
-        except NotDrawn as missing:
+        except NotDrawn as error:
             if selection.published:
                 file.unlink(missing_ok=True)  # it was of another record
-            return Shown(str(missing)), paths
+            return Shown(str(error)), paths
         paths = files.save(drawing, stem, [".svg"]) if selection.published else []
         svg = paths[0].read_text(encoding="utf-8") if paths else files.svg(drawing)
     caption, alt = files.described(svg)
@@ -91,29 +91,26 @@ def _picture(name: str, selection: Selection) -> tuple[Shown, list[Path]]:
 def _contents(selection: Selection) -> dict[str, Any]:
     record = selection.speed
     records, metadata = selection.with_small(record), record.metadata
-    not_timed = {
-        each.kernel: (each.kernel, each.status, each.reason) for one in reversed(records) for each in one.not_timed
-    }
-    several = len(selection.configurations) > 1
+    skipped = {row.kernel: (row.kernel, row.status, row.reason) for part in reversed(records) for row in part.not_timed}
     crossings = crossover.crossings(selection.sizes) if selection.sizes else []
     return {
         "title": f"{metadata.get('cpu_model_name', 'unknown CPU')}, {metadata.get('cpu_count', '?')} cores",
         "subtitle": subtitle(record),
         "claims": claims.CLAIMS,
         "verdicts": claims.verdicts(record, records[1:]),
-        "cells": list(_cells(selection)),
+        "results": list(_results(selection)),
         "ladder": _ladder(selection),
-        "configurations": tables.by_configuration(selection.configurations) if several else None,
-        "no_gpu": gpu_tables.absence(record),
+        "configurations": tables.by_configuration(selection.configurations) if selection.configurations[1:] else None,
+        "no_gpu": gpu_tables.no_gpu(record),
         "gpu": gpu_tables.against_cpu(selection.scopes or record),
         "allowed": gpu_tables.allowed(records, selection.sizes),
         "gpu_crossings": gpu_tables.crossings(selection.sizes),
         "from_files": gpu_tables.from_files(selection.scopes or record),
-        "crossings": Grid(("kernels", "crossover"), [(f"{each.base}, {each.new}", str(each)) for each in crossings]),
+        "crossings": Grid(("kernels", "crossover"), [(f"{pair.base}, {pair.new}", str(pair)) for pair in crossings]),
         "metadata": Grid(
-            ("fact", "value"), [(key, str(metadata[key])) for key in sorted(metadata) if key != "not_timed"]
+            ("key", "value"), [(key, str(metadata[key])) for key in sorted(metadata) if key != "not_timed"]
         ),
-        "not_timed": Grid(("kernel", "status", "reason"), [*not_timed.values()]),
+        "not_timed": Grid(("kernel", "status", "reason"), [*skipped.values()]),
         "commands": list(dict.fromkeys(_commands(selection))),
     }
 
@@ -121,72 +118,69 @@ def _contents(selection: Selection) -> dict[str, Any]:
 def subtitle(record: Record) -> str:
     """Return what one must know of every number of a record: digits, date, versions, configuration, commit."""
     metadata = record.metadata
-    versions = f"Python {metadata.get('python_version')}, NumPy {metadata.get('numpy_version')}, "
     return (
-        f"Digits {metadata.get('dataset')}, recorded {str(metadata.get('date', 'at an unknown time'))[:10]} with {versions}"
+        f"Digits {metadata.get('dataset')}, recorded {str(metadata.get('date', 'at an unknown time'))[:10]} with "
+        f"Python {metadata.get('python_version')}, NumPy {metadata.get('numpy_version')}, "
         f"PyTorch {metadata.get('torch_version')}; configuration {record.configuration}, {record.label}; "
         f"commit {metadata.get('commit', 'unknown')}."
     )
 
 
-def _cells(selection: Selection) -> Iterator[dict[str, Any]]:
-    """Yield every scope and distance, the headline first, then small data sets, then what `scopes` has besides."""
+def _results(selection: Selection) -> Iterator[dict[str, Any]]:
+    """Yield every scope and distance, the headline first, then small data sets, then what only `scopes` has."""
     for record in selection.with_small(selection.speed):
         where = f", {record.per_class} images per class" if record.per_class else ""
-        yield from (_cell(record, *cell, where) for cell in _headline_first(record))
+        yield from (_result(record, *pair, where) for pair in _headline_first(record))
     if selection.scopes and selection.scopes is not selection.speed:
-        further = [cell for cell in _headline_first(selection.scopes) if cell not in selection.speed.cells]
+        further = [pair for pair in _headline_first(selection.scopes) if pair not in selection.speed.pairs]
         where = f", recorded with {len(selection.scopes.kernels())} kernels"
-        yield from (_cell(selection.scopes, *cell, where) for cell in further)
+        yield from (_result(selection.scopes, *pair, where) for pair in further)
 
 
 def _headline_first(record: Record) -> list[tuple[str, str]]:
-    order = list(CELL)
-    return sorted(record.cells, key=lambda cell: (cell != ("baseline", "l1"), order.index(cell[0]), cell[1]))
+    order = list(SCOPES)
+    return sorted(record.pairs, key=lambda pair: (pair != ("baseline", "l1"), order.index(pair[0]), pair[1]))
 
 
-def _cell(record: Record, scope: str, distance: str, where: str) -> dict[str, Any]:
-    lines = checklist.review(record, scope, distance)
-    believable = not checklist.failed(lines)
-    under = "" if distance == "-" else f" under {distance.upper()}"
+def _result(record: Record, scope: str, distance: str, where: str) -> dict[str, Any]:
+    checks = checklist.review(record, scope, distance)
+    under = "" if distance == "-" else f", {distance.upper()} distance"
     return {
         "title": f"{scope}{under}{where}",
-        "caption": f"{CELL[scope]}. {tables.limit(record, scope)} {record.label}.",
-        "grid": tables.timed(summaries(record, scope, distance), ratios=believable),
-        "checks": lines,
+        "caption": f"{SCOPES[scope]}. {tables.bound(record, scope)} {record.label}.",
+        "grid": tables.timed(summaries(record, scope, distance), ratios=not checklist.failed(checks)),
+        "checks": checks,
     }
 
 
 def _ladder(selection: Selection) -> dict[str, Any] | None:
-    """Return the story of the ladder; None where it was not recorded."""
+    """Return what the page says of the ladder; None where it was not recorded."""
     record, specs = selection.speed, kernel.discover(selection.extra)
     records = selection.with_small(record)
     steps = ladder.steps(records, specs)
     if len(steps) < ladder.FEWEST:
         return None
-    told = (
-        [selection.with_small(each) for each in selection.configurations] if len(selection.configurations) > 1 else []
-    )
+    several = [selection.with_small(part) for part in selection.configurations] if selection.configurations[1:] else []
     return {
-        "where": f"Scope baseline under L1, {record.configuration}, {record.label}.",
-        "steps": [(each, _faults(each), selection.stale(each.name)) for each in steps],
+        "where": f"Scope baseline, L1 distance, {record.configuration}, {record.label}.",
+        "steps": [(step, _faults(step), selection.stale(step.name)) for step in steps],
         "missing": ladder.missing(records, specs),
         "survivors": ladder.survivors(record, records[1:]),
         "bound": ladder.bound(record),
         "peers": ladder.peers(steps),
-        "ratios": ladder.by_configuration(told, specs, "ratio") if told else None,
-        "faults": ladder.by_configuration(told, specs, "faults") if told else None,
+        "ratios": ladder.by_configuration(several, specs, "ratio") if several else None,
+        "faults": ladder.by_configuration(several, specs, "faults") if several else None,
     }
 
 
 def _faults(step: ladder.Step) -> str:
-    """Return the page faults of the one before and of the step, or one number where they are the same."""
-    told = [f"{faults:,.0f}" for faults in (step.faults_before, step.faults) if faults is not None]
-    return " → ".join(dict.fromkeys(told))
+    """Return the page faults of the kernel before and of the step, or one number where they are the same."""
+    both = [f"{faults:,.0f}" for faults in (step.faults_before, step.faults) if faults is not None]
+    return " → ".join(dict.fromkeys(both))
 
 
 def _code(text: str) -> str:
-    """Return a docstring's text as markup: escaped, and what stands between backticks as code."""
+    """Return a docstring's text as markup: escaped, and what is between backticks as code."""
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", str(escape(text))))
@@ -194,32 +188,28 @@ def _code(text: str) -> str:
 
 def _commands(selection: Selection) -> Iterator[str]:
     """Yield the commands that record the same again and draw it."""
-    ladder_kernels = {each.name for each in kernel.discover() if each.on_ladder}
-    records = [each for each in (selection.speed, selection.scopes, selection.sizes, selection.memory) if each]
-    commits = list(dict.fromkeys(str(each.metadata.get("commit", "unknown")) for each in records))
+    ladder_kernels = {spec.name for spec in kernel.discover() if spec.on_ladder}
+    records = [*filter(None, (selection.speed, selection.scopes, selection.sizes, selection.memory))]
+    on_ladder = [bool(ladder_kernels & {*record.kernel_metadata}) for record in records]
+    commits = list(dict.fromkeys(str(record.metadata.get("commit", "unknown")) for record in records))
     yield "# from commit " + ", ".join(commits)
     if any(commit.endswith("-modified") for commit in commits):
         yield "# which had uncommitted changes, so it cannot be repeated exactly"
-    climbed = [bool(ladder_kernels & {*one.kernel_metadata}) for one in records]
-    yield "make setup-all" if any(climbed) else "make setup"
+    yield "make setup-all" if any(on_ladder) else "make setup"
     yield ". .venv/bin/activate"
-    for record, on_ladder in zip(records, climbed, strict=True):
-        yield " ".join(_command(record, on_ladder))
+    yield from map(_command, records, on_ladder)
     yield "python -m bench report"
 
 
-def _command(record: Record, on_ladder: bool) -> Iterator[str]:
-    """Yield the words of the command that records the like of a record; small data sets come with it."""
-    yield "python -m bench run"
-    if record.kind == "memory":
-        yield "--memory"
-    if record.kind == "sizes":
-        yield f"--sizes {','.join(map(str, record.sizes))}"
-    if record.kind == "scopes":
-        yield "--full"
-    if on_ladder:
-        yield "--ladder"
+def _command(record: Record, on_ladder: bool) -> str:
+    """Return the command that records the like of a record; small data sets come with it."""
+    words = ["python -m bench run"]
+    words += {
+        "memory": ["--memory"], "scopes": ["--full"], "sizes": [f"--sizes {','.join(map(str, record.sizes))}"],
+    }.get(record.kind, [])  # fmt: skip
+    words += ["--ladder"] if on_ladder else []
     if record.configurations != (DEFAULT,):
-        yield f"--configurations {','.join(record.configurations)}"
+        words.append(f"--configurations {','.join(record.configurations)}")
     if record.samples and record.processes != PROCESSES:
-        yield f"--processes {record.processes}"
+        words.append(f"--processes {record.processes}")
+    return " ".join(words)

@@ -21,7 +21,7 @@ END = "<!-- end of results -->"
 
 
 def rewritten(text: str, selections: Sequence[Selection]) -> str:
-    """Return a README with what stands between its markers made anew from published cases and their pictures.
+    """Return a README with the text between its markers made anew from published selections and their pictures.
 
     Raises:
         BadRecord: nothing is published, or the text has not exactly one pair of markers.
@@ -32,7 +32,7 @@ def rewritten(text: str, selections: Sequence[Selection]) -> str:
 
 
 def around(text: str, selections: Sequence[Selection]) -> tuple[str, str]:
-    """Return what stands before and after the markers, which is left as it is.
+    """Return the text before and after the markers, which is left as it is.
 
     Raises:
         BadRecord: as `rewritten`.
@@ -49,41 +49,39 @@ def _machine(selection: Selection) -> dict[str, Any]:
     record, small = selection.speed, selection.with_small(selection.speed)[1:]
     metadata, rows = record.metadata, summaries(record)
     shown = _shown(rows)
-    more = {name for each in (record, *small) for name in each.kernels()} - {each.kernel for each in shown}
-    verdicts = Grid(
-        ("claim", "verdict", "found"),
-        [
-            (
-                f"{each.claim} {claims.CLAIMS[each.claim]}{f' ({each.about})' if each.about else ''}",
-                f"**{each.verdict}**",
-                each.number or each.why,
-            )
-            for each in claims.verdicts(record, small)
-        ],
-    )
+    more = {name for part in (record, *small) for name in part.kernels()} - {row.kernel for row in shown}
+    verdicts = [
+        (
+            f"{verdict.claim} {claims.CLAIMS[verdict.claim]}{f' ({verdict.about})' if verdict.about else ''}",
+            f"**{verdict.verdict}**",
+            verdict.number or verdict.why,
+        )
+        for verdict in claims.verdicts(record, small)
+    ]
+    title = f"{metadata['cpu_model_name']}, {metadata['cpu_count']} cores"
     return {
-        "title": f"{metadata['cpu_model_name']}, {metadata['cpu_count']} cores",
+        "title": title,
         "folder": selection.page.parent.relative_to(ROOT).as_posix(),
-        "side_by_side": {"alt": _alt(selection.picture("side_by_side"))},
-        "speedup": {"alt": _alt(selection.picture("speedup"))},
-        "verdicts": verdicts.markdown(),
-        "timed_caption": f"The scope `baseline` under L1 on {metadata['cpu_model_name']}, {metadata['cpu_count']} cores "
-        f"({metadata['caches']}). {page.subtitle(record)} {tables.limit(record, 'baseline')}",
+        "side_by_side_alt": _alt(selection.picture("side_by_side")),
+        "speedup_alt": _alt(selection.picture("speedup")),
+        "verdicts": Grid(("claim", "verdict", "result"), verdicts).markdown(),
+        "timed_caption": f"The scope `baseline`, L1 distance, on {title} ({metadata['caches']}). "
+        f"{page.subtitle(record)} {tables.bound(record, 'baseline')}",
         "timed": tables.timed(shown).markdown(),
         "more": len(more),
-        "notes": gpu_tables.absence(record) or "",
+        "notes": gpu_tables.no_gpu(record),
     }
 
 
 def _shown(rows: Sequence[Summary]) -> list[Summary]:
     """Return the kernels of kernels/ itself, and of the ladder the fastest; what is not in the checkout is shown."""
-    ladder = {each.name for each in kernel.discover() if each.on_ladder}
-    fastest = next((each for each in reversed(rows) if each.kernel in ladder), None)
-    return [each for each in rows if each.kernel not in ladder or each is fastest]
+    ladder = {spec.name for spec in kernel.discover() if spec.on_ladder}
+    fastest = next((row for row in reversed(rows) if row.kernel in ladder), None)
+    return [row for row in rows if row.kernel not in ladder or row is fastest]
 
 
 def _alt(stem: Path) -> str:
-    """Return a picture's words as they may stand in Markdown's brackets; "" where it could not be drawn."""
+    """Return a picture's words as they may appear in Markdown's brackets; "" where it could not be drawn."""
     path = stem.with_name(f"{stem.name}.svg")
     _, alt = files.described(path.read_text(encoding="utf-8")) if path.exists() else ("", "")
     return re.sub(r"[\[\]\s]+", " ", alt).strip()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from bench import code_size
 from bench.kernel import REFERENCE
@@ -12,12 +13,13 @@ from bench.records.model import BadRecord, Record, differences
 from bench.task.problem import Problem
 
 PUBLISHED_PAGE = "report.html"
+PARTS = ("scopes", "sizes", "memory")  # the kinds of records that a selection has besides those of speed
 File = Sequence[Record]  # one record under each of its configurations
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The evidence.
+    """The records of one page, and the digits that they were measured on.
 
     Attributes:
         page: where its page goes.
@@ -47,7 +49,7 @@ class Selection:
 
     def with_small(self, record: Record) -> list[Record]:
         """Return a record of the whole data set, then those of its small data sets under the same configuration."""
-        return [record, *(each for each in self.small if each.configuration == record.configuration)]
+        return [record, *(small for small in self.small if small.configuration == record.configuration)]
 
     def picture(self, name: str) -> Path:
         """Return where a picture goes, without its suffix: beside the page; the speedup takes a local page's name."""
@@ -62,18 +64,18 @@ class Selection:
 
     def stale(self, kernel: str) -> bool:
         """Return whether a kernel's source has changed since it was recorded."""
-        known = (record.kernel_metadata.get(kernel, {}).get("source_hash") for record in (self.speed, *self.small))
-        path, recorded = self.file(kernel), next(filter(None, known), None)
+        hashes = (record.kernel_metadata.get(kernel, {}).get("source_hash") for record in (self.speed, *self.small))
+        path, recorded = self.file(kernel), next(filter(None, hashes), None)
         return path is not None and recorded is not None and code_size.source_hash(path) != recorded
 
-    def answering(self, problem: Problem | None) -> "Selection":
-        """Return the case with the digits, if they are the ones that were recorded."""
+    def with_problem(self, problem: Problem | None) -> "Selection":
+        """Return the selection with the digits, if they are the ones that were recorded."""
         same = problem is not None and problem.digest == self.speed.metadata.get("dataset_digest")
         return replace(self, problem=problem if same else None)
 
 
 def published() -> list[Selection]:
-    """Return the case of every published machine, the one recorded last first.
+    """Return the selection of every published machine, the one recorded last first.
 
     Raises:
         BadRecord: a record cannot be read, or a folder holds records of several machines or data sets.
@@ -84,26 +86,26 @@ def published() -> list[Selection]:
 
 
 def local() -> Selection | None:
-    """Return the case of the newest run in results/local/ that timed a whole data set; None without one.
+    """Return the selection of the newest run in results/local/ that timed a whole data set; None without one.
 
     Raises:
         BadRecord: that run lacks the reference.
     """
     files = local_files()
-    return of(files, reader.stem(files[0][0].path).with_suffix(".html")) if files else None
+    return from_records(files, _page_beside(files[0][0])) if files else None
 
 
 def local_files() -> list[File]:
     """Return the records of the newest local run that timed a whole data set, first those of that data set.
 
-    With them go the newest of sizes and of memory, if they are of the same machine and data set.
+    The newest records of sizes and of memory are added, if they are of the same machine and data set.
     """
-    newest = next(reader.of_speed(), None)
+    newest = next(reader.speed_files(), None)
     if newest is None or newest[0].path.parent != model.LOCAL or newest[0].per_class:
         return []
     chosen: dict[str, File] = {newest[0].slot: newest}
     for path in reader.local_paths():
-        with suppress(BadRecord):  # a file that is no record is no hindrance
+        with suppress(BadRecord):  # a file that is no record is passed over
             file = reader.read_all(path)
             run = file[0].metadata.get("run")
             wanted = file[0].slot in ("sizes", "memory") or (run is not None and run == newest[0].metadata.get("run"))
@@ -113,29 +115,24 @@ def local_files() -> list[File]:
 
 
 def from_paths(paths: Sequence[Path], page: Path | None = None) -> Selection:
-    """Return the case of the records in some files; its page lies beside the first unless it is named.
+    """Return the selection of the records in some files; its page is beside the first unless it is named.
 
     Raises:
-        BadRecord: as `of`, or one of them cannot be read.
+        BadRecord: as `from_records`, or a file cannot be read.
     """
-    return of([reader.read_all(path) for path in paths], page or reader.stem(paths[0]).with_suffix(".html"))
+    files = [reader.read_all(path) for path in paths]
+    return from_records(files, page or _page_beside(files[0][0]))
 
 
 def alone(file: File) -> Selection:
-    """Return the case of one record of any kind, by itself."""
+    """Return the selection of one record of any kind, by itself."""
     record = file[0]
-    return Selection(
-        reader.stem(record.path).with_suffix(".html"),
-        record,
-        tuple(file),
-        scopes=record if record.kind == "scopes" else None,
-        sizes=record if record.kind == "sizes" else None,
-        memory=record if record.kind == "memory" else None,
-    )
+    parts: dict[str, Any] = {record.kind: record} if record.kind in PARTS else {}
+    return Selection(_page_beside(record), record, tuple(file), **parts)
 
 
-def of(files: Sequence[File], page: Path) -> Selection:
-    """Return the case that records amount to.
+def from_records(files: Sequence[File], page: Path) -> Selection:
+    """Return the selection that records amount to.
 
     Raises:
         BadRecord: none times a whole data set with the reference in it, two are of one kind, or they are of several
@@ -148,25 +145,19 @@ def of(files: Sequence[File], page: Path) -> Selection:
                 f"{file[0].path}: {'; '.join(differs)} (of {first.path.name}); one page is of one machine and one data "
                 "set: move one of them to a folder of its own"
             )
-        if other := by_slot.get(file[0].slot):
+        if same := by_slot.get(file[0].slot):
             raise BadRecord(
-                f"{file[0].path}: of the kind {file[0].slot}, as {other[0].path.name} is; a page takes one of each kind"
+                f"{file[0].path}: is of the kind {file[0].slot}, as is {same[0].path.name}; a page takes one of each"
             )
         by_slot[file[0].slot] = file
-    timed = [by_slot[kind] for kind in ("ladder", "scopes") if kind in by_slot and by_slot[kind][0].of(REFERENCE)]
+    timed = [by_slot[kind] for kind in ("ladder", "scopes") if kind in by_slot]
+    timed = [file for file in timed if file[0].samples_of(REFERENCE)]
     if not timed:
         raise BadRecord(f"{first.path.parent}: no record of times with {REFERENCE}; python -m bench run makes one")
     small = (file for _, file in sorted(by_slot.items()) if file[0].per_class and file[0].speed)
+    parts: dict[str, Any] = {kind: by_slot[kind][0] for kind in PARTS if kind in by_slot}
+    return Selection(page, timed[0][0], tuple(timed[0]), tuple(record for file in small for record in file), **parts)
 
-    def only(kind: str) -> Record | None:
-        return by_slot[kind][0] if kind in by_slot else None
 
-    return Selection(
-        page,
-        timed[0][0],
-        tuple(timed[0]),
-        small=tuple(record for file in small for record in file),
-        scopes=only("scopes"),
-        sizes=only("sizes"),
-        memory=only("memory"),
-    )
+def _page_beside(record: Record) -> Path:
+    return reader.stem(record.path).with_suffix(".html")

@@ -1,4 +1,4 @@
-"""The check: every kernel against the exact answer, each in a process of its own."""
+"""Check every kernel against the exact answer, each in a process of its own."""
 
 import random
 import tempfile
@@ -11,22 +11,21 @@ from typing import Any
 from bench.kernel import KernelSpec, why_unavailable
 from bench.runner.configuration import Configuration, environment
 from bench.runner.process import MEMORY_LIMIT, Failure, Worker
-from bench.task import problem as problems
 from bench.task.oracle import DISTANCES
-from bench.task.problem import Problem
+from bench.task.problem import Problem, write
 
-OUT_OF_MEMORY = "out of memory"  # how the reason of such a kernel begins
+OUT_OF_MEMORY = "out of memory"  # the reason begins so where memory ran out
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What the check says of one kernel.
+    """The status of one kernel.
 
     Attributes:
-        name: of the kernel.
+        name: the kernel's name.
         status: "agrees", "disagrees", "unavailable" or "broken".
-        reason: why it does not agree; None where it does.
-        correct: per distance, right labels per class; a distance that the kernel does not offer is absent.
+        reason: why the status is not "agrees"; None where it is.
+        correct: per distance that the kernel offers, how many labels of each class are right.
         mean_error: largest deviation of its mean images from the exact ones, of full scale; None where unknown.
     """
 
@@ -38,41 +37,41 @@ class CheckResult:
 
 
 @contextmanager
-def handed_over(problem: Problem) -> Iterator[str]:
-    """Yield a temporary folder that holds the problem for worker processes."""
+def problem_folder(problem: Problem) -> Iterator[str]:
+    """Yield a temporary folder with the problem in it, for worker processes."""
     with tempfile.TemporaryDirectory() as folder:
-        problems.write(problem, Path(folder))
+        write(problem, Path(folder))
         yield folder
 
 
 def check_kernel(spec: KernelSpec, folder: str, seed: int, timeout_s: float) -> CheckResult:
-    """Verify one contestant, in a process of its own, on the problem handed over in `folder`."""
+    """Verify one kernel in a process of its own, on the problem in `folder` (see `problem_folder`)."""
     if reason := why_unavailable(spec):
         return CheckResult(spec.name, "unavailable", reason)
-    limit = MEMORY_LIMIT if spec.device == "cpu" else 0  # CUDA reserves addresses by the terabyte
-    with Worker(environment(Configuration(), random.Random(seed)), limit) as worker:
+    memory_limit = MEMORY_LIMIT if spec.device == "cpu" else 0  # CUDA reserves addresses by the terabyte
+    with Worker(environment(Configuration(), random.Random(seed)), memory_limit) as worker:
         try:
             worker.ask("start", timeout_s, spec=as_json(spec), folder=folder, order=seed)
             worker.ask("prepare", timeout_s)
-            found = worker.ask("verify", timeout_s, seed=seed + 1)
+            reply = worker.ask("verify", timeout_s, seed=seed + 1)
         except Failure as failure:
-            return failed(spec.name, failure)
-    return CheckResult(spec.name, "agrees", None, found["correct"], found["mean_error"])
+            return failed_result(spec.name, failure)
+    return CheckResult(spec.name, "agrees", None, reply["correct"], reply["mean_error"])
 
 
-def failed(name: str, failure: Failure) -> CheckResult:
-    """Return the verdict on a contestant whose worker reported a failure."""
+def failed_result(name: str, failure: Failure) -> CheckResult:
+    """Return the result of a kernel whose worker reported a failure."""
     reply = failure.reply
     return CheckResult(name, failure.status, failure.reason, reply.get("correct", {}), reply.get("mean_error"))
 
 
 def as_json(spec: KernelSpec) -> dict[str, Any]:
-    """Return a contestant as a worker's `start` takes it."""
+    """Return a kernel's spec as a worker's `start` takes it."""
     return {**asdict(spec), "path": str(spec.path.resolve())}
 
 
-def report(whole: Problem, judged: Sequence[tuple[Problem, CheckResult]]) -> dict[str, Any]:
-    """Return the check as `--json` writes it: of the whole data set, and each verdict with the problem it is on."""
+def report(whole: Problem, results: Sequence[tuple[Problem, CheckResult]]) -> dict[str, Any]:
+    """Return what `check --json` writes: the whole data set, and each result with the problem it is about."""
 
     def score(problem: Problem, correct: list[int] | None) -> dict[str, Any] | None:
         return None if correct is None else {"correct": correct, "accuracy": problem.accuracy(correct)}
@@ -97,6 +96,6 @@ def report(whole: Problem, judged: Sequence[tuple[Problem, CheckResult]]) -> dic
                 **({"images_of_class": problem.per_class} if problem.per_class else {}),
                 **{distance: score(problem, result.correct.get(distance)) for distance in DISTANCES},
             }
-            for problem, result in judged
+            for problem, result in results
         ],
     }

@@ -1,6 +1,6 @@
-"""An unfinished run: a folder with its plans and its finished processes, each whole or absent.
+"""A run that can be resumed: a folder with its plans and its finished processes, each file whole or missing.
 
-It is what `run --resume` goes on from after a crash, a kill or a power cut: at most the process in flight is lost.
+`run --resume` goes on from it after a crash, a kill or a power cut. Only the process in flight is lost.
 """
 
 import json
@@ -20,10 +20,12 @@ from bench.probes import machine
 from bench.records import model
 from bench.records.model import BadRecord, NotTimed
 from bench.records.sample import Sample
+from bench.runner import collection
 from bench.runner.checking import CheckResult
-from bench.runner.collection import Collected, collect
+from bench.runner.collection import Collected
 from bench.runner.configuration import Configuration
-from bench.runner.scheduler import Finished, Plan, Progress, record_process
+from bench.runner.plan import Plan, Progress
+from bench.runner.scheduler import FinishedProcess, measure_process
 from bench.task.problem import Problem, tile, write
 
 SUFFIX = ".unfinished"
@@ -31,9 +33,9 @@ SUFFIX = ".unfinished"
 
 @dataclass(frozen=True)
 class Task:
-    """What to record of one data set: the whole one (`per_class` 0), or the first so many images of each class.
+    """What to measure on one data set: all of it (`per_class` 0), or the first `per_class` images of each class.
 
-    `skipped` are the kernels that its record says are not in it.
+    `skipped` are kernels that are not measured, which its record lists with the reason.
     """
 
     per_class: int
@@ -43,11 +45,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run under way.
+    """An unfinished run.
 
     Attributes:
-        tasks: one after the other.
-        source: what `--data` named; it is loaded again on resuming.
+        tasks: done one after the other.
+        source: the value of `--data`; the digits are loaded again on resuming.
         identity: what must be the same on resuming: digits, kernels, versions, machine.
     """
 
@@ -56,14 +58,9 @@ class Checkpoint:
     source: str
     identity: dict[str, Any]
 
-    @property
-    def run(self) -> str:
-        """What the records of all its tasks have in common."""
-        return self.folder.name.removesuffix(SUFFIX)
-
 
 def begin(tasks: Sequence[Task], source: str, problems: Mapping[int, Problem]) -> Checkpoint:
-    """Make the folder of a new run below results/local/; `problems` by images per class."""
+    """Make the folder of a new run in results/local/; `problems` by images per class."""
     model.LOCAL.mkdir(parents=True, exist_ok=True)
     folder = files.unused(model.LOCAL, SUFFIX)
     folder.mkdir()
@@ -82,22 +79,21 @@ def newest() -> Checkpoint:
         BadRecord: there is none, or its plan cannot be read.
     """
     for folder in sorted(model.LOCAL.glob(f"*{SUFFIX}"), reverse=True):
-        if not (folder / "plan.json").exists() or _at_work(folder):  # cut off before it was begun, or still running
+        path = folder / "plan.json"
+        if not path.exists() or _in_progress(folder):  # cut off before it was begun, or still running
             continue
         try:
-            content = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-            tasks = tuple(
-                Task(task["per_class"], _plan(task["plan"]), tuple(NotTimed(**each) for each in task["skipped"]))
+            content = json.loads(path.read_text(encoding="utf-8"))
+            tasks = [
+                Task(task["per_class"], _plan(task["plan"]), tuple(NotTimed(**fields) for fields in task["skipped"]))
                 for task in content["tasks"]
-            )
-            checkpoint = Checkpoint(folder, tasks, content["source"], content["identity"])
+            ]
+            checkpoint = Checkpoint(folder, tuple(tasks), content["source"], content["identity"])
         except (ValueError, KeyError, TypeError) as error:
-            raise BadRecord(
-                f"{folder / 'plan.json'}: cannot be read ({error}); remove {folder} and start anew"
-            ) from error
+            raise BadRecord(f"{path}: cannot be read ({error}); remove {folder} and start a new run") from error
         _own(folder)
         return checkpoint
-    raise BadRecord("there is no unfinished recording to resume; python -m bench run starts one")
+    raise BadRecord("there is no unfinished run to resume; start one with python -m bench run")
 
 
 def _own(folder: Path) -> None:
@@ -106,7 +102,8 @@ def _own(folder: Path) -> None:
     _write(folder / "owner.json", [process.pid, process.create_time()])
 
 
-def _at_work(folder: Path) -> bool:
+def _in_progress(folder: Path) -> bool:
+    """Return whether the process that works on the run is alive."""
     try:
         pid, created = json.loads((folder / "owner.json").read_text())
         return bool(psutil.Process(pid).create_time() == created)
@@ -115,83 +112,87 @@ def _at_work(folder: Path) -> bool:
 
 
 def must_be_same(checkpoint: Checkpoint, problems: Mapping[int, Problem]) -> None:
-    """Refuse to go on under other circumstances.
+    """Refuse to resume a run if something has changed that its records must share.
 
     Raises:
-        BadRecord: digits, a kernel, a version or the machine has changed; the message names what.
+        BadRecord: digits, a kernel, a version or the machine has changed; the message names the first difference.
     """
     before, now = checkpoint.identity, identity(checkpoint.tasks, problems)
     changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
     if changed:
-        was, is_now = (each.get(changed[0], "not_timed") for each in (before, now))
+        more = f" ({len(changed)} differences)" if len(changed) > 1 else ""
         raise BadRecord(
-            f"{checkpoint.folder.name} cannot be resumed: {changed[0]} was {was} and is {is_now}"
-            f"{f' ({len(changed)} differences)' if len(changed) > 1 else ''}; remove {checkpoint.folder} and start anew"
+            f"{checkpoint.folder.name} cannot be resumed: {changed[0]} was {before.get(changed[0], 'missing')} and is "
+            f"{now.get(changed[0], 'missing')}{more}; remove {checkpoint.folder} and start a new run"
         )
 
 
 def identity(tasks: Sequence[Task], problems: Mapping[int, Problem]) -> dict[str, Any]:
-    """Return what a run must not change half-way."""
+    """Return what must not change while a run is unfinished."""
     digests = {f"dataset_digest of {problems[task.per_class].name}": problems[task.per_class].digest for task in tasks}
     specs = (spec for task in tasks for spec in task.plan.specs)
-    hashes = {f"source of {each.kernel}": code_size.source_hash(each.path) for each in specs}
+    hashes = {f"source of {spec.kernel}": code_size.source_hash(spec.path) for spec in specs}
     return {**digests, **hashes, **machine.metadata()}
 
 
 def finish(checkpoint: Checkpoint, problems: Mapping[int, Problem], progress: Progress) -> None:
-    """Record the processes that are missing, and keep each as soon as it is done."""
-    for number, task in enumerate(checkpoint.tasks):
-        _finish(checkpoint, number, problems[task.per_class], progress)
-
-
-def _finish(checkpoint: Checkpoint, number: int, problem: Problem, progress: Progress) -> None:
-    """Record what is missing of one data set: process by process, each under one configuration after the other."""
+    """Measure the processes that are missing, and save each as soon as it is done."""
     steps = [task.plan.steps for task in checkpoint.tasks]
-    name = f"{problem.name}, " if len(checkpoint.tasks) > 1 else ""
+    for number, task in enumerate(checkpoint.tasks):
+        problem, before = problems[task.per_class], sum(steps[:number])
+        name = f"{problem.name}, " if len(steps) > 1 else ""
 
-    def told(stage: str, kernel: str, done: int, _: int) -> None:
-        progress(f"{name}{stage}", kernel, sum(steps[:number]) + done, sum(steps))
+        def report(stage: str, kernel: str, done: int, _: int, name: str = name, before: int = before) -> None:
+            progress(f"{name}{stage}", kernel, before + done, sum(steps))
 
-    task = checkpoint.tasks[number]
+        _finish(checkpoint, task, problem, report)
+
+
+def _finish(checkpoint: Checkpoint, task: Task, problem: Problem, progress: Progress) -> None:
+    """Measure what is missing of one data set: process by process, each under one configuration after the other."""
     plan, digits = task.plan, checkpoint.folder / f"digits-{task.per_class}"
     digits.mkdir(exist_ok=True)
     write(problem, digits)
-    repeats = any(each.device != "cpu" for each in plan.specs)  # by itself, what the disk need not hold
-    tile(problem, digits, plan.sizes, plan.seed, shutil.disk_usage(digits).free // 2 if repeats else math.inf)
+    on_gpu = any(spec.device != "cpu" for spec in plan.specs)  # a GPU repeats images that the disk has no room for
+    tile(problem, digits, plan.sizes, plan.seed, shutil.disk_usage(digits).free // 2 if on_gpu else math.inf)
     for process in range(plan.processes):
         for configuration in plan.configurations:
             earlier = _finished(checkpoint, task, configuration)
             if process not in earlier:
-                done = record_process(plan, configuration, earlier, str(digits), problem, told)
+                done = measure_process(plan, configuration, earlier, str(digits), problem, progress)
                 _write(_path(checkpoint, task, configuration, process), asdict(done))
 
 
 def empty(checkpoint: Checkpoint) -> bool:
     """Return whether no process is finished yet, so that there is nothing to resume."""
-    return not any(_finished(checkpoint, task, each) for task in checkpoint.tasks for each in task.plan.configurations)
-
-
-def recordings(checkpoint: Checkpoint, task: Task, problem: Problem) -> list[Collected]:
-    """Return what a task's finished processes gave, under one configuration after the other."""
-    collected = [
-        collect(task.plan, configuration, problem, _finished(checkpoint, task, configuration), checkpoint.run)
+    return not any(
+        _finished(checkpoint, task, configuration)
+        for task in checkpoint.tasks
         for configuration in task.plan.configurations
-    ]
-    return [
-        replace(each, recording=replace(each.recording, not_timed=[*each.recording.not_timed, *task.skipped]))
-        for each in collected
-    ]
+    )
 
 
-def _finished(checkpoint: Checkpoint, task: Task, configuration: Configuration) -> dict[int, Finished]:
-    """Return the finished processes from the first on; one that cannot be read ends them, and is recorded again."""
-    finished: dict[int, Finished] = {}
+def collect(checkpoint: Checkpoint, task: Task, problem: Problem) -> list[Collected]:
+    """Return what a task's finished processes gave, one item per configuration."""
+    run = checkpoint.folder.name.removesuffix(SUFFIX)
+    items = []
+    for configuration in task.plan.configurations:
+        finished = _finished(checkpoint, task, configuration)
+        item = collection.collect(task.plan, configuration, problem, finished, run)
+        not_timed = [*item.measurements.not_timed, *task.skipped]
+        items.append(replace(item, measurements=replace(item.measurements, not_timed=not_timed)))
+    return items
+
+
+def _finished(checkpoint: Checkpoint, task: Task, configuration: Configuration) -> dict[int, FinishedProcess]:
+    """Return the finished processes up to the first that is missing or cannot be read, which is measured again."""
+    finished: dict[int, FinishedProcess] = {}
     for process in range(task.plan.processes):
         try:
             content = json.loads(_path(checkpoint, task, configuration, process).read_text(encoding="utf-8"))
-            content["samples"] = tuple(Sample(**each) for each in content["samples"])
-            content["results"] = tuple(CheckResult(**each) for each in content["results"])
-            finished[process] = Finished(**content)
+            content["samples"] = tuple(Sample(**fields) for fields in content["samples"])
+            content["results"] = tuple(CheckResult(**fields) for fields in content["results"])
+            finished[process] = FinishedProcess(**content)
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             break
     return finished
@@ -212,16 +213,11 @@ def _write(path: Path, content: Any) -> None:
 
 
 def _plan(content: dict[str, Any]) -> Plan:
-    specs = (
-        KernelSpec(**{**each, "path": Path(each["path"]), "packages": tuple(each["packages"])})
-        for each in content["specs"]
-    )
-    return Plan(
-        **{
-            **content,
-            "specs": tuple(specs),
-            "cells": tuple((scope, distance) for scope, distance in content["cells"]),
-            "configurations": tuple(Configuration(**each) for each in content["configurations"]),
-            "sizes": tuple(content["sizes"]),
-        }
-    )
+    specs = [
+        KernelSpec(**{**fields, "path": Path(fields["path"]), "packages": tuple(fields["packages"])})
+        for fields in content["specs"]
+    ]
+    configurations = tuple(Configuration(**fields) for fields in content["configurations"])
+    pairs = tuple((scope, distance) for scope, distance in content["pairs"])
+    changed = {"specs": tuple(specs), "configurations": configurations, "pairs": pairs}
+    return Plan(**{**content, **changed, "sizes": tuple(content["sizes"])})

@@ -1,4 +1,4 @@
-"""The configuration of a recording: what is set, alike for every process, before it starts, and what came of it."""
+"""The threads and the allocator that a kernel is measured under: how they are set, and what takes effect."""
 
 import os
 import platform
@@ -11,18 +11,18 @@ from bench.probes.machine import cores
 THREADS = ("1", "all")
 ALLOCATORS = ("default", "keep")
 
-# Who reads the number of threads from the environment: OpenMP, BLAS libraries, Numba, Dask, XLA (NPROC).
+# OpenMP, BLAS libraries, Numba, Dask and XLA (NPROC) read the number of threads from these.
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS",
     "DASK_NUM_WORKERS", "NPROC",
 )  # fmt: skip
-# Or a first call would find what an earlier process compiled: torch.compile, Triton, CuPy.
+# Without these, a first call would use what an earlier process compiled (torch.compile, Triton, CuPy).
 FRESH = {"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1", "TRITON_ALWAYS_COMPILE": "1", "CUPY_CACHE_IN_MEMORY": "1"}
 # JAX would take three quarters of a GPU's memory when it starts, and the processes of all kernels hold theirs at once.
 SHARED = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 # glibc keeps freed memory instead of giving it back and page-faulting it in again at the next temporary.
 KEEP = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
-# All that a worker gets of the environment it was started from: where things are, and which devices to use.
+# All that a worker inherits of the environment: where things are, and which devices to use.
 INHERITED = (
     "PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "VIRTUAL_ENV", "XDG_CACHE_HOME",
     "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_HOME", "DASK_SCHEDULER_ADDRESS", "SYSTEMROOT", "TEMP", "TMP",
@@ -59,14 +59,13 @@ def parse(name: str) -> Configuration:
 def environment(configuration: Configuration, rng: random.Random) -> dict[str, str]:
     """Return the whole environment of a worker process.
 
-    A new hash seed and a new size of the environment are drawn for every fresh process: both move memory about, and a
-    time that depends on either should differ between processes, not pass for the kernel's own (Mytkowicz et al.,
-    ASPLOS 2009).
+    Every fresh process draws a hash seed and a size of the environment: both move memory about, and a time that depends
+    on either should differ between processes, not pass for the kernel's own (Mytkowicz et al., ASPLOS 2009).
     """
-    count = "1" if configuration.threads == "1" else str(cores())
+    threads = "1" if configuration.threads == "1" else str(cores())
     return {
         **{name: os.environ[name] for name in INHERITED if name in os.environ},
-        **dict.fromkeys(THREAD_VARIABLES, count),
+        **dict.fromkeys(THREAD_VARIABLES, threads),
         **FRESH,
         **SHARED,
         **(KEEP if configuration.allocator == "keep" else {}),
@@ -76,7 +75,7 @@ def environment(configuration: Configuration, rng: random.Random) -> dict[str, s
 
 
 def allocator_in_force(configuration: Configuration) -> str:
-    """Return what the requested allocator setting amounts to here: only glibc has the switch."""
+    """Return the allocator setting that takes effect here: only glibc has the switch."""
     if configuration.allocator == "default" or platform.libc_ver()[0] == "glibc":
         return configuration.allocator
     return "not applicable"
@@ -86,9 +85,9 @@ def threads_in_force() -> str:
     """Return how many threads each library loaded in this process uses: "openblas 2, openmp 2, torch 2"."""
     import threadpoolctl
 
-    found = {pool["internal_api"]: pool["num_threads"] for pool in threadpoolctl.threadpool_info()}
+    counts = {pool["internal_api"]: pool["num_threads"] for pool in threadpoolctl.threadpool_info()}
     if torch := sys.modules.get("torch"):
-        found["torch"] = torch.get_num_threads()
+        counts["torch"] = torch.get_num_threads()
     if numba := sys.modules.get("numba"):
-        found["numba"] = numba.get_num_threads()
-    return ", ".join(f"{library} {count}" for library, count in sorted(found.items())) or "1"
+        counts["numba"] = numba.get_num_threads()
+    return ", ".join(f"{library} {count}" for library, count in sorted(counts.items())) or "1"

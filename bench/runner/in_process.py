@@ -1,4 +1,4 @@
-"""What the two pytest entry points, test_accuracy and test_speed, have in common: a kernel that was verified here."""
+"""What the two pytest entry points, test_accuracy and test_speed, share: a kernel that was verified in this process."""
 
 import secrets
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from bench.task.verify import Findings, verify
 
 @dataclass(frozen=True)
 class Verified:
-    """A contestant that has been verified in this process, with its prepared stacks."""
+    """A kernel that was verified in this process, with its prepared stacks."""
 
     spec: KernelSpec
     prepared: PreparedKernel
     findings: Findings
 
     def offers(self, distance: str) -> bool:
-        """Return whether the kernel predicts under this distance ("-" is none in particular)."""
+        """Return whether the kernel predicts under this distance ("-": no distance, always True)."""
         return distance == "-" or distance in scopes.offered(self.prepared.kernel)
 
     def extra_info(self, scope: str, distance: str) -> dict[str, Any]:
-        """Return what pytest-benchmark's JSON must say beside the times, under the keys of `results/README.md`."""
+        """Return what pytest-benchmark's JSON has beside the times, under the keys of `results/README.md`."""
         problem = self.prepared.problem
         return {
             **machine.metadata(),
@@ -44,11 +44,11 @@ class Verified:
 
 
 def verified_in_process(spec: KernelSpec, problem: Problem) -> Verified:
-    """Load, prepare and verify a contestant, with validation images in an order drawn anew.
+    """Load, prepare and verify a kernel, with validation images in an order drawn anew.
 
     Raises:
-        Unavailable: it cannot run here.
-        WrongAnswer, Exception: it is wrong or broken.
+        Unavailable: the kernel cannot run here.
+        WrongAnswer, Exception: the kernel is wrong or broken.
     """
     if reason := why_unavailable(spec):
         raise Unavailable(reason)

@@ -4,11 +4,11 @@ import random
 
 from bench.records.model import NotTimed
 from bench.records.sample import Footprint
-from bench.runner import configuration
 from bench.runner.checking import CheckResult
-from bench.runner.collection import skipped
+from bench.runner.collection import skipped_at
+from bench.runner.configuration import environment
 from bench.runner.executor import Executor, Setup
-from bench.runner.scheduler import FULL, Plan, Progress
+from bench.runner.plan import FULL, Plan, Progress
 from bench.task.problem import Problem
 from bench.task.scopes import images_read
 
@@ -16,9 +16,9 @@ from bench.task.scopes import images_read
 def measure(
     plan: Plan, folder: str, problem: Problem, progress: Progress
 ) -> tuple[list[Footprint], list[CheckResult], list[NotTimed]]:
-    """Verify every kernel, then measure one call of every scope, or of `plan.cells` at its one size.
+    """Verify every kernel, then measure one call of every pair in FULL, or of `plan.pairs` at the plan's one size.
 
-    A kernel that would take too long there is skipped, and is among the absent.
+    A kernel whose call would take longer than `plan.longest_s` at that size is skipped, and is among the NotTimed.
     """
     footprints: list[Footprint] = []
     results, not_timed = [], []
@@ -26,28 +26,24 @@ def measure(
     size = plan.sizes[0] if plan.sizes else 0
     for position, spec in enumerate(plan.specs):
         progress("memory", spec.name, position, len(plan.specs))
-        environment = configuration.environment(plan.configurations[0], rng)
-        setup = Setup(problem, folder, environment, plan.seed, 0, plan.timeout_s, plan.memory_limit)
-        executor = Executor(spec.name, spec, setup)
-        taken = []
+        setup = Setup(plan, problem, folder, environment(plan.configurations[0], rng), plan.seed)
+        executor, measured = Executor(spec.name, spec, setup), []
         try:
-            executor.enter(position)
+            executor.start(position)
             executor.verify(plan.seed + 1)
             if size:
-                executor.resize(size, plan.seed, plan.longest_s)
+                executor.resize(size)
                 executor.refill()
-            not_timed += [skipped(executor.name, *each, plan.longest_s) for each in executor.skipped.items()]
-            for scope, distance in plan.cells if size else FULL:
-                if (
-                    executor.offers(distance)
-                    and not executor.skipped
-                    and (reply := executor.ask("memory", scope=scope, distance=distance))
-                ):
-                    told = {key: value for key, value in reply.items() if key != "status"}
+            not_timed += [skipped_at(n, spec.name, seconds, plan.longest_s) for n, seconds in executor.skipped.items()]
+            for scope, distance in plan.pairs if size else FULL:
+                if executor.skipped or not executor.offers(distance):
+                    continue
+                if reply := executor.ask("memory", scope=scope, distance=distance):
+                    del reply["status"]
                     images = size or images_read(problem, scope)
-                    taken.append(Footprint(spec.name, scope, distance, images, **told))
+                    measured.append(Footprint(spec.name, scope, distance, images, **reply))
         finally:
             executor.end()
-        footprints += taken if executor.result.status == "agrees" else []
+        footprints += measured if executor.result.status == "agrees" else []
         results.append(executor.result)
     return footprints, results, not_timed

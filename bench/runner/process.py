@@ -1,4 +1,4 @@
-"""A worker process seen from its parent: start it, ask it with a time limit, end it and all its children."""
+"""A worker process as its parent sees it: start it, send it requests with a timeout, end it and its children."""
 
 import json
 import os
@@ -8,29 +8,28 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from bench.kernel import ROOT
 from bench.probes.machine import memory_bytes
 
-LONGEST_REASON = 4000  # characters of a kernel's last words that are kept
+LONGEST_REASON = 4000  # characters of a kernel's error that are kept
 Reply = dict[str, Any]
-MEMORY_LIMIT = memory_bytes() // 2  # of anonymous memory, that one kernel may take, unless told otherwise
+MEMORY_LIMIT = memory_bytes() // 2  # bytes of anonymous memory that one kernel may take by default
 
 
 class Failure(Exception):
-    """A kernel's row ends here; the others go on.
+    """A kernel has failed; the others go on.
 
     Attributes:
         status: "unavailable", "disagrees" or "broken".
-        reply: what else the worker said of it.
+        reply: the worker's whole reply, {} where there was none.
     """
 
     def __init__(self, status: str, reason: str, reply: Reply | None = None) -> None:
         clean = reason.encode("utf-8", "backslashreplace").decode()
-        clean = "".join(each if each.isprintable() or each in "\n\t" else "?" for each in clean)
+        clean = "".join(character if character.isprintable() or character in "\n\t" else "?" for character in clean)
         if len(clean) > LONGEST_REASON:
             clean = f"{clean[: LONGEST_REASON // 2]}\n[...]\n{clean[-LONGEST_REASON // 2 :]}"
         super().__init__(clean)
@@ -43,8 +42,8 @@ class Worker:
     """One worker process, in a process group of its own. Use it as a context manager.
 
     Args:
-        environment: all of its environment (see `bench.runner.configuration`).
-        memory_limit: the most anonymous memory it may take, in bytes, 0 for no limit; not applicable outside Linux.
+        environment: its whole environment (see `bench.runner.configuration`).
+        memory_limit: bytes of anonymous memory that it may take; 0 for no limit. Only Linux has such a limit.
     """
 
     def __init__(self, environment: dict[str, str], memory_limit: int) -> None:
@@ -77,7 +76,7 @@ class Worker:
             Failure: the kernel is unavailable, wrong or broken, the process died, or took over `timeout_s` seconds.
         """
         assert self._process.stdin
-        with suppress(OSError):  # it died since its last reply: the end of its replies says so below
+        with suppress(OSError):  # it died since its last reply; the end of its replies shows that below
             self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
             self._process.stdin.flush()
         try:
@@ -95,11 +94,11 @@ class Worker:
         return reply
 
     def end(self) -> None:
-        """Kill the worker and what its kernel started in its process group; once is enough."""
+        """Kill the worker and what its kernel started in its process group. A second call does nothing."""
         if self._errors.closed:
             return
         if hasattr(os, "killpg"):
-            with suppress(ProcessLookupError, PermissionError):  # gone already; macOS says the latter
+            with suppress(ProcessLookupError, PermissionError):  # it is gone already; macOS raises the latter
                 os.killpg(self._process.pid, signal.SIGKILL)
         else:
             self._process.kill()
@@ -111,19 +110,16 @@ class Worker:
 
     def _listen(self) -> None:
         assert self._process.stdout
-        put: Callable[[str], None] = self._replies.put
         for line in self._process.stdout:
-            put(line)
-        put("")
+            self._replies.put(line)
+        self._replies.put("")
 
     def _how_it_ended(self) -> str:
         code = self._process.returncode
         self._errors.seek(0, os.SEEK_END)
         self._errors.seek(max(0, self._errors.tell() - LONGEST_REASON))
-        said = self._errors.read().decode(errors="replace").strip()
-        how = f"exited with status {code}" if code >= 0 else f"died of {_signal_name(-code)}"
-        return f"{how}\n{said}" if said else how
-
-
-def _signal_name(number: int) -> str:
-    return signal.Signals(number).name if number in {*signal.Signals} else f"signal {number}"
+        errors = self._errors.read().decode(errors="replace").strip()
+        how = f"exited with status {code}"
+        if code < 0:
+            how = f"died of {signal.Signals(-code).name if -code in {*signal.Signals} else f'signal {-code}'}"
+        return f"{how}\n{errors}".strip()

@@ -8,7 +8,7 @@ because what one process measures twice is not two measurements (Kalibera and Jo
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,77 +17,30 @@ from typing import Any
 from bench.kernel import KernelSpec
 from bench.probes import machine, nvml
 from bench.records.sample import AGAIN, ALL_CORES, GPU_LAUNCH, GPU_READ, ONE_CORE, Sample
-from bench.runner import configuration as conditions
 from bench.runner.checking import CheckResult
-from bench.runner.configuration import Configuration
-from bench.runner.executor import LONGEST_S, Executor, Setup
-from bench.runner.process import MEMORY_LIMIT, Failure, Worker
+from bench.runner.configuration import Configuration, environment
+from bench.runner.executor import Executor, Setup
+from bench.runner.plan import Plan, Progress
+from bench.runner.process import Failure, Worker
 from bench.task.problem import Problem, in_reach
 from bench.task.scopes import images_read
 
-Progress = Callable[[str, str, int, int], None]  # stage, kernel, steps behind, steps in all
-BASELINE = (("baseline", "l1"),)
-PREDICT = (("predict", "l1"),)
-FULL = (("mean", "-"), ("predict", "l1"), ("predict", "l2"), ("baseline", "l1"), ("end_to_end", "l1"))
 SETTLE_S = 0.02  # OpenMP threads spin for some milliseconds after a parallel loop and would steal the next one's core
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What to record of one data set.
-
-    Attributes:
-        contestants: the kernels.
-        cells: the (scope, distance) pairs that every round times.
-        configurations: each recorded in processes of its own, one configuration after the other.
-        processes: how many times the kernels' processes are started afresh, per configuration.
-        rounds: of one process; in every round each kernel is called in each cell.
-        seed: everything random in the recording is drawn from it.
-        timeout_s: the longest that one request to a kernel may take, in seconds.
-        memory_limit: of one worker, in bytes of anonymous memory.
-        sizes: where there are any, `cells` are timed at each of these numbers of validation images instead.
-        longest_s: a kernel whose call would take longer at some size is skipped there; infinity for no limit.
-    """
-
-    specs: tuple[KernelSpec, ...]
-    cells: tuple[tuple[str, str], ...] = BASELINE
-    configurations: tuple[Configuration, ...] = (Configuration(),)
-    processes: int = 6
-    rounds: int = 3
-    seed: int = 0
-    timeout_s: float = 120.0
-    memory_limit: int = MEMORY_LIMIT
-    sizes: tuple[int, ...] = ()
-    longest_s: float = LONGEST_S
-
-    @property
-    def kind(self) -> str:
-        """The kind of record that it makes: "ladder" (the scope baseline), "scopes" or "sizes"."""
-        return "sizes" if self.sizes else "scopes" if self.cells == FULL else "ladder"
-
-    @property
-    def steps(self) -> int:
-        """How many steps of progress the whole recording takes."""
-        return self.processes * len(self.configurations) * self.steps_of_a_process
-
-    @property
-    def steps_of_a_process(self) -> int:
-        """How many of them one process of every kernel takes."""
-        return len(self.specs) + 1 + self.rounds * len(self.cells) * max(1, len(self.sizes))
-
-
-@dataclass(frozen=True)
-class Finished:
+class FinishedProcess:
     """What one process of every kernel gave.
 
     Attributes:
-        null: the kernel that was also measured against itself: that of the fastest first call; None if all failed.
-        threads: by kernel, how many each library used.
-        skipped: by kernel and size, the seconds that one call would have taken there; None without images for it.
-        overhead_s: what the harness adds to a call; load_average: at the start.
-        broadcast: by kernel, the findings of `bench.probes.broadcasting`; of the first process alone.
-        gpu: whether the GPU was throttled right after a sample, and its lowest clocks there (see `bench.probes.nvml`).
-        gpu_limit_failed: why the limit of the GPU is missing, or ""; the kernels lose nothing by it.
+        control: the kernel that also ran as the A/A control: the one with the fastest first call; None if all failed.
+        threads: by kernel, how many threads each library used.
+        skipped: by kernel and size, the seconds that one call would have taken; None where there were no images.
+        overhead_s: seconds that the harness adds to a call.
+        load_average: of the machine, when the process began.
+        broadcast: by kernel, what `bench.probes.broadcasting` learnt; only in the first process.
+        gpu: whether the GPU was throttled right after a sample, and its lowest clocks then (see `bench.probes.nvml`).
+        gpu_bound_failed: why the bandwidth bound of the GPU is missing, or "".
     """
 
     samples: tuple[Sample, ...]
@@ -102,35 +55,32 @@ class Finished:
     gpu_bound_failed: str = ""
 
 
-def record_process(
+def measure_process(
     plan: Plan,
     configuration: Configuration,
-    earlier: dict[int, Finished],
+    earlier: dict[int, FinishedProcess],
     folder: str,
     problem: Problem,
     progress: Progress,
-) -> Finished:
+) -> FinishedProcess:
     """Start every kernel afresh, and one of them a second time as the A/A control, and time them round by round.
 
     Args:
-        earlier: what the processes before this one gave, by number. The first verifies every kernel in full; in all of
-            them every timed answer is verified, on validation images in an order that the worker could not know.
-            A kernel that failed in an earlier one is left out, but not in a record of sizes.
-        folder: where `problem` is handed over.
+        earlier: the processes before this one, by number. The first process verifies every kernel in full. All of them
+            verify every timed answer, on validation images in an order that the worker could not know. A kernel that
+            failed in an earlier process is left out, unless sizes are measured.
+        folder: where `problem` was written for the workers.
     """
     process = len(earlier)
     rng = random.Random(f"{plan.seed}/{configuration.name}/{process}")
-    setup = Setup(
-        problem, folder, conditions.environment(configuration, rng), rng.randrange(2**32), process,
-        plan.timeout_s, plan.memory_limit, bool(plan.sizes),
-    )  # fmt: skip
+    setup = Setup(plan, problem, folder, environment(configuration, rng), rng.randrange(2**32), process)
     with ExitStack() as stack:
         return _Scheduler(plan, configuration, setup, rng, progress, stack).run(earlier)
 
 
 @dataclass
 class _Scheduler:
-    """The worker processes of one `record_process`; `stack` ends them."""
+    """The worker processes of one `measure_process`; `stack` ends them."""
 
     plan: Plan
     configuration: Configuration
@@ -139,72 +89,76 @@ class _Scheduler:
     progress: Progress
     stack: ExitStack
     executors: list[Executor] = field(default_factory=list)
-    gpu_gauge: Worker | None = None
+    gpu_bound_worker: Worker | None = None
     gpu_bound_failed: str = ""
 
-    def run(self, earlier: dict[int, Finished]) -> Finished:
+    def run(self, earlier: dict[int, FinishedProcess]) -> FinishedProcess:
         plan, process = self.plan, self.setup.process
-        before = process * len(plan.configurations) + plan.configurations.index(self.configuration)
-        self.done = before * plan.steps_of_a_process
-        failed = {each.name for one in earlier.values() for each in one.results if each.status != "agrees"}
-        taking_part = [each for each in plan.specs if plan.sizes or each.name not in failed]
-        self.rng.shuffle(taking_part)
+        finished = process * len(plan.configurations) + plan.configurations.index(self.configuration)
+        self.steps_done = finished * plan.steps_of_a_process
+        results = [result for process_before in earlier.values() for result in process_before.results]
+        failed = {result.name for result in results if result.status != "agrees"}
+        specs = [spec for spec in plan.specs if plan.sizes or spec.name not in failed]
+        self.rng.shuffle(specs)
         load_average = machine.load_average()
-        for spec in taking_part:
+        for spec in specs:
             executor = self._start(spec.name, spec)
             if process == 0:
                 executor.verify(self.rng.randrange(2**32))
-        ours = list(self.executors)
-        control = earlier[0].control if earlier else _fastest(ours)
-        for spec in [each for each in taking_part if each.name == control]:
-            self._start(spec.name + AGAIN, spec)
-        self.gauge = self.stack.enter_context(Worker(self.setup.environment, plan.memory_limit))
-        overhead_s = self.gauge.ask("overhead", plan.timeout_s, folder=self.setup.folder)["seconds"]
-        if any(each.worker and each.spec.device == "cuda" for each in ours):
-            self.gpu_gauge = self.stack.enter_context(Worker(self.setup.environment, 0))
+        executors = list(self.executors)  # without the A/A control
+        control = earlier[0].control if earlier else _fastest(executors)
+        for spec in specs:
+            if spec.name == control:
+                self._start(spec.name + AGAIN, spec)
+        self.bound_worker = self.stack.enter_context(Worker(self.setup.environment, plan.memory_limit))
+        overhead_s = self.bound_worker.ask("overhead", plan.timeout_s, folder=self.setup.folder)["seconds"]
+        if any(executor.worker and executor.spec.device == "cuda" for executor in executors):
+            self.gpu_bound_worker = self.stack.enter_context(Worker(self.setup.environment, 0))
         bounds = [sample for size in plan.sizes or (0,) for sample in self._time(size)]
-        asked = [each for each in ours if each.broadcasts and each.worker and process == 0 and not plan.sizes]
-        return Finished(
+        broadcasting = [executor for executor in executors if executor.broadcasts and executor.worker]
+        return FinishedProcess(
             samples=(*bounds, *(sample for executor in self.executors for sample in executor.samples)),
-            broadcast={each.name: each.examine() for each in asked},  # last of all, for it would disturb the clock
-            results=tuple(each.result for each in ours),
+            broadcast={  # after all timing, which it would disturb
+                executor.name: executor.examine() for executor in broadcasting if process == 0 and not plan.sizes
+            },
+            results=tuple(executor.result for executor in executors),
             control=control,
-            threads={each.name: each.threads for each in ours if each.threads},
-            skipped={each.name: each.skipped for each in ours if each.skipped},
+            threads={executor.name: executor.threads for executor in executors if executor.threads},
+            skipped={executor.name: executor.skipped for executor in executors if executor.skipped},
             overhead_s=overhead_s,
             load_average=load_average,
-            gpu=nvml.worst(each.gpu for each in self.executors),
+            gpu=nvml.worst(executor.gpu for executor in self.executors),
             gpu_bound_failed=self.gpu_bound_failed,
         )
 
-    def _say(self, what: str, kernel: str) -> None:
+    def _report(self, stage: str, kernel: str) -> None:
         process = f"{self.configuration.name}, process {self.setup.process + 1} of {self.plan.processes}"
-        self.progress(f"{process}: {what}", kernel, self.done, self.plan.steps)
+        self.progress(f"{process}: {stage}", kernel, self.steps_done, self.plan.steps)
 
     def _start(self, name: str, spec: KernelSpec) -> Executor:
-        self.done += 1
-        self._say("start", name)
+        self.steps_done += 1
+        self._report("start", name)
         executor = Executor(name, spec, self.setup)
         self.stack.callback(executor.end)
-        executor.enter(position=len(self.executors))
+        executor.start(position=len(self.executors))
         self.executors.append(executor)
         return executor
 
     def _time(self, size: int) -> list[Sample]:
-        """Time all cells round by round, with so many validation images (0: all); return the samples of the limit."""
+        """Time all pairs round by round, with `size` validation images (0: all); return the samples of the bounds."""
         plan, problem = self.plan, self.setup.problem
-        reads = {scope: size or images_read(problem, scope) for scope, _ in plan.cells}
+        reads = {scope: size or images_read(problem, scope) for scope, _ in plan.pairs}
         # Before the kernels fill a GPU's memory.
         bounds = [sample for scope in reads for sample in self._bounds(scope, reads[scope], size or problem.count)]
         for executor in self.executors if size else ():
-            executor.resize(size, plan.seed, plan.longest_s, in_reach(problem, Path(self.setup.folder), size))
+            executor.resize(size, in_reach(problem, Path(self.setup.folder), size))
+        of_size = f" of {size:,} images" if size else ""
         for number in range(plan.rounds):
-            for scope, distance in plan.cells:
-                self.done += 1
-                running = [each for each in self.executors if each.offers(distance) and size not in each.skipped]
-                for position, executor in enumerate(bracketed(running, scope, distance, self.rng)):
-                    of_size = f" of {size:,} images" if size else ""
-                    self._say(f"{scope}{of_size}, round {number + 1} of {plan.rounds}", executor.name)
+            for scope, distance in plan.pairs:
+                self.steps_done += 1
+                timed = [one for one in self.executors if one.offers(distance) and size not in one.skipped]
+                for position, executor in enumerate(bracketed(timed, scope, distance, self.rng)):
+                    self._report(f"{scope}{of_size}, round {number + 1} of {plan.rounds}", executor.name)
                     if self.configuration.threads != "1":
                         time.sleep(SETTLE_S)
                     executor.time(scope, distance, reads[scope], round=number, position=position)
@@ -214,37 +168,37 @@ class _Scheduler:
         """Read as many bytes as the scope must touch, one per pixel, on one core and on all; once per process.
 
         Where a kernel uses a GPU, read them there too, and launch the least that gives an answer: a byte per label, or
-        the mean images. Not in `end_to_end`, whose bytes come from the host. Without that limit the kernels keep their
-        rows.
+        the mean images. The scope `end_to_end` has no such bound: its bytes come from the host. Without the bound of
+        the GPU the kernels keep their samples.
         """
         pixels, timeout_s = self.setup.problem.valid[0].size, self.plan.timeout_s
-        size, taken = images * pixels, {}
+        size, seconds = images * pixels, {}
         for name, threads in ((ONE_CORE, 1), (ALL_CORES, machine.cores())):
-            taken[name] = self.gauge.ask("read", timeout_s, size=size, threads=threads)["seconds"]
-        if self.gpu_gauge and scope != "end_to_end":
+            seconds[name] = self.bound_worker.ask("read", timeout_s, size=size, threads=threads)["seconds"]
+        if self.gpu_bound_worker and scope != "end_to_end":
             answer = len(self.setup.problem.classes) * pixels if scope == "mean" else labels
             try:
-                reply = self.gpu_gauge.ask("gpu_bound", timeout_s, size=size, answer=answer)
-                taken |= {GPU_READ: reply["read"], GPU_LAUNCH: reply["launch"]}
+                reply = self.gpu_bound_worker.ask("gpu_bound", timeout_s, size=size, answer=answer)
+                seconds |= {GPU_READ: reply["read"], GPU_LAUNCH: reply["launch"]}
             except Failure as failure:
-                self.gpu_gauge, self.gpu_bound_failed = None, f"{failure.status}: {failure.reason}"
+                self.gpu_bound_worker, self.gpu_bound_failed = None, f"{failure.status}: {failure.reason}"
         return [
-            Sample(name, scope, "-", images, seconds, 1, self.setup.process, 0, position)
-            for position, (name, seconds) in enumerate(taken.items())
+            Sample(name, scope, "-", images, value, 1, self.setup.process, 0, position)
+            for position, (name, value) in enumerate(seconds.items())
         ]
 
 
 def _fastest(executors: Sequence[Executor]) -> str | None:
     """Return the kernel that has not failed whose first call was the fastest; None if all have."""
-    seconds = {each.name: each.samples[0].seconds for each in executors if each.worker}
+    seconds = {executor.name: executor.samples[0].seconds for executor in executors if executor.worker}
     return min(seconds, key=lambda name: seconds[name], default=None)
 
 
 def bracketed(executors: Sequence[Executor], scope: str, distance: str, rng: random.Random) -> list[Executor]:
     """Return the order of one round, drawn anew: the fast kernels, and the fast kernels again after each slow one."""
-    slow = [each for each in executors if each.slow(scope, distance)]
-    fast = [each for each in executors if each not in slow]
+    slow = [executor for executor in executors if executor.slow(scope, distance)]
+    fast = [executor for executor in executors if executor not in slow]
     order = rng.sample(fast, len(fast))
-    for each in rng.sample(slow, len(slow)):
-        order += [each, *rng.sample(fast, len(fast))]
+    for executor in rng.sample(slow, len(slow)):
+        order += [executor, *rng.sample(fast, len(fast))]
     return order

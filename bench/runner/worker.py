@@ -1,6 +1,6 @@
-"""One process, one kernel, one clock. Started by `bench.runner.process`; answers requests in lines of JSON.
+"""One process, one kernel, one clock. `bench.runner.process` starts it; requests and replies are lines of JSON.
 
-Whatever a kernel raises ends here, as a reply that says so: it costs this process and nothing else.
+Whatever a kernel raises becomes a reply. It costs this process and nothing else.
 """
 
 import ctypes
@@ -35,16 +35,16 @@ except ModuleNotFoundError:  # Windows
     resource = None  # type: ignore[assignment]
 
 Reply = dict[str, Any]
-WARM_S = 0.01  # one call is not enough: two calls in a row then took 4 % less than twice one (bench.tests.proof)
+WARM_S = 0.01  # one call is not enough: two calls in a row then took 4% less than twice one (bench.tests.proof)
 
 
 class Session:
-    """What the parent can ask for, one method per request."""
+    """One method per request of the parent; what it returns is the reply."""
 
     def start(self, spec: Reply, folder: str, order: int) -> Reply:
-        """Import the kernel and start its device on one image; gives `start_s`, the seconds that took.
+        """Import the kernel and start its device on one image; `start_s` is the seconds that took.
 
-        Validation images come in an order drawn from `order`, which the kernel could not know.
+        The validation images come in an order drawn from `order`, which the kernel could not know.
         """
         self.folder = Path(folder)
         self.whole = problem.read(self.folder)
@@ -58,29 +58,30 @@ class Session:
     def prepare(self, valid_images: int = 0, seed: int = 0) -> Reply:
         """Prepare every stack, untimed.
 
-        With `valid_images`, so many validation images: of few the first, of many those that lie in a file, tiled in the
-        order of `seed`; another device than the CPU repeats them itself.
+        Args:
+            valid_images: how many validation images; 0 for all, once. Fewer are the first of them. More are repeated:
+                on the CPU they come from a file, in the order of `seed`; any other device repeats them itself.
         """
-        self.__dict__.pop("work", None)  # the former stacks make room first
+        self.__dict__.pop("prepared", None)  # the former stacks make room first
         self.calls: dict[tuple[str, str], tuple[Callable[[], Any], Callable[[Any], Any]]] = {}
         self.kept: list[Any] = []
         if hasattr(self.kernel, "release"):
             self.kernel.release()
         device_memory.release()
-        posed, repeated = self.problem, valid_images > len(self.problem.valid)
+        resized, repeated = self.problem, valid_images > len(self.problem.valid)
         if repeated and self.device == "cpu":
-            posed = problem.read_tiled(self.whole, self.folder, valid_images, seed)
+            resized = problem.read_tiled(self.whole, self.folder, valid_images, seed)
         elif valid_images and not repeated:
-            posed = posed.tiled(valid_images)
+            resized = resized.tiled(valid_images)
         gc.disable()  # it went through ten million new objects again and again: half of what python_loops took here
-        self.prepared = scopes.prepare(self.kernel, self.device, posed)
+        self.prepared = scopes.prepare(self.kernel, self.device, resized)
         if repeated and self.device != "cpu":
             self.prepared = scopes.repeated(self.prepared, valid_images)
-        asked = broadcasting.concerns(self.kernel, self.prepared.valid)
-        return {"distances": scopes.offered(self.kernel), "broadcasts": asked}
+        broadcasts = broadcasting.concerns(self.kernel, self.prepared.valid)
+        return {"distances": scopes.offered(self.kernel), "broadcasts": broadcasts}
 
     def verify(self, seed: int) -> Reply:
-        """Verify the kernel; gives its findings, also when it is wrong."""
+        """Verify the kernel and return the findings, also when it is wrong."""
         findings = verify.Findings()
         try:
             verify.verify(self.prepared, seed, findings)
@@ -91,17 +92,20 @@ class Session:
     def time(self, scope: str, distance: str, loops: int, warm: bool) -> Reply:
         """Time one sample and verify the very array that its last call returned.
 
-        Gives `seconds`, `minor_faults` and `context_switches` per call, `peak_rss_bytes` of the process, and of a GPU
-        that was used the state right after, `gpu` (see `bench.probes.nvml`). `warm` makes untimed calls for WARM_S
-        first: the others ran since this kernel did, and caches and clocks went cold.
+        Args:
+            warm: make untimed calls for WARM_S first; other kernels ran in between, so caches and clocks went cold.
+
+        Returns:
+            `seconds`, `minor_faults` and `context_switches` per call, `peak_rss_bytes` of the process, `threads`, and
+            `gpu`, the state right after the sample where a GPU was used (see `bench.probes.nvml`).
         """
         views, call = self._call(scope, distance)
         started = perf_counter()
         while warm and perf_counter() - started < WARM_S:
-            call(self._given(views))
-        given = [self._given(views) for _ in range(loops)]
+            call(self._fresh(views))
+        inputs = [self._fresh(views) for _ in range(loops)]
         before = _usage()
-        seconds, answer = clock(call, given)
+        seconds, answer = clock(call, inputs)
         faults, switches, peak = _usage()
         gpu = nvml.state() if self.device == "cuda" else {}  # at once: it is about to be idle
         try:
@@ -121,40 +125,40 @@ class Session:
         }
 
     def memory(self, scope: str, distance: str) -> Reply:
-        """Give the anonymous memory before one call of the scope, and how much more it needed at its peak, in bytes.
+        """Return the bytes of anonymous memory before one call of the scope, and how much more it needed at its peak.
 
-        Where the kernel uses a GPU, the same of its memory, by another call.
+        Where the kernel uses a GPU, another call measures the GPU's memory likewise.
         """
         views, call = self._call(scope, distance)
         call(views())
-        given = views()
-        found = asdict(host_memory.peak(lambda: call(given)))
+        inputs = views()
+        footprint = asdict(host_memory.peak(lambda: call(inputs)))
         if self.device == "cuda":
-            given = views()
-            found |= asdict(device_memory.peak(lambda: call(given)))
-        return found
+            inputs = views()
+            footprint |= asdict(device_memory.peak(lambda: call(inputs)))
+        return footprint
 
     def broadcast(self) -> Reply:
-        """Give what broadcasting does in the kernel's library (see `bench.probes.broadcasting`)."""
+        """Return what broadcasting does in the kernel's library (see `bench.probes.broadcasting`)."""
         return broadcasting.examine(self.prepared)
 
     def read(self, size: int, threads: int) -> Reply:
-        """Read `size` bytes; gives the `seconds` of the fastest way (see `bench.probes.read_bandwidth`)."""
+        """Read `size` bytes; `seconds` is that of the fastest way (see `bench.probes.read_bandwidth`)."""
         return {"seconds": size / read_bandwidth.measure(size, threads)}
 
     def gpu_bound(self, size: int, answer: int) -> Reply:
-        """Give the seconds of `read`, `size` bytes by the GPU, and of `launch`, an empty answer of so many bytes."""
+        """Return the seconds of `read`, `size` bytes by the GPU, and of `launch`, an empty answer of `answer` bytes."""
         return {"read": size / gpu_bandwidth.bandwidth(size), "launch": gpu_bandwidth.launch(answer)}
 
     def overhead(self, folder: str) -> Reply:
-        """Give the `seconds` that the harness adds to a call: those of a kernel that does nothing, called alike."""
+        """Return the `seconds` that the harness adds to a call: those of a kernel that does nothing."""
         nothing = np.zeros(0, dtype=np.int64)
         idle: Any = SimpleNamespace(mean_images=lambda stacks: None, predict_l1=lambda images, means: nothing)
         prepared = scopes.PreparedKernel(idle, "cpu", problem.read(Path(folder)), [], [], b"")
         views, call = scopes.call(prepared, "baseline", "l1")
         return {"seconds": statistics.median(clock(call, [views()])[0] for _ in range(1000))}
 
-    def _given(self, views: Callable[[], Any]) -> Any:
+    def _fresh(self, views: Callable[[], Any]) -> Any:
         """Return fresh views of the stacks, kept alive: no two calls get the same object, nor one of the same id."""
         self.kept.append(views())
         return self.kept[-1]
@@ -165,16 +169,16 @@ class Session:
         return self.calls[scope, distance]
 
 
-def clock(call: Callable[[Any], Any], given: Sequence[Any]) -> tuple[float, Any]:
+def clock(call: Callable[[Any], Any], inputs: Sequence[Any]) -> tuple[float, Any]:
     """Return (seconds per call, the last call's answer).
 
-    seconds = (time after one call for each item of `given` - time before) / how many they are. The answer is on the
-    host when a call returns.
+    seconds = (time after one call for each item of `inputs` - time before) / len(inputs). The answer is on the host
+    when a call returns.
     """
     started = perf_counter()
-    for views in given:
+    for views in inputs:
         answer = call(views)
-    return (perf_counter() - started) / len(given), answer
+    return (perf_counter() - started) / len(inputs), answer
 
 
 def _usage() -> tuple[int, int, int]:
@@ -183,24 +187,25 @@ def _usage() -> tuple[int, int, int]:
         return 0, 0, 0
     used = resource.getrusage(resource.RUSAGE_SELF)
     peak = used.ru_maxrss
-    if sys.platform == "linux":  # there ru_maxrss starts from the parent's, from before the program was loaded
+    if sys.platform == "linux":  # where ru_maxrss starts from the parent's, from before the program was loaded
         status = Path("/proc/self/status").read_text()
         peak = int(status.partition("VmHWM:")[2].split()[0]) * 1024
     return used.ru_minflt, used.ru_nvcsw + used.ru_nivcsw, peak
 
 
-def _obey(memory_limit: int) -> None:
-    """Limit this process's memory (0: not), and have it end with its parent even where a kernel hangs in C. Linux."""
+def _limit(memory_limit: int) -> None:
+    """On Linux, limit this process's memory (0: no limit) and end it with its parent, even if a kernel hangs in C."""
     if sys.platform == "linux":
         if memory_limit:
             resource.setrlimit(resource.RLIMIT_DATA, (memory_limit, memory_limit))
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; elsewhere the end of the pipe has to do
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; elsewhere the end of the pipe must do
 
 
 def _out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that memory ran out; torch and JAX raise a RuntimeError with one of these texts."""
-    texts, said = ("can't allocate memory", "not enough memory", "out of memory"), str(error).lower()
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(each in said for each in texts))
+    texts = ("can't allocate memory", "not enough memory", "out of memory")
+    known = any(text in str(error).lower() for text in texts)
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and known)
 
 
 def _serve(session: Session, request: Reply, printed: Any) -> Reply:
@@ -208,20 +213,20 @@ def _serve(session: Session, request: Reply, printed: Any) -> Reply:
         reply = {"status": "ok", **getattr(session, request.pop("do"))(**request)}
     except Unavailable as error:
         return {"status": "unavailable", "reason": str(error)}
-    except BaseException as error:  # noqa: BLE001  a kernel may raise anything, SystemExit too; the parent is told
-        said = traceback.format_exc()
-        return {"status": "broken", "reason": f"out of memory: {error}" if _out_of_memory(error) else said}
+    except BaseException as error:  # noqa: BLE001  a kernel may raise anything, SystemExit too; the parent reports it
+        reason = f"out of memory: {error}" if _out_of_memory(error) else traceback.format_exc()
+        return {"status": "broken", "reason": reason}
     sys.stdout.flush()
     if os.fstat(printed.fileno()).st_size:
         printed.seek(0)
-        said = printed.read(200).decode(errors="replace")
-        return {"status": "broken", "reason": f"wrote to standard output: {said!r}"}
+        text = printed.read(200).decode(errors="replace")
+        return {"status": "broken", "reason": f"wrote to standard output: {text!r}"}
     return reply
 
 
 def main() -> None:
-    """Serve until the parent closes the pipe or dies; then end at once, even in the middle of a call."""
-    _obey(int(sys.argv[1]))
+    """Answer requests until the parent closes the pipe or dies; then end at once, even in the middle of a call."""
+    _limit(int(sys.argv[1]))
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
 
@@ -236,7 +241,7 @@ def main() -> None:
         session, process = Session(), os.getpid()
         while True:
             reply = _serve(session, json.loads(requests.get()), printed)
-            if os.getpid() != process:  # or its reply would be taken for the next one of its parent
+            if os.getpid() != process:  # a child's reply would be taken for the next one of its parent
                 reply = {"status": "broken", "reason": "forked a process that came back from the kernel"}
             print(json.dumps(reply), file=channel, flush=True)
             if not gc.isenabled():  # after preparing

@@ -1,4 +1,4 @@
-"""What the digits themselves say about the documents' claims, exactly: no kernel is asked, and nothing is timed."""
+"""What the digits themselves say about the documents' claims, exactly. No kernel runs, and nothing is timed."""
 
 from fractions import Fraction
 from typing import Any
@@ -11,24 +11,24 @@ from bench.task.problem import Problem
 
 def metadata(problem: Problem) -> dict[str, Any]:
     """Return what a record keeps of the digits, under the keys that `results/README.md` explains."""
-    l1, l2 = (problem.answers[distance].labels == problem.actual for distance in ("l1", "l2"))
-    margins = {distance: relative_margins(problem.answers[distance].distances) for distance in ("l1", "l2")}
-    found: dict[str, Any] = {
+    right_l1, right_l2 = (problem.answers[distance].labels == problem.actual for distance in ("l1", "l2"))
+    margins_l1, margins_l2 = (relative_margins(problem.answers[distance].distances) for distance in ("l1", "l2"))
+    changes = margins_l2 - margins_l1
+    by_class = [np.median(changes[problem.actual == index]) for index in range(len(problem.classes))]
+    ends = interval(changes.tolist())
+    end_keys = ("margin_change_low", "margin_change_high", "margin_change_level")
+    return {
         "exact_l1": exact(problem, "l1"),
         "exact_l2": exact(problem, "l2"),
         "exact_signed": problem.score(problem.correct(signed_labels(problem))),
-        "only_l1_right": int((l1 & ~l2).sum()),
-        "only_l2_right": int((l2 & ~l1).sum()),
-        "margin_l1": float(np.median(margins["l1"])),
-        "margin_l2": float(np.median(margins["l2"])),
+        "only_l1_right": int((right_l1 & ~right_l2).sum()),
+        "only_l2_right": int((right_l2 & ~right_l1).sum()),
+        "margin_l1": float(np.median(margins_l1)),
+        "margin_l2": float(np.median(margins_l2)),
+        "margin_change": float(np.median(changes)),
+        "margin_change_by_class": " ".join(f"{change:+.4f}" for change in by_class),
+        **(dict(zip(end_keys, ends, strict=True)) if ends else {}),
     }
-    changes = margins["l2"] - margins["l1"]
-    found["margin_change"] = float(np.median(changes))
-    by_class = [np.median(changes[problem.actual == index]) for index in range(len(problem.classes))]
-    found["margin_change_by_class"] = " ".join(f"{change:+.4f}" for change in by_class)
-    if ends := interval(changes.tolist()):
-        found |= dict(zip(("margin_change_low", "margin_change_high", "margin_change_level"), ends, strict=True))
-    return found
 
 
 def exact(problem: Problem, distance: str) -> str:
@@ -50,6 +50,6 @@ def signed_labels(problem: Problem) -> np.ndarray:
 def relative_margins(distances: np.ndarray) -> np.ndarray:
     """Return float64 (n,): (second nearest - nearest) / (their sum) of distances (n, classes); 0 where both are 0."""
     nearest, second = np.sort(distances, axis=1)[:, :2].T
-    both = nearest + second
-    margins: np.ndarray = np.divide(second - nearest, both, out=np.zeros(len(both)), where=both > 0)
+    sums = nearest + second
+    margins: np.ndarray = np.divide(second - nearest, sums, out=np.zeros(len(sums)), where=sums > 0)
     return margins

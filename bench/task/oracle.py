@@ -1,12 +1,12 @@
-"""The right answer, exactly: integers decide, no floating point, no kernel.
+"""The exact answer: integers decide it, without floating point and without any kernel.
 
 An image x (bytes 0..255) is compared with the mean image of class c, the exact rational S_c / n_c, where S_c is the
 sum of n_c training images. With P pixels, and full scale 1.0 as in the documents:
 
-    L1:      d_c   = sum |x n_c - S_c|   / (255 P n_c)
-    L2:      d_c^2 = sum (x n_c - S_c)^2 / (255^2 P n_c^2)
+    L1 distance:   d_c   = sum |x n_c - S_c|   / (255 P n_c)
+    L2 distance:   d_c^2 = sum (x n_c - S_c)^2 / (255^2 P n_c^2)
 
-Brought to one denominator, distances are compared as integers of any size.
+Over one common denominator, distances are compared as integers of any size.
 """
 
 import math
@@ -27,7 +27,7 @@ class Answer:
     Attributes:
         labels: int64 (n,), index of the nearest mean image, ties to the lowest index.
         acceptable: bool (n, classes), the nearest class and those too close to call against it.
-        distances: float64 (n, classes) in 0..1, for messages alone: they decide nothing.
+        distances: float64 (n, classes) in 0..1, for messages and margins: no label depends on them.
     """
 
     labels: np.ndarray
@@ -53,7 +53,7 @@ def solve(train: Sequence[np.ndarray], valid: np.ndarray) -> dict[str, Answer]:
         valid: uint8 (n, height, width).
 
     Raises:
-        OverflowError: so many training images that int64 could not hold a sum over pixels.
+        OverflowError: int64 cannot hold a sum over this many training images.
     """
     counts = [len(stack) for stack in train]
     pixels = valid[0].size
@@ -79,7 +79,7 @@ def _numerators(images: np.ndarray, counts: list[int], sums: list[np.ndarray]) -
     l1, l2 = [], []
     for n, s in zip(counts, sums, strict=True):
         l1.append(abs(x * n - s).sum(1).astype(object))
-        xs, ss = (x @ s).astype(object), sum(int(each) ** 2 for each in s)
+        xs, ss = (x @ s).astype(object), sum(int(pixel_sum) ** 2 for pixel_sum in s)
         l2.append(n**2 * xx - 2 * n * xs + ss)
     return np.stack(l1, axis=1), np.stack(l2, axis=1)
 
@@ -87,7 +87,7 @@ def _numerators(images: np.ndarray, counts: list[int], sums: list[np.ndarray]) -
 def _answer(numerators: np.ndarray, denominators: list[int], *, squared: bool) -> Answer:
     """Compare the (squared) distances numerators[:, c] / denominators[c] exactly; numerators (n, classes)."""
     common = math.lcm(*denominators)
-    scale = np.array([common // each for each in denominators], dtype=object)
+    scale = np.array([common // denominator for denominator in denominators], dtype=object)
     exact = numerators * scale  # (squared) distances in units of 1 / common
     nearest = exact.min(axis=1, keepdims=True)
     if squared:

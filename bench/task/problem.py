@@ -1,4 +1,4 @@
-"""The question put to a kernel: digits in an order it could not know, with the exact answer to each."""
+"""The problem that a kernel solves: digits in an order that it cannot know, each with its exact answer."""
 
 import hashlib
 import math
@@ -17,18 +17,17 @@ from data import DataError, Digits
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A data set as kernels meet it: training images by class, validation images in one stack.
+    """A data set as kernels see it: training images by class, validation images in one stack.
 
     Attributes:
-        name, digest, classes: of the data set.
+        name, digest, classes, per_class, dataset_of: of the data set, as `data.Digits` has them.
         train: per class read-only uint8 (n_c, height, width).
         valid: read-only uint8 (n, height, width), all classes together.
         actual: int64 (n,), the class index that each validation image belongs to.
         files: n names, `valid/<class>/<file>`.
-        answers: the oracle's, per distance, in the order of `valid`.
-        per_class, dataset_of: of a small data set, as `data.Digits` has them.
-        repeated: how many validation images there are where all of `actual` are repeated; 0 is once. The answer to
-            image i is then the one to image i modulo len(actual).
+        answers: the exact answer, per distance, in the order of `valid`.
+        repeated: the number of validation images where all of `actual` are repeated, else 0. The answer to image i is
+            then the answer to image i modulo len(actual).
     """
 
     name: str
@@ -59,7 +58,7 @@ class Problem:
         return [int(n) for n in np.bincount(self.actual, minlength=len(self.classes))]
 
     def correct(self, labels: np.ndarray) -> list[int]:
-        """Return how many validation images of each class got that class's label."""
+        """Return per class how many of its validation images have the right label; labels (n,)."""
         return [int(n) for n in np.bincount(self.actual[labels == self.actual], minlength=len(self.classes))]
 
     def accuracy(self, correct: Sequence[int]) -> float:
@@ -71,7 +70,7 @@ class Problem:
         return ", ".join(f"{right}/{n}" for right, n in zip(correct, self.valid_counts, strict=True))
 
     def fingerprint(self) -> bytes:
-        """Return a hash of all pixels as they are now: another one later means that somebody changed them."""
+        """Return a hash of all pixels as they are now. A later one that differs shows that a kernel changed them."""
         sha = hashlib.sha256(self.valid.data)
         for stack in self.train:
             sha.update(stack.data)
@@ -79,21 +78,21 @@ class Problem:
 
     def shuffled(self, seed: int) -> "Problem":
         """Return the same problem with its validation images in another order."""
-        return self._taking(np.random.default_rng(seed).permutation(len(self.valid)))
+        return self._take(np.random.default_rng(seed).permutation(len(self.valid)))
 
     def tiled(self, n: int, valid: np.ndarray | None = None) -> "Problem":
         """Return the same problem with n validation images: the first n, or all of them repeated as often as needed.
 
-        `valid` is those images where they lie in a file already, or `self.valid` where a device repeats them.
+        `valid` is those n images where a file holds them already, or `self.valid` where a device repeats them.
         """
         if n <= len(self.actual):
-            return self._taking(np.arange(n))
+            return self._take(np.arange(n))
         if valid is None:
             valid = self.valid[np.arange(n) % len(self.valid)]
             valid.setflags(write=False)
         return replace(self, valid=valid, repeated=n)
 
-    def _taking(self, order: np.ndarray) -> "Problem":
+    def _take(self, order: np.ndarray) -> "Problem":
         valid = self.valid[order]
         valid.setflags(write=False)
         return replace(
@@ -112,7 +111,7 @@ def make_problem(digits: Digits) -> Problem:
     """Return the problem of a data set, solved exactly.
 
     Raises:
-        DataError: it is too large to be solved exactly.
+        DataError: the data set is too large to be solved exactly.
     """
     valid = np.concatenate(digits.valid)
     valid.setflags(write=False)
@@ -147,9 +146,9 @@ def write(problem: Problem, folder: Path) -> None:
 
 
 def read(folder: Path) -> Problem:
-    """Return the problem written to `folder`; its pixels are mapped, one copy for all workers, and read-only.
+    """Return the problem written to `folder`. Its pixels are mapped, one copy for all workers, and read-only.
 
-    A kernel that writes to them all the same changes a copy of its own, which verification notices.
+    A kernel that writes to them nevertheless changes a copy of its own, which verification detects.
     """
 
     def mapped(name: str) -> np.ndarray:
@@ -163,10 +162,12 @@ def read(folder: Path) -> Problem:
 
 
 def tile(problem: Problem, folder: Path, sizes: Sequence[int], seed: int, room: float = math.inf) -> None:
-    """Write for each size n above their number n validation images, all of them repeated, in an order of `seed`.
+    """Write, for each size n above the number of validation images, n of them repeated, in an order of `seed`.
 
-    They are never in memory all at once. What is there already stays, and what takes more than `room` bytes is left
-    out. Raises OSError where the folder's disk is full.
+    They are never all in memory at once. Files that exist stay; a size that takes more than `room` bytes is left out.
+
+    Raises:
+        OSError: the folder's disk is full.
     """
     valid = problem.shuffled(seed).valid
     for n in sizes:
@@ -185,7 +186,7 @@ def read_tiled(problem: Problem, folder: Path, n: int, seed: int) -> Problem:
 
 
 def in_reach(problem: Problem, folder: Path, n: int) -> bool:
-    """Return whether n validation images can be had on the host: there are so many, or `tile` wrote them."""
+    """Return whether the host has n validation images: the problem has as many, or `tile` wrote them."""
     return n <= len(problem.valid) or _tiled(folder, n).exists()
 
 

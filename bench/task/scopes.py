@@ -1,4 +1,4 @@
-"""What each scope calls: one kernel on one device with its prepared stacks. The clock is elsewhere."""
+"""The scopes: what one timed call contains. The clock itself is in `bench/runner/`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,14 +12,16 @@ from bench.task.problem import Problem
 
 
 class WrongAnswer(Exception):
-    """A kernel answered, and the answer is not right; the message says what it gave and what was due."""
+    """A kernel's answer is wrong. The message says what it answered and what was expected."""
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedKernel:
-    """A kernel's view of a problem: `train` and `valid` in the formulas below are its prepared stacks.
+    """A kernel on one device, with its own prepared stacks of a problem.
 
-    `before` is the fingerprint of the problem's pixels from before the kernel saw them.
+    Attributes:
+        train, valid: the kernel's stacks: one per class, and one of all validation images.
+        fingerprint: of the problem's pixels, taken before the kernel saw them.
     """
 
     kernel: Kernel
@@ -27,20 +29,20 @@ class PreparedKernel:
     problem: Problem
     train: list[Any]
     valid: Any
-    before: bytes
+    fingerprint: bytes
 
 
 def prepare(kernel: Kernel, device: str, problem: Problem) -> PreparedKernel:
-    """Hand every stack of the problem to the kernel's `prepare`."""
-    before = problem.fingerprint()
+    """Prepare every stack of the problem with the kernel's own `prepare`."""
+    fingerprint = problem.fingerprint()
     train = [kernel.prepare(stack, device) for stack in problem.train]
-    return PreparedKernel(kernel, device, problem, train, kernel.prepare(problem.valid, device), before)
+    return PreparedKernel(kernel, device, problem, train, kernel.prepare(problem.valid, device), fingerprint)
 
 
 def repeated(prepared: PreparedKernel, n: int) -> PreparedKernel:
-    """Return the work with n validation images, all of them repeated by the device that holds them.
+    """Return the kernel with n validation images, all of them repeated by the device that holds them.
 
-    A stack that takes an array of indices, `stack[order]`, as arrays of every library for GPUs do, is needed for it.
+    The stack must take an array of indices, `stack[order]`, as the arrays of every GPU library do.
     """
     order = np.arange(n) % prepared.problem.count
     return replace(prepared, valid=prepared.valid[order], problem=prepared.problem.tiled(n, prepared.problem.valid))
@@ -61,31 +63,31 @@ def call(prepared: PreparedKernel, scope: str, distance: str) -> tuple[Callable[
     end_to_end    copy(predict(prepare(valid), mean_images(prepare(train))))            uint8 arrays on the host
 
     Download and PNG decoding are in none of them. `copy` is the harness's: the answer must have arrived on the host.
-    `views` is not timed: every call is given slices `[:]` of its own, so that an answer remembered by the identity of
-    its stack, as `functools.cache` does with a tensor, is never found again.
+    `views` is not timed. It gives every call new slices `[:]`, so that a kernel which remembers answers by the identity
+    of a stack, as `functools.cache` does with a tensor, never finds one again.
 
     Args:
-        distance: "l1" or "l2"; no meaning in the scope mean, where "-" is written.
+        distance: "l1" or "l2"; "-" in the scope mean, which has none.
     """
     kernel, problem, device = prepared.kernel, prepared.problem, prepared.device
     mean_images = kernel.mean_images
     predict = getattr(kernel, f"predict_{distance}", None)
 
-    def stacks() -> tuple[Any, list[Any]]:
+    def slices() -> tuple[Any, list[Any]]:
         return prepared.valid[:], [stack[:] for stack in prepared.train]
 
     if scope == "mean":
-        return stacks, lambda given: host_means(kernel, mean_images(given[1]))
+        return slices, lambda stacks: host_means(kernel, mean_images(stacks[1]))
     assert predict is not None, f"the kernel offers no {distance}"
     if scope == "predict":
         means = mean_images(prepared.train)
         return lambda: prepared.valid[:], lambda valid: host_copy(predict(valid, means))
     if scope == "baseline":
-        return stacks, lambda given: host_copy(predict(given[0], mean_images(given[1])))
+        return slices, lambda stacks: host_copy(predict(stacks[0], mean_images(stacks[1])))
     if scope == "end_to_end":
         prepare = kernel.prepare
-        return lambda: (problem.valid[:], [stack[:] for stack in problem.train]), lambda given: host_copy(
-            predict(prepare(given[0], device), mean_images([prepare(stack, device) for stack in given[1]]))
+        return lambda: (problem.valid[:], [stack[:] for stack in problem.train]), lambda images: host_copy(
+            predict(prepare(images[0], device), mean_images([prepare(stack, device) for stack in images[1]]))
         )
     raise ValueError(f"unknown scope {scope!r}")
 
@@ -97,10 +99,10 @@ def images_read(problem: Problem, scope: str) -> int:
 
 
 def host_copy(labels: Any) -> np.ndarray:
-    """Return a copy of labels that are a list or an array on the host.
+    """Return a copy of labels on the host.
 
     Raises:
-        WrongAnswer: they are anything else, such as an array on a device that may not be finished.
+        WrongAnswer: the labels are neither a list nor a numpy.ndarray; an array on a device may not be finished.
     """
     if type(labels) is list or type(labels) is np.ndarray:
         return np.array(labels)

@@ -1,7 +1,7 @@
-"""Whether a kernel's answers are right. Every check raises; none returns a bool.
+"""Verification of a kernel's answers. Every check raises WrongAnswer; none returns a bool.
 
-We guard against honest mistakes: remembered answers, overwritten buffers, changed inputs, low precision, sums taken in
-`prepare`. Not against malice: running someone's kernel is running their code.
+It guards against honest mistakes: remembered answers, overwritten buffers, changed inputs, low precision, sums taken in
+`prepare`. It does not guard against malice: running someone's kernel is running their code.
 """
 
 from dataclasses import dataclass, field, replace
@@ -19,11 +19,11 @@ MEAN_BOUND = 2.0**-14  # of full scale: a sixtieth of a grey level
 
 @dataclass
 class Findings:
-    """What verification learnt, also when it ended in a WrongAnswer.
+    """What verification found out about a kernel, also where it ended in a WrongAnswer.
 
     Attributes:
-        correct: per offered distance, right labels per class, of the first answer that could be scored.
-        mean_error: the largest deviation of a mean image from the exact one, of full scale.
+        correct: per offered distance the right labels per class, from the first answer that could be scored.
+        mean_error: the largest deviation of a mean image from the exact one, where full scale is 1.0.
     """
 
     correct: dict[str, list[int]] = field(default_factory=dict)
@@ -31,13 +31,13 @@ class Findings:
 
 
 def verify(prepared: PreparedKernel, seed: int, findings: Findings) -> None:
-    """Put a kernel to the proof on its prepared digits, and on others that it has not seen.
+    """Verify a kernel on its prepared digits, and in an order and on slices that it has not seen.
 
-    Everything is called twice on the same stacks; then the validation images come in an order drawn from `seed`, with
-    the classes the other way round; then mean images are due of slices drawn from `seed`.
+    Everything is called twice on the same stacks. Then the validation images come in an order drawn from `seed`, with
+    the classes reversed. Then the kernel computes mean images of slices drawn from `seed`.
 
     Raises:
-        WrongAnswer: something differs from the exact answer, or an input or earlier answer was changed.
+        WrongAnswer: an answer differs from the exact one, or an input or an earlier answer was changed.
         Exception: whatever the kernel itself raises.
     """
     kernel, device, problem = prepared.kernel, prepared.device, prepared.problem
@@ -52,33 +52,32 @@ def verify(prepared: PreparedKernel, seed: int, findings: Findings) -> None:
     findings.mean_error = check_means(host, exact, "")
     check_means(host_means(kernel, kernel.mean_images(prepared.train)), exact, "second call on the same stacks: ")
 
-    given = []
+    answers = []
     for distance in offered(kernel):
         predict = getattr(kernel, f"predict_{distance}")
         first = predict(prepared.valid, means)
         kept = as_labels(first, problem, f"{distance}: ")
         findings.correct[distance] = problem.correct(kept)
         check_labels(first, problem, distance)
-        given.append((distance, first, kept))
+        answers.append((distance, first, kept))
         check_labels(predict(prepared.valid, means), problem, distance, "second call on the same stack: ")
     if not np.array_equal(host_means(kernel, means), host):
         raise WrongAnswer("predict changed the means that it was given")
 
-    fresh = _classes_reversed(problem.shuffled(seed))
-    stack, others = kernel.prepare(fresh.valid, device), kernel.mean_images(prepared.train[::-1])
+    reordered = _classes_reversed(problem.shuffled(seed))
+    stack, reversed_means = kernel.prepare(reordered.valid, device), kernel.mean_images(prepared.train[::-1])
     for distance in offered(kernel):
-        labels = getattr(kernel, f"predict_{distance}")(stack, others)
-        check_labels(labels, fresh, distance, "images and classes in another order: ")
-    for distance, first, kept in given:  # by now a buffer that is used again holds another answer
+        labels = getattr(kernel, f"predict_{distance}")(stack, reversed_means)
+        check_labels(labels, reordered, distance, "images and classes in another order: ")
+    for distance, first, kept in answers:  # by now a buffer that is used again holds another answer
         if not np.array_equal(first, kept):
             raise WrongAnswer(f"{distance}: a later call overwrote the answer of an earlier one")
     if not np.array_equal(host_means(kernel, means), host):
         raise WrongAnswer("a later call overwrote the mean images of an earlier one")
 
     _check_slices(prepared, np.random.default_rng(seed))
-    check_means(
-        host_means(kernel, kernel.mean_images(prepared.train)), exact, "after predicting, from the same stacks: "
-    )
+    means = kernel.mean_images(prepared.train)
+    check_means(host_means(kernel, means), exact, "after predicting, from the same stacks: ")
     _check_untouched(prepared)
 
 
@@ -86,10 +85,10 @@ def check_means(host: np.ndarray, exact: np.ndarray, context: str) -> float:
     """Compare mean images (classes, height, width) on the host with the exact ones.
 
     Returns:
-        The largest absolute deviation, of full scale 1.0.
+        The largest absolute deviation, where full scale is 1.0.
 
     Raises:
-        WrongAnswer: wrong shape or dtype, NaN, or a deviation over 2^-14.
+        WrongAnswer: the shape or dtype is wrong, a value is NaN, or the deviation is over 2^-14.
     """
     if host.dtype.kind != "f" or host.shape != exact.shape:
         raise WrongAnswer(f"{context}mean images are {_form(host)}, expected float {exact.shape}")
@@ -108,8 +107,8 @@ def check_labels(labels: Any, problem: Problem, distance: str, context: str = ""
     """Compare labels with the exact answer, image by image.
 
     Raises:
-        WrongAnswer: not a list or numpy.ndarray of n integers or bools, or an image called a class that is
-            neither nearest nor too close to call.
+        WrongAnswer: the labels are not a list or numpy.ndarray of n integers or bools, or an image got a class that
+            is neither nearest nor too close to call.
     """
     context = f"{distance}: {context}"
     host = as_labels(labels, problem, context)
@@ -151,7 +150,7 @@ def _mismatch(labels: np.ndarray, wrong: np.ndarray, problem: Problem, distance:
 
 
 def _check_slices(prepared: PreparedKernel, rng: np.random.Generator) -> None:
-    """Two slices of one length: a remembered mean, and a sum taken in `prepare`, are wrong on at least one."""
+    """Check two slices of one length: a remembered mean, or a sum taken in `prepare`, is wrong on at least one."""
     for _ in range(2):
         windows = []
         for stack in prepared.problem.train:
@@ -173,7 +172,7 @@ def _classes_reversed(problem: Problem) -> Problem:
 
 
 def _check_untouched(prepared: PreparedKernel) -> None:
-    if prepared.problem.fingerprint() != prepared.before:
+    if prepared.problem.fingerprint() != prepared.fingerprint:
         raise WrongAnswer("the uint8 images given to prepare were changed")
 
 

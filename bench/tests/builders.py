@@ -10,9 +10,8 @@ from PIL import Image
 
 from bench import kernel
 from bench.kernel import ROOT
-from bench.task import problem as problems
 from bench.task import scopes
-from bench.task.problem import Problem
+from bench.task.problem import Problem, make_problem
 from bench.task.verify import Findings, verify
 from data import Digits
 
@@ -39,7 +38,7 @@ def predict_l2(images, means):
 
 
 def digits(train: list[np.ndarray], valid: list[np.ndarray]) -> Digits:
-    """Wrap uint8 stacks, one per class, as the loader would; the files are called a.png, b.png, ... ."""
+    """Wrap uint8 stacks, one per class, as the loader would; the files are called 0000.png, 0001.png, ... ."""
 
     def frozen(stacks: list[np.ndarray]) -> tuple[np.ndarray, ...]:
         copies = tuple(np.array(stack, np.uint8, order="C") for stack in stacks)
@@ -55,7 +54,7 @@ def digits(train: list[np.ndarray], valid: list[np.ndarray]) -> Digits:
 
 
 def noise(*, classes: int = 2, train: int = 12, valid: int = 40, height: int = 5, width: int = 4) -> Digits:
-    """Draw noise, a little lighter in every further class: nearest mean images are right more often than not."""
+    """Draw noise, a little lighter in every further class, so that most nearest mean images are right."""
     rng = np.random.default_rng(0)
 
     def stack(place: int, n: int) -> np.ndarray:
@@ -68,24 +67,24 @@ def noise(*, classes: int = 2, train: int = 12, valid: int = 40, height: int = 5
 
 
 def problem(**options) -> Problem:
-    return problems.make_problem(noise(**options))
+    return make_problem(noise(**options))
 
 
 def write_kernel(path: Path, override: str = "", base: str = RIGHT) -> Path:
-    """Write a kernel file: the right one, with what `override` defines anew."""
+    """Write a kernel file: `base`, with the definitions that `override` replaces."""
     path.write_text(f"{base}\n\n{override}", encoding="utf-8")
     return path
 
 
 def spec(path: Path) -> kernel.KernelSpec:
-    """Return the first contestant of a kernel's file."""
-    return next(each for each in kernel.discover([path]) if each.path == path)
+    """Return the spec of a kernel's file on its first device."""
+    return next(found for found in kernel.discover([path]) if found.path == path)
 
 
-def verified(path: Path, posed: Problem, seed: int = 1) -> Findings:
+def verified(path: Path, problem: Problem, seed: int = 1) -> Findings:
     """Load, prepare and verify a kernel in this process; raise WrongAnswer if it is wrong."""
     findings = Findings()
-    verify(scopes.prepare(kernel.load(spec(path)), "cpu", posed), seed, findings)
+    verify(scopes.prepare(kernel.load(spec(path)), "cpu", problem), seed, findings)
     return findings
 
 

@@ -19,19 +19,19 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with digits in `small`, and records of its own in `local`."""
+    """A folder with digits in `small`, and with its own records in `local`."""
     monkeypatch.setattr(model, "LOCAL", tmp_path / "local")
     write(tmp_path / "small", small_set(height=28, width=28))
     return tmp_path
 
 
-settings.register_profile("shared machines", deadline=None)  # speed is not tested in tests
+settings.register_profile("shared machines", deadline=None)  # tests do not test speed
 settings.load_profile("shared machines")
 
 
 @pytest.fixture
 def binding(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[object], object]]:
-    """Return what installs a binding of NVIDIA's driver, or None as the one that is missing."""
+    """Return a function that installs a binding of NVIDIA's driver; None stands for a missing one."""
 
     def install(module: object) -> object:
         nvml.device.cache_clear()

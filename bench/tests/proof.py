@@ -1,12 +1,12 @@
-"""The recorder on trial: how often do its intervals hold the truth? `python -m bench.tests.proof 200`
+"""How often do the intervals of this project contain the true ratio? `python -m bench.tests.proof 200`
 
-Each recording is short: 6 processes of 3 rounds, scope predict under L1, of four kernels made from one
+Each repetition is short: 6 processes of 3 rounds, scope predict under the L1 distance, of four kernels made from one
 that takes 1 to 2 ms, NumPy image by image, whose time is proportional to its images: itself, itself again (true ratio
-1), one that does the work twice (1/2), and one that predicts 2 % more images than it was asked to (100/102). With the
-whole stack at once the last truth would not be known: 2 % more pixels were 6 % more page faults.
+1), one that does the work twice (1/2), and one that predicts 2% more images than it was asked to (100/102). With the
+whole stack at once the last true ratio would not be known: 2% more pixels were 6% more page faults.
 
-Beside each, the A/A comparison as others would make it: a loop that times one function to completion, then the other,
-and (for every tenth recording, as it takes seconds) pyperf's, 6 processes of one and then 6 of the other.
+For comparison, the A/A control as other tools would time it: a loop that times one function to completion, then the
+other, and (for every tenth repetition, as it takes seconds) pyperf's, 6 processes of one and then 6 of the other.
 """
 
 import math
@@ -23,10 +23,10 @@ import numpy as np
 from bench import kernel
 from bench.analysis import speedup
 from bench.kernel import ROOT
-from bench.runner import checking, configuration
-from bench.runner.configuration import Configuration
+from bench.runner import checking
+from bench.runner.configuration import Configuration, environment
 from bench.runner.executor import Executor, Setup
-from bench.runner.process import MEMORY_LIMIT
+from bench.runner.plan import Plan
 from bench.runner.scheduler import SETTLE_S
 from bench.task import scopes
 from bench.task.problem import make_problem
@@ -64,24 +64,24 @@ pyperf.Runner(processes=6, values=3, warmups=1).bench_func("a", kernel["predict_
 """
 
 
-def paired(specs, posed, folder, seed):
-    """Return the samples of one recording, by name."""
+def paired(specs, problem, folder, seed):
+    """Return the samples of one repetition, by kernel."""
     rng, samples = random.Random(seed), {}
     for process in range(PROCESSES):
-        environment = configuration.environment(Configuration(), rng)
-        setup = Setup(posed, folder, environment, rng.randrange(2**32), process, 60, MEMORY_LIMIT)
-        executors = [Executor(name, each, setup) for name, each in specs.items()]
+        variables = environment(Configuration(), rng)
+        setup = Setup(Plan((), timeout_s=60), problem, folder, variables, rng.randrange(2**32), process)
+        executors = [Executor(name, spec, setup) for name, spec in specs.items()]
         rng.shuffle(executors)
         try:
             for position, executor in enumerate(executors):
-                executor.enter(position)
+                executor.start(position)
             for number in range(ROUNDS):
                 for position, executor in enumerate(rng.sample(executors, len(executors))):
                     time.sleep(SETTLE_S)
                     executor.time("predict", "l1", IMAGES, number, position)
             for executor in executors:
                 assert executor.result.status == "agrees", executor.result
-                timed = [each for each in executor.samples if each.scope == "predict"]
+                timed = [sample for sample in executor.samples if sample.scope == "predict"]
                 samples.setdefault(executor.name, []).extend(timed)
         finally:
             for executor in executors:
@@ -90,7 +90,7 @@ def paired(specs, posed, folder, seed):
 
 
 def sequential(prepared):
-    """Return (ratio of means, whether its 95 % interval holds 1) of one function against itself, A's turn, then B's."""
+    """Return (ratio of means, whether its 95% CI contains 1) of one function against itself, A before B."""
     views, call = scopes.call(prepared, "predict", "l1")
     arms = []
     for _ in "AB":
@@ -104,7 +104,7 @@ def sequential(prepared):
 
 
 def of_means(first, second):
-    """Return (ratio of means, whether 1 is in its delta-method interval), t of 34 degrees of freedom, 95 %."""
+    """Return (ratio of means, whether its delta-method 95% CI contains 1), by t of 34 degrees of freedom."""
     means = [statistics.mean(arm) for arm in (first, second)]
     errors = [
         statistics.stdev(arm) / math.sqrt(len(arm)) / mean for arm, mean in zip((first, second), means, strict=True)
@@ -127,40 +127,42 @@ def by_pyperf(folder):
     return of_means(*arms)
 
 
+def describe(errors, in_interval):
+    """Return how many intervals contain the true ratio, and how far the ratios are from it."""
+    off = sorted(map(abs, errors))
+    median, bias = statistics.median(off), statistics.median(errors)
+    contained = f"{sum(in_interval)} of {len(off)} intervals contain the true ratio"
+    return f"{contained}; off by median {median:.2%}, worst {off[-1]:.2%}, bias {bias:+.2%}"
+
+
 def main():
-    recordings = int(sys.argv[1])
     half = [*np.random.default_rng(1).integers(0, 256, (4, IMAGES // 2, 28, 28))]  # few, so that workers start fast
-    posed = make_problem(digits(half[:2], half[2:]))
-    truths = {"again": 1.0, "twice": 1 / 2, "more": IMAGES / (IMAGES + IMAGES // 50)}
-    held = dict.fromkeys(truths, 0)
-    values: dict[str, list[float]] = {name: [] for name in truths}
-    others: dict[str, list[tuple[float, bool]]] = {"sequential": [], "pyperf": []}
-    with tempfile.TemporaryDirectory() as name, checking.handed_over(posed) as handed:
-        folder = Path(name)
+    problem = make_problem(digits(half[:2], half[2:]))
+    true_ratios = {"again": 1.0, "twice": 1 / 2, "more": IMAGES / (IMAGES + IMAGES // 50), "sequential": 1, "pyperf": 1}
+    errors, in_interval = {name: [] for name in true_ratios}, {name: [] for name in true_ratios}
+
+    def note(name, ratio, contained):
+        errors[name].append(ratio / true_ratios[name] - 1)
+        in_interval[name].append(contained)
+
+    with tempfile.TemporaryDirectory() as temporary, checking.problem_folder(problem) as problem_folder:
+        folder = Path(temporary)
         for stem, source in (("base", SOURCE), ("twice", TWICE), ("more", MORE)):
             (folder / f"{stem}.py").write_text(source)
-        found = {each.kernel: each for each in kernel.discover(sorted(folder.glob("*.py")))}
-        specs = {"base": found["base"], "again": found["base"], "twice": found["twice"], "more": found["more"]}
-        prepared = scopes.prepare(kernel.load(found["base"]), "cpu", posed)
-        for number in range(recordings):
-            samples = paired(specs, posed, handed, number)
-            for each, truth in truths.items():
-                ratio = speedup.ratio(samples["base"], samples[each])
-                held[each] += ratio.low <= truth <= ratio.high
-                values[each].append(ratio.value / truth - 1)
-            others["sequential"].append(sequential(prepared))
+        by_name = {spec.kernel: spec for spec in kernel.discover(sorted(folder.glob("*.py")))}
+        specs = {"base": by_name["base"], "again": by_name["base"], "twice": by_name["twice"], "more": by_name["more"]}
+        prepared = scopes.prepare(kernel.load(specs["base"]), "cpu", problem)
+        for number in range(int(sys.argv[1])):
+            samples = paired(specs, problem, problem_folder, number)
+            for name in ("again", "twice", "more"):
+                ratio = speedup.ratio(samples["base"], samples[name])
+                note(name, ratio.value, ratio.low <= true_ratios[name] <= ratio.high)
+            note("sequential", *sequential(prepared))
             if number % 10 == 0:
-                others["pyperf"].append(by_pyperf(folder))
-            print(f"{number + 1}: held {held}, sequential {sum(hold for _, hold in others['sequential'])}", flush=True)
-    for each, truth in truths.items():
-        off = sorted(abs(value) for value in values[each])
-        bias = statistics.median(values[each])
-        print(f"{each}: {held[each]} of {recordings} intervals hold {truth:.4f}; off by median "
-              f"{statistics.median(off):.2%}, worst {off[-1]:.2%}, bias {bias:+.2%}")  # fmt: skip
-    for each, pairs in others.items():
-        off = sorted(abs(ratio - 1) for ratio, _ in pairs)
-        print(f"{each}: {sum(hold for _, hold in pairs)} of {len(pairs)} intervals hold 1; off by median "
-              f"{statistics.median(off):.2%}, worst {off[-1]:.2%}")  # fmt: skip
+                note("pyperf", *by_pyperf(folder))
+            print(number + 1, {name: sum(contained) for name, contained in in_interval.items()}, flush=True)
+    for name, ratio in true_ratios.items():
+        print(f"{name}, true ratio {ratio:.4f}: {describe(errors[name], in_interval[name])}")
 
 
 if __name__ == "__main__":

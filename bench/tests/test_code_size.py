@@ -1,4 +1,4 @@
-"""A kernel's code is counted one way whatever it looks like, and its hash changes with the code and nothing else."""
+"""A kernel's code is counted the same way however it is written, and its hash changes only with the code."""
 
 import ast
 import io
@@ -18,7 +18,7 @@ from bench.kernel import ROOT
 
 KERNELS = [path for path in sorted((ROOT / "kernels").glob("*.py")) if path.name != "__init__.py"]
 TEXTS = [path.read_text(encoding="utf-8") for path in KERNELS]
-WHOLE = '''"""A caption, # and no comment."""
+KERNEL = '''"""A caption, # and no comment."""
 
 import numpy as np
 
@@ -63,19 +63,19 @@ PREDICT = ("def predict_l1(images, means):", "    return nearest(images, means)"
 
 @pytest.fixture
 def write(tmp_path):
-    def written(text):
+    def write(text):
         path = tmp_path / "mine.py"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return path
 
-    return written
+    return write
 
 
 # Counting.
 
 
-def test_what_computes_is_counted_step_by_step_and_nothing_else(write):
-    code = code_size.code(write(WHOLE))
+def test_only_code_that_computes_is_counted_step_by_step(write):
+    code = code_size.code(write(KERNEL))
     assert [(step.name, step.lines) for step in code.steps] == [
         ("mean_images", ("def mean_images(stacks):", "    return [stack.mean(0) for stack in stacks]")),
         ("distance_l1", ("def distance_l1(a, b):", "    return abs(a - b)")),
@@ -99,12 +99,12 @@ UNIT = [  # a definition of UNIT: its lines and tokens, by hand
     ("UNIT = (1 +\n\n    # why\n    2)", 2, 7),
     ("OTHER = 1; UNIT = 2", 1, 3),
     ("é = 'é'; UNIT = 2", 1, 3),
-    ("UNIT = 'a\u2028b\x0cc'", 1, 3),  # str.splitlines would break it
+    ("UNIT = 'a\u2028b\x0cc'", 1, 3),  # str.splitlines would split it
     ("try:\n    import fast\n    UNIT = fast\nexcept ImportError:\n    UNIT = 2", 5, 13),
     ("if True:\n    def UNIT():\n        'Say it.'\n        return 1", 3, 10),
     ("def UNIT():\n    return DEEP\nDEEP = 7", 3, 10),
     ('UNIT = f"{1 + 1} and {2!r:>{3}}" f"{UNIT}"', 1, 4),
-    ("UNIT = 1\nUNIT = 2", 1, 3),  # what is defined anew is used as it is last
+    ("UNIT = 1\nUNIT = 2", 1, 3),  # the last definition counts
 ]
 C = """'''
 int one(void) {
@@ -115,7 +115,7 @@ BARE = "def mean_images(stacks): return UNIT\ndef predict_l1(images, means): ret
 
 
 @pytest.mark.parametrize(("definition", "lines", "tokens"), UNIT)
-def test_what_is_needed_counts_however_it_is_written(write, definition, lines, tokens):
+def test_what_a_function_needs_counts_however_it_is_written(write, definition, lines, tokens):
     bare = code_size.code(write(BARE))
     code = code_size.code(write(f"{definition}\n{BARE}"))
     assert (bare.lines, bare.tokens) == (2, 18)
@@ -125,7 +125,7 @@ def test_what_is_needed_counts_however_it_is_written(write, definition, lines, t
     assert (after.lines, after.tokens) == (code.lines, code.tokens)
 
 
-ELSEWHERE = [  # there is a UNIT in it, but not the file's
+NOT_NEEDED = [  # each has a UNIT that is not the file's
     "def mean_images(stacks): return 1",
     "def mean_images(UNIT): return UNIT",
     "def mean_images(stacks):\n    UNIT = 1\n    return UNIT",
@@ -136,7 +136,7 @@ ELSEWHERE = [  # there is a UNIT in it, but not the file's
 ]
 
 
-@pytest.mark.parametrize("use", ELSEWHERE)
+@pytest.mark.parametrize("use", NOT_NEEDED)
 def test_what_is_not_needed_does_not_count(write, use):
     text = f"{use}\ndef predict_l1(images, means): return 1\n"
     without = code_size.code(write(text))
@@ -154,22 +154,19 @@ def test_what_is_not_needed_does_not_count(write, use):
         "class mean_images:\n    def __new__(cls, stacks): return UNIT",
     ],
 )
-def test_a_need_is_seen_wherever_it_is(write, use):
+def test_every_use_of_a_definition_counts(write, use):
     rest = "def predict_l1(images, means): return 1\n"
     assert (
         code_size.code(write(f"UNIT = 3\n{use}\n{rest}")).tokens == code_size.code(write(f"{use}\n{rest}")).tokens + 3
     )
 
 
-def test_a_helper_of_two_steps_counts_once_and_stands_with_the_first(write):
-    once = code_size.code(
-        write("def help(): return 1\ndef mean_images(s): return help()\ndef predict_l1(i, m): return 1")
-    )
-    both = "def help(): return 1\ndef mean_images(s): return help()\ndef predict_l1(i, m): return help()"
-    code = code_size.code(write(both))
-    assert [len(step.lines) for step in code.steps] == [2, 1]
-    assert code.tokens == once.tokens + 2  # the parentheses of its call
-    assert code.lines == 3
+def test_a_helper_of_two_steps_counts_once_in_the_first(write):
+    text = "def help(): return 1\ndef mean_images(s): return help()\ndef predict_l1(i, m): return "
+    once, twice = code_size.code(write(f"{text}1")), code_size.code(write(f"{text}help()"))
+    assert [len(step.lines) for step in twice.steps] == [2, 1]
+    assert twice.tokens == once.tokens + 2  # the parentheses of its call
+    assert twice.lines == 3
 
 
 def test_a_distance_that_l1_does_not_use_is_no_step_and_takes_no_helper_away(write):
@@ -188,14 +185,14 @@ def test_one_statement_may_define_two_steps(write):
 @pytest.mark.parametrize(
     "encoded",
     [
-        WHOLE.encode("utf-8-sig"),
-        WHOLE.replace("\n", "\r\n").encode(),
-        WHOLE.replace("\n", "\r").encode(),
-        ("# -*- coding: latin-1 -*-\n" + WHOLE.replace("Say it", "Dis-lé")).encode("latin-1"),
+        KERNEL.encode("utf-8-sig"),
+        KERNEL.replace("\n", "\r\n").encode(),
+        KERNEL.replace("\n", "\r").encode(),
+        ("# -*- coding: latin-1 -*-\n" + KERNEL.replace("Say it", "Dis-lé")).encode("latin-1"),
     ],
 )
 def test_files_are_read_as_python_reads_them(write, encoded):
-    expected = code_size.code(write(WHOLE))
+    expected = code_size.code(write(KERNEL))
     compile(encoded, "mine.py", "exec")
     assert code_size.code(write(encoded)) == expected
 
@@ -220,13 +217,15 @@ def test_what_has_no_computing_functions_has_no_code(write, text):
 def test_source_of_another_language_is_not_counted(write, value, counted):
     functions = "def mean_images(s): return {}\ndef predict_l1(i, m): pass"
     assert (code_size.code(write(f"SOURCE = {value}\n{functions.format('SOURCE')}")) is not None) == counted
-    assert code_size.code(write(f"SOURCE = {value}\n{functions.format('0')}")) is not None  # which needs none of it
+    assert (
+        code_size.code(write(f"SOURCE = {value}\n{functions.format('0')}")) is not None
+    )  # mean_images needs none of it
 
 
 def test_a_file_that_is_missing_has_no_code_and_no_hash(tmp_path):
     assert code_size.code(tmp_path / "none.py") is None
     assert code_size.code(tmp_path) is None
-    assert code_size.source_hash(tmp_path / "none.py") == "not_timed"
+    assert code_size.source_hash(tmp_path / "none.py") == "missing"
 
 
 @pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.stem)
@@ -236,7 +235,7 @@ def test_every_kernel_has_its_code(path):
     shown = [line for step in code.steps for line in step.lines]
     heads = {line.partition("(")[0].removeprefix("def ") for line in shown if line.startswith("def ")}
     assert {"mean_images", "predict_l1"} <= heads <= defined - {"prepare", "to_host", "predict_l2", "distance_l2"}
-    compile("\n".join(shown), path.name, "exec")  # whole statements, that is
+    compile("\n".join(shown), path.name, "exec")  # so these are whole statements
     assert code_size.find(f"{path.stem}@anywhere") == path
 
 
@@ -259,10 +258,10 @@ def hashed(tmp_path_factory):
     return hashed
 
 
-@given(st.sampled_from([*TEXTS, WHOLE]), st.data())
+@given(st.sampled_from([*TEXTS, KERNEL]), st.data())
 def test_comments_blank_lines_and_spaces_change_no_hash(hashed, text, data):
     lines = text.split("\n")
-    free = set(range(len(lines)))  # rows that no string goes on in, so that what is appended there is layout
+    free = set(range(len(lines)))  # rows that do not end inside a string, so that appended text is layout
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         free -= set(range(token.start[0] - 1, token.end[0] - 1)) if token.type == tokenize.STRING else set()
     noise = st.sampled_from(["  # so it is", "   ", "\n", "\n# a line", "\n\n\n   # far in", "\t"])
@@ -274,12 +273,11 @@ def test_comments_blank_lines_and_spaces_change_no_hash(hashed, text, data):
 
 
 @pytest.mark.parametrize("head", ["", "class A:", "def f():", "async def f():", "async def f():\n  def g():"])
-def test_docstrings_are_out_wherever_they_stand(hashed, head):
+def test_docstrings_change_no_hash(hashed, head):
     indent = "   " if head else ""
-    without, one, other = (
-        hashed("\n".join([head, *(f"{indent}{each}" for each in (*said, "x = 1"))])) for said in ([], ["'a'"], ["'b'"])
-    )
-    assert one == other == without
+    bodies = (["x = 1"], ["'a'", "x = 1"], ["'b'", "x = 1"])
+    without, *hashes = (hashed("\n".join([head, *(f"{indent}{line}" for line in body)])) for body in bodies)
+    assert hashes == [without, without]
     assert hashed("\n".join([head, f"{indent}'a'", f"{indent}'b'", f"{indent}x = 1"])) != without
 
 
@@ -298,45 +296,45 @@ def test_code_that_differs_in_little_differs_in_its_hash(hashed):
     assert len({hashed(text) for text in DIFFERENT}) == len(DIFFERENT)
 
 
-def test_what_does_not_parse_is_told_apart_by_its_bytes(hashed):
+def test_code_that_does_not_parse_is_hashed_by_its_bytes(hashed):
     assert hashed("x = (") != hashed("x = ( ")
 
 
 def other_pythons():
-    """Return other versions of Python that start here: on the path, or kept by pyenv."""
-    found = {}
+    """Return other versions of Python that start here: on the path, or from pyenv."""
+    commands = {}
     for minor in range(11, 16):
-        kept = sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python3"))
-        for command in filter(None, (shutil.which(f"python3.{minor}"), *map(str, kept))):
-            said = subprocess.run([command, "-c", "print(1)"], capture_output=True, text=True, check=False)
-            if said.stdout == "1\n" and minor != sys.version_info.minor:
-                found[minor] = command
-    return found
+        from_pyenv = sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python3"))
+        for command in filter(None, (shutil.which(f"python3.{minor}"), *map(str, from_pyenv))):
+            done = subprocess.run([command, "-c", "print(1)"], capture_output=True, text=True, check=False)
+            if done.stdout == "1\n" and minor != sys.version_info.minor:
+                commands[minor] = command
+    return list(commands.values())
 
 
-SAID = """
+COUNT = """
 import json, sys
 from pathlib import Path
 from bench import code_size
-def told(path):
+def counted(path):
     code = code_size.code(path)
     return code_size.source_hash(path), code and [code.lines, code.tokens]
-print(json.dumps([told(Path(path)) for path in json.load(sys.stdin)]))
+print(json.dumps([counted(Path(path)) for path in json.load(sys.stdin)]))
 """
 
 
 def test_hashes_and_counts_are_the_same_under_every_python(tmp_path):
-    found = other_pythons()
-    if not found:
-        pytest.skip("there is no other Python here")
+    others = other_pythons()
+    if not others:
+        pytest.skip("no other version of Python is installed")
     texts = [*DIFFERENT, *(f"{definition}\n{BARE}" for definition, *_ in UNIT), "x = '\U0001fae9'", "x = f'{y=}' 'z'"]
     for number, text in enumerate(texts):
         (tmp_path / f"{number}.py").write_text(text, encoding="utf-8")
     paths = json.dumps([str(path) for path in (*sorted(tmp_path.glob("*.py")), *KERNELS)])
-    told = {
+    outputs = {
         command: subprocess.run(
-            [command, "-c", SAID], input=paths, cwd=ROOT, capture_output=True, text=True, check=True
+            [command, "-c", COUNT], input=paths, cwd=ROOT, capture_output=True, text=True, check=True
         ).stdout
-        for command in (sys.executable, *found.values())
+        for command in (sys.executable, *others)
     }
-    assert len(set(told.values())) == 1, told
+    assert len(set(outputs.values())) == 1, outputs

@@ -1,4 +1,4 @@
-"""Imports go one way, as the table says, and what is imported is this checkout's."""
+"""Imports go one way, as the table says, and packages are those of this checkout."""
 
 import ast
 import sys
@@ -12,7 +12,7 @@ import kernels
 from bench.kernel import ROOT
 
 ARRAY_LIBRARIES = {"torch", "jax", "cupy", "numba", "pandas", "scipy", "tensorflow", "mlx", "dask"}
-ROOT_MODULES = {"kernel", "stats", "files", "formatting"}  # of bench/ itself: anybody may import them
+ROOT_MODULES = {"kernel", "stats", "files", "formatting"}  # of bench/ itself; every room may import them
 ALLOWED = {  # what each room of bench/ may import besides itself and ROOT_MODULES
     "kernel": set(),
     "stats": set(),
@@ -29,7 +29,7 @@ ALLOWED = {  # what each room of bench/ may import besides itself and ROOT_MODUL
     "cli": {"data", "task", "records", "probes", "runner", "analysis", "report", "code_size"},
     "__main__": {"data", "records"},
 }
-OF_DIGITS = {"selection", "gallery", "broadcasting"}  # what of report/ shows digits, and may import task/
+OF_DIGITS = {"selection", "gallery", "broadcasting"}  # modules of report/ that show digits, and may import task/
 
 
 def sources(folder: str) -> list[Path]:
@@ -55,7 +55,7 @@ def packages(path: Path) -> set[str]:
 
 
 def room(dotted: str) -> str:
-    """Return the room of bench/ that a dotted name is in, or the package that it is of."""
+    """Return the room of bench/ that a dotted name is in, or its package."""
     package, _, rest = dotted.partition(".")
     return rest.partition(".")[0] if package == "bench" else package
 
@@ -73,10 +73,10 @@ def test_a_room_imports_what_the_table_allows(path: Path) -> None:
     if inside[0] == "report" and "task" in ours:
         assert inside[-1] in OF_DIGITS
     libraries = packages(path) & ARRAY_LIBRARIES
-    assert libraries <= ({"torch"} if path.name == "gpu_bandwidth.py" else set())  # which measures it with something
+    assert libraries <= ({"torch"} if path.name == "gpu_bandwidth.py" else set())  # gpu_bandwidth measures with torch
 
 
-def test_data_and_kernels_know_nothing_of_bench() -> None:
+def test_data_and_kernels_import_nothing_of_bench() -> None:
     for path in sources("data"):
         assert not packages(path) & {"bench", "kernels"}, path
     for path in sources("kernels"):
@@ -94,20 +94,20 @@ def test_recording_on_another_machine_starts_without_any_package() -> None:
         assert packages(ROOT / "bench" / path) <= {*sys.stdlib_module_names, "bench"}, path
 
 
-def test_bench_has_no_circles() -> None:
+def test_no_import_in_bench_is_circular() -> None:
     modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sources("bench")}
 
     def at_import(path: Path) -> set[str]:
         body = ast.Module([node for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.ImportFrom)], [])
         names = {f"{node.module}.{alias.name}" for node in body.body for alias in node.names}
-        return {other for other in modules for name in names if name == other or name.startswith(f"{other}.")}
+        return {module for module in modules for name in names if name == module or name.startswith(f"{module}.")}
 
     graph = {name: at_import(path) - {name} for name, path in modules.items()}
-    while leaves := [name for name, others in graph.items() if not others]:
+    while leaves := [name for name, imports in graph.items() if not imports]:
         for leaf in leaves:
             del graph[leaf]
-        for others in graph.values():
-            others.difference_update(leaves)
+        for imports in graph.values():
+            imports.difference_update(leaves)
     assert not graph
 
 

@@ -1,4 +1,4 @@
-"""Discovery reads files and imports nothing; loading tells *unavailable* from *broken*."""
+"""Discovery reads files and imports nothing. Loading tells *unavailable* from *broken*."""
 
 from pathlib import Path
 
@@ -10,15 +10,16 @@ from bench.tests.builders import RIGHT, python, spec, write_kernel
 
 
 def from_file(path: Path) -> list[KernelSpec]:
-    return [each for each in discover([path]) if each.path == path]
+    return [spec for spec in discover([path]) if spec.path == path]
 
 
 def test_every_file_of_the_folder_is_found_and_its_name_is_its_file_name() -> None:
     folders = (kernel.ROOT / "kernels", kernel.LADDER)
     files = [{path.stem for path in folder.glob("[!_]*.py")} for folder in folders]
     assert not set.intersection(*files)
-    assert [{each.kernel for each in discover() if each.on_ladder == on_ladder} for on_ladder in (False, True)] == files
-    names = [each.name for each in discover()]
+    specs = discover()
+    assert [{spec.kernel for spec in specs if spec.on_ladder == on_ladder} for on_ladder in (False, True)] == files
+    names = [spec.name for spec in specs]
     assert len(set(names)) == len(names)
     assert kernel.REFERENCE in names
 
@@ -27,14 +28,15 @@ def test_listing_imports_nothing(tmp_path: Path) -> None:
     """Neither an array library nor a kernel, not even one whose import would fail."""
     mine = write_kernel(tmp_path / "mine.py", "raise SystemExit('imported')")
     code = (
-        "import sys; from pathlib import Path; from bench.cli import kernels; kernels.show([Path(sys.argv[1])]);"
+        "import sys; from pathlib import Path; from bench.cli.kernels import command;"
+        "command.callback([Path(sys.argv[1])]);"
         "print(sorted(m for m in sys.modules if m.split('.')[0] in ('numpy', 'torch', 'PIL', 'kernels', 'mine')))"
     )
     listed = python("-c", code, mine)
     assert listed.stdout.endswith("[]\n"), listed.stderr
-    for each in discover([mine]):
-        assert f"{each.name} " in listed.stdout
-        assert each.caption[:50] in listed.stdout
+    for kernel_spec in discover([mine]):
+        assert f"{kernel_spec.name} " in listed.stdout
+        assert kernel_spec.caption[:50] in listed.stdout
 
 
 @pytest.mark.parametrize(
@@ -50,10 +52,10 @@ def test_listing_imports_nothing(tmp_path: Path) -> None:
 )
 def test_devices_are_read_without_importing(devices: str, names: list[str], tmp_path: Path) -> None:
     specs = from_file(write_kernel(tmp_path / "mine.py", devices))
-    assert [each.name for each in specs] == names
-    assert [each.name.partition("@")[2] or "cpu" for each in specs] == [each.device for each in specs]
-    for each in specs:
-        load(each)
+    assert [mine.name for mine in specs] == names
+    assert [mine.name.partition("@")[2] or "cpu" for mine in specs] == [mine.device for mine in specs]
+    for mine in specs:
+        load(mine)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,7 @@ def test_devices_are_read_without_importing(devices: str, names: list[str], tmp_
     ],
 )
 def test_devices_that_cannot_be_read_are_refused(devices: str, tmp_path: Path) -> None:
-    """Or a device would be missing from every table without a word."""
+    """Otherwise a device would be missing from every table without notice."""
     (only,) = from_file(write_kernel(tmp_path / "mine.py", devices))
     with pytest.raises(BrokenKernel, match=r"mine\.py: DEVICES must be a literal tuple"):
         load(only)
@@ -77,7 +79,7 @@ def test_devices_that_cannot_be_read_are_refused(devices: str, tmp_path: Path) -
 @pytest.mark.parametrize(("line", "images"), [("", 0), ("IMAGES = 20", 20), ("IMAGES: int = 1", 1)])
 def test_the_number_of_images_is_read_without_importing(line: str, images: int, tmp_path: Path) -> None:
     path = write_kernel(tmp_path / "mine.py", f"DEVICES = ('cpu', 'cuda')\n{line}")
-    assert [each.images for each in from_file(path)] == [images, images]
+    assert [mine.images for mine in from_file(path)] == [images, images]
     load(spec(path))
 
 
@@ -85,13 +87,13 @@ def test_the_number_of_images_is_read_without_importing(line: str, images: int, 
     "line", ["IMAGES = 10 + 10", "IMAGES = -1", "IMAGES = 0", "IMAGES = True", "IMAGES = '20'", "N = 3\nIMAGES = N"]
 )
 def test_a_number_of_images_that_cannot_be_read_is_refused(line: str, tmp_path: Path) -> None:
-    """Or the kernel would be timed on all images without a word."""
+    """Otherwise the kernel would be timed on all images without notice."""
     with pytest.raises(BrokenKernel, match=r"mine\.py: IMAGES must be a literal number from 1, such as 20"):
         load(spec(write_kernel(tmp_path / "mine.py", line)))
 
 
 @pytest.mark.parametrize(
-    ("names", "chosen"),
+    ("names", "expected"),
     [
         (["a"], ["a"]),
         (["b"], ["b@cpu", "b@cuda"]),
@@ -99,9 +101,9 @@ def test_a_number_of_images_that_cannot_be_read_is_refused(line: str, tmp_path: 
         (["b", "b@cpu"], ["b@cpu", "b@cuda"]),
     ],
 )
-def test_a_name_alone_means_all_of_its_devices(names: list[str], chosen: list[str], tmp_path: Path) -> None:
+def test_a_name_alone_means_all_of_its_devices(names: list[str], expected: list[str], tmp_path: Path) -> None:
     files = [write_kernel(tmp_path / "a.py"), write_kernel(tmp_path / "b.py", "DEVICES = ('cpu', 'cuda')")]
-    assert [each.name for each in select(discover(files), names)] == chosen
+    assert [chosen.name for chosen in select(discover(files), names)] == expected
 
 
 @pytest.mark.parametrize("name", ["nobody", "a@cuda", "A", "a@", ""])
@@ -121,7 +123,7 @@ def test_unusable_files_are_refused(name: str, tmp_path: Path) -> None:
         discover([path])
 
 
-def test_twins_are_refused(tmp_path: Path) -> None:
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     files = [write_kernel(tmp_path / "mine.py"), write_kernel(tmp_path / "other" / "mine.py")]
     with pytest.raises(UnknownKernel, match=r"other.mine\.py: there is a kernel mine already"):
@@ -139,23 +141,25 @@ def test_a_caption_is_the_first_line_of_the_docstring(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["import nowhere_to_be_found", "from nowhere_to_be_found.deep import thing"])
-def test_an_absent_package_makes_unavailable_at_once_and_when_loaded(line: str, tmp_path: Path) -> None:
-    """At the file's first level already when it is listed, deeper when it is loaded."""
+def test_a_missing_package_makes_a_kernel_unavailable(line: str, tmp_path: Path) -> None:
+    """An unconditional import is found when kernels are listed, any other when the kernel is loaded."""
     reason = "nowhere_to_be_found is not installed.* correct its name"
-    each = spec(write_kernel(tmp_path / "mine.py", line))
+    mine = spec(write_kernel(tmp_path / "mine.py", line))
     with pytest.raises(Unavailable, match=reason):
-        load(each)
-    assert why_unavailable(each)
+        load(mine)
+    assert why_unavailable(mine)
     hidden = spec(write_kernel(tmp_path / "hidden.py", f"if True:\n    {line}"))
     assert why_unavailable(hidden) is None
     with pytest.raises(Unavailable, match=reason):
         load(hidden)
 
 
-def test_a_package_that_the_project_knows_comes_with_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reason_has_the_command_that_installs_a_known_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(kernel.importlib.util, "find_spec", lambda package: None)
-    each = spec(write_kernel(tmp_path / "mine.py", "import torch", base=""))
-    assert why_unavailable(each) == "torch is not installed: python -m pip install -c constraints.txt torch"
+    mine = spec(write_kernel(tmp_path / "mine.py", "import torch", base=""))
+    assert why_unavailable(mine) == "torch is not installed: python -m pip install -c constraints.txt torch"
 
 
 @pytest.mark.parametrize(
@@ -172,22 +176,22 @@ def test_a_package_that_the_project_knows_comes_with_a_command(tmp_path: Path, m
     ],
 )
 def test_a_mistake_is_never_unavailable(mistake: str, error: type[Exception], tmp_path: Path) -> None:
-    each = spec(write_kernel(tmp_path / "mine.py", mistake))
-    assert why_unavailable(each) is None
+    mine = spec(write_kernel(tmp_path / "mine.py", mistake))
+    assert why_unavailable(mine) is None
     with pytest.raises(error) as caught:
-        load(each)
+        load(mine)
     assert not isinstance(caught.value, Unavailable)
 
 
-def test_a_kernel_may_say_why_it_is_unavailable(tmp_path: Path) -> None:
-    says = "DEVICES = ('cpu', 'abacus')\ndef unavailable(device):\n    return 'no beads' * (device == 'abacus')"
-    cpu, abacus = from_file(write_kernel(tmp_path / "mine.py", says))
+def test_a_kernel_can_give_a_reason_to_be_unavailable(tmp_path: Path) -> None:
+    code = "DEVICES = ('cpu', 'abacus')\ndef unavailable(device):\n    return 'no beads' * (device == 'abacus')"
+    cpu, abacus = from_file(write_kernel(tmp_path / "mine.py", code))
     load(cpu)
     with pytest.raises(Unavailable, match=r"^no beads$"):
         load(abacus)
 
 
-def test_a_gpu_is_looked_for_by_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_is_found_by_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cpu, cuda = from_file(write_kernel(tmp_path / "mine.py", "DEVICES = ('cpu', 'cuda')"))
     monkeypatch.setattr(kernel.os.path, "exists", lambda path: False)
     monkeypatch.setattr(kernel.shutil, "which", lambda program: None)
@@ -196,7 +200,7 @@ def test_a_gpu_is_looked_for_by_its_driver(tmp_path: Path, monkeypatch: pytest.M
     assert why_unavailable(cuda) is None
 
 
-def test_kernels_verb_lists_a_file_from_anywhere(tmp_path: Path) -> None:
+def test_the_command_kernels_lists_a_file_from_anywhere(tmp_path: Path) -> None:
     listed = python("-m", "bench", "kernels", "--kernel", write_kernel(tmp_path / "mine.py", "import nowhere_at_all"))
     assert listed.returncode == 0
     row = next(line for line in listed.stdout.splitlines() if " mine " in line)

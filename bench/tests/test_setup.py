@@ -1,4 +1,4 @@
-"""`make setup` with a Python that only pretends: what is refused, said first and not repeated; what is pinned."""
+"""`make setup` with a Python that only pretends: refusals, the announced download, no repetition; pinned versions."""
 
 import os
 import re
@@ -60,33 +60,30 @@ def pretend(checkout, lie=""):
 
 
 def setup(checkout, *variables):
-    # Nothing but PATH: PYTHON, TORCH or MAKEFLAGS of the make that runs these tests must not reach this one.
-    environment = {"PATH": os.environ["PATH"]}
-    command = ["make", "setup", *variables]
-    return subprocess.run(
-        command, cwd=checkout, env=environment, text=True, capture_output=True, timeout=60, check=False
-    )
+    # Only PATH: PYTHON, TORCH or MAKEFLAGS of the make that runs these tests must not reach this one.
+    options = {"cwd": checkout, "env": {"PATH": os.environ["PATH"]}, "timeout": 60}
+    return subprocess.run(["make", "setup", *variables], text=True, capture_output=True, check=False, **options)
 
 
 @needs_make
 @pytest.mark.parametrize(
-    ("lie", "says"),
+    ("lie", "message"),
     [
         ("sys.version_info = (3, 10, 13, 'final', 0)", "is Python 3.10, but this needs 3.11 or newer"),
         ("sys.modules['venv'] = None", f"apt install python{VERSION}-venv"),
         ("sys.modules['ensurepip'] = None", f"apt install python{VERSION}-venv"),
-        (None, "No Python answers to no-such-python"),
+        (None, "There is no Python called no-such-python"),
     ],
 )
-def test_an_unsuitable_python_is_refused_in_one_sentence(checkout, lie, says):
+def test_an_unsuitable_python_is_refused_in_one_sentence(checkout, lie, message):
     before = sorted(checkout.iterdir())
     done = setup(checkout, "PYTHON=no-such-python" if lie is None else pretend(checkout, lie))
     assert done.returncode != 0
     assert sorted(checkout.iterdir()) == before, "something was made"
     assert done.stdout == ""
     sentence, closing = done.stderr.splitlines()
-    assert says in sentence
-    assert re.fullmatch(r"[^\n]+[^.]\.", sentence)
+    assert message in sentence
+    assert re.fullmatch(r".+[^.]\.", sentence)
     assert closing.startswith("make: ***")  # make's own line
 
 
@@ -127,7 +124,7 @@ def test_an_interrupted_set_up_is_repeated_with_the_same_torch(checkout):
     os.utime(done, (1, 1))  # as if pyproject.toml had been changed since
     pip_fails.touch()
     assert setup(checkout).returncode != 0
-    assert not done.exists(), "an environment that pip left half changed was taken as whole"
+    assert not done.exists(), "an environment that pip left half changed passed as complete"
 
 
 def test_every_direct_dependency_is_pinned_within_its_range():
@@ -135,13 +132,13 @@ def test_every_direct_dependency_is_pinned_within_its_range():
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
     pins = {canonicalize_name(name): version for name, version in pins.items()}
     extras = [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
-    for wanted in map(Requirement, PROJECT["dependencies"] + extras):
-        if wanted.name == PROJECT["name"]:  # the ladder: the extras above, together
+    for requirement in map(Requirement, PROJECT["dependencies"] + extras):
+        if requirement.name == PROJECT["name"]:  # an extra that joins others
             continue
-        pinned = pins.get(canonicalize_name(wanted.name), "")
-        assert pinned, f"constraints.txt does not pin {wanted.name}"
-        assert pinned in wanted.specifier, f"{wanted.name} {pinned} is outside {wanted.specifier}"
-        assert "+" not in pinned, f"{wanted.name} {pinned} is a build that not every index has"
+        pinned = pins.get(canonicalize_name(requirement.name), "")
+        assert pinned, f"constraints.txt does not pin {requirement.name}"
+        assert pinned in requirement.specifier, f"{requirement.name} {pinned} is outside {requirement.specifier}"
+        assert "+" not in pinned, f"{requirement.name} {pinned} is a build that not every index has"
 
 
 def test_the_makefile_asks_for_the_python_that_the_project_needs():
@@ -152,4 +149,4 @@ def test_the_makefile_asks_for_the_python_that_the_project_needs():
 def test_nothing_is_timed_in_parallel():
     pytest.importorskip("xdist")
     done = python("-m", "pytest", "-n", "2", "--benchmark-only", "bench/test_speed.py")
-    assert (done.returncode, "leave out -n" in done.stderr) == (4, True)
+    assert (done.returncode, "-n and --dist" in done.stderr) == (4, True)

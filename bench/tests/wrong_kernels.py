@@ -1,4 +1,4 @@
-"""Kernels that are wrong in one way each: name -> (what the right kernel is overridden with, what verify must say)."""
+"""Kernels that are wrong in one way each: name -> (definitions that replace the right ones, message of `verify`)."""
 
 HALF = """
 def predict_l1(images, means):
@@ -67,7 +67,7 @@ def prepare(images, device):
     return stack
 """
 
-ORDER = "means = np.stack(sorted(means, key=np.sum))"  # knows that the first class is the darker one
+ORDER = "means = np.stack(sorted(means, key=np.sum))"  # relies on the first class being the darker one
 
 IN_ANOTHER_ORDER = "l1: images and classes in another order: "
 SECOND_CALL = "l1: second call on the same stack: "

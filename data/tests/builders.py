@@ -1,4 +1,4 @@
-"""Small data sets and single PNG files, sound and broken, made in memory."""
+"""Small data sets and single PNG files, good and bad, made in memory."""
 
 import io
 import struct
@@ -13,7 +13,7 @@ from PIL import Image
 
 import data
 
-Files = dict[str, bytes]  # a path such as "train/3/1.png" to its content
+Files = dict[str, bytes]  # a path such as "train/3/1.png" -> its content
 KINDS = ("folder", "set.tgz", "set.tar.gz", "set.tar", "set.zip")
 
 
@@ -39,14 +39,14 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def raw_png(stream: bytes, width: int = 3, height: int = 2, interlaced: int = 0, before: bytes = b"") -> bytes:
-    """Encode an 8-bit greyscale PNG of any claimed size around unpacked pixel data, every checksum right."""
+    """Encode an 8-bit greyscale PNG of any claimed size, with right checksums, around unpacked pixel data."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, interlaced))
     pixels = chunk(b"IDAT", zlib.compress(stream))
     return b"\x89PNG\r\n\x1a\n" + header + before + pixels + chunk(b"IEND", b"")
 
 
 def small_set(classes: str = "37", height: int = 4, width: int = 3) -> Files:
-    """Two training images and one validation image per class, every image another one."""
+    """Return two training images and one validation image per class; no two images are equal."""
     files = {}
     for place, name in enumerate(classes):
         for number in (1, 2):
@@ -72,7 +72,7 @@ def write(path: Path, files: Files) -> Path:
 
 
 def tar(files: Files, *extra: tarfile.TarInfo, compressed: bool = False) -> bytes:
-    """Pack the files and then the extra, empty members."""
+    """Pack the files, then the extra members, which are empty."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:gz" if compressed else "w") as archive:
         for name, content in files.items():
@@ -85,7 +85,7 @@ def tar(files: Files, *extra: tarfile.TarInfo, compressed: bool = False) -> byte
 
 
 def refusal(source: str | Path) -> str:
-    """Load something bad; return the error's message, which is one line."""
+    """Load bad input; return the error's message, which is one line."""
     with pytest.raises(data.DataError) as caught:
         data.load(source)
     message = str(caught.value)

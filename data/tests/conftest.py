@@ -19,22 +19,22 @@ def drawn():
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty place for the user's cache, and no MNIST_SAMPLE; the published archive is out of reach."""
-    place = tmp_path / "cache"
+    """An empty cache folder, no MNIST_SAMPLE, and no published archive in reach."""
+    folder = tmp_path / "cache"
     monkeypatch.delenv(sources.VARIABLE, raising=False)
-    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(place))
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(folder))
     monkeypatch.setattr(sources, "URL", "http://127.0.0.1:9/mnist_sample.tgz")  # port 9 refuses
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    return place
+    return folder
 
 
 @pytest.fixture
 def server():
-    """Serve `server.content` to whoever asks, counting them; `server.claimed` bytes are announced."""
+    """Serve `server.content` and count requests; `server.claimed` is the announced length, if set."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            server.asked += 1
+            server.requests += 1
             self.send_response(server.status)
             self.send_header("Content-Length", str(server.claimed or len(server.content)))
             self.end_headers()
@@ -44,7 +44,7 @@ def server():
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.content, server.claimed, server.status, server.asked = b"", None, 200, 0
+    server.content, server.claimed, server.status, server.requests = b"", None, 200, 0
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
@@ -55,5 +55,5 @@ def server():
         gc.collect()  # pooch leaves the socket of a failed download to the collector
 
 
-settings.register_profile("shared machines", deadline=None)  # speed is not tested in tests
+settings.register_profile("shared machines", deadline=None)  # tests do not test speed
 settings.load_profile("shared machines")

@@ -1,4 +1,4 @@
-"""Archives that are cut short, damaged, no archive, or hold more than plain files are refused."""
+"""Archives are refused that are cut short, damaged, no archive, or hold more than plain files."""
 
 import gzip
 import io
@@ -31,7 +31,7 @@ def test_a_packed_archive_that_is_cut_short(tmp_path, kind, share):
     whole = write(tmp_path / kind, FILES).read_bytes()
     message = refused(tmp_path / kind, whole[: int(share * len(whole)) - 1])
     assert "archive is cut short or damaged" in message
-    assert "fetch or pack it anew" in message
+    assert "fetch or pack it again" in message
 
 
 CUTS = {
@@ -47,11 +47,11 @@ CUTS = {
 
 
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("case", CUTS)
-def test_a_tar_that_is_cut_short(tmp_path, case, packed):
-    """Packed after the cut too: then the compression is whole, and only the tar inside can tell."""
-    size, found = CUTS[case]
-    assert found in refused(tmp_path / "set.tar", gzip.compress(TAR[:size]) if packed else TAR[:size])
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_tar_that_is_cut_short(tmp_path, cut, packed):
+    """Also packed after the cut: then the compression is complete, and only the tar inside shows the cut."""
+    size, reason = CUTS[cut]
+    assert reason in refused(tmp_path / "set.tar", gzip.compress(TAR[:size]) if packed else TAR[:size])
 
 
 def test_a_later_header_that_is_damaged(tmp_path):
@@ -111,10 +111,10 @@ TYPES = {
 
 
 @pytest.mark.parametrize("name", ["train/3/3.png", "set/link", "labels.csv"])
-@pytest.mark.parametrize("case", TYPES)
-def test_a_tar_with_a_link_or_device(tmp_path, case, name):
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_tar_with_a_link_or_device(tmp_path, kind, name):
     member = tarfile.TarInfo(name)
-    member.type, member.linkname = TYPES[case], "train/3/1.png"
+    member.type, member.linkname = TYPES[kind], "train/3/1.png"
     message = refused(tmp_path / "set.tar", tar(FILES, member))
     assert f"{name} is a link or special file, expected plain files" in message
 
@@ -133,10 +133,10 @@ def test_a_zip_with_a_link_or_device(tmp_path, mode):
 @pytest.mark.parametrize("name", ["/etc/1.png", "../1.png", "train/3/../../../1.png", "a/..", "/train/3/1.png"])
 def test_a_path_that_leaves_the_archive(tmp_path, kind, name):
     path = write(tmp_path / kind, {**FILES, name: b""})
-    assert refusal(path) == f"{path}: holds the path {name!r}, which leaves the archive; pack it anew"
+    assert refusal(path) == f"{path}: holds the path {name!r}, which leaves the archive; pack it again"
 
 
 @pytest.mark.parametrize("kind", ["set.tar", "set.zip"])
-def test_a_file_that_stands_there_twice(tmp_path, kind):
+def test_a_file_that_is_there_twice(tmp_path, kind):
     path = write(tmp_path / kind, {**FILES, "./train/3/1.png": FILES["train/3/2.png"]})
-    assert refusal(path) == f"{path}: holds train/3/1.png twice, expected every file once; pack it anew"
+    assert refusal(path) == f"{path}: holds train/3/1.png twice, expected every file once; pack it again"

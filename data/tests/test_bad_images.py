@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data import png as decoder
+import data
 from data.tests.builders import chunk, grey, png, raw_png, refusal, saved, small_set, write
 
 GREY = Image.new("L", (3, 4))
@@ -49,13 +49,13 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", ["folder", "set.tgz", "set.zip"])
-@pytest.mark.parametrize("case", BAD)
-def test_a_bad_image_is_refused_by_name(tmp_path, case, kind):
-    content, found, expected = BAD[case]
+@pytest.mark.parametrize("fault", BAD)
+def test_a_bad_image_is_refused_by_name(tmp_path, fault, kind):
+    content, problem, expected = BAD[fault]
     path = write(tmp_path / kind, {**small_set(), "train/7/2.png": content})
     message = refusal(path)
     assert message.startswith(f"{path}: train/7/2.png: ")
-    assert found in message
+    assert problem in message
     assert expected in message
 
 
@@ -68,8 +68,8 @@ def test_a_differing_size_names_both_files(tmp_path):
 @pytest.mark.parametrize(("width", "height"), [(2**31 - 1, 2**31 - 1), (2**22 + 1, 1), (100_000, 100_000)])
 def test_an_enormous_size_is_refused_before_any_pixel_is_decoded(tmp_path, monkeypatch, width, height):
     path = write(tmp_path / "folder", {**small_set(), "train/3/1.png": raw_png(ROWS, width, height)})
-    monkeypatch.setattr(decoder.zlib, "decompressobj", lambda: pytest.fail("pixels were unpacked"))
-    monkeypatch.setattr(decoder.Image, "frombytes", lambda *_: pytest.fail("pixels were decoded"))
+    monkeypatch.setattr(data.png.zlib, "decompressobj", lambda: pytest.fail("pixels were unpacked"))
+    monkeypatch.setattr(data.png.Image, "frombytes", lambda *_: pytest.fail("pixels were decoded"))
     message = refusal(path)
     assert f"train/3/1.png: claims {width} x {height} pixels" in message
     assert "expected between 1 and 4,194,304" in message
@@ -77,31 +77,31 @@ def test_an_enormous_size_is_refused_before_any_pixel_is_decoded(tmp_path, monke
 
 def test_pixels_that_unpack_to_far_more_than_claimed_are_not_unpacked(monkeypatch):
     bomb = raw_png(bytes(10**7))
-    asked = []
+    limits = []
 
     class Limited:
         def decompress(self, stream, limit):
-            asked.append(limit)
+            limits.append(limit)
             return zlib.decompress(stream)[:limit]
 
-    monkeypatch.setattr(decoder.zlib, "decompressobj", Limited)
-    with pytest.raises(decoder.DataError, match="at least 9 bytes"):
-        decoder.decode(bomb, "1.png")
-    assert asked == [9]
+    monkeypatch.setattr(data.png.zlib, "decompressobj", Limited)
+    with pytest.raises(data.png.DataError, match="at least 9 bytes"):
+        data.png.decode(bomb, "1.png")
+    assert limits == [9]
 
 
 @pytest.mark.parametrize("kind", [b"tEXt", b"iCCP", b"acTL", b"fcTL", b"gAMA", b"abcd"])
 def test_chunks_beside_the_pixels_change_nothing(kind):
-    """Pillow would warn of some, fail for others; none of them holds pixels of this image."""
-    size, pixels = decoder.decode(raw_png(ROWS, before=chunk(kind, b"\xff" * 26)), "1.png")
+    """Pillow would warn of some and fail for others; none of them holds pixels of this image."""
+    size, pixels = data.png.decode(raw_png(ROWS, before=chunk(kind, b"\xff" * 26)), "1.png")
     assert (size, pixels) == ((2, 3), b"abcdef")
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3), (5, 4), (8, 8), (9, 17)])
 def test_interlaced_images_are_read(height, width):
-    passes = [(range(y, height, dy), range(x, width, dx)) for x, y, dx, dy in decoder.ADAM7]
+    passes = [(range(y, height, dy), range(x, width, dx)) for x, y, dx, dy in data.png.ADAM7]
     rows = [
         bytes([0, *(7 * row + column for column in columns)]) for lines, columns in passes for row in lines if columns
     ]
-    _, pixels = decoder.decode(raw_png(b"".join(rows), width, height, interlaced=1), "1.png")
+    _, pixels = data.png.decode(raw_png(b"".join(rows), width, height, interlaced=1), "1.png")
     assert list(pixels) == [7 * row + column for row in range(height) for column in range(width)]

@@ -1,4 +1,4 @@
-"""A folder or archive whose shape is wrong, or that cannot be read, is refused; the message says what is missing."""
+"""A folder or archive with a wrong layout, or that cannot be read, is refused with what is missing."""
 
 import os
 
@@ -20,8 +20,8 @@ BAD = {
     "no train": (without("train"), "no folder train/", LAYOUT),
     "neither": ({"3/1.png": grey(1)}, "no folder train/", LAYOUT),
     "two folders down": ({f"a/b/{name}": c for name, c in small_set().items()}, "no folder train/", LAYOUT),
-    "class in train alone": (without("valid/8"), "class 8 stands in train/ but not in valid/", "expected it in both"),
-    "class in valid alone": (without("train/8"), "class 8 stands in valid/ but not in train/", "expected it in both"),
+    "class in train alone": (without("valid/8"), "class 8 is in train/ but not in valid/", "expected it in both"),
+    "class in valid alone": (without("train/8"), "class 8 is in valid/ but not in train/", "expected it in both"),
     "one class": (ONE_CLASS, "found 1 class(es)", "expected at least two"),
     "no class": ({"train/a.png": grey(1), "valid/a.png": grey(1)}, "found 0 class(es)", "expected at least two"),
     "empty training class": ({**small_set(), **EMPTY}, "train/8 holds no .png file", "expected at least one"),
@@ -40,13 +40,13 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", ["folder", "set.tgz", "set.zip"])
-@pytest.mark.parametrize("case", BAD)
-def test_a_wrong_layout_is_refused(tmp_path, case, kind):
-    files, found, expected = BAD[case]
+@pytest.mark.parametrize("fault", BAD)
+def test_a_wrong_layout_is_refused(tmp_path, fault, kind):
+    files, problem, expected = BAD[fault]
     path = write(tmp_path / kind, dict(sorted(files.items())))
     message = refusal(path)
     assert message.startswith(f"{path}: ")
-    assert found in message
+    assert problem in message
     assert expected in message
 
 
@@ -63,7 +63,7 @@ def test_a_missing_path_is_refused(tmp_path, name):
 
 
 def test_a_refused_file_of_a_folder_is_named(tmp_path, monkeypatch):
-    """As for the test above, but the superuser can run it too."""
+    """The superuser may read every file, so that a mode would not do."""
     path = write(tmp_path / "folder", small_set())
     bad = path / "valid/7/9.png"
     read_bytes = type(path).read_bytes
@@ -77,7 +77,7 @@ def test_a_refused_file_of_a_folder_is_named(tmp_path, monkeypatch):
     assert refusal(path).startswith(f"{bad}: cannot be read (Permission denied)")
 
 
-def test_a_link_that_leads_round_in_a_circle_is_refused(tmp_path):
+def test_a_circular_link_is_refused(tmp_path):
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
     assert refusal(loop).startswith(f"{loop}: cannot be read (")

@@ -1,4 +1,4 @@
-"""The digits that the project draws: as many as MNIST_SAMPLE's, always the same, almost all of them recognisable."""
+"""The drawn digits: as many as in MNIST_SAMPLE, always the same, almost all of them recognisable."""
 
 import re
 from importlib.metadata import version
@@ -19,7 +19,7 @@ def test_drawn_digits_have_the_counts_of_mnist_sample(drawn):
 
 
 def test_drawn_digits_have_the_pinned_digest(drawn):
-    """A change of it is a new data set, and makes recorded accuracies of drawn digits void."""
+    """A new digest is a new data set, and makes recorded accuracies of drawn digits void."""
     pinned = re.search(r"^pillow==(\S+)", CONSTRAINTS.read_text(), re.MULTILINE)[1]
     if version("pillow") != pinned:
         pytest.skip(f"the digest holds for pillow {pinned}; here is {version('pillow')}")

@@ -8,7 +8,7 @@ import pytest
 import data
 from data.tests.builders import KINDS, grey, png, small_set, tar, write
 
-PLACES = ("", "mnist_sample/")  # the splits stand at the root or one folder down
+PLACES = ("", "mnist_sample/")  # both splits are at the root or one folder below
 
 
 def below(prefix, files):
@@ -31,7 +31,7 @@ def test_every_kind_and_place_gives_the_same_digits(tmp_path, plain, kind, place
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_files_beside_the_images_change_nothing(tmp_path, plain, kind):
-    """Extra files, hidden files and hidden folders, which are no images, stand everywhere an image could."""
+    """Extra files, hidden files and hidden folders are everywhere that an image could be."""
     beside = ("labels.csv", "models/deep/er/1.png", "models/train", "train/1.png", "train/3/notes.txt", "1.png")
     nested = ("train/3/old/1.png", "train/3/old/train/3/1.png", "train/3/png", "other/inner/train/3/1.png")
     hidden = (".DS_Store", "train/.DS_Store", "train/3/._1.png", ".cache/train/3/1.png", "train/.ipynb/1.png")
@@ -49,7 +49,7 @@ def test_classes_and_files_are_sorted_as_strings(tmp_path, kind):
     assert digits.train_files == digits.valid_files == (("10.png", "100.png", "9.png", "B.PNG", "a.png"),) * 4
 
 
-def test_arrays_are_contiguous_uint8_and_can_not_be_made_writable(plain):
+def test_arrays_are_contiguous_uint8_and_cannot_be_made_writable(plain):
     for stack in (*plain.train, *plain.valid):
         assert stack.dtype == np.uint8
         assert stack.flags.c_contiguous
@@ -58,11 +58,6 @@ def test_arrays_are_contiguous_uint8_and_can_not_be_made_writable(plain):
             stack.flags.writeable = True
         with pytest.raises(ValueError, match="read-only"):
             stack[0, 0, 0] = 1
-
-
-def test_digits_are_frozen(plain):
-    with pytest.raises(AttributeError):
-        plain.name = "another"
 
 
 def test_the_digest_ignores_names_of_files_and_of_the_data_set(tmp_path, plain):
@@ -92,7 +87,7 @@ def test_the_digest_depends_on_content(tmp_path, plain, change):
 
 
 def test_the_digest_stays_what_it_is(plain):
-    """Records name it: another digest for the same pixels would orphan them."""
+    """Records hold digests, so that the same pixels must keep theirs."""
     assert plain.digest == "6b063deae200d00769f05d405898c56f7086ca8c14b3882f9a3d6cdf78ea6307"
 
 

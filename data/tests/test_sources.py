@@ -1,4 +1,4 @@
-"""Where digits come from: the order of `auto`, the download and its checksum, and who never falls back."""
+"""Where digits come from: the order of `auto`, the download with its checksum, and sources that never fall back."""
 
 import hashlib
 
@@ -9,26 +9,26 @@ from data import sources
 from data.tests.builders import refusal, small_set, tar, write
 
 FILES = {f"mnist_sample/{name}": content for name, content in small_set().items()}
-PEN = {
+DRAWN = {
     split: {name: {"1.png": FILES[f"mnist_sample/{split}/{name}/{number}.png"]} for name in "37"}
     for split, number in (("train", 1), ("valid", 9))
 }
 
 
 @pytest.fixture
-def pen(monkeypatch):
-    """Draw four images only; the drawing itself has its own test."""
-    monkeypatch.setattr(sources.drawn, "draw", lambda: PEN)
+def four_drawn(monkeypatch):
+    """Draw only four images; test_drawn.py tests the drawing itself."""
+    monkeypatch.setattr(sources.drawn, "draw", lambda: DRAWN)
 
 
 @pytest.fixture
-def no_pen(monkeypatch):
+def no_drawing(monkeypatch):
     monkeypatch.setattr(sources.drawn, "draw", lambda: pytest.fail("fell back to drawn digits"))
 
 
 @pytest.fixture
 def published(cache, server, monkeypatch):
-    """A published archive within reach, with its right checksum."""
+    """A published archive in reach, with its right checksum."""
     server.content = tar(FILES, compressed=True)
     monkeypatch.setattr(sources, "URL", f"http://127.0.0.1:{server.server_port}/mnist_sample.tgz")
     monkeypatch.setattr(sources, "MD5", hashlib.md5(server.content).hexdigest())
@@ -45,7 +45,7 @@ def in_cache(cache):
     return sorted(path.name for path in cache.iterdir()) if cache.exists() else []
 
 
-@pytest.mark.usefixtures("published", "no_pen")
+@pytest.mark.usefixtures("published", "no_drawing")
 def test_auto_takes_the_variable_first(tmp_path, monkeypatch):
     path = write(tmp_path / "mine.zip", small_set("abc"))
     monkeypatch.setenv("MNIST_SAMPLE", str(path))
@@ -53,7 +53,7 @@ def test_auto_takes_the_variable_first(tmp_path, monkeypatch):
     assert (digits.name, digits.classes, notices) == ("mine", ("a", "b", "c"), [])
 
 
-@pytest.mark.usefixtures("published", "no_pen")
+@pytest.mark.usefixtures("published", "no_drawing")
 @pytest.mark.parametrize("content", [None, b"no archive"])
 def test_a_bad_variable_is_an_error_and_never_falls_back(tmp_path, monkeypatch, content):
     path = tmp_path / "mine.tgz"
@@ -63,7 +63,7 @@ def test_a_bad_variable_is_an_error_and_never_falls_back(tmp_path, monkeypatch, 
     assert refusal("auto").startswith(f"{path}: ")
 
 
-@pytest.mark.usefixtures("no_pen")
+@pytest.mark.usefixtures("no_drawing")
 @pytest.mark.parametrize("source", ["auto", "mnist_sample"])
 def test_the_published_archive_is_downloaded_once(published, cache, monkeypatch, source):
     monkeypatch.setenv("MNIST_SAMPLE", "" if source == "auto" else "nowhere")  # an empty one counts as unset
@@ -72,11 +72,11 @@ def test_the_published_archive_is_downloaded_once(published, cache, monkeypatch,
     assert notices == [f"Downloaded {sources.URL} to {cache}"]
     assert in_cache(cache) == ["mnist_sample.tgz"]
     monkeypatch.setattr(sources, "URL", "http://127.0.0.1:9/gone.tgz")
-    again, notices = load(source)
-    assert (again.digest, notices, published.asked) == (digits.digest, [], 1)
+    cached, notices = load(source)
+    assert (cached.digest, notices, published.requests) == (digits.digest, [], 1)
 
 
-@pytest.mark.usefixtures("no_pen")
+@pytest.mark.usefixtures("no_drawing")
 def test_a_damaged_copy_is_downloaded_anew(published, cache):
     cache.mkdir()
     (cache / "mnist_sample.tgz").write_bytes(published.content[:-1])
@@ -84,7 +84,7 @@ def test_a_damaged_copy_is_downloaded_anew(published, cache):
     assert (cache / "mnist_sample.tgz").read_bytes() == published.content
 
 
-@pytest.mark.usefixtures("cache", "pen")
+@pytest.mark.usefixtures("cache", "four_drawn")
 def test_notices_go_to_standard_error(capsys):
     data.load()
     out, err = capsys.readouterr()
@@ -116,29 +116,29 @@ def _refused(server):
 DOWNLOADS = [_wrong_checksum, _cut_off, _not_found, _refused]
 
 
-@pytest.mark.usefixtures("no_pen")
+@pytest.mark.usefixtures("no_drawing")
 @pytest.mark.parametrize("spoil", DOWNLOADS)
 def test_a_bad_download_is_an_error_and_leaves_nothing(published, cache, spoil):
-    found = spoil(published)
+    reason = spoil(published)
     message = refusal("mnist_sample")
     assert message.startswith(sources.URL)
-    assert found in message
+    assert reason in message
     assert in_cache(cache) == []
 
 
-@pytest.mark.usefixtures("pen")
+@pytest.mark.usefixtures("four_drawn")
 @pytest.mark.parametrize("spoil", DOWNLOADS)
-def test_auto_draws_after_a_bad_download_and_says_why(published, cache, spoil):
-    found = spoil(published)
+def test_auto_draws_after_a_bad_download_and_gives_the_reason(published, cache, spoil):
+    reason = spoil(published)
     digits, (notice,) = load()
     assert (digits.name, digits.train_counts) == ("drawn", [1, 1])
     assert notice.startswith(f"These digits are drawn, not MNIST: {sources.URL}")
-    assert found in notice
+    assert reason in notice
     assert f"set MNIST_SAMPLE to a copy of {sources.URL}" in notice
     assert in_cache(cache) == []
 
 
-@pytest.mark.usefixtures("published", "no_pen")
+@pytest.mark.usefixtures("published", "no_drawing")
 def test_a_cache_that_cannot_be_made_is_an_error(cache):
     cache.write_bytes(b"a file stands where the folder should")
     message = refusal("mnist_sample")
@@ -146,19 +146,14 @@ def test_a_cache_that_cannot_be_made_is_an_error(cache):
     assert str(cache) in message
 
 
-@pytest.mark.usefixtures("published", "no_pen")
+@pytest.mark.usefixtures("published", "no_drawing")
 @pytest.mark.parametrize("name", ["mnist_sampel", "Drawn", "AUTO"])
 def test_a_name_that_is_no_source_is_a_path(name):
     assert refusal(name).startswith(f"{name}: cannot be read")
 
 
-def test_the_variable_concerns_auto_alone(tmp_path, monkeypatch, pen):
+@pytest.mark.usefixtures("four_drawn")
+def test_the_variable_concerns_auto_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("MNIST_SAMPLE", str(tmp_path / "nowhere"))
     assert load("drawn")[0].name == "drawn"
     assert load(write(tmp_path / "set", small_set()))[0].name == "set"
-
-
-def test_the_published_address_and_checksum():
-    assert sources.URL == "https://s3.amazonaws.com/fast-ai-sample/mnist_sample.tgz"
-    assert sources.MD5 == "2dbc7ec6f9259b583af0072c55816a88"
-    assert sources.CONNECT_TIMEOUT_S <= 5

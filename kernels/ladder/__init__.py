@@ -1,1 +1,1 @@
-"""The ladder: from nested loops to the speed of light on a CPU, one new idea per rung."""
+"""The ladder: kernels from nested loops to the bandwidth bound, each with one new idea."""

@@ -1,10 +1,10 @@
-"""Bytes in C, read ahead: the processor is told what it will need next, while it still adds what is there.
+"""Bytes in C, read ahead: the processor fetches what it needs next while it still adds what is there.
 
-After numba_bytes: memory is asked 2,048 bytes ahead for what will be read, so fewer additions wait for it.
-The exact mean is S / n; let r be that, rounded to a byte. The sum of |x - r| is off from that of |x - S/n| by at most
+After numba_bytes: memory is asked for 2,048 bytes in advance, so fewer additions wait for it.
+The exact mean is S / n; r is that, rounded to a byte. The sum of |x - r| differs from that of |x - S/n| by at most
 `slack`, the sum of |r - S/n|. Classes no more than two slacks apart (23 of 2,038 images on MNIST_SAMPLE) are compared
-by the fractions sum |x n - S| / n. The slack is exact for every r, so the rounding decides nothing. L2 counts in
-double precision. Temporaries: r, a byte a class and pixel; per thread 8 bytes a class and pixel, and 2 a pixel.
+by the fractions sum |x n - S| / n, so rounding decides no label. The L2 distance is computed in double precision.
+Temporaries: r, a byte per class and pixel; per thread 8 bytes per class and pixel, and 2 per pixel.
 Source: C11 with OpenMP, compiled for this CPU when imported (a quarter of a second); cffi's documentation, "ABI mode".
 """
 
@@ -103,7 +103,7 @@ void nearest_l2(uint8_t *x, int64_t images, int64_t *n, int64_t *sums, int64_t c
     }
 }
 """
-# 512 bits at a time would leave 16 of 784 bytes to be done one by one.
+# 512 bits at a time would leave 16 of 784 bytes, to be added one by one.
 WIDTH = "-mprefer-vector-width=256" if platform.machine() == "x86_64" else ""
 COMMAND = f"cc -O3 -march=native {WIDTH} -funroll-loops -fopenmp -shared -fPIC -xc - -o"
 FFI = cffi.FFI()
@@ -111,7 +111,9 @@ FFI.cdef("".join(line.replace(" {", ";") for line in SOURCE.splitlines() if line
 
 
 def build():
-    with tempfile.TemporaryDirectory() as folder:  # its own, so processes may build at once; what is loaded stays
+    with (
+        tempfile.TemporaryDirectory() as folder
+    ):  # its own, so that processes may compile at once; a loaded library stays
         command = [*COMMAND.split(), f"{folder}/c_bytes.so"]
         try:
             subprocess.run(command, input=SOURCE.encode(), capture_output=True, check=True)

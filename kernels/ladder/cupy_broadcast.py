@@ -1,10 +1,10 @@
 """CuPy: the lines of `numpy_broadcast` with `cupy` for `numpy`, and the stacks are on a GPU.
 
 After numpy_broadcast: the same operations, each a launch on the GPU, whose memory is many times as fast; temporaries
-come from a pool that stays mapped, so no page is mapped anew.
-Five lines differ, the import among them: `prepare` says that the images go to the GPU, two say that labels come back,
-and CuPy wants lists of arrays stacked where NumPy stacks them unasked. What is added tells of devices and of the host.
-Temporaries as in NumPy: the difference and its absolute value or square, (n, height, width) float32 each.
+come from a pool that stays mapped, so no page is mapped again.
+Five lines differ, the import among them: `prepare` copies the images to the GPU, two lines copy labels back, and CuPy
+wants lists of arrays stacked where NumPy stacks them itself. Only functions about devices and the host are added.
+Temporaries: the difference and its absolute value or square, (n, height, width) float32 each.
 Source: CuPy's documentation, "Comparison Table" (of NumPy and CuPy) and "Difference between CuPy and NumPy".
 """
 

@@ -1,11 +1,10 @@
 """Dask: the same expressions over chunks of the stack, on this machine's threads or on a cluster.
 
-After numpy_broadcast: a task per step and chunk is planned and handed to a thread, which costs more than its
+After numpy_broadcast: a task per operation and chunk is planned and sent to a thread, which takes longer than its
 arithmetic, and each chunk becomes float32 within the call.
-Streaming: a stack is a plan; each chunk becomes float32 when its turn comes, in the timed call. On the cluster that
-DASK_SCHEDULER_ADDRESS names, the bytes travel once, in `prepare`; a worker that dies takes nothing with it, as the
-plan is run again elsewhere. Several times slower than NumPy here; what it buys is memory and machines. Temporaries:
-those of `numpy_broadcast`, for one chunk per thread.
+Streaming: a stack is a plan, and a chunk becomes float32 in the timed call. On the cluster that DASK_SCHEDULER_ADDRESS
+names, the bytes travel once, in `prepare`; the work of a worker that dies is done again elsewhere. It is several times
+slower than NumPy on one machine. Temporaries: those of `numpy_broadcast`, for one chunk per thread.
 Source: Dask's documentation, "Array".
 """
 
@@ -22,12 +21,12 @@ CLUSTER = os.environ.get("DASK_SCHEDULER_ADDRESS")
 if CLUSTER:
     from distributed import Client, wait
 
-    client = Client(CLUSTER)  # from here on Dask computes there
+    client = Client(CLUSTER)  # from now on Dask computes there
 
 
 def prepare(images, device):
     name = f"images-{uuid4()}"
-    # Views, by hand: `da.from_array` copies the whole array.
+    # Views, as `da.from_array` copies the whole array.
     blocks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
     chunks = (tuple(map(len, blocks)), *((side,) for side in images.shape[1:]))
     stack = da.Array({(name, i, 0, 0): block for i, block in enumerate(blocks)}, name, chunks, images.dtype)

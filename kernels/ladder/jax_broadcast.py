@@ -1,9 +1,9 @@
 """JAX: NumPy's expressions under `jax.jit`, which XLA fuses into one pass, on a CPU or a GPU.
 
 After numpy_classes: the compiler fuses difference, absolute value and sum into one pass over the images, so that no
-difference is written; a second thread makes it faster by a tenth, or not at all.
-Temporaries: the distances, (n, classes) float32, and in all less than half of NumPy's time. XLA sums in blocks, so
-float32 is enough for the mean. Every new shape is compiled anew, in its first call.
+difference is written; a second thread makes it faster by a tenth at most.
+Temporaries: the distances, (n, classes) float32. It takes less than half of NumPy's time. XLA sums in blocks, so
+float32 is enough for the mean. Every new shape is compiled in its first call.
 Source: JAX's documentation, "Just-in-time compilation".
 """
 

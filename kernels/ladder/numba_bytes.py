@@ -1,11 +1,11 @@
 """Bytes in Numba: the loops of `numba_parallel` in whole numbers that are no larger than they must be.
 
 After numba_parallel: pixels stay bytes, sums are the smallest whole numbers that hold them, so that a register takes
-several times as many, and as whole numbers have no order, they are added side by side.
-Its bound is that of `c_bytes`: with r near the mean S / n, the sum of |x - r| is off from that of |x - S/n| by at most
-`slack`, the sum of |r - S/n|; close calls compare sum |x n - S| / n. In 32 bits, for which Numba must be told, a byte
-distance is one instruction of the processor's (psadbw). L2 counts in double precision.
-Temporaries: per thread 10 bytes a pixel; r. Source: Numba's documentation, "Automatic parallelization with @jit".
+several times as many, and as the order of whole numbers does not matter, they are added side by side.
+As in `c_bytes`, r is the mean S / n rounded, and the sum of |x - r| differs from that of |x - S/n| by at most `slack`,
+the sum of |r - S/n|; close calls compare sum |x n - S| / n. In 32 bits, which Numba needs spelled out, a byte distance
+is one instruction (psadbw). The L2 distance is computed in double precision.
+Temporaries: r; per thread 10 bytes per pixel. Source: Numba's documentation, "Automatic parallelization with @jit".
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ def prepare(images, device):
 def add(images):
     total = np.zeros(images.shape[1], np.int64)
     for b in prange(-(-len(images) // 257)):
-        block = np.zeros(total.size, np.uint16)  # 257 white pixels fit
+        block = np.zeros(total.size, np.uint16)  # holds 257 white pixels
         for i in range(257 * b, min(257 * b + 257, len(images))):
             block += images[i]
         total += block

@@ -1,6 +1,6 @@
 """The compiled loops on every core: `prange` over the images where `numba_loops` has `for`.
 
-After numba_loops: threads: each core takes its share of the images, as far as the share is worth waking a thread for.
+After numba_loops: each core takes its share of the images, as far as the share is worth waking a thread for.
 Streaming, as `numba_loops`, in about half its time on two cores. Means are in grey levels, 0 to 255.
 Temporaries: a sum per thread, (height, width) float64. Compiling takes several seconds.
 Source: Numba's documentation, "Automatic parallelization with @jit".

@@ -1,10 +1,10 @@
 """The classes broadcast too, `abs(images[:, None] - means)`: no loop is left, and nothing is gained.
 
 After numpy_broadcast: each temporary is as many times larger as there are classes, so more of it falls out of the
-cache, and all that is saved is a Python loop of as many turns.
-Temporaries: the difference and its absolute value or square, (n, classes, height, width) float32 each: as many times
-those of `numpy_broadcast` as there are classes, written to memory and read again: a fifth slower, not faster.
-Source: NumPy's documentation, "Broadcasting", with one axis more.
+cache, and all that is saved is one short Python loop.
+Temporaries: the difference and its absolute value or square, (n, classes, height, width) float32 each, written to
+memory and read again. It is a fifth slower than `numpy_broadcast`.
+Source: NumPy's documentation, "Broadcasting", with one more axis.
 """
 
 import numpy as np

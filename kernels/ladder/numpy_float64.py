@@ -2,9 +2,9 @@
 
 After numpy_broadcast: a dtype twice as wide: twice the bytes through every cache, half as many numbers in a register,
 and temporaries so large that their pages may go back to the system and be faulted in again, call by call.
-Temporaries: the difference and its absolute value or square, (n, height, width) float64 each: twice the bytes of
-`numpy_broadcast`, and about twice its time, more where pages are mapped anew.
-Source: what `images / 255` gives when nobody asks for float32.
+Temporaries: the difference and its absolute value or square, (n, height, width) float64 each. It takes about twice the
+time of `numpy_broadcast`, and more where pages are mapped again.
+Source: what `images / 255` gives by default.
 """
 
 import numpy as np

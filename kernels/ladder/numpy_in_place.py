@@ -1,9 +1,9 @@
 """In place, `out=`: a block of images at a time, in scratch that stays in the cache; no temporaries.
 
-After numpy_broadcast: the difference is written to scratch that stays in the cache and is never mapped anew, and the
+After numpy_broadcast: the difference is written to scratch that stays in the cache and is never mapped again, and the
 pixels come from memory as bytes, a quarter of float32.
-Streaming: the stack stays uint8, as it is or mapped from a file, and becomes float32 block by block, in the timed call;
-even so it beats `numpy_broadcast`, which starts from float32, by a quarter or more. Means are in grey levels, 0 to 255.
+Streaming: the stack stays uint8 and becomes float32 block by block, in the timed call. Even so it is faster than
+`numpy_broadcast`, which starts from float32, by a quarter or more. Means are in grey levels, 0 to 255.
 Scratch: (BLOCK, height, width) float32 twice, and the distances, (n, classes) float32.
 Source: NumPy's documentation of `out`, "Universal functions".
 """
@@ -45,7 +45,7 @@ def predict_l1(images, means):
 
 
 def predict_l2(images, means):
-    return predict(images, means, np.square)  # the root changes no order
+    return predict(images, means, np.square)  # a root would not change the order
 
 
 def to_host(means):

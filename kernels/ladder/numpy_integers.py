@@ -1,11 +1,11 @@
 """Whole numbers, in 1/16384 of a grey level: nothing rounds but the mean, and sums have no order.
 
-After numpy_broadcast: the temporaries are as wide as float32, so nothing is won there, and every sum is widened to 64
-bits on its way.
-A mean is off by half a unit at most, 1.2e-7 of full scale. int32 holds every difference, int64 every sum up to 2^19
-pixels an image. As wide as float32, the distances take about as long; the mean, summed in int64, takes more.
-Temporaries: the difference and its absolute value, (n, height, width) int32 each; under L2 the difference in int32 and
-its square in int64. Source: fixed-point arithmetic.
+After numpy_broadcast: the temporaries are as wide as float32, so nothing is gained there, and every sum is widened to
+64 bits.
+A mean is off by at most half a unit, 1.2e-7 of full scale. int32 holds every difference, int64 every sum up to 2^19
+pixels per image. The distances take about as long as in float32; the mean, summed in int64, takes longer.
+Temporaries: the difference and its absolute value, (n, height, width) int32 each; for the L2 distance the difference in
+int32 and its square in int64. Source: fixed-point arithmetic.
 """
 
 import numpy as np

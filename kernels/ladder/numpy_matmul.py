@@ -1,13 +1,13 @@
 """L2 as a matrix product, |x|² − 2x·m + |m|²: BLAS does the work. (L1 has no such form.)
 
-After numpy_float64: the sums of the mean are a matrix product with ones, which BLAS blocks for cache and registers; L1
-has no such form, so its float64 temporaries stay.
-Such a difference of large numbers is where float32 goes wrong, so the numbers are whole: grey levels x, and means m in
-units of 1/8192. Up to 1,024 pixels every product and sum is a whole number of units below 2^53, and so exact in float64
-in whatever order BLAS adds. What rounds is m alone, by 2.4e-7 of full scale. The sums of the training images are a
-product too, with ones. L2 takes less than half of `numpy_broadcast`'s time; L1 distances, in float64, twice as long.
-Temporaries: (n, classes) float64 under L2; under L1 the difference and its absolute value, (n, height, width) float64.
-Source: scikit-learn's documentation of `euclidean_distances`.
+After numpy_float64: the sums of the mean are a matrix product with ones, which BLAS blocks for cache and registers; the
+L1 distance has no such form, so its float64 temporaries stay.
+Such a difference of large numbers goes wrong in float32, so the numbers are whole: grey levels x, and means m in units
+of 1/8192. Up to 1,024 pixels every product and sum is a whole number of units below 2^53, exact in float64 in whatever
+order BLAS adds. Only m is rounded, by 2.4e-7 of full scale. The L2 distance takes less than half of the time of
+`numpy_broadcast`, the L1 distance, in float64, twice its time.
+Temporaries: (n, classes) float64 for L2 distances; for L1 distances the difference and its absolute value, (n, height,
+width) float64. Source: scikit-learn's documentation of `euclidean_distances`.
 """
 
 import numpy as np

@@ -2,9 +2,9 @@
 
 After python_loops: the loops over pixels run inside NumPy, on numbers without objects, several to a register; what is
 left is the cost of each call.
-Streaming: the stack stays uint8, as it is or mapped from a file; a float image is made by each subtraction. Each call
-into NumPy costs more than its 784 pixels do: some six times slower than the whole stack at once. Means are in grey
-levels, 0 to 255. Temporaries: the difference and its absolute value or square, (height, width) float32 each.
+Each call into NumPy costs more than its 784 pixels: some six times slower than the whole stack at once. Streaming: the
+stack stays uint8, and each subtraction makes a float image. Means are in grey levels, 0 to 255.
+Temporaries: the difference and its absolute value or square, (height, width) float32 each.
 Source: the blog posts' distance of one image, before they give it the whole stack.
 """
 

@@ -2,10 +2,10 @@
 
 After python_loops: the loops run inside the interpreter's own C, and pixels are small whole numbers that Python keeps
 ready-made, where a float is a new object each time.
-An image is (bytes, width), its pixels in one row. The mean takes a quarter of the loops' time, the distances as long as
-theirs: each difference is a new float, in C or not.
-Means are in grey levels, 0 to 255. Temporaries: a tuple of n numbers per pixel position in the mean; under L2 a list of
-height * width numbers per distance. Source: the itertools recipes of the Python documentation.
+An image is (bytes, width), its pixels in one row. The mean takes a quarter of the loops' time. The distances take as
+long as the loops, as each difference is a new float, in C or not. Means are in grey levels, 0 to 255.
+Temporaries: a tuple of n numbers per pixel position in the mean; for an L2 distance a list of height * width numbers.
+Source: the itertools recipes of the Python documentation.
 """
 
 from operator import mul, sub

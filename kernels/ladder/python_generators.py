@@ -1,10 +1,10 @@
 """`zip` and generator expressions: the loops as expressions, without an index or a running total.
 
-After python_loops: a generator is resumed for every pixel, and each position is gathered over all images, from numbers
+After python_loops: a generator is resumed for every pixel, and each position is collected over all images, from numbers
 that lie all over memory and miss the cache.
 Slower than the loops: the generator takes twice as long for the distances, and `zip(*rows)`, one pixel position of all
 images at a time, two or three times as long for the mean.
-Temporaries: one tuple of n numbers per pixel position. Source: the distance said aloud, `sum(abs(a - b) for ...)`.
+Temporaries: one tuple of n numbers per pixel position. Source: the formula of the distance, `sum(abs(a - b) for ...)`.
 """
 
 

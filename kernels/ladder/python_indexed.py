@@ -1,8 +1,8 @@
 """Nested loops with an index for every axis, `image[y][x]`: the way most people write them first.
 
-After python_loops: every pixel costs a look-up per index, where an iterator hands it out.
-Temporaries: none but numbers. About a fifth slower than the loops. Source: the triple loop of any first lesson
-on matrices, which the documents' tensors replace.
+After python_loops: every pixel costs a look-up per index, which an iterator saves.
+About a fifth slower than the loops. Temporaries: only numbers.
+Source: the triple loop of any first lesson on matrices, which the documents' tensors replace.
 """
 
 

@@ -1,9 +1,9 @@
 """The nested loops over a NumPy array, one element `a[i][j]` at a time: an array used as a list.
 
 After python_indexed: every `a[i][j]` makes an array of the row and an object of the number, only to throw both away.
-Some six times slower than the same loops over lists, several hundred times slower than broadcasting. float64, since
-each sum goes one pixel after the other. Temporaries: none but those objects.
-Source: the documents' "loops", which index into arrays. Checked and timed on the first IMAGES images of each class.
+Some six times slower than the same loops over lists, several hundred times slower than broadcasting. It computes in
+float64, as each sum takes one pixel after the other. Temporaries: only those objects.
+Source: the documents' "loops", which index into arrays. Verified and timed on the first IMAGES images of each class.
 """
 
 import numpy as np

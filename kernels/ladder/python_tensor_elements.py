@@ -2,9 +2,9 @@
 
 After python_indexed: every `a[i][j]`, every `-` and every `+=` makes a tensor and goes through PyTorch's dispatcher to
 handle one number.
-Per image over twenty times slower still than over a NumPy array; thousands of times slower than broadcasting in
-PyTorch on equal images. float64, since each sum goes one pixel after the other. Temporaries: none but those tensors.
-Source: the documents' "loops", which index into tensors. Checked and timed on the first IMAGES images of each class.
+Over twenty times slower per image than over a NumPy array, and thousands of times slower than broadcasting in PyTorch.
+It computes in float64, as each sum takes one pixel after the other. Temporaries: only those tensors.
+Source: the documents' "loops", which index into tensors. Verified and timed on the first IMAGES images of each class.
 """
 
 import torch

@@ -3,8 +3,8 @@
 After numpy_float64: one compiled loop adds up each distance as it goes, so no difference is written and no
 temporary is mapped; the mean stays.
 Peer: SciPy's own distance of every row to every other, in double precision alone.
-It gives the sum over pixels where the others give the mean: the same order. Temporaries: (n, classes) float64, so L1
-takes a third of the time of `numpy_broadcast`; the mean is that of `numpy_float64`.
+It gives the sum over pixels, not the mean, which orders the classes alike. Temporaries: (n, classes) float64. The L1
+distance takes a third of the time of `numpy_broadcast`; the mean is that of `numpy_float64`.
 Source: SciPy's documentation, "Distance computations".
 """
 

@@ -4,8 +4,8 @@ After scipy_cdist: `fit` copies all stacks into one and computes the spread with
 size, mapped and faulted in page by page.
 Peer: scikit-learn's own estimator; under metric="manhattan" its centroids are medians, which answers another question
 and is not ranked, so L1 here is scikit-learn's nearest row under "manhattan" among the means.
-The means are the fitted estimator; nobody asks for the spread here, but `fit` takes nearly all the time. Temporaries:
-in `fit` all stacks in one, (n, height * width) float64, several times.
+The means are the fitted estimator. `fit` takes nearly all the time, for the spread, which is not used here.
+Temporaries: in `fit` all stacks in one, (n, height * width) float64, several times.
 Source: scikit-learn's user guide, "Nearest Centroid Classifier".
 """
 
@@ -17,7 +17,7 @@ from sklearn.neighbors import NearestCentroid
 
 
 def prepare(images, device):
-    return images / 255  # float64: in float32 its sums over n images would go one by one
+    return images / 255  # float64, as its float32 sums over n images are too inexact
 
 
 def rows(stack):
@@ -27,7 +27,7 @@ def rows(stack):
 def mean_images(stacks):
     classes = np.repeat(np.arange(len(stacks)), [len(stack) for stack in stacks])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of that spread: the border of a digit is always empty
+        warnings.simplefilter("ignore")  # of the spread, as the border of a digit is always empty
         return NearestCentroid().fit(np.concatenate([rows(stack) for stack in stacks]), classes), stacks[0].shape[1:]
 
 

@@ -3,9 +3,9 @@
 After torch_broadcast: each distance is added up as it is computed, in wide registers and on all threads, so there is no
 temporary to write, to read again or to map.
 Peer: PyTorch's own distance of every row to every other.
-It gives the sum over pixels where the others give the mean: the same order. Temporaries: (n, classes) float32. Faster
-than broadcasting, slower than what the compiler makes of it. Under L2 it would turn to a matrix product in float32
-beyond 25 rows, where large numbers cancel: that is switched off.
+It gives the sum over pixels, not the mean, which orders the classes alike. Temporaries: (n, classes) float32. It is
+faster than broadcasting and slower than `torch_compiled`. For L2 distances beyond 25 rows it would use a matrix product
+in float32, where large numbers cancel, so that is switched off.
 Source: PyTorch's documentation of `torch.cdist`.
 """
 

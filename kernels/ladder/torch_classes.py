@@ -1,9 +1,9 @@
 """The classes broadcast too, in PyTorch: `(images[:, None] - means).abs()`, and no loop is left.
 
-After torch_broadcast: the images are read once for all classes, but what is written stays as much.
+After torch_broadcast: the images are read once for all classes, but as much is written.
+About as fast as `torch_broadcast`, at times a tenth slower.
 Temporaries: the difference and its absolute value or square, (n, classes, height, width) float32 each.
-About as fast as `torch_broadcast`, at times a tenth slower: what it writes is the same, in one temporary for all.
-Source: the blog posts' expressions with one axis more.
+Source: the blog posts' expressions with one more axis.
 """
 
 import torch

@@ -2,8 +2,8 @@
 
 After torch_classes: the compiler fuses difference, absolute value and mean into one loop over wide registers, which
 leaves no temporary to write, read or map.
-Temporaries: the distances, (n, classes) float32, which take a quarter of the time. Compiling takes seconds, in the
-first call; `dynamic=True` compiles once for every number of images. The mean is one operation already.
+The distances take a quarter of the time. Compiling takes seconds, in the first call; `dynamic=True` compiles once for
+every number of images. The mean is one operation already. Temporaries: the distances, (n, classes) float32.
 Source: PyTorch's documentation of `torch.compile`.
 """
 

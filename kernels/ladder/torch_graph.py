@@ -1,18 +1,18 @@
 """A CUDA graph: the launches of `torch_broadcast`, recorded once and replayed as a single one.
 
-After torch_broadcast: Python and PyTorch's dispatcher are gone through once, when the graph is recorded; a replay hands
-the GPU all its work at once, so that it does not wait for one launch after the other.
-A graph holds addresses and no pixels: it is found again by the addresses, shapes and strides of the tensors that it
-reads, and computes afresh from what lies there now. So it need not keep a tensor alive: another that comes to lie at
-that address, in that shape, is what it then reads. A replay writes where the one before wrote: the means are cloned.
-Temporaries: those of `torch_broadcast`, in one pool for all graphs. New addresses are recorded anew, after a trial run.
+After torch_broadcast: Python and PyTorch's dispatcher run once, when the graph is recorded; a replay gives the GPU all
+its work at once, so that it does not wait for one launch after the other.
+A graph holds addresses and no pixels. It is looked up by the addresses, shapes and strides of the tensors that it
+reads, and computes from what is there at the time, so it need not keep a tensor alive: it reads another tensor of that
+shape at that address just as well. A replay overwrites the result of the one before, so the means are cloned.
+Temporaries: those of `torch_broadcast`, in one pool for all graphs. New addresses are recorded after a warm-up call.
 Source: PyTorch's documentation, "CUDA semantics: CUDA Graphs".
 """
 
 import torch
 
 DEVICES = ("cuda",)
-KEPT = 32  # graphs; the oldest is the first to go
+KEPT = 32  # graphs; the oldest is dropped first
 graphs = {}
 
 
@@ -24,7 +24,7 @@ def unavailable(device):
 def record(function, tensors, pool):
     stream, current = torch.cuda.Stream(), torch.cuda.current_stream()
     stream.wait_stream(current)
-    with torch.cuda.stream(stream):  # what a first call sets up cannot be recorded
+    with torch.cuda.stream(stream):  # a first call sets up what cannot be recorded
         function(*tensors)
     current.wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
@@ -38,7 +38,7 @@ def replay(function, *tensors):
     if key not in graphs:
         if len(graphs) == KEPT:
             del graphs[next(iter(graphs))]
-        # One pool is enough, as replays follow each other and nothing of one is read after the next has begun.
+        # One pool is enough: replays follow each other, and no result is read after the next replay has begun.
         pool = next((graph.pool() for graph, _ in graphs.values()), None)
         graphs[key] = record(function, tensors, pool)
     graph, result = graphs[key]

@@ -1,11 +1,11 @@
 """In place in PyTorch, `out=` and `abs_()`: a block of images at a time, in scratch that stays in cache.
 
-After torch_broadcast: the difference is written to scratch that stays in the cache, where no page is mapped anew; in
+After torch_broadcast: the difference is written to scratch that stays in the cache, where no page is mapped again; in
 return bytes become float32 within the call, and a block has little to share with a second thread.
-Streaming: the stack stays uint8, on the CPU as it is or mapped from a file, and becomes float32 block by block, in the
-timed call: over twice as fast as `torch_broadcast` on one thread, and as fast on two.
-Means are in grey levels, 0 to 255. Scratch: (BLOCK, height, width) float32 twice, and the distances, (classes, n)
-float32. Source: PyTorch's documentation of in-place operations.
+Streaming: the stack stays uint8 and becomes float32 block by block, in the timed call. It is over twice as fast as
+`torch_broadcast` on one thread, and as fast on two. Means are in grey levels, 0 to 255.
+Scratch: (BLOCK, height, width) float32 twice, and the distances, (classes, n) float32.
+Source: PyTorch's documentation of in-place operations.
 """
 
 import torch
@@ -52,7 +52,7 @@ def predict_l1(images, means):
 
 
 def predict_l2(images, means):
-    return predict(images, means, torch.square_)  # the root changes no order
+    return predict(images, means, torch.square_)  # a root would not change the order
 
 
 def to_host(means):

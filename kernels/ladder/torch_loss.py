@@ -2,9 +2,9 @@
 
 After torch_broadcast: another name for the same work: `l1_loss` is the difference and then its absolute value, with the
 same temporaries.
-`reduction="none"` keeps one distance per image. Temporaries, (n, height, width) float32 each: under L1 the difference
-and its absolute value, under L2 the loss alone; the mean is expanded without a copy, as the losses ask for equal
-shapes. As fast as the expressions under L1, faster under L2.
+`reduction="none"` keeps one distance per image. The mean is expanded without a copy, as the losses ask for equal
+shapes. The L1 distance is as fast as the expressions, the L2 distance faster. Temporaries, (n, height, width) float32
+each: the difference and its absolute value for the L1 distance, the loss alone for the L2 distance.
 Source: chapter 4 of the fastai book, `F.l1_loss(a_3.float(), mean7)` and `F.mse_loss(a_3, mean7).sqrt()`.
 """
 

@@ -1,11 +1,11 @@
-"""Bytes in Triton: every pixel is read once, as the byte it is, and nothing but the labels is written.
+"""Bytes in Triton: every pixel is read once, as a byte, and only the labels are written.
 
 After torch_compiled: a quarter as much is read, in whole numbers, so that nothing is rounded; differences, their sums
 and the smallest of them stay in registers, from the first pixel to the label.
 The mean S / n of a class stays two whole numbers. An image's distance to it is sum |x n - S| / n, compared as whole
-part and remainder; 32 bits hold the sum where 255 n times the pixels is below 2^31, as on MNIST_SAMPLE, else 64. L2
-counts in double precision.
-Temporaries: S, 8 bytes a class and pixel. Source: Triton's tutorials, "Fused Softmax".
+part and remainder; 32 bits hold the sum where 255 n times the pixels is below 2^31, as on MNIST_SAMPLE, else 64. The
+L2 distance is computed in double precision.
+Temporaries: S, 8 bytes per class and pixel. Source: Triton's tutorials, "Fused Softmax".
 """
 
 import shutil
@@ -66,7 +66,7 @@ def nearest(images, n, pixels, classes, counts, sums, labels, kind: tl.constexpr
     tl.store(labels + row, best, row < n)
 
 
-def block(pixels):  # images at a time, and pixels: whole images, in a number of pixels that is a power of two
+def block(pixels):  # whole images at a time, each padded to a power of two of pixels
     power = triton.next_power_of_2(pixels)
     return {"ROWS": max(16384 // power, 1), "PIXELS": power, "num_warps": 16}
 
@@ -87,7 +87,7 @@ def predict(images, means, kind):
     shape = block(pixels)
     programs = triton.cdiv(len(images), shape["ROWS"])
     nearest[(programs,)](images.contiguous(), len(images), pixels, len(sums), counts, sums, labels, kind=kind, **shape)
-    host = torch.empty_like(labels, device="cpu", pin_memory=labels.is_cuda)  # page-locked, and a new one each time
+    host = torch.empty_like(labels, device="cpu", pin_memory=labels.is_cuda)  # page-locked, and new for each call
     return host.copy_(labels).numpy()
 
 

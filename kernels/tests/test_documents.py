@@ -10,7 +10,7 @@ pytestmark = pytest.mark.real_digits
 
 @pytest.fixture
 def on_real_digits(real_digits: Digits, verified: Verified) -> Verified:
-    """A kernel verified on the real digits; `--data` may have named others."""
+    """A kernel verified on the real digits; skip where `--data` names others."""
     if verified.prepared.problem.digest != real_digits.digest:
         pytest.skip("--data names other digits than MNIST_SAMPLE")
     return verified
@@ -19,18 +19,18 @@ def on_real_digits(real_digits: Digits, verified: Verified) -> Verified:
 def test_accuracies(on_real_digits: Verified) -> None:
     problem, correct = on_real_digits.prepared.problem, on_real_digits.findings.correct
     assert problem.train_counts == [6131, 6265]
-    for distance, due, per_class, average in (
+    for distance, expected, per_class, average in (
         ("l1", [926, 1013], [0.9168, 0.9854], 0.9511),
         ("l2", [968, 1001], [0.9584, 0.9737], 0.9661),
     ):
         if on_real_digits.offers(distance):
-            assert correct[distance] == due
+            assert correct[distance] == expected
             assert [round(k / n, 4) for k, n in zip(correct[distance], (1010, 1028), strict=True)] == per_class
             assert round(problem.accuracy(correct[distance]), 4) == average
 
 
 def test_distances(on_real_digits: Verified, real_digits: Digits) -> None:
-    """Of single images to the mean images, where a kernel has the blog posts' functions of an image and a mean."""
+    """Distances of single images to mean images, where a kernel has the blog posts' functions."""
     prepared = on_real_digits.prepared
     kernel = prepared.kernel
     l1, l2 = getattr(kernel, "distance_l1", None), getattr(kernel, "distance_l2", None)

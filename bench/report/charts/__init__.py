@@ -1,6 +1,6 @@
-"""One picture per file: each a pure function of a case, that is of records, and of digits and kernel files.
+"""One picture per file: each a pure function of a selection, that is of records, and of digits and kernel files.
 
-A picture is a module with `draw(case) -> Drawing`; its docstring's first line is its caption.
+A picture is a module with `draw(selection) -> Drawing`; its docstring's first line is its caption.
 """
 
 import importlib
@@ -33,9 +33,8 @@ def draw(name: str, selection: Selection) -> Drawing:
     """Draw one of PICTURES.
 
     Raises:
-        NotDrawn: the case lacks what it shows.
+        NotDrawn: the selection lacks what it shows.
         BadRecord: the checklist of a record FAILs, so that it may not be drawn.
     """
-    module = importlib.import_module(f"{__name__}.{name}")
-    drawing: Drawing = module.draw(selection)
+    drawing: Drawing = importlib.import_module(f"{__name__}.{name}").draw(selection)
     return drawing

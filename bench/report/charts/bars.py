@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import LogLocator
 
 from bench.formatting import ratio
 from bench.report.charts import style
@@ -17,7 +17,7 @@ TICK = 64  # points for each number of the axis
 
 @dataclass(frozen=True)
 class Row:
-    """What stands in a row: every speedup at which something of it is drawn, and the words beside them."""
+    """The content of a row: every speedup at which something is drawn, and the words beside it."""
 
     places: Sequence[float]
     words: str
@@ -25,11 +25,11 @@ class Row:
 
 
 def axes(figure: Figure, left: float, rows: Sequence[Row], bound: float | None, size: float) -> Axes:
-    """Return axes with the words of the rows, from the top, and a line where the machine's limit is.
+    """Return axes with the words of the rows, from the top, and a line at the machine's bandwidth bound.
 
     Args:
         left: points that the names of the rows take.
-        bound: how many times as fast as the reference the machine's limit is.
+        bound: how many times as fast as the reference the bandwidth bound is.
         size: of the words.
     """
     width = style.WIDTH - left - RIGHT
@@ -38,19 +38,18 @@ def axes(figure: Figure, left: float, rows: Sequence[Row], bound: float | None, 
     plot.set(xscale="log", xlim=(low, high), ylim=(len(rows) - 0.4, -0.6))
     plot.axvline(1, color=style.INK, linewidth=1.2, zorder=0)
     for y, row in enumerate(rows):
-        said = plot.annotate(
+        plot.annotate(
             row.words, (max([1.0, *row.places]), y), (7, 0), textcoords="offset points", va="center_baseline",
             size=size, color=style.FAINT if row.faint else style.INK, zorder=4,
+            bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.8},  # no line crosses the words
         )  # fmt: skip
-        said.set_bbox({"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.8})  # no line crosses it
     if bound:
         plot.axvline(bound, color=style.FAINT, linewidth=1.2, linestyle="--", zorder=0)
         side = "right" if bound**2 > low * high else "left"
-        text, top = f" limit of this machine, {ratio(bound)} ", plot.get_xaxis_transform()
+        text, top = f" bandwidth bound, {ratio(bound)} ", plot.get_xaxis_transform()
         plot.text(bound, 1.01, text, transform=top, ha=side, fontsize=8, color=style.FAINT)
-    plot.xaxis.set_major_locator(LogLocator(numticks=max(3, int(width / TICK))))
-    plot.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}×" if value < 1 else f"{value:,.0f}×"))
-    plot.xaxis.set_minor_locator(NullLocator())
+    locator = LogLocator(numticks=max(3, int(width / TICK)))
+    style.ticks(plot.xaxis, locator, lambda value: f"{value:,.6g}×" if value < 1 else f"{value:,.0f}×")
     return plot
 
 

@@ -15,6 +15,7 @@ from bench.report.selection import Selection
 from bench.task import oracle
 
 Shape = tuple[int, ...]
+Pixels = Any  # an array of images, or as many times None
 FOODS, NUTRIENTS = ("apples", "beef", "eggs", "potatoes"), ("carbs", "proteins", "fats")
 CALORIES = np.array([[56.0, 0.0, 4.4, 68.0], [1.2, 104.0, 52.0, 8.0], [1.8, 135.0, 99.0, 0.0]])
 HEIGHT, CELL = 424, (36, 18)  # points: of the picture, and of a table's cell
@@ -50,20 +51,15 @@ def draw(selection: Selection) -> Drawing:
             ("all images − mean image", stack, image, ""),
             ("this one fails", misfit[0], misfit[1], message),
         )
-        for x, (about, one, other, failure) in zip(PLACES, pairs, strict=True):
-            _aligned(axes, x, about, one, other, failure)
+        for x, pair in zip(PLACES, pairs, strict=True):
+            _aligned(axes, x, *pair)
         _digits(axes, selection)
         axes.text(style.WIDTH - 16, 368, style.credit(selection.speed) if selection.problem else "", **CREDIT)
-    said = [
-        f"{_spelt(one)} with {_spelt(other)} gives {_result(one, other)}"
-        for _, one, other, failure in pairs
-        if not failure
-    ]
-    table = "; ".join(
-        f"{name} {', '.join(f'{each:.1f}' for each in row)}" for name, row in zip(NUTRIENTS, percent, strict=True)
-    )
+    results = [f"{_spelt(a)} with {_spelt(b)} gives {_result(a, b)}" for _, a, b, failure in pairs if not failure]
     fails = f"{_spelt(misfit[0])} with {_spelt(misfit[1])} fails: {message}"
-    alt = f"{'; '.join(said)}; {fails}. Percentages: {table}."
+    rows = [", ".join(f"{value:.1f}" for value in row) for row in percent]
+    table = "; ".join(f"{name} {row}" for name, row in zip(NUTRIENTS, rows, strict=True))
+    alt = f"{'; '.join(results)}; {fails}. Percentages: {table}."
     caption = f"How shapes are lined up, in the documents' examples and for {selection.speed.metadata['dataset']}."
     return Drawing(figure, caption, " ".join(alt.split()))
 
@@ -80,16 +76,16 @@ def _stack(selection: Selection) -> Shape:
 
 def _misfit(stack: Shape) -> tuple[tuple[Shape, Shape], str]:
     """Return shapes that do not fit, one number per image if that fails here, and what NumPy says about them."""
-    for one, other in ((stack, stack[:1]), ((2038, 28, 28), (2038,))):
+    for a, b in ((stack, stack[:1]), ((2038, 28, 28), (2038,))):
         try:
-            np.broadcast_to(np.uint8(0), one) - np.broadcast_to(np.uint8(0), other)
+            np.broadcast_to(np.uint8(0), a) - np.broadcast_to(np.uint8(0), b)
         except ValueError as error:
-            return (one, other), str(error).strip()
+            return (a, b), str(error).strip()
     raise AssertionError(stack)
 
 
-def _result(one: Shape, other: Shape) -> str:
-    return _spelt(np.broadcast_shapes(one, other))
+def _result(a: Shape, b: Shape) -> str:
+    return _spelt(np.broadcast_shapes(a, b))
 
 
 def _spelt(shape: Sequence[int]) -> str:
@@ -97,7 +93,7 @@ def _spelt(shape: Sequence[int]) -> str:
 
 
 def _table(axes: Axes, x: float, sign: str, values: np.ndarray[Any, Any], rows: int) -> None:
-    """A table of numbers; a single row is shown as often as it is read, its repetitions dashed."""
+    """Draw a table of numbers; a single row is shown as often as it is read, its repetitions dashed."""
     width, height = CELL
     axes.text(x - 14, 86 + height * (rows - 1) / 2, sign, ha="center", va="center", fontsize=14, weight="bold")
     for column, food in enumerate(FOODS):
@@ -110,38 +106,39 @@ def _table(axes: Axes, x: float, sign: str, values: np.ndarray[Any, Any], rows: 
 def _cell(
     axes: Axes, x: float, y: float, width: float, height: float, text: str, ghost: bool, bad: bool = False
 ) -> None:
-    """A number in a box; dashed where there is none in memory, and it is read again."""
+    """Draw a number in a box; dashed where there is none in memory, and it is read again."""
     colour = style.WRONG if bad else style.FAINT if ghost else style.INK
     look: dict[str, Any] = {"fc": STRETCHED if ghost else "white", "ec": colour, "lw": 1.6 if bad else 0.7}
     axes.add_patch(Rectangle((x, y), width, height, linestyle="--" if ghost else "-", **look))
     axes.text(x + width / 2, y + height / 2, text, ha="center", va="center_baseline", fontsize=8, color=colour)
 
 
-def _aligned(axes: Axes, x: float, about: str, one: Shape, other: Shape, failure: str) -> None:
-    """Two shapes, one above the other, lined up at their right ends, and their result, or why there is none."""
-    axes.text(x, 178, about, fontsize=8.5, weight="bold", color=style.WRONG if failure else style.INK)
-    for place, (a, b) in enumerate(zip_longest(reversed(one), reversed(other), fillvalue=0)):
+def _aligned(axes: Axes, x: float, title: str, above: Shape, below: Shape, failure: str) -> None:
+    """Draw two shapes, lined up at their right ends, and their result, or why there is none."""
+    axes.text(x, 178, title, fontsize=8.5, weight="bold", color=style.WRONG if failure else style.INK)
+    for place, (a, b) in enumerate(zip_longest(reversed(above), reversed(below), fillvalue=0)):
         left, bad = x + AXIS * (2 - place), a != b and min(a, b) > 1
         for row, (size, partner) in enumerate(((a, b), (b, a))):
             ghost = size < max(partner, 1) or size == 0
             _cell(axes, left, 246 + 24 * row, AXIS - 4, CELL[1], f"{size or 1}", ghost and not bad, bad)
-        said = "≠" if bad else "=" if a == b else f"×{max(a, b)}"
-        axes.text(left + AXIS / 2 - 2, 299, said, ha="center", fontsize=9, color=style.WRONG if bad else style.FAINT)
+        sign = "≠" if bad else "=" if a == b else f"×{max(a, b)}"
+        axes.text(left + AXIS / 2 - 2, 299, sign, ha="center", fontsize=9, color=style.WRONG if bad else style.FAINT)
     if failure:
-        axes.text(
-            x, 313, fill(f"ValueError: {failure}", 27), va="top", fontsize=7.2, color=style.WRONG, linespacing=1.3
-        )
+        error = fill(f"ValueError: {failure}", 27)
+        axes.text(x, 313, error, va="top", fontsize=7.2, color=style.WRONG, linespacing=1.3)
     else:
-        axes.text(x, 318, f"→ {_result(one, other)}", fontsize=9, family=style.MONO, weight="bold")
+        axes.text(x, 318, f"→ {_result(above, below)}", fontsize=9, family=style.MONO, weight="bold")
 
 
 def _digits(axes: Axes, selection: Selection) -> None:
-    """What the shapes stand for: a table, an image, a stack; dashed what is read again. With digits if at hand."""
-    images = means = None
+    """Draw what has these shapes: a table, an image, a stack; dashed what is read again. With digits if at hand."""
+    images: Pixels = [None] * 4
+    mean = None
     _, height, width = _stack(selection)
     size = 34 * width / max(height, width), 34 * height / max(height, width)
     if selection.problem:
-        images, means = selection.problem.valid[:4] / 255, oracle.mean_images(selection.problem.train[:1])
+        images = selection.problem.valid[np.arange(4) % len(selection.problem.valid)] / 255
+        mean = oracle.mean_images(selection.problem.train[:1])[0]
     for row in range(3):
         for column in range(4):
             for x, ghost in ((PLACES[0], False), (PLACES[0] + 58, row > 0)):
@@ -150,11 +147,9 @@ def _digits(axes: Axes, selection: Selection) -> None:
         for depth in reversed(range(4)):
             place = 4 * depth, 198 - 4 * depth
             if depth < first:
-                _sheet(
-                    axes, x + place[0], place[1], size, False, None if images is None else images[depth % len(images)]
-                )
+                _sheet(axes, x + place[0], place[1], size, False, images[depth])
             if depth < second:
-                _sheet(axes, x + 62 + place[0], place[1], size, depth > 0, None if means is None else means[0])
+                _sheet(axes, x + 62 + place[0], place[1], size, depth > 0, mean)
             if not second:
                 _sheet(axes, x + 62 + 10 * depth, 210, (10, 10), False)
     for x, sign in zip(PLACES, "÷−−−", strict=True):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import LogLocator
 
 from bench import formatting
 from bench.analysis import checklist
@@ -23,11 +23,11 @@ def draw(selection: Selection) -> Drawing:
     """
     record = selection.speed
     checklist.must_not_fail(record)
-    rows = {each.kernel: each for each in summaries(record) if each.speedup}
+    speeds = {row.kernel: row.speedup for row in summaries(record) if row.speedup}
     code = {
         name: (int(metadata["code_tokens"]), int(metadata["code_lines"]))
         for name, metadata in record.kernel_metadata.items()
-        if name in rows and "code_tokens" in metadata
+        if name in speeds and "code_tokens" in metadata
     }
     if REFERENCE not in code:
         raise NotDrawn(f"the record does not say how much code {REFERENCE} is; python -m bench run counts it")
@@ -35,9 +35,9 @@ def draw(selection: Selection) -> Drawing:
     stale = {name for name in kernels if selection.stale(name)}
     missing = [name for name in record.kernels() if name not in code]
     note = f"Not counted when recorded: {', '.join(missing)}" if missing else ""
-    speeds = {name: rows[name].speedup or 0.0 for name in kernels}
-    border = code[REFERENCE][0] / TWICE
-    axis: dict[str, Any] = {"xscale": "log", "xlim": (min(speeds.values()) / 1.5, max(speeds.values()) * 2)}
+    half = code[REFERENCE][0] / TWICE
+    counted = [speeds[name] for name in kernels]
+    axis: dict[str, Any] = {"xscale": "log", "xlim": (min(counted) / 1.5, max(counted) * 2)}
     tokens = {name: Cell(f"{code[name][0]}, in {code[name][1]} lines", code[name][0]) for name in kernels}
     speedups = {name: Cell(formatting.ratio(speeds[name]), speeds[name]) for name in kernels}
     shown = [
@@ -46,24 +46,19 @@ def draw(selection: Selection) -> Drawing:
     ]
     with style.drawing():
         above, below = style.HEAD + 4, style.FOOT + (26 if missing else 12)
-        legend = f"Left of the dashed line {REFERENCE} takes at least twice the tokens. "
-        legend += "Hatched: stale, its source has changed since." if stale else ""
+        legend = f"Left of the dashed line: at most half the tokens of {REFERENCE}. {style.HATCHED if stale else ''}"
         height = above + panels.height(len(kernels)) + below
         figure = style.card("How much code, how fast", legend, record, height)
         of_tokens, of_speed = panels.draw(figure, above, kernels, shown, stale)
-        of_tokens.axvline(border, color=style.FAINT, linewidth=1, linestyle="--", zorder=0)
+        of_tokens.axvline(half, color=style.FAINT, linewidth=1, linestyle="--", zorder=0)
         of_speed.axvline(1, color=style.INK, linewidth=1)
-        of_speed.xaxis.set_major_locator(LogLocator(numticks=6))
-        of_speed.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}×"))
-        of_speed.xaxis.set_minor_locator(NullLocator())
+        style.ticks(of_speed.xaxis, LogLocator(numticks=6), lambda value: f"{value:,g}×")
         figure.text(8 / style.WIDTH, (style.FOOT + 4) / height, note, size=8)
-    told = "; ".join(
+    words = "; ".join(
         f"{name} {code[name][0]} tokens in {code[name][1]} lines, {speedups[name].words}"
         f"{', stale' if name in stale else ''}"
         for name in kernels
     )
-    metadata = record.metadata
-    caption = (
-        f"Tokens and speedup of {len(kernels)} kernels on {metadata['dataset']}, timed on {metadata['cpu_model_name']}."
-    )
-    return Drawing(figure, caption, f"{told}. Half the tokens of {REFERENCE} are {border:g}. {note}".strip())
+    where = f"on {record.metadata['dataset']}, timed on {record.metadata['cpu_model_name']}"
+    caption = f"Tokens and speedup of {len(kernels)} kernels {where}."
+    return Drawing(figure, caption, f"{words}. Half the tokens of {REFERENCE} are {half:g}. {note}".strip())

@@ -1,4 +1,4 @@
-"""Pictures as files, the same byte for byte, and as part of a page. A file says in words what it shows."""
+"""Pictures as files, the same byte for byte, and as part of a page. A file describes in words what it shows."""
 
 import io
 import re
@@ -39,8 +39,8 @@ def save(drawing: Drawing, stem: Path, suffixes: Sequence[str] = (".svg", ".png"
 
 def described(svg: str) -> tuple[str, str]:
     """Return the caption and the words of a picture that `svg` made."""
-    found = (re.search(f"<dc:{tag}>(.*?)</dc:{tag}>", svg, flags=re.DOTALL) for tag in ("title", "description"))
-    caption, alt = (unescape(each[1]) if each else "" for each in found)
+    matches = (re.search(f"<dc:{tag}>(.*?)</dc:{tag}>", svg, flags=re.DOTALL) for tag in ("title", "description"))
+    caption, alt = (unescape(match[1]) if match else "" for match in matches)
     return caption, alt
 
 
@@ -49,12 +49,12 @@ def inline(prefix: str, svg: str) -> str:
     element = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], count=1, flags=re.DOTALL)
     targets = dict.fromkeys(re.findall(r"""(?:href="|url\()#([^")]+)""", element))
     used = {target: f"{prefix}{n}" for n, target in enumerate(targets)}
-    element = re.sub(r' id="([^"]*)"', lambda each: f' id="{used[each[1]]}"' if each[1] in used else "", element)
-    element = re.sub(r'((?:href="|url\()#)([^")]+)', lambda each: each[1] + used[each[2]], element)
+    element = re.sub(r' id="([^"]*)"', lambda match: f' id="{used[match[1]]}"' if match[1] in used else "", element)
+    element = re.sub(r'((?:href="|url\()#)([^")]+)', lambda match: match[1] + used[match[2]], element)
     element = re.sub(r"xlink:(?=href)", "", element)
     element = re.sub(r'(<use [^>]*?)transform="translate\(([\d.]+) 0\)"', r'\1x="\2"', element)
     element = re.sub(r"<!--.*?-->|\s+", " ", element, flags=re.DOTALL)
     element = re.sub(r"(\b\d\d+\.\d\d)\d+", r"\1", element)  # a hundredth of a point is not seen
-    element = re.sub(r'(?<= d=")[^"]*', lambda each: re.sub(r" ?([A-Za-z]) ?", r"\1", each[0]), element)
+    element = re.sub(r'(?<= d=")[^"]*', lambda match: re.sub(r" ?([A-Za-z]) ?", r"\1", match[0]), element)
     element = re.sub(r"> +<", "><", element)
     return element.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1).strip()

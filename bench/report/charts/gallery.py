@@ -1,6 +1,7 @@
 """The digits: mean images, pixels as numbers, the hardest images, the worst mistakes, and where distances disagree."""
 
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,7 @@ from matplotlib.patches import Rectangle
 
 from bench.report.charts import Drawing, NotDrawn, style
 from bench.report.selection import Selection
-from bench.task import margins as evidence
-from bench.task import oracle
+from bench.task import margins, oracle
 from bench.task.problem import Problem
 
 TENS, SIXES = 10, 6  # tiles in a row: small ones without, and large ones with words
@@ -18,22 +18,19 @@ MOST = 12  # images of a kind
 TITLE, TILE, WORDS, CREDIT = 24, 56, 30, 16  # points: heights of a section's parts; a tile's height without its words
 LONGEST = 26  # characters under a tile
 PATCH, MARKED, BINS = 6, 4, 48  # pixels of a patch, and where it begins; bars of the histogram
-ABSENT = (
-    "the digits are not at hand, or are others than were recorded; name those that were with --data SOURCE, or set "
-    "MNIST_SAMPLE"
-)
+NO_DIGITS = "the recorded digits are not at hand; name them with --data SOURCE, or set MNIST_SAMPLE"
 Image = np.ndarray[Any, Any]
 Tile = tuple[int, Sequence[str]]  # the index of a validation image, and words under it
 
 
 def draw(selection: Selection) -> Drawing:
-    """Draw the digits of a case.
+    """Draw the digits of a selection.
 
     Raises:
         NotDrawn: they are not at hand.
     """
     if selection.problem is None:
-        raise NotDrawn(ABSENT)
+        raise NotDrawn(NO_DIGITS)
     problem, means = selection.problem, oracle.mean_images(selection.problem.train)
     first, patch_title = _patch(problem)
     kinds = _hardest(problem), _worst(problem), _disagreements(problem)
@@ -63,8 +60,8 @@ def draw(selection: Selection) -> Drawing:
         _histogram(below, problem, ink, means)
         _end(axes, y + TITLE + 140, owner)
     pixels = " / ".join(" ".join(map(str, row)) for row in first[_window(first)].tolist())
-    told = [f"{title}: {'; '.join(' '.join(lines) for _, lines in tiles)}." for title, tiles in kinds]
-    alt = " ".join([f"{patch_title}: {pixels}; {distances}.", *told, f"{signed}."])
+    sentences = [f"{title}: {'; '.join(' '.join(lines) for _, lines in tiles)}." for title, tiles in kinds]
+    alt = " ".join([f"{patch_title}: {pixels}; {distances}.", *sentences, f"{signed}."])
     return Drawing(figure, f"The digits of {problem.name}: their mean images, and what is hard about them.", alt)
 
 
@@ -72,7 +69,7 @@ def _patch(problem: Problem) -> tuple[Image, str]:
     """Return the training image whose pixels are shown as numbers, and what it is: as in the documents, the second."""
     stack = problem.train[0]
     image = stack[1 % len(stack)]
-    rows, columns = (f"{each.start}:{each.stop}" for each in _window(image))
+    rows, columns = (f"{part.start}:{part.stop}" for part in _window(image))
     which = "second" if len(stack) > 1 else "only"
     return image, f"Pixels [{rows}, {columns}] of the {which} training image of class {problem.classes[0]}"
 
@@ -85,54 +82,52 @@ def _window(image: Image) -> tuple[slice, slice]:
 
 
 def _distances(problem: Problem, image: Image, means: Image) -> str:
-    found = abs(image / 255 - means).mean((1, 2))
-    return "L1 distances of the whole image: " + ", ".join(
-        f"{each:.4f} to mean {name}" for name, each in zip(problem.classes, found, strict=True)
-    )
+    distances = zip(problem.classes, abs(image / 255 - means).mean((1, 2)), strict=True)
+    return f"L1 distances of the whole image: {', '.join(f'{value:.4f} to mean {name}' for name, value in distances)}"
 
 
 def _tile(problem: Problem, index: int) -> Tile:
-    """Return a tile that says how near an image is to its two nearest mean images under L1."""
+    """Return a tile that says how near an image is to its two nearest mean images, by L1 distance."""
     label, distances = problem.answers["l1"].labels[index], problem.answers["l1"].distances[index]
     near = [f"{problem.classes[c]}: {distances[c]:.5f}" for c in np.argsort(distances, kind="stable")[:2]]
-    margin = evidence.relative_margins(distances[None])[0]
+    margin = margins.relative_margins(distances[None])[0]
     file = problem.files[index].removeprefix("valid/")
     return index, (f"{file} called {problem.classes[label]}", "  ".join(near), f"margin {100 * margin:.2g}%")
 
 
 def _hardest(problem: Problem) -> tuple[str, list[Tile]]:
-    margins = evidence.relative_margins(problem.answers["l1"].distances)
-    chosen = np.argsort(margins, kind="stable")[:MOST]
-    return "The hardest: smallest margin between both distances under L1", [_tile(problem, i) for i in chosen]
+    relative = margins.relative_margins(problem.answers["l1"].distances)
+    chosen = np.argsort(relative, kind="stable")[:MOST]
+    return "The hardest: smallest margin between both L1 distances", [_tile(problem, i) for i in chosen]
 
 
 def _worst(problem: Problem) -> tuple[str, list[Tile]]:
     answer = problem.answers["l1"]
-    margins = evidence.relative_margins(answer.distances)
+    relative = margins.relative_margins(answer.distances)
     wrong = np.flatnonzero(answer.labels != problem.actual)
-    chosen = wrong[np.argsort(-margins[wrong], kind="stable")][:MOST]
-    return f"The worst of {len(wrong):,} mistakes under L1: largest margin", [_tile(problem, i) for i in chosen]
+    chosen = wrong[np.argsort(-relative[wrong], kind="stable")][:MOST]
+    return f"The worst of {len(wrong):,} mistakes by L1 distance: largest margin", [_tile(problem, i) for i in chosen]
 
 
 def _disagreements(problem: Problem) -> tuple[str, list[Tile]]:
-    """Return images that L1 and L2 call differently, those first that both are surest of."""
+    """Return images whose labels by L1 and by L2 distance differ, those first that both are surest of."""
     labels = {distance: answer.labels for distance, answer in problem.answers.items()}
-    margins = {key: evidence.relative_margins(answer.distances) for key, answer in problem.answers.items()}
+    relative = {key: margins.relative_margins(answer.distances) for key, answer in problem.answers.items()}
     differ = np.flatnonzero(labels["l1"] != labels["l2"])
-    chosen = differ[np.argsort(-np.minimum(margins["l1"], margins["l2"])[differ], kind="stable")][:MOST]
+    chosen = differ[np.argsort(-np.minimum(relative["l1"], relative["l2"])[differ], kind="stable")][:MOST]
     tiles: list[Tile] = []
     for i in chosen:
-        said = [f"{key.upper()}: {problem.classes[labels[key][i]]}, margin {margins[key][i]:.1%}" for key in labels]
+        called = [f"{key.upper()}: {problem.classes[labels[key][i]]}, margin {relative[key][i]:.1%}" for key in labels]
         right = next((key.upper() for key in labels if labels[key][i] == problem.actual[i]), "neither")
-        tiles.append((int(i), (f"{problem.files[i].removeprefix('valid/')}, {right} is right", *said)))
+        tiles.append((int(i), (f"{problem.files[i].removeprefix('valid/')}, {right} is right", *called)))
     alone = [int((labels[key][differ] == problem.actual[differ]).sum()) for key in ("l1", "l2")]
-    title = f"L1 and L2 disagree on {len(differ):,} images: L1 alone is right on {alone[0]:,}, L2 alone on {alone[1]:,}"
-    return title, tiles
+    right_alone = f"only L1 is right on {alone[0]:,}, only L2 on {alone[1]:,}"
+    return f"The labels by L1 and L2 distance differ for {len(differ):,} images: {right_alone}", tiles
 
 
 def _signed(problem: Problem) -> tuple[Image, str]:
     """Return the mean ink of each image, all that is left of it without `abs`, and how often that decides rightly."""
-    right = problem.correct(evidence.signed_labels(problem))
+    right = problem.correct(margins.signed_labels(problem))
     title = f"Without abs only the amount of ink counts: {problem.score(right)}, average {problem.accuracy(right):.4f}"
     return problem.valid.mean((1, 2)) / 255, title
 
@@ -159,12 +154,8 @@ def _image(axes: Axes, x: float, y: float, side: float, pixels: Image) -> float:
 
 def _overview(axes: Axes, y: float, problem: Problem, means: Image, rows: int) -> None:
     shown = [(255 * mean, f"mean {name}") for mean, name in zip(means, problem.classes, strict=True)]
-    for k in range(max(problem.train_counts)):
-        shown += [
-            (stack[k], name) for stack, name in zip(problem.train, problem.classes, strict=True) if k < len(stack)
-        ]
-        if len(shown) >= TENS * rows:
-            break
+    stacks = [[(image, name) for image in stack] for stack, name in zip(problem.train, problem.classes, strict=True)]
+    shown += [tile for tiles in zip_longest(*stacks) for tile in tiles if tile]  # class by class, in turn
     for place, (pixels, label) in enumerate(shown[: TENS * rows]):
         row, column = divmod(place, TENS)
         _image(axes, 16 + 55 * column, y + 62 * row, 48, pixels)

@@ -1,4 +1,4 @@
-"""The ladder as stairs: each step from where the kernel before it stands to where it stands itself, on a log axis."""
+"""The ladder as stairs on a log axis: each step is a bar from the kernel that it follows to its own speedup."""
 
 from matplotlib.axes import Axes
 
@@ -15,7 +15,7 @@ SIZE = 8.5
 
 
 def draw(selection: Selection) -> Drawing:
-    """Draw every step in the scope `baseline` under L1.
+    """Draw every step in the scope `baseline`, L1 distance.
 
     Raises:
         NotDrawn: the record has too few of them.
@@ -24,30 +24,30 @@ def draw(selection: Selection) -> Drawing:
     steps = ladder.steps(selection.with_small(record), kernel.discover(selection.extra))
     if len(steps) < ladder.FEWEST:
         raise NotDrawn(f"{ladder.NOT_RECORDED}.")
-    labels = [_label(each, selection.stale(each.name)) for each in steps]
+    labels = [_label(step, selection.stale(step.name)) for step in steps]
     share_of_bound = steps[0].summary.share_of_bound
     with style.drawing():
-        legend = "Bar: from the kernel before to its own place; filled: faster, hollow: slower. Number: their ratio."
+        legend = "Bar: from the kernel before to this one; filled: faster, hollow: slower. Number: their ratio."
         height = len(steps) * ROW + bars.ABOVE + bars.BELOW
         figure = style.card("The ladder, one idea at a time", legend, record, height)
-        style.key(figure, [each.name for each in steps])
+        style.key(figure, [step.name for step in steps])
         widths = [style.text_width(label, SIZE) for label in labels]
-        left = 14 + max(width + INDENT * each.depth for width, each in zip(widths, steps, strict=True))
-        rows = [Row(_places(each), _beside(each)) for each in steps]
+        left = 14 + max(width + INDENT * step.depth for width, step in zip(widths, steps, strict=True))
+        rows = [Row(_places(step), _words(step)) for step in steps]
         axes = bars.axes(figure, left, rows, 1 / share_of_bound.value if share_of_bound else None, SIZE)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(f"times as fast as {REFERENCE}, on the same images (log scale)")
-        places = {each.name: y for y, each in enumerate(steps)}
-        for y, (each, label) in enumerate(zip(steps, labels, strict=True)):
+        places = {step.name: y for y, step in enumerate(steps)}
+        for y, (step, label) in enumerate(zip(steps, labels, strict=True)):
             axes.annotate(
-                label, (0, y), (INDENT * each.depth + 8 - left, 0), xycoords=("axes fraction", "data"),
+                label, (0, y), (INDENT * step.depth + 8 - left, 0), xycoords=("axes fraction", "data"),
                 textcoords="offset points", va="center_baseline", fontsize=SIZE, annotation_clip=False,
             )  # fmt: skip
-            _draw(axes, y, each, places)
-    caption = f"Each of {len(steps)} kernels under the one that it climbs from, and how many times as fast it is."
-    told = [_words(each, label) for each, label in zip(steps, labels, strict=True)]
-    return Drawing(figure, caption, " ".join([f"Scope baseline under L1, {record.label}.", *told]))
+            _draw(axes, y, step, places)
+    caption = f"Each of {len(steps)} kernels under the one that it follows, and how many times as fast it is."
+    sentences = [_sentence(step, label) for step, label in zip(steps, labels, strict=True)]
+    return Drawing(figure, caption, " ".join([f"Scope baseline, L1 distance, {record.label}.", *sentences]))
 
 
 def _label(step: Step, stale: bool) -> str:
@@ -55,13 +55,13 @@ def _label(step: Step, stale: bool) -> str:
 
 
 def _places(step: Step) -> list[float]:
-    """Return how many times as fast as the reference it is, then likewise the one before it, on the same images."""
-    found = [step.summary.speedup, step.before.speedup if step.before else None]
-    return [place for place in found if place is not None]
+    """Return how many times as fast as the reference the step is, then the kernel before it, on the same images."""
+    speedups = [step.summary.speedup, step.before.speedup if step.before else None]
+    return [speedup for speedup in speedups if speedup is not None]
 
 
 def _draw(axes: Axes, y: int, step: Step, rows: dict[str, int]) -> None:
-    """Draw a step: a line down from the one before, a bar from there to its own place, and a dot."""
+    """Draw a step: a line down from the kernel before, a bar from there to its own speedup, and a dot."""
     colour = style.colour(step.name)
     match _places(step):
         case [own, start]:
@@ -73,17 +73,16 @@ def _draw(axes: Axes, y: int, step: Step, rows: dict[str, int]) -> None:
     axes.plot(_places(step)[:1], [y] * len(_places(step)[:1]), "o", color=colour, markersize=4.6, zorder=3)
 
 
-def _beside(step: Step) -> str:
-    """Return what stands beside a step: its ratio to the one before, and its seconds."""
+def _words(step: Step) -> str:
+    """Return the words beside a step: its ratio to the kernel before, and its seconds."""
     times = "the reference" if step.name == REFERENCE else step.times or step.without
     doubt = " (not resolved)" if step.resolved is False and step.interval else ""
     return f"{times}{doubt} · {step.summary.median}"
 
 
-def _words(step: Step, label: str) -> str:
-    """Return a step as a sentence."""
-    said = f"{label}{f' after {step.before.kernel}' if step.before else ''}: {_beside(step)}"
-    if step.before:
-        said += f", interval {step.interval}" if step.interval else ""
-        said += f", {formatting.ratio(step.summary.speedup)} as fast as {REFERENCE}"
-    return f"{said}."
+def _sentence(step: Step, label: str) -> str:
+    if not step.before:
+        return f"{label}: {_words(step)}."
+    interval = f", confidence interval {step.interval}" if step.interval else ""
+    speedup = f"{formatting.ratio(step.summary.speedup)} as fast as {REFERENCE}"
+    return f"{label} after {step.before.kernel}: {_words(step)}{interval}, {speedup}."

@@ -16,7 +16,7 @@ BLANK = {"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.5}  # behind wo
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a cell: its words, the place on the axis that its bar reaches, and that of a mere outline."""
+    """The content of a cell: its words, the place on the axis that its bar reaches, and that of a mere outline."""
 
     words: str
     place: float | None = None
@@ -40,7 +40,7 @@ def height(rows: int) -> float:
 
 def draw(figure: Figure, top: float, kernels: Sequence[str], panels: Sequence[Panel], stale: set[str]) -> list[Axes]:
     """Draw panels side by side, `top` points below the upper edge, and return their axes."""
-    names = [f"{style.short(name)}{' (stale)' if name in stale else ''}" for name in kernels]
+    names = [style.label(name, name in stale) for name in kernels]
     left = max(style.text_width(name, 9) for name in names) + 14
     wide = (style.WIDTH - left - 12 + GAP) / len(panels)
     below = figure.get_size_inches()[1] * 72 - top - height(len(kernels)) + AXIS

@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import median
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, LogLocator
 
 from bench import stats
 from bench.analysis import checklist, crossover, speedup
@@ -25,11 +25,11 @@ MARKS = "osD^vPX"
 
 @dataclass(frozen=True)
 class Point:
-    """A kernel at one size: seconds per image, and the ends of their confidence interval, if any."""
+    """A kernel at one size: seconds per image, and their confidence interval (low, high, level), if any."""
 
     size: int
     seconds: float
-    ends: tuple[float, float] | None
+    interval: tuple[float, float, float] | None
 
 
 def draw(selection: Selection) -> Drawing:
@@ -46,14 +46,15 @@ def draw(selection: Selection) -> Drawing:
         )
     for size in record.sizes:
         checklist.must_not_fail(record.at(size), "predict", "l1")
-    lines = {name: _points(record.of(name, "predict")) for name in record.kernels("predict")}
+    lines = {name: _points(record.samples_of(name, "predict")) for name in record.kernels("predict")}
     stale = {name for name in lines if replace(selection, speed=record).stale(name)}
-    labels = {name: f"{style.short(name)}{' (stale)' if name in stale else ''}" for name in lines}
-    crossings = crossover.crossings(record)
+    labels = {name: style.label(name, name in stale) for name in lines}
+    levels = {f"{point.interval[2]:.1%} CI" for points in lines.values() for point in points if point.interval}
     with style.drawing():
         high, above, below = max(HIGH, APART * len(lines)), style.HEAD + 12, style.FOOT + 40
-        title = f"Time to label one of so many images of {record.metadata.get('dataset', 'unknown digits')}, L1"
-        legend = "Line: median. Shade: its confidence interval. Dashed: stale, its source has changed since."
+        title = f"Time per image by number of images, {record.metadata.get('dataset', 'unknown digits')}, L1 distance"
+        shade = levels.pop() if len(levels) == 1 else "CI"
+        legend = f"Line: median. Shade: {shade}. Dashed: stale, its source has changed since."
         figure = style.card(title, legend, record, above + high + below)
         right = max(style.text_width(label, SMALL) for label in labels.values()) + 26
         axes = style.area(figure, LEFT, above, right, below, xscale="log", yscale="log")
@@ -64,38 +65,39 @@ def draw(selection: Selection) -> Drawing:
         _names(axes, lines, labels, style.WIDTH - LEFT - right, high)
     span = f"{record.sizes[0]:,} to {record.sizes[-1]:,}"
     caption = f"Seconds per image that each kernel takes to label {span} images, and where one overtakes another."
-    return Drawing(figure, caption, " ".join([*_words(record, lines, labels), *_crossed(crossings)]))
+    sentences = [*_sentences(record, lines, labels), *_crossings(crossover.crossings(record))]
+    return Drawing(figure, caption, " ".join(sentences))
 
 
 def _points(samples: Sequence[Sample]) -> list[Point]:
     """Return a kernel's points, by size; the interval is that of the median over processes."""
     points = []
-    for size in sorted({each.images for each in samples}):
-        here = [each for each in samples if each.images == size]
+    for size in sorted({sample.images for sample in samples}):
+        here = [sample for sample in samples if sample.images == size]
         logs = [
-            median(math.log(each.seconds / size) for each in here if each.process == process)
-            for process in {each.process for each in here}
+            median(math.log(sample.seconds / size) for sample in here if sample.process == process)
+            for process in {sample.process for sample in here}
         ]
-        interval = stats.interval(logs)
-        ends = (math.exp(interval[0]), math.exp(interval[1])) if interval else None
-        points.append(Point(size, speedup.seconds(here)[0] / size, ends))
+        low, high, level = stats.interval(logs) or (0.0, 0.0, 0.0)
+        interval = (math.exp(low), math.exp(high), level) if level else None
+        points.append(Point(size, speedup.median_and_smallest(here)[0] / size, interval))
     return points
 
 
 def _line(axes: Axes, name: str, points: Sequence[Point], sizes: Sequence[int], mark: str, dash: str) -> None:
     """Draw a kernel between neighbours of the sizes measured: where it was skipped, there is a gap."""
     colour, by_size = style.colour(name), {point.size: point for point in points}
-    for one, other in pairwise(by_size.get(size) for size in sizes):
-        if one and other:
-            span = (one.size, other.size)
-            axes.plot(span, (one.seconds, other.seconds), dash, color=colour, linewidth=1.6, label=name)
-            if one.ends and other.ends:
-                low, high = zip(one.ends, other.ends, strict=True)
+    for left, right in pairwise(by_size.get(size) for size in sizes):
+        if left and right:
+            span = (left.size, right.size)
+            axes.plot(span, (left.seconds, right.seconds), dash, color=colour, linewidth=1.6, label=name)
+            if left.interval and right.interval:
+                low, high, _ = zip(left.interval, right.interval, strict=True)
                 axes.fill_between(span, low, high, color=colour, alpha=0.18, linewidth=0)
     for point in points:
         axes.plot([point.size], [point.seconds], mark, color=colour, markersize=4.5)
-        if point.ends:
-            axes.plot([point.size] * 2, point.ends, color=colour, linewidth=1)
+        if point.interval:
+            axes.plot([point.size] * 2, point.interval[:2], color=colour, linewidth=1)
 
 
 def _scales(axes: Axes, sizes: Sequence[int]) -> None:
@@ -105,11 +107,8 @@ def _scales(axes: Axes, sizes: Sequence[int]) -> None:
         if math.log(size / labelled[-1]) >= math.log(sizes[-1] / sizes[0]) / 12:
             labelled.append(size)
     axes.set_xlim(sizes[0] / 1.3, sizes[-1] * 1.3)
-    axes.xaxis.set_major_locator(FixedLocator(labelled))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: time(value).replace(".00", "").replace(".0 ", " ")))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_minor_locator(NullLocator())
+    style.ticks(axes.xaxis, FixedLocator(labelled), lambda value: f"{value:,.0f}")
+    style.ticks(axes.yaxis, LogLocator(), lambda value: time(value).replace(".00", "").replace(".0 ", " "))
     axes.tick_params(labelsize=9)
     axes.grid(axis="y", color=style.FAINT, alpha=0.2, linewidth=0.6)
 
@@ -133,28 +132,28 @@ def _names(
 def spread(wanted: Sequence[float], apart: float, high: float) -> list[float]:
     """Return places as near to those wanted, which rise, as keeps them `apart` and, from above, within `high`."""
     places: list[float] = []
-    for each in wanted:
-        places.append(max(each, places[-1] + apart if places else 0.0))
+    for place in wanted:
+        places.append(max(place, places[-1] + apart if places else 0.0))
     for i in reversed(range(len(places))):
         places[i] = min(places[i], places[i + 1] - apart if i + 1 < len(places) else high)
     return places
 
 
-def _words(record: Record, lines: Mapping[str, Sequence[Point]], labels: Mapping[str, str]) -> list[str]:
-    said = [f"Scope predict under L1, {record.label}, time per image at each number of images."]
+def _sentences(record: Record, lines: Mapping[str, Sequence[Point]], labels: Mapping[str, str]) -> list[str]:
+    sentences = [f"Scope predict, L1 distance, {record.label}, time per image at each number of images."]
     for name, points in lines.items():
-        at = (f"{time(point.seconds)} at {point.size:,}" for point in points)
+        times = (f"{time(point.seconds)} at {point.size:,}" for point in points)
         skipped = [f"{size:,}" for size in record.sizes if size not in {point.size for point in points}]
         gap = f"; not timed at {', '.join(skipped)}" if skipped else ""
-        said.append(f"{labels[name]}: {', '.join(at)}{gap}.")
-    return said + [f"{each.kernel}: {each.status}, {each.in_short}." for each in record.not_timed]
+        sentences.append(f"{labels[name]}: {', '.join(times)}{gap}.")
+    return sentences + [f"{row.kernel}: {row.status}, {row.in_short}." for row in record.not_timed]
 
 
-def _crossed(crossings: Sequence[Crossover]) -> list[str]:
+def _crossings(crossings: Sequence[Crossover]) -> list[str]:
     """Return a sentence for every crossing, and how many pairs of kernels have none."""
-    said = [f"{each}." for each in crossings if each.crosses]
-    if always := sum(each.always for each in crossings):
-        said.append(f"Pairs of kernels of which one is faster at every size: {always}.")
-    if rest := sum(not each.crosses and not each.always for each in crossings):
-        said.append(f"Pairs of kernels without a crossing that is resolved: {rest}.")
-    return said
+    sentences = [f"{pair}." for pair in crossings if pair.crosses]
+    if always := sum(pair.always for pair in crossings):
+        sentences.append(f"Pairs of kernels of which one is faster at every size: {always}.")
+    if rest := sum(not pair.crosses and not pair.always for pair in crossings):
+        sentences.append(f"Pairs of kernels without a crossing that is resolved: {rest}.")
+    return sentences

@@ -16,7 +16,7 @@ from bench.kernel import REFERENCE
 from bench.report.charts import Drawing, NotDrawn, style
 from bench.report.selection import Selection
 
-RIVALS = (TUTORIAL_CPU, TUTORIAL_GPU, "numpy_broadcast")  # the first that was recorded stands beside the reference
+BROADCASTING = (TUTORIAL_CPU, TUTORIAL_GPU, "numpy_broadcast")  # the first that was recorded is shown
 TITLES = {
     "mean_images": "Average the training images of each class into a mean image",
     "distance_l1": "Measure how far an image is from a mean image",
@@ -28,8 +28,8 @@ LOOP = re.compile(r"\b(?:for|while)\b")
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """A kernel: the lines of each step, how much code they are as recorded (else as counted now), and where it stands.
+class Code:
+    """A kernel: the lines of each step, how much code they are as recorded (else as counted now), and its summary.
 
     `stale` says that the lines are not those that were timed.
     """
@@ -41,8 +41,17 @@ class Exhibit:
     stale: bool
 
     @property
+    def name(self) -> str:
+        return self.summary.kernel
+
+    @property
     def per_image(self) -> str:
         return f"{self.summary.seconds / self.summary.images * 1e9:,.0f} ns"
+
+    def __str__(self) -> str:
+        stale = ", stale: its source has changed since" if self.stale else ""
+        time = f"{self.summary.median} for {self.summary.images:,} images, {self.per_image} per image"
+        return f"{self.name}: {self.tokens} tokens in {self.lines} lines, {time}{stale}."
 
 
 def draw(selection: Selection) -> Drawing:
@@ -53,55 +62,55 @@ def draw(selection: Selection) -> Drawing:
         BadRecord: the record's checklist FAILs.
     """
     checklist.must_not_fail(selection.speed)
-    found = {each.kernel: each for each in summaries(selection.speed)}
-    rival = next((name for name in RIVALS if name in found), None)
-    if rival is None:
-        raise NotDrawn(f"none of {', '.join(RIVALS)} was recorded; python -m bench run records them")
-    pair = [_exhibit(selection, found[name]) for name in (REFERENCE, rival)]
-    instead = "" if rival == TUTORIAL_CPU else f"; {TUTORIAL_CPU} was not recorded, so {rival} stands in for it"
+    rows = {row.kernel: row for row in summaries(selection.speed)}
+    second = next((name for name in BROADCASTING if name in rows), None)
+    if second is None:
+        raise NotDrawn(f"none of {', '.join(BROADCASTING)} was recorded; python -m bench run records them")
+    pair = [_code(selection, rows[name]) for name in (REFERENCE, second)]
+    instead = "" if second == TUTORIAL_CPU else f"; {TUTORIAL_CPU} was not recorded, so {second} is shown instead"
+    comparison = _comparison(*pair)
     with style.drawing():
-        rows = [max(len(each.steps[step]) for each in pair) for step in TITLES]
-        height = TOP + sum(LEADING * lines + 37 for lines in rows) + 96 + style.FOOT
+        longest = [max(len(code.steps[step]) for code in pair) for step in TITLES]
+        height = TOP + sum(LEADING * lines + 37 for lines in longest) + 96 + style.FOOT
         legend = f"Proven to give the same label to every image{instead}"
         figure = style.card("The same computation, twice", legend, selection.speed, height)
         axes = style.sheet(figure)
         y = float(TOP)
-        for number, (step, lines) in enumerate(zip(TITLES, rows, strict=True), 1):
+        for number, (step, lines) in enumerate(zip(TITLES, longest, strict=True), 1):
             axes.text(COLUMNS[0], y, f"{number}   {TITLES[step]}", weight="bold", fontsize=9)
-            for x, each in zip(COLUMNS, pair, strict=True):
-                _card(axes, x, y + 7, each.steps[step], LEADING * lines + 10)
+            for x, code in zip(COLUMNS, pair, strict=True):
+                _card(axes, x, y + 7, code.steps[step], LEADING * lines + 10)
             y += LEADING * lines + 37
-        for x, each in zip(COLUMNS, pair, strict=True):
-            axes.text(x, TOP - 32, each.summary.kernel, family=style.MONO, fontsize=12, weight="bold")
-            axes.add_patch(Rectangle((x, TOP - 26), SPAN, 3, color=style.colour(each.summary.kernel)))
-            _costs(axes, x, y + 10, each)
-        axes.text(style.WIDTH / 2, y + 75, _comparison(pair), fontsize=12, weight="bold", ha="center")
+        for x, code in zip(COLUMNS, pair, strict=True):
+            axes.text(x, TOP - 32, code.name, family=style.MONO, fontsize=12, weight="bold")
+            axes.add_patch(Rectangle((x, TOP - 26), SPAN, 3, color=style.colour(code.name)))
+            _costs(axes, x, y + 10, code)
+        axes.text(style.WIDTH / 2, y + 75, comparison, fontsize=12, weight="bold", ha="center")
     metadata = selection.speed.metadata
     where = f"on {metadata['dataset']}, timed on {metadata['cpu_model_name']}, {metadata['cpu_count']} cores"
     caption = f"Loops and broadcasting side by side, step by step, {where}{instead}."
-    alt = " ".join(f"{each.summary.kernel}: {_said(each)}." for each in pair)
-    return Drawing(figure, caption, f"{alt} {pair[1].summary.kernel} is {_comparison(pair)}.")
+    return Drawing(figure, caption, f"{pair[0]} {pair[1]} {second} is {comparison}.")
 
 
-def _exhibit(selection: Selection, summary: Summary) -> Exhibit:
+def _code(selection: Selection, summary: Summary) -> Code:
     path = selection.file(summary.kernel)
     code = code_size.code(path) if path else None
     if code is None:
         raise NotDrawn(f"the file of {summary.kernel} is not in this checkout; name it with --kernel FILE")
-    lines = {each.name: _set(each.lines) for each in code.steps}
+    lines = {step.name: _fitted(step.lines) for step in code.steps}
     metadata = selection.speed.kernel_metadata.get(summary.kernel, {})
     counts = int(metadata.get("code_tokens", code.tokens)), int(metadata.get("code_lines", code.lines))
-    return Exhibit({step: lines.get(step, []) for step in TITLES}, *counts, summary, selection.stale(summary.kernel))
+    return Code({step: lines.get(step, []) for step in TITLES}, *counts, summary, selection.stale(summary.kernel))
 
 
-def _set(lines: Sequence[str]) -> list[str]:
-    """Return lines as they are set: a blank one between functions, and what is too long broken."""
-    found: list[str] = []
+def _fitted(lines: Sequence[str]) -> list[str]:
+    """Return lines as they are shown: a blank one between functions, and what is too long broken."""
+    fitted: list[str] = []
     for line in lines:
-        if found and line.startswith("def ") and not found[-1].startswith("@"):
-            found.append("")
-        found += _broken(line)
-    return found
+        if fitted and line.startswith("def ") and not fitted[-1].startswith("@"):
+            fitted.append("")
+        fitted += _broken(line)
+    return fitted
 
 
 def _broken(line: str) -> Iterator[str]:
@@ -126,28 +135,22 @@ def _card(axes: Axes, x: float, y: float, lines: list[str], height: float) -> No
             axes.text(s=" " * word.start() + word[0], color=style.WRONG, weight="bold", **options)
 
 
-def _costs(axes: Axes, x: float, y: float, exhibit: Exhibit) -> None:
-    """What a kernel costs, in three numbers, each with what it is."""
+def _costs(axes: Axes, x: float, y: float, code: Code) -> None:
+    """Draw what a kernel costs, in three numbers, each with what it is."""
     costs = (
-        (f"{exhibit.tokens}", f"tokens, in {exhibit.lines} lines"),
-        (exhibit.summary.median, f"for {exhibit.summary.images:,} images"),
-        (exhibit.per_image, "per image"),
+        (f"{code.tokens}", f"tokens, in {code.lines} lines"),
+        (code.summary.median, f"for {code.summary.images:,} images"),
+        (code.per_image, "per image"),
     )
     for left, (value, meaning) in zip((x, x + 90, x + 182), costs, strict=True):
         axes.text(left, y + 8, value, fontsize=14, weight="bold")
         axes.text(left, y + 21, meaning, fontsize=7.5, color=style.FAINT)
-    if exhibit.stale:
+    if code.stale:
         axes.text(x, y + 36, "stale: its source has changed since", fontsize=8, color=style.WRONG, weight="bold")
 
 
-def _comparison(pair: list[Exhibit]) -> str:
+def _comparison(first: Code, second: Code) -> str:
     """Return how the second compares with the first, with the confidence interval where there is one."""
-    second, interval = pair[1].summary, pair[1].summary.interval
-    share_of_bound = pair[1].tokens / pair[0].tokens
-    return f"{formatting.ratio(second.speedup)} as fast{f' ({interval})' if interval else ''}, in {share_of_bound:.0%} of the tokens"
-
-
-def _said(exhibit: Exhibit) -> str:
-    stale = ", stale: its source has changed since" if exhibit.stale else ""
-    time = f"{exhibit.summary.median} for {exhibit.summary.images:,} images, {exhibit.per_image} per image"
-    return f"{exhibit.tokens} tokens in {exhibit.lines} lines, {time}{stale}"
+    interval = second.summary.ratio.interval(level=True) if second.summary.ratio else ""
+    times = f"{formatting.ratio(second.summary.speedup)} as fast{f' ({interval})' if interval else ''}"
+    return f"{times}, in {second.tokens / first.tokens:.0%} of the tokens"

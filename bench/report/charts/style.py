@@ -1,18 +1,20 @@
-"""How every picture looks: paper, colours, type, and what stands around it."""
+"""How every picture looks: paper, colours, type, and the text around it."""
 
 import colorsys
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
+from matplotlib.ticker import FuncFormatter, Locator, NullLocator
 
 from bench.analysis.claims import MNIST_SAMPLE
 from bench.kernel import KernelSpec, discover
@@ -32,6 +34,7 @@ WIDTH, HEAD, FOOT = 576, 38, 34  # points of a picture; a README shows it 830 pi
 DPI = 200
 LONGEST = 32  # characters of a kernel's name that a picture has room for
 STALE = "////"  # the hatch of what was measured with a source that has changed since
+HATCHED = "Hatched: stale, its source has changed since."
 WRONG = "#b3440b"  # vermilion, which no common colour blindness takes for blue; a mark or a word says the same
 MONO = "DejaVu Sans Mono"
 MNIST = "MNIST, Yann LeCun, Corinna Cortes, Christopher Burges; CC BY-SA 3.0"
@@ -66,28 +69,23 @@ def drawing() -> Iterator[None]:
 
 
 def small_print(record: Record) -> str:
-    """Return what stands under every picture with figures in it: digits, machine, configuration, versions, commit."""
+    """Return the lines under every picture with figures in it: digits, machine, configuration, versions, commit."""
     metadata = {key: str(value) for key, value in record.metadata.items()}
     data = f"{metadata.get('dataset', 'unknown digits')} {metadata.get('dataset_digest', '?')[:12]}"
     machine = f"{metadata.get('cpu_model_name', 'unknown CPU')}, {metadata.get('cpu_count', '?')} cores"
     gpu = [metadata["gpu"]] if metadata.get("gpu", "none") != "none" else []
     versions = ", ".join(f"{name} {metadata.get(f'{key}_version', 'unknown')}" for key, name in VERSIONS.items())
-    timed = [record.label] if record.samples else []  # memory has no processes
-    lines = (
-        [data, machine, *gpu, record.configuration],
-        [*timed, versions, f"commit {metadata.get('commit', 'unknown')}"],
-    )
-    return "\n".join(" · ".join(line) for line in lines)
+    label = [record.label] if record.samples else []  # memory has no processes
+    commit = f"commit {metadata.get('commit', 'unknown')}"
+    return "\n".join(map(" · ".join, ([data, machine, *gpu, record.configuration], [*label, versions, commit])))
 
 
 def credit(record: Record) -> str:
-    """Return whose digits they are: what stands under every picture that shows some."""
+    """Return whose digits they are: the line under every picture that shows some."""
     name = str(record.metadata.get("dataset", "unknown"))
-    if name == "drawn":
-        return "Digits drawn by this project"
-    return (
-        MNIST if "mnist" in name.lower() or record.metadata.get("dataset_digest") == MNIST_SAMPLE else f"Digits: {name}"
-    )
+    if "mnist" in name.lower() or record.metadata.get("dataset_digest") == MNIST_SAMPLE:
+        return MNIST
+    return "Digits drawn by this project" if name == "drawn" else f"Digits: {name}"
 
 
 def card(title: str, legend: str, record: Record, height: float) -> Figure:
@@ -114,6 +112,13 @@ def sheet(figure: Figure) -> Axes:
     return axes
 
 
+def ticks(axis: Axis, locator: Locator, words: Callable[[float], str]) -> None:
+    """Mark an axis where a locator says, each mark in these words, and nowhere else."""
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(FuncFormatter(lambda value, _: words(value)))
+    axis.set_minor_locator(NullLocator())
+
+
 def text_width(text: str, size: float = 10, weight: str = "normal") -> float:
     """Return how wide a text is set, in points."""
     font = FontProperties(size=size, weight=weight)
@@ -126,6 +131,11 @@ def short(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 13]}…{name[-12:]}"
 
 
+def label(name: str, stale: bool) -> str:
+    """Return a kernel's name as pictures show it, and whether it is stale."""
+    return f"{short(name)}{' (stale)' if stale else ''}"
+
+
 def colour(kernel: str) -> str:
     """Return a kernel's colour: its library's hue in a shade of its own; grey where the checkout does not have it."""
     return _colours().get(kernel, FAINT)
@@ -134,8 +144,9 @@ def colour(kernel: str) -> str:
 def key(figure: Figure, kernels: Iterable[str]) -> None:
     """Write under a card's legend the libraries of kernels, in their hues."""
     height = figure.get_size_inches()[1] * 72
-    named, x = {*map(_libraries().get, kernels)}, 8.0
-    for text, hue in [("Colour: library", FAINT), *((name, HUES[name]) for name in reversed(HUES) if name in named)]:
+    libraries, x = {*map(_libraries().get, kernels)}, 8.0
+    used = [(name, HUES[name]) for name in reversed(HUES) if name in libraries]
+    for text, hue in [("Colour: library", FAINT), *used]:
         figure.text(x / WIDTH, 1 - 37 / height, text, va="top", weight="bold", size=8, color=hue)
         x += text_width(text, 8, "bold") + 7
 
@@ -143,12 +154,12 @@ def key(figure: Figure, kernels: Iterable[str]) -> None:
 @cache
 def _libraries() -> dict[str, str]:
     """Return the library of every kernel of the checkout; kernels of a library without a hue are left out."""
-    return {each.name: name for each in discover() if (name := _library(each))}
+    return {spec.name: library for spec in discover() if (library := _library(spec))}
 
 
 def _library(spec: KernelSpec) -> str | None:
-    own = {*spec.packages} - {*sys.stdlib_module_names}
-    return next((name for name in HUES if name in own), None if own else "python")
+    packages = {*spec.packages} - {*sys.stdlib_module_names}
+    return next((name for name in HUES if name in packages), None if packages else "python")
 
 
 @cache

@@ -23,25 +23,25 @@ from bench.kernel import REFERENCE, ROOT
 from bench.records import reader
 from bench.records.model import NotTimed
 from bench.report import selection
-from bench.tests.builders_records import DOCUMENTS, configurations, pytest_benchmark, record, samples, small
+from bench.tests.builders_records import DOCUMENTS, changed, configurations, pytest_benchmark, record, samples, small
 
-LOOPS_S = 4.0  # so that a thousandth of it is slower than the machine's limit, 1 ms
+LOOPS_S = 4.0  # so that a thousandth of it is slower than the machine's bound, 1 ms
 GPU_S = 1e-5
 CPU, GPU = TUTORIAL_CPU, TUTORIAL_GPU
 NO_GPU = (NotTimed(GPU, "unavailable", "no NVIDIA driver on this machine"),)
-CELLS = (("baseline", "l1"), ("end_to_end", "l1"))
+PAIRS = (("baseline", "l1"), ("end_to_end", "l1"))
 HEADLINE = f"against {REFERENCE}"
 ON_GPU = {"device": "cuda"}
-WITHOUT_INTERVAL = {key: fact for key, fact in DOCUMENTS.items() if not key.startswith("margin_change")}
+WITHOUT_INTERVAL = {key: value for key, value in DOCUMENTS.items() if not key.startswith("margin_change")}
 EXPANDED = {"expansion_strides": "0, 28, 1", "expansion_full_bytes": 6_000_000, "expansion_bytes": 0}
 
 
-def ruled(found, claim, about=None, small=()):
-    """Return a record's verdicts on a claim, or its one verdict about a part of it."""
-    verdicts = [each for each in claims.verdicts(found, small) if each.claim == claim]
-    if about is None:
-        return verdicts
-    (verdict,) = [each for each in verdicts if each.about == about]
+def verdicts_on(claim, record, small=()):
+    return [verdict for verdict in sound(claims.verdicts(record, small)) if verdict.claim == claim]
+
+
+def verdict_on(claim, record, about=""):
+    (verdict,) = [verdict for verdict in verdicts_on(claim, record) if verdict.about == about]
     return verdict
 
 
@@ -51,21 +51,21 @@ def times(torch, **seconds):
 
 
 def with_kernels(folder, metadata, **more):
-    """Return a record with facts by kernel."""
+    """Return a record of kernels with their metadata."""
     return record(folder, samples(**dict.fromkeys(set(metadata) - {REFERENCE, "quick"}, 0.01)), (), metadata, **more)
 
 
 def sound(verdicts):
-    """Whatever a record says or lacks: every claim has its verdicts, in order, each a sentence of one line."""
-    assert list(dict.fromkeys(each.claim for each in verdicts)) == list(CLAIMS) == [f"C{n}" for n in range(1, 10)]
-    for each in verdicts:
-        assert each.verdict in (SUPPORTED, REFUTED, UNDETERMINED)
-        assert each.why.endswith(".")
-        assert not each.why.endswith("..")
-        assert each.why[0].isupper() or "_" in each.why.split()[0]  # a sentence, or one that a kernel's name begins
-        assert each.verdict == UNDETERMINED or each.number
-        assert "\n" not in claims.line(each)
-    assert len({(each.claim, each.about) for each in verdicts}) == len(verdicts)
+    """Assert that every claim has its verdicts, in order, each a sentence of one line; return them."""
+    assert list(dict.fromkeys(verdict.claim for verdict in verdicts)) == list(CLAIMS) == [f"C{n}" for n in range(1, 10)]
+    for verdict in verdicts:
+        assert verdict.verdict in (SUPPORTED, REFUTED, UNDETERMINED)
+        assert verdict.why.endswith(".")
+        assert not verdict.why.endswith("..")
+        assert verdict.why[0].isupper() or "_" in verdict.why.split()[0]  # where a kernel's name begins the sentence
+        assert verdict.verdict == UNDETERMINED or verdict.number
+        assert "\n" not in claims.line(verdict)
+    assert len({(verdict.claim, verdict.about) for verdict in verdicts}) == len(verdicts)
     return verdicts
 
 
@@ -77,7 +77,7 @@ def ranks(l1, l2=None):
     return {"ranks_l1": l1} if l2 is None else {"ranks_l1": l1, "ranks_l2": l2}
 
 
-# claim, the part of it, metadata of the record, of its kernels, verdict, what the line says
+# claim, its part, metadata of the record and of its kernels, verdict, text of its line
 RULES = [
     ("C1", "", {}, {REFERENCE: code(200), CPU: code(100)}, SUPPORTED, "2.00 times the tokens, 200 against 100"),
     ("C1", "", {}, {REFERENCE: code(199), GPU: code(100)}, REFUTED, "has 9 lines and torch_broadcast 9;"),  # one file
@@ -87,27 +87,27 @@ RULES = [
     ("C4", CPU, {}, {CPU: {**EXPANDED, "expansion_bytes": 59_999}}, SUPPORTED, "60.0 kB allocated"),
     ("C4", CPU, {}, {CPU: {**EXPANDED, "expansion_bytes": 60_000}}, REFUTED, "where a copy takes 6.00 MB"),
     ("C4", CPU, {}, {CPU: {**EXPANDED, "expansion_strides": "784, 28, 1"}}, SUPPORTED, "strides (784, 28, 1)."),
-    ("C4", CPU, {}, {CPU: {**EXPANDED, "expression_bytes_l1": 12_000_000}}, SUPPORTED, "of L1 allocates 12.0 MB"),
+    ("C4", CPU, {}, {CPU: {**EXPANDED, "expression_bytes_l1": 12_000_000}}, SUPPORTED, "distance allocates 12.0 MB"),
     ("C4", CPU, {}, {CPU: {**EXPANDED, "expansion_full_bytes": 999_999}}, UNDETERMINED, "A copy would take 1000 kB"),
-    ("C4", CPU, {}, {CPU: {"expansion_full_bytes": 6_000_000}}, UNDETERMINED, "This system does not tell"),
+    ("C4", CPU, {}, {CPU: {"expansion_full_bytes": 6_000_000}}, UNDETERMINED, "This system does not measure"),
     ("C4", "", {}, {"quick~again": EXPANDED}, UNDETERMINED, "No kernel that broadcasts was examined."),
     ("C4", CPU, {}, {"a": EXPANDED, "numpy_broadcast": EXPANDED, CPU: EXPANDED}, SUPPORTED, "0 B allocated"),
     ("C4", "numpy_broadcast", {}, {"a": EXPANDED, "numpy_broadcast": EXPANDED}, SUPPORTED, "0 B allocated"),
     ("C5", "", DOCUMENTS, {}, SUPPORTED, "0.9511 (926/1010, 1013/1028)"),
     ("C5", "", {**DOCUMENTS, "exact_l1": "925/1010, 1013/1028"}, {}, REFUTED, "0.9506 (925/1010, 1013/1028)"),
-    ("C6", "accuracy", DOCUMENTS, {}, SUPPORTED, "42 images are right under L2 alone, 12 under L1 alone"),
-    ("C6", "accuracy", {**DOCUMENTS, "only_l1_right": 99}, {}, REFUTED, "average 0.9661 against 0.9511"),
+    ("C6", "accuracy", DOCUMENTS, {}, SUPPORTED, "42 images are right under the L2 distance alone, 12"),
+    ("C6", "accuracy", {**DOCUMENTS, "only_l1_right": 99}, {}, REFUTED, "accuracy 0.9661 against 0.9511"),
     ("C6", "accuracy", {**DOCUMENTS, "only_l1_right": 40}, {}, UNDETERMINED, "42 images"),
     ("C6", "accuracy", {**DOCUMENTS, "only_l1_right": 0, "only_l2_right": 5}, {}, UNDETERMINED, "p = 0.06"),
     ("C6", "accuracy", {**DOCUMENTS, "only_l1_right": 0, "only_l2_right": 6}, {}, SUPPORTED, "p = 0.03"),
-    ("C6", "signal", DOCUMENTS, {}, REFUTED, "margin 0.141 under L2, 0.151 under L1; the median change of an image is "
-     "-0.0234 (-0.0322 to -0.0145, 95.1% CI)"),
+    ("C6", "signal", DOCUMENTS, {}, REFUTED, "margin 0.141 under the L2 distance, 0.151 under the L1 distance; "
+     "the median change of an image is -0.0234 (-0.0322 to -0.0145, 95.1% CI)"),
     ("C6", "signal", {**DOCUMENTS, "margin_change_high": 0.0}, {}, UNDETERMINED, "(-0.0322 to +0.0000"),
     ("C6", "signal", {**DOCUMENTS, "margin_change_low": 0.0, "margin_change_high": 0.1}, {}, UNDETERMINED, "+0.1000"),
     ("C6", "signal", {**DOCUMENTS, "margin_change_low": 0.01, "margin_change_high": 0.1}, {}, SUPPORTED, "+0.0100"),
-    ("C6", "signal", WITHOUT_INTERVAL, {}, UNDETERMINED, "0.151 under L1: The margin"),
+    ("C6", "signal", WITHOUT_INTERVAL, {}, UNDETERMINED, "0.151 under the L1 distance: The margin"),
     ("C7", "", {}, {CPU: {}, "jax_broadcast@cpu": {}}, UNDETERMINED, "No GPU recorded yet."),
-    ("C7", "", {}, {GPU: ON_GPU, "jax_broadcast@cpu": {}}, UNDETERMINED, "whether NumPy's expressions can was"),
+    ("C7", "", {}, {GPU: ON_GPU, "jax_broadcast@cpu": {}}, UNDETERMINED, "NumPy's expressions were not tried"),
     ("C7", "", {}, {GPU: ON_GPU, "cupy_broadcast@cuda": ON_GPU}, REFUTED, f"cupy_broadcast@cuda, {GPU} ran on a GPU"),
     ("C7", "", {}, {"jax_broadcast@cuda": ON_GPU}, REFUTED, "jax_broadcast@cuda ran on a GPU"),
     ("C8", "", {}, {CPU: ranks("9/9", "9/9")}, SUPPORTED, "1 of 1 functions take both ranks, 1 of them with"),
@@ -123,36 +123,38 @@ RULES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("claim", "about", "metadata", "by_kernel", "expected", "said"), RULES)
-def test_a_verdict_follows_its_rule(claim, about, metadata, by_kernel, expected, said, tmp_path):
-    verdict = ruled(with_kernels(tmp_path, by_kernel, **metadata), claim, about)
-    assert (verdict.verdict, said in claims.line(verdict)) == (expected, True), verdict
+@pytest.mark.parametrize(("claim", "about", "metadata", "by_kernel", "expected", "text"), RULES)
+def test_a_verdict_follows_its_rule(claim, about, metadata, by_kernel, expected, text, tmp_path):
+    verdict = verdict_on(claim, with_kernels(tmp_path, by_kernel, **metadata), about)
+    assert (verdict.verdict, text in claims.line(verdict)) == (expected, True), verdict
 
 
-def test_other_pairs_are_told_those_of_small_data_sets_too(tmp_path):
+def test_the_code_of_other_loops_is_compared_those_of_small_data_sets_too(tmp_path):
     whole = with_kernels(tmp_path, {REFERENCE: code(200), CPU: code(100), "numpy_broadcast": code(80)})
     tensors = {"python_tensor_elements": code(150)}
     few = small(tmp_path, taken=samples(python_tensor_elements=8.0), kernel_metadata=tensors)
-    (verdict,) = ruled(whole, "C1", small=[few])
-    assert verdict.why.endswith(" Against numpy_broadcast it is 2.50. Of other loops: python_tensor_elements 1.50.")
+    (verdict,) = verdicts_on("C1", whole, [few])
+    assert verdict.why.endswith(
+        " Against numpy_broadcast the ratio is 2.50. The ratios of other loops: python_tensor_elements 1.50."
+    )
 
 
 def test_other_digits_decide_nothing_that_is_exact_in_the_documents(tmp_path):
-    found = record(tmp_path, **{**DOCUMENTS, "dataset_digest": "ab" * 32, "dataset": "drawn"})
-    verdicts = [each for claim in ("C5", "C6", "C9") for each in ruled(found, claim)]
-    assert [each.verdict for each in verdicts] == [UNDETERMINED] * 4
-    for each in verdicts:
-        assert each.why.startswith("The digits are drawn, not the documents' MNIST_SAMPLE.")
-        assert each.number  # it is told all the same
+    drawn = record(tmp_path, **{**DOCUMENTS, "dataset_digest": "ab" * 32, "dataset": "drawn"})
+    verdicts = [verdict for claim in ("C5", "C6", "C9") for verdict in verdicts_on(claim, drawn)]
+    assert [verdict.verdict for verdict in verdicts] == [UNDETERMINED] * 4
+    for verdict in verdicts:
+        assert verdict.why.startswith("The digits are drawn, not the documents' MNIST_SAMPLE.")
+        assert verdict.number
 
 
 def test_three_classes(tmp_path):
     scores = {"exact_l1": "5/10, 10/20, 40/40", "exact_signed": "10/10, 0/20, 0/40"}
-    found = record(tmp_path, **{**DOCUMENTS, **scores, "classes": "3 5 7", "valid_counts": "10 20 40"})
-    sound(claims.verdicts(found))
-    assert ruled(found, "C5", "").number == "0.6667 (5/10, 10/20, 40/40)"  # of classes, not of images
-    assert ruled(found, "C5", "").condition == "mnist_sample, all 70 validation images; exact"
-    assert ruled(found, "C9", "").number.startswith("0.3333")
+    three = record(tmp_path, **{**DOCUMENTS, **scores, "classes": "3 5 7", "valid_counts": "10 20 40"})
+    sound(claims.verdicts(three))
+    assert verdict_on("C5", three).number == "0.6667 (5/10, 10/20, 40/40)"  # of classes, not of images
+    assert verdict_on("C5", three).condition == "mnist_sample, all 70 validation images; exact"
+    assert verdict_on("C9", three).number.startswith("0.3333")
 
 
 # C2 and C3, by the whole interval.
@@ -165,22 +167,22 @@ def by_interval(record, low, high, claimed=1000):
 
 @pytest.mark.parametrize("claimed", [claims.THOUSANDS, claims.MILLIONS])
 def test_the_whole_interval_decides(tmp_path, claimed):
-    found = record(tmp_path)
+    written = record(tmp_path)
     planted = ((1, 1.2, SUPPORTED), (0.9999999, 1.2, UNDETERMINED), (0.5, 1, UNDETERMINED), (0.5, 0.9999999, REFUTED))
     for low, high, expected in planted:  # what is claimed is at least that
-        verdict = by_interval(found, low * claimed, high * claimed, claimed)
+        verdict = by_interval(written, low * claimed, high * claimed, claimed)
         assert verdict.verdict == expected
         assert f"{claimed:,}×" in verdict.why
         assert verdict.number.endswith(", 96.9% CI)")
 
 
 @given(st.floats(1, 1e7), st.floats(1, 1e7))
-def test_no_interval_is_decided_both_ways_and_a_higher_one_is_never_worse(one, other):
-    low, high = sorted((one, other))
-    found = reader.Record(ROOT, {}, {}, [], [], paired=True)
+def test_no_interval_is_decided_both_ways_and_a_higher_one_is_never_worse(first, second):
+    low, high = sorted((first, second))
+    empty = reader.Record((), (), {}, {}, path=ROOT, paired=True)
 
-    def verdict(times):
-        return by_interval(found, low * times, high * times).verdict
+    def verdict(factor):
+        return by_interval(empty, low * factor, high * factor).verdict
 
     order = [REFUTED, UNDETERMINED, SUPPORTED]
     assert order.index(verdict(1)) <= order.index(verdict(1.5))
@@ -190,19 +192,19 @@ def test_no_interval_is_decided_both_ways_and_a_higher_one_is_never_worse(one, o
 
 
 def test_thousands_of_times_as_planted(tmp_path):
-    verdict = ruled(record(tmp_path, times(2000), NO_GPU), "C2", HEADLINE)
+    verdict = verdict_on("C2", record(tmp_path, times(2000), NO_GPU), HEADLINE)
     assert (verdict.verdict, verdict.number) == (SUPPORTED, "2,000× as fast (2,000× to 2,000×, 96.9% CI)")
-    assert verdict.condition == "baseline under L1, all/default, paired, 6 processes per kernel"
-    assert "limit, every byte read once, is at 4,000×" in verdict.why
+    assert verdict.condition == "baseline under the L1 distance, all/default, paired, 6 processes per kernel"
+    assert "bound, every byte read once, is at 4,000×" in verdict.why
     taken = samples(python_loops=LOOPS_S, slower={CPU: (1, 1, 1, 1, 1, 3)}, **{CPU: LOOPS_S / 2000})
-    verdict = ruled(record(tmp_path, taken), "C2", HEADLINE)
+    verdict = verdict_on("C2", record(tmp_path, taken), HEADLINE)
     assert (verdict.verdict, "The interval holds 1,000×" in verdict.why) == (UNDETERMINED, True)
     assert "667× to 2,000×" in verdict.number
 
 
 def test_the_weakest_loops_do_not_decide_for_the_others(tmp_path):
     taken = times(500, python_bytes=LOOPS_S / 10, python_indexed=10 * LOOPS_S, quick=0.5)
-    assert [(each.about, each.verdict) for each in ruled(record(tmp_path, taken), "C2")] == [
+    assert [(verdict.about, verdict.verdict) for verdict in verdicts_on("C2", record(tmp_path, taken))] == [
         (HEADLINE, REFUTED), ("against python_bytes", REFUTED), ("against python_indexed", SUPPORTED),
     ]  # fmt: skip
 
@@ -212,30 +214,30 @@ def on_few(folder, torch, n=10, **options):
     return small(folder, n, taken=samples(python_tensor_elements=8.0, quick=0, **{CPU: 8 / torch}), **options)
 
 
-def test_baselines_of_small_data_sets_are_judged_from_their_records(tmp_path):
+def test_baselines_of_small_data_sets_come_from_their_records(tmp_path):
     few = on_few(tmp_path, 2000)
     more = small(tmp_path, 200, taken=times(3000, python_ndarray_elements=LOOPS_S / 100))
-    verdicts = ruled(record(tmp_path, times(500)), "C2", small=[few, more])
-    assert [(each.about, each.verdict) for each in verdicts] == [
+    verdicts = verdicts_on("C2", record(tmp_path, times(500)), [few, more])
+    assert [(verdict.about, verdict.verdict) for verdict in verdicts] == [
         (HEADLINE, REFUTED),  # and not again from the small ones, where it is 3,000× in one
         ("against python_tensor_elements, on 10 images per class", SUPPORTED),
         ("against python_ndarray_elements, on 200 images per class", REFUTED),
     ]
     assert verdicts[1].number == "2,000× as fast (2,000× to 2,000×, 96.9% CI)"
-    judged = ruled(record(tmp_path, times(500, python_tensor_elements=9.0)), "C2", small=[few])
-    assert [each.about for each in judged] == [HEADLINE, "against python_tensor_elements"]
-    assert [each.about for each in ruled(few, "C2")] == [
+    verdicts = verdicts_on("C2", record(tmp_path, times(500, python_tensor_elements=9.0)), [few])
+    assert [verdict.about for verdict in verdicts] == [HEADLINE, "against python_tensor_elements"]
+    assert [verdict.about for verdict in verdicts_on("C2", few)] == [
         f"{HEADLINE}, on 10 images per class", "against python_tensor_elements, on 10 images per class",
     ]  # fmt: skip
 
 
-def test_small_records_of_other_digits_or_configurations_judge_nothing(tmp_path):
+def test_small_records_of_other_digits_or_configurations_decide_nothing(tmp_path):
     whole = record(tmp_path, times(500))
     keys = {"per_class": 10, "dataset_of": whole.metadata["dataset_digest"]}
     [kept] = configurations(tmp_path, "all/keep", taken=times(500, python_tensor_elements=8.0), **keys)
-    for other in (on_few(tmp_path, 2000, dataset_of="cd" * 32), kept, whole):
-        assert len(ruled(whole, "C2", small=[other])) == 1
-    (verdict,) = ruled(whole, "C2", small=[on_few(tmp_path, 40_000)])[1:]  # faster than the machine can read
+    for unfit in (on_few(tmp_path, 2000, dataset_of="cd" * 32), kept, whole):
+        assert len(verdicts_on("C2", whole, [unfit])) == 1
+    (verdict,) = verdicts_on("C2", whole, [on_few(tmp_path, 40_000)])[1:]  # faster than the machine can read
     assert (verdict.verdict, "The checklist fails" in verdict.why) == (UNDETERMINED, True)
 
 
@@ -244,13 +246,13 @@ OBSTACLES = {  # samples, and why they decide nothing against one baseline
         samples(processes=5, **{"python_loops": LOOPS_S, CPU: LOOPS_S / 2000}), REFERENCE,
         "2,000× as fast: The record is indicative: 5 processes per kernel, no confidence interval.",
     ),
-    "checklist": (times(40_000), REFERENCE, "The checklist fails: torch_broadcast@cpu is at 1000% of the limit"),
+    "checklist": (times(40_000), REFERENCE, "The checklist fails: torch_broadcast@cpu is at 1000% of its bound"),
     "images": (
-        [replace(each, images=20) if each.kernel == "python_slow" else each for each in times(2000, python_slow=4.0)],
+        changed(times(2000, python_slow=4.0), "python_slow", lambda sample: replace(sample, images=20)),
         "python_slow", "They read 20 and 108 images.",
     ),
     "rounds": (
-        [replace(each, process=each.process + 6 * (each.kernel == CPU), round=9) for each in times(2000)],
+        changed(times(2000), CPU, lambda sample: replace(sample, process=sample.process + 6)),
         REFERENCE, "No round holds both.",
     ),
     "reference": (times(500, python_loops=0, python_bytes=4.0), REFERENCE, "The kernel python_loops was not recorded."),
@@ -259,16 +261,16 @@ OBSTACLES = {  # samples, and why they decide nothing against one baseline
 
 @pytest.mark.parametrize("name", OBSTACLES)
 def test_what_allows_no_ratio_decides_nothing(name, tmp_path):
-    taken, base, said = OBSTACLES[name]
-    verdict = ruled(record(tmp_path, taken), "C2", f"against {base}")
-    assert (verdict.verdict, said in claims.line(verdict)) == (UNDETERMINED, True), verdict
+    taken, base, text = OBSTACLES[name]
+    verdict = verdict_on("C2", record(tmp_path, taken), f"against {base}")
+    assert (verdict.verdict, text in claims.line(verdict)) == (UNDETERMINED, True), verdict
 
 
 def test_unpaired_times_decide_nothing(tmp_path):
     path = pytest_benchmark(tmp_path, python_loops=[LOOPS_S] * 9, **{CPU: [0.0001] * 9})
-    (verdict,) = [each for each in sound(claims.verdicts(reader.read(path))) if each.claim == "C2"]
+    (verdict,) = verdicts_on("C2", reader.read(path))
     assert (verdict.verdict, verdict.number) == (UNDETERMINED, "")
-    assert "The kernels did not take turns: indicative, unpaired." in verdict.why
+    assert "The kernels share no rounds: indicative, unpaired." in verdict.why
 
 
 @pytest.mark.parametrize(
@@ -281,59 +283,54 @@ def test_unpaired_times_decide_nothing(tmp_path):
     ],
 )
 def test_why_the_tutorials_kernel_is_missing(tmp_path, not_timed, why):
-    (verdict,) = [each for each in sound(claims.verdicts(record(tmp_path, None, (not_timed,)))) if each.claim == "C2"]
+    (verdict,) = verdicts_on("C2", record(tmp_path, None, (not_timed,)))
     assert verdict == Verdict("C2", "", UNDETERMINED, "", "", why.format("The kernel torch_broadcast@cpu"))
 
 
 def test_millions_of_times_resident_and_from_host_memory(tmp_path):
     slow = (GPU, "end_to_end")
     taken = [
-        replace(each, seconds=each.seconds * 100) if (each.kernel, each.scope) == slow else each
-        for each in samples(cells=CELLS, python_loops=40.0, python_bytes=4.0, **{GPU: GPU_S})
+        replace(sample, seconds=sample.seconds * 100) if (sample.kernel, sample.scope) == slow else sample
+        for sample in samples(pairs=PAIRS, python_loops=40.0, python_bytes=4.0, **{GPU: GPU_S})
     ]
-    verdicts = ruled(record(tmp_path, taken, (), {GPU: ON_GPU}), "C3")
-    assert [(each.about, each.verdict, each.number.partition(" ")[0]) for each in verdicts] == [
+    verdicts = verdicts_on("C3", record(tmp_path, taken, (), {GPU: ON_GPU}))
+    assert [(verdict.about, verdict.verdict, verdict.number.partition(" ")[0]) for verdict in verdicts] == [
         (f"{HEADLINE}, digits resident on the GPU", SUPPORTED, "4,000,000×"),
         ("against python_bytes, digits resident on the GPU", REFUTED, "400,000×"),
         (f"{HEADLINE}, digits from host memory", REFUTED, "40,000×"),
         ("against python_bytes, digits from host memory", REFUTED, "4,000×"),
     ]
-    assert all("The GPU's limit was not measured." in each.why for each in verdicts)
-    resident = [each for each in taken if each.scope != "end_to_end"]
-    verdicts = ruled(record(tmp_path, resident, (), {GPU: ON_GPU}), "C3")
+    assert all("The GPU's bound was not measured." in verdict.why for verdict in verdicts)
+    resident = [sample for sample in taken if sample.scope != "end_to_end"]
+    verdicts = verdicts_on("C3", record(tmp_path, resident, (), {GPU: ON_GPU}))
     assert (verdicts[2].verdict, verdicts[2].why) == (UNDETERMINED, "The scope end_to_end was not recorded.")
 
 
-def test_no_gpu_is_said_unless_there_was_one(tmp_path):
-    verdict = ruled(record(tmp_path, None, NO_GPU), "C3", "")
+def test_a_missing_gpu_is_named_unless_there_was_one(tmp_path):
+    verdict = verdict_on("C3", record(tmp_path, None, NO_GPU))
     assert verdict.why == f"No GPU recorded yet; the kernel {GPU} is unavailable, no NVIDIA driver on this machine."
     taken = samples(**{"cupy_broadcast@cuda": 0.01})
     on_gpu = record(tmp_path, taken, (NotTimed(GPU, "broken", "x"),), {"cupy_broadcast@cuda": ON_GPU})
-    assert ruled(on_gpu, "C3", "").why == f"The kernel {GPU} is broken, x."
+    assert verdict_on("C3", on_gpu).why == f"The kernel {GPU} is broken, x."
 
 
 # All of them.
 
 
-def test_every_claim_has_a_ruling_whatever_a_record_holds(tmp_path):
+def test_every_claim_has_a_verdict_whatever_a_record_holds(tmp_path):
     by_kernel = {name: {**code(100), **ranks("9/9"), **EXPANDED} for name in (REFERENCE, CPU, GPU)}
     by_kernel = {**by_kernel, GPU: {**by_kernel[GPU], **ON_GPU}, "jax_broadcast@cuda": ON_GPU}
-    taken = samples(cells=CELLS, python_loops=LOOPS_S, **{CPU: 0.002, GPU: GPU_S, "jax_broadcast@cuda": GPU_S})
+    taken = samples(pairs=PAIRS, python_loops=LOOPS_S, **{CPU: 0.002, GPU: GPU_S, "jax_broadcast@cuda": GPU_S})
     full = sound(claims.verdicts(record(tmp_path, taken, (), by_kernel, **DOCUMENTS)))
-    assert not [each for each in full if each.verdict == UNDETERMINED]
+    assert not [verdict for verdict in full if verdict.verdict == UNDETERMINED]
     for bare in (record(tmp_path), record(tmp_path, None, NO_GPU)):
-        assert {each.verdict for each in sound(claims.verdicts(bare))} == {UNDETERMINED}
+        assert {verdict.verdict for verdict in sound(claims.verdicts(bare))} == {UNDETERMINED}
 
 
-def test_a_ruling_as_a_line():
-    assert claims.line(Verdict("C1", "", REFUTED, "", "x", "Why.")) == "C1 refuted: Why."
-    assert claims.line(Verdict("C1", "a part", REFUTED, "7×", "x", "Why.")) == "C1 refuted (a part): 7×: Why."
-
-
-def test_every_published_record_is_judged():
-    for case in selection.published():
-        for one in case.configurations:
-            verdicts = sound(claims.verdicts(one, case.small))
-            if one.metadata["dataset_digest"] == MNIST_SAMPLE:
-                exact = [each.verdict for each in verdicts if each.claim in ("C5", "C6", "C9")]
+def test_every_published_record_has_verdicts():
+    for published in selection.published():
+        for configuration in published.configurations:
+            verdicts = sound(claims.verdicts(configuration, published.small))
+            if configuration.metadata["dataset_digest"] == MNIST_SAMPLE:
+                exact = [verdict.verdict for verdict in verdicts if verdict.claim in ("C5", "C6", "C9")]
                 assert exact == [SUPPORTED, SUPPORTED, REFUTED, SUPPORTED]

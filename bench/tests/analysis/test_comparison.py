@@ -1,4 +1,4 @@
-"""`compare`: which record, which ratio, which verdict, and when it must not answer at all."""
+"""`compare`: which record, which ratio, which outcome, and when it must refuse."""
 
 import json
 import os
@@ -26,82 +26,74 @@ def results(tmp_path, monkeypatch):
 
 
 def invoke(*arguments):
-    """Run the verb and return (exit status, what it printed)."""
+    """Run the command and return (exit status, output)."""
     runner = CliRunner()
     done = runner.invoke(__main__.cli, ["compare", *map(str, arguments)])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done.exit_code, done.output
 
 
-def of(found, base, new):
-    return comparison.compare(*(Side(name, found, "baseline", "l1") for name in (base, new)), force=False)
+def compared(written, base, new):
+    return comparison.compare(*(Side(name, written, "baseline", "l1") for name in (base, new)), force=False)
 
 
-def told(found):
-    return dict(comparison_text.lines(found))
+def texts(result):
+    return dict(comparison_text.lines(result))
 
 
-# What it says of two kernels of one record.
+# Two kernels of one record.
 
 
-def test_everything_that_must_stand_beside_a_ratio(tmp_path):
-    found = record(tmp_path, samples(python_loops=0.16))
-    assert told(of(found, REFERENCE, "quick")) == {
-        "verdict": f"quick is faster than {REFERENCE}",
+def test_everything_that_must_be_beside_a_ratio(tmp_path):
+    written = record(tmp_path, samples(python_loops=0.16))
+    assert texts(compared(written, REFERENCE, "quick")) == {
+        "result": f"quick is faster than {REFERENCE}",
         "ratio": "40.0× as fast",
-        "interval": "40.0× to 40.0×, 96.9% CI",
-        "resolution": "±1.0%",
-        REFERENCE: "160 ms median, 160 ms smallest, 0.6% of the limit",
-        "quick": "4.00 ms median, 4.00 ms smallest, 25.0% of the limit",
+        "confidence interval": "40.0× to 40.0×, 96.9% CI",
+        "noise floor": "±1.0%",
+        REFERENCE: "160 ms median, 160 ms smallest, 0.6% of the bandwidth bound",
+        "quick": "4.00 ms median, 4.00 ms smallest, 25.0% of the bandwidth bound",
         "processes, rounds": "6, 18",
         "spread between processes": "0.0%",
         "drift (Spearman)": "+0.00",
         "scope, configuration": "baseline l1, all/default",
-        f"record of {REFERENCE}": found.path.name,
-        "record of quick": found.path.name,
+        f"record of {REFERENCE}": written.path.name,
+        "record of quick": written.path.name,
     }
 
 
 @pytest.mark.parametrize(
-    ("factor", "verdict"),
+    ("factor", "outcome"),
     [(1.02, "faster"), (1 / 1.02, "slower"), (1.009, "not resolved"), (1 / 1.009, "not resolved")],
 )
-def test_a_difference_below_the_resolution_is_not_resolved(tmp_path, factor, verdict):
-    found = of(record(tmp_path, samples(other=0.004 / factor)), "quick", "other")
-    assert found.noise_floor == pytest.approx(1 / 0.99 - 1)
-    assert found.ratio.value == pytest.approx(factor)
-    assert found.verdict == verdict
-    assert f"{factor:.3f}× as fast" in told(found)["ratio"]  # two digits would make 1.02 and 1.018 the same
+def test_a_difference_below_the_noise_floor_is_not_resolved(tmp_path, factor, outcome):
+    result = compared(record(tmp_path, samples(other=0.004 / factor)), "quick", "other")
+    assert result.noise_floor == pytest.approx(1 / 0.99 - 1)
+    assert result.ratio.value == pytest.approx(factor)
+    assert result.outcome == outcome
+    assert f"{factor:.3f}× as fast" in texts(result)["ratio"]  # two digits would make 1.02 and 1.018 the same
 
 
 @pytest.mark.parametrize("taken", [samples(processes=5), samples(**{"quick~again": 0})])
 def test_without_interval_or_control_nothing_is_resolved(tmp_path, taken):
-    found = of(record(tmp_path, taken), REFERENCE, "quick")
-    assert found.verdict == "not resolved"
-    assert "than" not in told(found)["verdict"]
+    result = compared(record(tmp_path, taken), REFERENCE, "quick")
+    assert result.outcome == "not resolved"
+    assert "than" not in texts(result)["result"]
 
 
-def test_two_groups_are_marked_and_told(tmp_path):
-    found = of(record(tmp_path, samples(slower={"quick": (1, 7)})), REFERENCE, "quick")
-    assert told(found)["quick"] == (
-        "16.0 ms† median, 4.00 ms smallest, 9.4% of the limit, in two groups: "
+def test_two_groups_are_marked_and_listed(tmp_path):
+    result = compared(record(tmp_path, samples(slower={"quick": (1, 7)})), REFERENCE, "quick")
+    assert texts(result)["quick"] == (
+        "16.0 ms† median, 4.00 ms smallest, 9.4% of the bandwidth bound, in two groups: "
         "4.00 ms (3 processes) and 28.0 ms (3 processes)"
     )
-    plain = comparison_text.as_json(found)["new"]
-    assert [(each["seconds"], each["processes"]) for each in plain["groups"]] == [
+    new = comparison_text.as_json(result)["new"]
+    assert [(group["seconds"], group["processes"]) for group in new["groups"]] == [
         (pytest.approx(0.004), 3), (pytest.approx(0.028), 3),
     ]  # fmt: skip
 
 
-def test_drift_shows_in_one_record(tmp_path):
-    taken = [
-        replace(each, seconds=each.seconds * (1 + each.round / 10)) if each.kernel == "quick" else each
-        for each in samples()
-    ]
-    assert told(of(record(tmp_path, taken), REFERENCE, "quick"))["drift (Spearman)"] == "-1.00"
-
-
-# The gate.
+# --fail-slower.
 
 
 def test_fail_slower_is_one_only_where_the_interval_resolves_it(results):
@@ -110,18 +102,18 @@ def test_fail_slower_is_one_only_where_the_interval_resolves_it(results):
         (("quick", "other", "--fail-slower", "7.9"), 1),
         (("quick", "other", "--fail-slower", "8.1"), 0),  # the median is 10.5 %, its end 8 %
         (("quick", "other"), 0),
-        (("other", "quick", "--fail-slower", "0"), 0),  # faster is never slower
+        (("other", "quick", "--fail-slower", "0"), 0),  # faster
     ):
         assert invoke(*arguments, "--record", path)[0] == status
-    one = write(results / "local", samples(processes=1, other=0.008))
-    assert invoke("quick", "other", "--record", one, "--fail-slower", "5")[0] == 0  # no interval
+    unsure = write(results / "local", samples(processes=1, other=0.008))
+    assert invoke("quick", "other", "--record", unsure, "--fail-slower", "5")[0] == 0  # no interval
 
 
-def test_the_gate_never_opens_on_what_is_not_resolved(tmp_path):
+def test_what_is_not_resolved_never_fails(tmp_path):
     slower = {"other": (1.02,), "quick~again": (1, 1, 1, 1, 1, 1.05)}
-    found = of(record(tmp_path, samples(other=0.004, slower=slower)), "quick", "other")
-    assert found.ratio.high < 1 / 1.01
-    assert not found.slower_by(1)  # 2 % slower, and 5 % is what this machine shows of nothing
+    result = compared(record(tmp_path, samples(other=0.004, slower=slower)), "quick", "other")
+    assert result.ratio.high < 1 / 1.01
+    assert not result.slower_by(1)  # 2 % slower, and the noise floor is 5 %
 
 
 # Which record.
@@ -144,35 +136,35 @@ def test_without_a_name_the_newest_record_of_a_whole_data_set(results):
 
 
 def test_a_record_is_read_under_the_configuration_that_is_named(results):
-    [kept, one] = configurations(results / "local", "all/keep", "1/keep")
+    [kept, _] = configurations(results / "local", "all/keep", "1/keep")
     arguments = (REFERENCE, "quick", "--record", kept.path, "--json")
     assert json.loads(invoke(*arguments)[1])["new"]["configuration"] == "all/keep"  # its first
-    said = json.loads(invoke(*arguments, "--configuration", "1/keep")[1])
-    assert said["new"]["configuration"] == one.configuration
-    status, said = invoke(*arguments, "--configuration", "1/default")
+    answer = json.loads(invoke(*arguments, "--configuration", "1/keep")[1])
+    assert answer["new"]["configuration"] == "1/keep"
+    status, output = invoke(*arguments, "--configuration", "1/default")
     assert status == 2
-    assert "was not recorded under 1/default; it holds all/keep, 1/keep" in said.replace("\n", " ")
+    assert "was not recorded under 1/default; it holds all/keep, 1/keep" in output.replace("\n", " ")
 
 
 def test_one_kernel_in_two_records(results):
     old = write(results / "local", samples(quick=0.006))
     new = write(results / "local")
-    status, said = invoke("quick", "--record", new, "--against", old, "--markdown")
+    status, output = invoke("quick", "--record", new, "--against", old, "--markdown")
     assert status == 0
-    assert f"| verdict | quick of {new.name} is faster than quick of {old.name} |" in said
-    assert "| ratio | 1.500× as fast |" in said
-    assert f"| quick of {old.name} | 6.00 ms median" in said
-    assert "| drift (Spearman) | unknown |" in said  # rounds of two recordings share no time
+    assert f"| result | quick of {new.name} is faster than quick of {old.name} |" in output
+    assert "| ratio | 1.500× as fast |" in output
+    assert f"| quick of {old.name} | 6.00 ms median" in output
+    assert "| drift (Spearman) | unknown |" in output  # rounds of two records share no time
     assert invoke("quick", "--record", old, "--against", new, "--fail-slower", "5")[0] == 1
-    assert "1.500×" in invoke("quick", "--against", old)[1]  # the other side: the newest
+    assert "1.500×" in invoke("quick", "--against", old)[1]  # the newest record is the other side
 
 
-def test_of_two_records_the_worse_resolution_counts_and_an_unknown_one_settles_nothing(tmp_path):
+def test_of_two_records_the_worse_noise_floor_counts_and_an_unknown_one_resolves_nothing(tmp_path):
     sharp, blurred = record(tmp_path), record(tmp_path, samples(slower={"quick~again": (1, 1, 1, 1, 1, 1.2)}))
     unknown = record(tmp_path, samples(**{"quick~again": 0}))
-    sides = [Side("quick", each, "baseline", "l1") for each in (sharp, blurred, unknown)]
-    for one, other in ((0, 1), (1, 0)):
-        assert comparison.compare(sides[one], sides[other], False).noise_floor == pytest.approx(0.2)
+    sides = [Side("quick", written, "baseline", "l1") for written in (sharp, blurred, unknown)]
+    for base, new in (sides[:2], sides[1::-1]):
+        assert comparison.compare(base, new, False).noise_floor == pytest.approx(0.2)
     assert comparison.compare(sides[0], sides[2], False).noise_floor is None
 
 
@@ -180,42 +172,42 @@ def test_of_two_records_the_worse_resolution_counts_and_an_unknown_one_settles_n
 
 
 def test_other_machines_digits_and_configurations_are_refused_and_forced_ones_marked(tmp_path):
-    one = Side("quick", record(tmp_path), "baseline", "l1")
+    base = Side("quick", record(tmp_path), "baseline", "l1")
     changes = {
         "cpu_model_name": "Another CPU", "cpu_count": 64, "caches": "L1 32K", "platform": "Darwin arm64",
         "dataset_digest": "cd" * 32, "threads": "1", "allocator": "keep",
     }  # fmt: skip
     for key, value in changes.items():
-        other = replace(one, record=replace(one.record, metadata={**one.record.metadata, key: value}))
+        new = replace(base, record=replace(base.record, metadata={**base.record.metadata, key: value}))
         with pytest.raises(BadRecord, match=f"these records are not comparable: {key} {value}"):
-            comparison.compare(one, other, force=False)
-        forced = comparison.compare(one, other, force=True)
-        assert all(f"[FORCED: {key} {value}" in said for said in told(forced).values())
+            comparison.compare(base, new, force=False)
+        forced = comparison.compare(base, new, force=True)
+        assert all(f"[FORCED: {key} {value}" in text for text in texts(forced).values())
         assert comparison_text.as_json(forced)["forced"] == list(forced.differs)
 
 
 def test_a_record_whose_checklist_fails_gives_no_ratio_not_even_by_force(results):
     path = write(results / "local", samples(quick=0.0005))
     for extra in ((), ("--force", "--json")):
-        status, said = invoke(REFERENCE, "quick", "--record", path, *extra)
+        status, output = invoke(REFERENCE, "quick", "--record", path, *extra)
         assert status == 2
-        assert "its checklist fails in baseline l1: quick is at 200% of the limit" in said.replace("\n", " ")
-        assert "×" not in said
+        assert "its checklist fails in baseline l1: quick is at 200% of its bound" in output.replace("\n", " ")
+        assert "×" not in output
     good = write(results / "local")
     assert invoke("quick", "--record", good, "--against", path)[0] == 2
 
 
 def test_other_kinds_of_record_are_refused(results):
     for path in (write(results / "local", kind="sizes"), memory(results / "local").path):
-        status, said = invoke("quick", REFERENCE, "--record", path)
-        assert (status, "a record of " in said) == (2, True)
+        status, output = invoke("quick", REFERENCE, "--record", path)
+        assert (status, "a record of " in output) == (2, True)
 
 
 def test_unknown_kernels_and_arguments_are_one_message(results):
     path = write(results / "local", not_timed=(model.NotTimed("gpu@cuda", "unavailable", "no driver"),))
-    status, said = invoke("quick", "ghost", "--record", path)
+    status, output = invoke("quick", "ghost", "--record", path)
     assert status == 2
-    assert f"holds no ghost in baseline l1; its kernels there: {REFERENCE}, quick" in said
+    assert f"holds no ghost in baseline l1; its kernels there: {REFERENCE}, quick" in output
     assert "gpu@cuda is unavailable" in invoke("quick", "gpu@cuda", "--record", path)[1]
     assert invoke("quick", "quick", "--record", path, "--scope", "predict")[0] == 2
     for b, against in ((None, None), (REFERENCE, path)):
@@ -228,41 +220,41 @@ def test_unknown_kernels_and_arguments_are_one_message(results):
 
 def test_a_file_of_pytest_benchmark_is_indicative_and_unpaired(results):
     path = pytest_benchmark(results, python_loops=[0.4, 0.4, 9.0], quick=[0.004, 0.004, 0.005])
-    status, said = invoke(REFERENCE, "quick", "--record", path, "--fail-slower", "0", "--markdown")
+    status, output = invoke(REFERENCE, "quick", "--record", path, "--fail-slower", "0", "--markdown")
     assert status == 0
-    assert "| ratio | 100× as fast (indicative, unpaired) |" in said
-    assert "| interval | none" in said
-    assert "| resolution | unknown |" in said
-    assert "| verdict | quick is not resolved |" in said
+    assert "| ratio | 100× as fast (indicative, unpaired) |" in output
+    assert "| confidence interval | none" in output
+    assert "| noise floor | unknown |" in output
+    assert "| result | quick is not resolved |" in output
     assert invoke("quick", REFERENCE, "--record", path, "--fail-slower", "0")[0] == 0
     mixed = Side("quick", record(results), "baseline", "l1")
-    found = comparison.compare(Side("quick", reader.read(path), "baseline", "l1"), mixed, force=False)
-    assert (found.paired, found.ratio.value, found.verdict) == (False, pytest.approx(1), "not resolved")
+    result = comparison.compare(Side("quick", reader.read(path), "baseline", "l1"), mixed, force=False)
+    assert (result.paired, result.ratio.value, result.outcome) == (False, pytest.approx(1), "not resolved")
 
 
-# The shapes.
+# Formats.
 
 
-def test_json_is_plain_and_complete(results):
+def test_json_is_complete(results):
     path = write(results / "local")
-    plain = json.loads(invoke(REFERENCE, "quick", "--record", path, "--json")[1])
-    assert (plain["verdict"], plain["paired"], plain["forced"], plain["processes"]) == ("faster", True, [], 6)
-    assert [plain[key] for key in ("ratio", "low", "high", "level")] == pytest.approx([100, 100, 100, 0.96875])
-    assert plain["new"] == {
+    answer = json.loads(invoke(REFERENCE, "quick", "--record", path, "--json")[1])
+    assert (answer["outcome"], answer["paired"], answer["forced"], answer["processes"]) == ("faster", True, [], 6)
+    assert [answer[key] for key in ("ratio", "low", "high", "level")] == pytest.approx([100, 100, 100, 0.96875])
+    assert answer["new"] == {
         "kernel": "quick",
         "record": path.name,
         "configuration": "all/default",
         "seconds": pytest.approx(0.004),
         "groups": [],
         "smallest": 0.004,
-        "share_of_limit": pytest.approx(0.25),
+        "share_of_bound": pytest.approx(0.25),
     }
-    assert {"scope", "distance", "rounds", "spread", "drift", "resolution", "base"} <= set(plain)
+    assert {"scope", "distance", "rounds", "spread", "drift", "noise_floor", "base"} <= set(answer)
 
 
 def test_the_table_holds_what_markdown_holds(results):
     path = write(results / "local")
-    table, markdown = (invoke(REFERENCE, "quick", "--record", path, *shape)[1] for shape in ((), ("--markdown",)))
+    table, markdown = (invoke(REFERENCE, "quick", "--record", path, *options)[1] for options in ((), ("--markdown",)))
     assert markdown.startswith("|")
     for row in markdown.strip().splitlines()[2:]:
         for cell in row.strip("| ").split(" | "):

@@ -1,4 +1,4 @@
-"""The ladder as a story: who climbs from whom is said by the kernels' files, by how much by the record."""
+"""The ladder: the kernels' files say which kernel follows which, and records by how much it is faster."""
 
 import re
 from dataclasses import replace
@@ -9,11 +9,10 @@ import pytest
 from bench.analysis import claims, ladder
 from bench.kernel import LADDER, REFERENCE, ROOT, KernelSpec, discover
 from bench.records.model import NotTimed
-from bench.report import charts, readme, selection
-from bench.report import page as report
+from bench.report import charts, page, readme, selection
 from bench.report.charts import NotDrawn
 from bench.tests.builders import write_kernel
-from bench.tests.builders_records import DOCUMENTS, configurations, record, samples, small
+from bench.tests.builders_records import DOCUMENTS, changed, configurations, record, samples, small
 
 TIMES = {"numpy_per_image": 0.04, "numpy_broadcast": 0.004, "numpy_float64": 0.01, "numpy_in_place": 0.002,
          "numba_loops": 0.005, "torch_broadcast@cpu": 0.003}  # fmt: skip
@@ -23,7 +22,7 @@ def taken(**options):
     return samples(quick=0, **{**TIMES, **options})
 
 
-def told(*records, specs=None):
+def steps_of(*records, specs=None):
     """Return the steps by name, in their order."""
     return {step.name: step for step in ladder.steps(records, specs or discover())}
 
@@ -36,25 +35,25 @@ FILES = [path for folder in (ROOT / "kernels", LADDER) for path in sorted(folder
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_kernel_but_the_reference_climbs_from_another_and_says_why(path):
-    known = {each.stem for each in FILES}
-    for each in (each for each in discover() if each.path == path):
-        if each.kernel == REFERENCE:
-            assert (each.after, each.why) == ("", "")
+def test_every_kernel_but_the_reference_follows_another_and_says_why(path):
+    known = {file.stem for file in FILES}
+    for spec in (spec for spec in discover() if spec.path == path):
+        if spec.kernel == REFERENCE:
+            assert (spec.after, spec.why) == ("", "")
             continue
-        assert each.after in known - {each.kernel}
-        assert len(each.why.split()) > 5
-        assert each.why.endswith(".")
-        assert not re.search(r"\d+(\.\d+)?\s*(×|times|%|ms|µs)", each.why)  # mechanism; the record has the numbers
+        assert spec.after in known - {spec.kernel}
+        assert len(spec.why.split()) > 5
+        assert spec.why.endswith(".")
+        assert not re.search(r"\d+(\.\d+)?\s*(×|times|%|ms|µs)", spec.why)  # mechanism; the record has the numbers
 
 
-def test_every_climb_ends_at_the_reference():
-    after = {each.kernel: each.after for each in discover() if each.after}
+def test_every_chain_ends_at_the_reference():
+    after = {spec.kernel: spec.after for spec in discover() if spec.after}
     for name in after:
-        climbed = [name]
-        while climbed[-1] != REFERENCE:
-            climbed.append(after[climbed[-1]])
-            assert len(climbed) == len(set(climbed)), climbed
+        chain = [name]
+        while chain[-1] != REFERENCE:
+            chain.append(after[chain[-1]])
+            assert len(chain) == len(set(chain)), chain
 
 
 @pytest.mark.parametrize(
@@ -71,21 +70,21 @@ def test_every_climb_ends_at_the_reference():
 def test_the_sentence_is_read_from_the_docstring(docstring, after, why, peer, tmp_path):
     path = write_kernel(tmp_path / "mine.py")
     path.write_text(f'"""{docstring}"""\n' + path.read_text().partition('"""\n')[2])
-    (only,) = [each for each in discover([path]) if each.path == path]
+    (only,) = [spec for spec in discover([path]) if spec.path == path]
     assert (only.caption, only.after, only.why, only.peer) == ("One idea.", after, why, peer)
 
 
-def test_each_stands_below_the_one_it_follows_and_of_several_the_slowest_is_first(tmp_path):
-    assert [(name, step.depth) for name, step in told(record(tmp_path, taken())).items()] == [
+def test_a_step_is_below_the_kernel_that_it_follows_and_of_several_the_slowest_is_first(tmp_path):
+    assert [(name, step.depth) for name, step in steps_of(record(tmp_path, taken())).items()] == [
         (REFERENCE, 0), ("numpy_per_image", 1), ("numpy_broadcast", 2), ("numpy_float64", 3),
         ("torch_broadcast@cpu", 3), ("numpy_in_place", 3), ("numba_loops", 1),
     ]  # fmt: skip
 
 
 def test_a_step_is_the_ratio_to_the_one_before_with_its_interval(tmp_path):
-    found = taken(slower={"numpy_broadcast": (0.9, 1, 1, 1, 1, 1.25)})
-    found = [replace(each, minor_faults=1544.0) if each.kernel == "numpy_float64" else each for each in found]
-    steps = told(record(tmp_path, found))
+    unequal = taken(slower={"numpy_broadcast": (0.9, 1, 1, 1, 1, 1.25)})
+    faulting = changed(unequal, "numpy_float64", lambda sample: replace(sample, minor_faults=1544.0))
+    steps = steps_of(record(tmp_path, faulting))
     broadcast, wide = steps["numpy_broadcast"], steps["numpy_float64"]
     assert (broadcast.times, broadcast.interval) == ("10.0×", "8.00× to 11.1×")
     assert broadcast.summary.speedup == pytest.approx(100)
@@ -95,22 +94,22 @@ def test_a_step_is_the_ratio_to_the_one_before_with_its_interval(tmp_path):
     assert steps[REFERENCE].times == steps[REFERENCE].without == steps[REFERENCE].interval == ""
 
 
-def test_what_the_interval_or_the_machine_does_not_tell_is_not_resolved(tmp_path):
-    steps = told(record(tmp_path, taken(numpy_float64=0.004, slower={"numpy_float64": (0.9, 1.1)})))
+def test_what_the_interval_or_the_noise_floor_leaves_open_is_not_resolved(tmp_path):
+    steps = steps_of(record(tmp_path, taken(numpy_float64=0.004, slower={"numpy_float64": (0.9, 1.1)})))
     assert steps["numpy_float64"].resolved is False
     assert steps["numpy_float64"].interval.endswith(", not resolved")
     assert steps["numpy_in_place"].resolved is True
-    few = told(record(tmp_path, taken(processes=5)))["numpy_in_place"]
+    few = steps_of(record(tmp_path, taken(processes=5)))["numpy_in_place"]
     assert (few.resolved, few.interval, few.times) == (None, "", "2.00×")
 
 
-def test_a_kernel_whose_predecessor_is_missing_stays_below_the_nearest_and_says_so(tmp_path):
-    wide = told(record(tmp_path, taken(numpy_broadcast=0)))["numpy_float64"]
+def test_a_kernel_whose_predecessor_is_missing_is_below_the_nearest_and_says_so(tmp_path):
+    wide = steps_of(record(tmp_path, taken(numpy_broadcast=0)))["numpy_float64"]
     assert (wide.depth, wide.ratio, wide.without) == (2, None, "numpy_broadcast was not recorded")
     assert wide.summary.speedup == pytest.approx(40)
 
 
-def test_what_is_not_there_is_named_once_per_reason(tmp_path):
+def test_missing_kernels_are_listed_once_per_reason(tmp_path):
     not_timed = (
         NotTimed("jax_broadcast@cpu", "unavailable", "jax is not installed"),
         NotTimed("torch_loss@cpu", "broken", "Traceback\nValueError: no"),
@@ -127,13 +126,13 @@ def test_what_is_not_there_is_named_once_per_reason(tmp_path):
 def test_a_kernel_of_a_small_data_set_is_compared_within_it(tmp_path):
     whole = record(tmp_path, taken(python_indexed=0.5))
     seconds = {REFERENCE: 0.01, "numba_loops": 0.001, "python_ndarray_elements": 0.2}
-    steps = told(whole, small(tmp_path, 20, taken=samples(quick=0, **seconds, python_indexed=0.02)))
+    steps = steps_of(whole, small(tmp_path, 20, taken=samples(quick=0, **seconds, python_indexed=0.02)))
     elements = steps["python_ndarray_elements"]
     assert (elements.images, elements.part, elements.times) == (20, "20 per class", "0.10×")
     assert elements.before.seconds == pytest.approx(0.02)  # not the 0.5 s of all images
     assert elements.summary.speedup == pytest.approx(0.05)
     assert {name for name, step in steps.items() if step.images} == {"python_ndarray_elements"}
-    alone = told(whole, small(tmp_path, 20, taken=samples(quick=0, **seconds)))["python_ndarray_elements"]
+    alone = steps_of(whole, small(tmp_path, 20, taken=samples(quick=0, **seconds)))["python_ndarray_elements"]
     assert (alone.ratio, alone.without) == (None, "python_indexed was not recorded on these images")
 
 
@@ -141,31 +140,31 @@ def test_where_the_checklist_fails_there_is_no_step(tmp_path):
     wrong = {"python_ndarray_elements": {"correct_l1": "1/20, 1/20"}}
     few = small(tmp_path, taken=samples(quick=0, python_ndarray_elements=0.2), kernel_metadata=wrong)
     records = [record(tmp_path, taken()), few]
-    assert "python_ndarray_elements" not in told(*records)
+    assert "python_ndarray_elements" not in steps_of(*records)
     assert "python_ndarray_elements: its checklist fails." in ladder.missing(records, discover())
     good = small(tmp_path, taken=samples(quick=0))
-    assert told(record(tmp_path, taken(numpy_in_place=1e-6)), good) == {}  # and the small one stands in for nothing
+    assert steps_of(record(tmp_path, taken(numpy_in_place=1e-6)), good) == {}  # and the small record replaces nothing
 
 
-def test_a_device_climbs_from_its_own_where_there_is_one(tmp_path):
+def test_a_kernel_follows_one_on_its_own_device_if_there_is_one(tmp_path):
     specs = [made(REFERENCE), made("b@cpu", REFERENCE), made("b@cuda", REFERENCE, device="cuda"),
                    made("c@cpu", "b"), made("c@cuda", "b", device="cuda"), made("d@cuda", "e", device="cuda"),
                    made("e", REFERENCE)]  # fmt: skip
     times = {"b@cpu": 0.1, "b@cuda": 0.01, "c@cpu": 0.05, "c@cuda": 0.02, "d@cuda": 0.03, "e": 0.2}
-    steps = told(record(tmp_path, samples(quick=0, **times)), specs=specs)
+    steps = steps_of(record(tmp_path, samples(quick=0, **times)), specs=specs)
     before = {name: step.before.kernel for name, step in steps.items() if step.before}
     assert (before["c@cuda"], before["c@cpu"], before["d@cuda"]) == ("b@cuda", "b@cpu", "e")
 
 
-def test_what_climbs_in_a_circle_stands_on_the_ground(tmp_path):
+def test_kernels_that_follow_each_other_in_a_circle_are_below_the_reference(tmp_path):
     specs = [made(REFERENCE), made("a", "b"), made("b", "a"), made("mine", "nobody")]
-    steps = told(record(tmp_path, samples(quick=0, a=0.1, b=0.05, mine=0.3)), specs=specs)
+    steps = steps_of(record(tmp_path, samples(quick=0, a=0.1, b=0.05, mine=0.3)), specs=specs)
     assert {name: step.depth for name, step in steps.items()} == {REFERENCE: 0, "mine": 1, "a": 1, "b": 1}
 
 
-def test_configurations_stand_side_by_side(tmp_path):
+def test_configurations_are_side_by_side(tmp_path):
     few = small(tmp_path, 20, taken=samples(quick=0, python_ndarray_elements=8.0))
-    both = [[each, few] for each in configurations(tmp_path, "all/default", "1/keep", taken=taken())]
+    both = [[whole, few] for whole in configurations(tmp_path, "all/default", "1/keep", taken=taken())]
     ratios = ladder.by_configuration(both, discover(), "ratio")
     assert ratios.columns == ("step", "after", "all/default", "1/keep")
     rows = {row[0]: row[1:] for row in ratios.rows}
@@ -176,54 +175,57 @@ def test_configurations_stand_side_by_side(tmp_path):
     assert ("numpy_in_place", "12", "12") in ladder.by_configuration(both, discover(), "faults").rows
 
 
-def test_which_claim_survives_against_which_baseline(tmp_path):
+def test_which_claim_holds_against_which_baseline(tmp_path):
     whole = record(tmp_path, taken(python_bytes=0.2), **DOCUMENTS)
     seconds = {"python_ndarray_elements": 20.0, "torch_broadcast@cpu": 0.001}
     few = small(tmp_path, 20, taken=samples(quick=0, **seconds), dataset_of=DOCUMENTS["dataset_digest"])
-    said = {(claim[:2], verdict): baselines for claim, verdict, baselines in ladder.survivors(whole, [few])}
-    assert [line.partition(":")[0] for line in said["C2", claims.REFUTED]] == [
+    by_verdict = {(claim[:2], verdict): baselines for claim, verdict, baselines in ladder.survivors(whole, [few])}
+    assert [text.partition(":")[0] for text in by_verdict["C2", claims.REFUTED]] == [
         f"against {REFERENCE}", "against python_bytes",
     ]  # fmt: skip
-    (supported,) = said["C2", claims.SUPPORTED]
+    (supported,) = by_verdict["C2", claims.SUPPORTED]
     assert supported.startswith("against python_ndarray_elements, on 20 images per class: 20,000× as fast")
-    assert next(iter(said)) == ("C2", claims.SUPPORTED)
+    assert next(iter(by_verdict)) == ("C2", claims.SUPPORTED)
     assert ladder.bound(whole).startswith(f"Reading every byte once would be 400× as fast as {REFERENCE} here: on this")
 
 
 def test_peers_say_what_they_are(tmp_path):
-    steps = told(record(tmp_path, taken(sklearn_centroids=0.4, scipy_cdist=0.01)))
-    said = dict(ladder.peers([*steps.values()]))
-    assert [*said] == ["scipy_cdist", "sklearn_centroids"]
-    assert "another question" in said["sklearn_centroids"]
-    assert said["scipy_cdist"].endswith(f" 40.0× as fast as {REFERENCE}.")
+    steps = steps_of(record(tmp_path, taken(sklearn_centroids=0.4, scipy_cdist=0.01)))
+    sentences = dict(ladder.peers([*steps.values()]))
+    assert [*sentences] == ["scipy_cdist", "sklearn_centroids"]
+    assert "another question" in sentences["sklearn_centroids"]
+    assert sentences["scipy_cdist"].endswith(f" 40.0× as fast as {REFERENCE}.")
 
 
 def test_too_few_steps_are_no_ladder(tmp_path):
     bare = selection.alone([record(tmp_path, samples(numpy_broadcast=0.004))])
     with pytest.raises(NotDrawn, match="The ladder was not recorded: make bench-all"):
         charts.draw("ladder", bare)
-    page = report.write(bare)[0].read_text()
-    assert "The ladder was not recorded: make bench-all" in page
-    assert "Which claim survives" not in page
+    text = page.write(bare)[0].read_text()
+    assert "The ladder was not recorded: make bench-all" in text
+    assert "Which claim survives" not in text
 
 
-def test_the_page_and_the_picture_tell_every_step(tmp_path):
+def test_the_page_and_the_picture_show_every_step(tmp_path):
     whole = record(tmp_path, taken(python_indexed=0.5, slower={"numba_loops": (1.0, 7.0)}))
     seconds = {REFERENCE: 0.01, "python_indexed": 0.02, "python_ndarray_elements": 0.2}
-    of = replace(selection.alone([whole]), small=(small(tmp_path, 20, taken=samples(quick=0, **seconds)),))
-    drawn = charts.draw("ladder", of)
-    assert "numpy_in_place, stale after numpy_broadcast: 2.00× · 2.00 ms, interval 2.00× to 2.00×, 200×" in drawn.alt
+    chosen = replace(selection.alone([whole]), small=(small(tmp_path, 20, taken=samples(quick=0, **seconds)),))
+    drawn = charts.draw("ladder", chosen)
+    assert (
+        "numpy_in_place, stale after numpy_broadcast: 2.00× · 2.00 ms, confidence interval 2.00× to 2.00×, 200×"
+        in drawn.alt
+    )
     assert "python_ndarray_elements, 20 per class, stale after python_indexed: 0.10×" in drawn.alt
-    page = report.write(of)[0].read_text()
-    story = page[page.index('id="ladder-story"') : page.index('id="gpu"')]
-    for name in told(whole, *of.small):
+    html = page.write(chosen)[0].read_text()
+    story = html[html.index('id="ladder-story"') : html.index('id="gpu"')]
+    for name in steps_of(whole, *chosen.small):
         assert f">{name}" in story
     for text in ("20 per class", "<code>out=</code>", "20.0 ms†"):
         assert text in story
-    assert "python -m bench run --ladder" in page
-    assert "make setup-all" in page
+    assert "python -m bench run --ladder" in html
+    assert "make setup-all" in html
 
 
-def test_the_readme_has_the_exhibits_and_the_fastest_rung(tmp_path):
-    rows = {each.kernel for each in readme._shown(ladder.summaries(record(tmp_path, taken())))}
+def test_the_readme_has_the_exhibits_and_the_fastest_step(tmp_path):
+    rows = {row.kernel for row in readme._shown(ladder.summaries(record(tmp_path, taken())))}
     assert rows == {REFERENCE, "numpy_broadcast", "torch_broadcast@cpu", "numpy_in_place"}

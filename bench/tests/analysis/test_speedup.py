@@ -1,4 +1,4 @@
-"""What a ratio is: paired by round, of processes, so that a machine that changes its pace changes no ratio."""
+"""What a ratio is: paired by round, median over processes, so that a machine that changes its pace changes no ratio."""
 
 import math
 from dataclasses import replace
@@ -13,40 +13,40 @@ from bench.analysis.speedup import Group
 from bench.records.sample import Sample
 
 TIMES = st.floats(min_value=1e-7, max_value=1e3)
-TURNS = st.tuples(*[st.lists(TIMES, min_size=1, max_size=4)] * 2)  # the reference's in one round, and the kernel's
-RECORDINGS = st.dictionaries(st.tuples(st.integers(0, 7), st.integers(0, 3)), TURNS, min_size=1)  # (process, round)
+ROUND = st.tuples(*[st.lists(TIMES, min_size=1, max_size=4)] * 2)  # times of the reference and of the kernel
+RECORDS = st.dictionaries(st.tuples(st.integers(0, 7), st.integers(0, 3)), ROUND, min_size=1)  # (process, round)
 
 
 def samples(*processes):
     """Return one kernel's samples from lists of rounds; a list in place of a time is several samples of a round."""
     return [
-        Sample("kernel", "baseline", "l1", 40, each, 1, process, turn, 0)
+        Sample("kernel", "baseline", "l1", 40, seconds, 1, process, number, 0)
         for process, rounds in enumerate(processes)
-        for turn, times in enumerate(rounds)
-        for each in (times if isinstance(times, list) else [times])
+        for number, times in enumerate(rounds)
+        for seconds in (times if isinstance(times, list) else [times])
     ]
 
 
-def both(recording):
+def both(record):
     """Return the reference's samples and the kernel's."""
     return tuple(
         [
-            Sample(f"kernel {side}", "baseline", "l1", 40, each, 1, process, turn, 0)
-            for (process, turn), sides in recording.items()
-            for each in sides[side]
+            Sample(f"kernel {side}", "baseline", "l1", 40, seconds, 1, process, number, 0)
+            for (process, number), sides in record.items()
+            for seconds in sides[side]
         ]
         for side in (0, 1)
     )
 
 
-def of(ratios):
+def ratio_of(ratios):
     """Return the Ratio of as many processes of one round as there are ratios."""
-    return speedup.ratio(samples(*[[each] for each in ratios]), samples(*[[1.0]] * len(ratios)))
+    return speedup.ratio(samples(*[[ratio] for ratio in ratios]), samples(*[[1.0]] * len(ratios)))
 
 
-def close(one, other):
-    for got, wanted in zip((one.value, one.low, one.high), other, strict=True):
-        assert got is wanted is None or got == pytest.approx(wanted, rel=1e-9)
+def close(ratio, expected):
+    for value, wanted in zip((ratio.value, ratio.low, ratio.high), expected, strict=True):
+        assert value is wanted is None or value == pytest.approx(wanted, rel=1e-9)
 
 
 # The pairing rule.
@@ -54,21 +54,21 @@ def close(one, other):
 
 def test_six_processes_by_hand():
     # ratios 2, 3, 3 | 4, 4, 1 | 5 | 6, 8 (median of logs: geometric) | 7 | 8
-    got = speedup.ratio(
+    ratio = speedup.ratio(
         samples([2, 3, 3], [4, 4, 1], [5], [6, 8], [7], [8]), samples([1, 1, 1], [1, 1, 1], [1], [1, 1], [1], [1])
     )
-    assert got.per_process == pytest.approx((3, 4, 5, math.sqrt(48), 7, 8))
-    assert got.value == pytest.approx(math.sqrt(5 * math.sqrt(48)))
-    assert (got.low, got.high) == pytest.approx((3, 8))
-    assert (got.level, got.processes, got.rounds) == (0.96875, 6, 11)
-    assert got.spread == pytest.approx(8 / 3)
-    assert got.spread_within == pytest.approx(math.sqrt(8 / 6))  # the middle of 1, 1, 1, 8 / 6, 1.5, 4
+    assert ratio.per_process == pytest.approx((3, 4, 5, math.sqrt(48), 7, 8))
+    assert ratio.value == pytest.approx(math.sqrt(5 * math.sqrt(48)))
+    assert (ratio.low, ratio.high) == pytest.approx((3, 8))
+    assert (ratio.level, ratio.processes, ratio.rounds) == (0.96875, 6, 11)
+    assert ratio.spread == pytest.approx(8 / 3)
+    assert ratio.spread_within == pytest.approx(math.sqrt(8 / 6))  # the middle of 1, 1, 1, 8 / 6, 1.5, 4
 
 
 def test_several_samples_of_a_round_count_as_their_median():
     quick = samples([[1.0, 2.0, 4.0, 100.0], [3.0, 3.0]])  # geometric middle of 2 and 4: the middle of logs
-    got = speedup.ratio(samples([math.sqrt(8) * 10, 3 * 20]), quick)
-    assert (got.value, got.rounds) == (pytest.approx(math.sqrt(200)), 2)
+    ratio = speedup.ratio(samples([math.sqrt(8) * 10, 3 * 20]), quick)
+    assert (ratio.value, ratio.rounds) == (pytest.approx(math.sqrt(200)), 2)
 
 
 def test_pairs_not_medians_of_either_side():
@@ -78,68 +78,70 @@ def test_pairs_not_medians_of_either_side():
     assert speedup.unpaired(loops, quick) == 8
 
 
-def test_rounds_and_processes_that_only_one_kernel_saw_are_no_pair():
+def test_rounds_and_processes_of_one_kernel_alone_are_no_pair():
     reference = samples([1.0, 1.0])
-    got = speedup.ratio(reference, samples([0.5, 0.5, 100.0], [100.0]))
-    assert (got.value, got.processes, got.rounds) == (pytest.approx(2), 1, 2)
-    for one, other in [(reference, []), ([], reference), (reference, samples([], [1.0]))]:
+    ratio = speedup.ratio(reference, samples([0.5, 0.5, 100.0], [100.0]))
+    assert (ratio.value, ratio.processes, ratio.rounds) == (pytest.approx(2), 1, 2)
+    for sides in [(reference, []), ([], reference), (reference, samples([], [1.0]))]:
         with pytest.raises(ValueError, match="no round holds both"):
-            speedup.ratio(one, other)
+            speedup.ratio(*sides)
 
 
 def test_below_six_processes_there_is_no_interval():
-    got = of([1, 2, 3, 4, 5])
-    assert (got.value, got.low, got.high, got.level) == (pytest.approx(3), None, None, None)
+    ratio = ratio_of([1, 2, 3, 4, 5])
+    assert (ratio.value, ratio.low, ratio.high, ratio.level) == (pytest.approx(3), None, None, None)
     assert speedup.ratio(samples([2] * 60), samples([1] * 60)).low is None  # rounds are no processes
 
 
 # Properties.
 
 
-@given(RECORDINGS)
-def test_swapping_the_sides_inverts_the_answer(recording):
-    ours, theirs = both(recording)
-    there, back = speedup.ratio(ours, theirs), speedup.ratio(theirs, ours)
+@given(RECORDS)
+def test_swapping_the_sides_inverts_the_answer(record):
+    reference, kernel = both(record)
+    there, back = speedup.ratio(reference, kernel), speedup.ratio(kernel, reference)
     close(back, (1 / there.value, there.high and 1 / there.high, there.low and 1 / there.low))
-    assert back.per_process == pytest.approx([1 / each for each in there.per_process], rel=1e-9)
+    assert back.per_process == pytest.approx([1 / ratio for ratio in there.per_process], rel=1e-9)
     assert back.spread == pytest.approx(there.spread, rel=1e-9)
     assert (back.level, back.processes, back.rounds) == (there.level, there.processes, there.rounds)
 
 
-@given(RECORDINGS, st.floats(1e-3, 1e3))
-def test_a_reference_that_takes_longer_scales_the_answer(recording, factor):
-    ours, theirs = both(recording)
-    got = speedup.ratio(ours, theirs)
-    slower = speedup.ratio([replace(each, seconds=factor * each.seconds) for each in ours], theirs)
-    close(slower, (factor * got.value, got.low and factor * got.low, got.high and factor * got.high))
-    assert slower.spread == pytest.approx(got.spread, rel=1e-9)
+@given(RECORDS, st.floats(1e-3, 1e3))
+def test_a_reference_that_takes_longer_scales_the_answer(record, factor):
+    reference, kernel = both(record)
+    ratio = speedup.ratio(reference, kernel)
+    slower = speedup.ratio([replace(sample, seconds=factor * sample.seconds) for sample in reference], kernel)
+    close(slower, (factor * ratio.value, ratio.low and factor * ratio.low, ratio.high and factor * ratio.high))
+    assert slower.spread == pytest.approx(ratio.spread, rel=1e-9)
 
 
-@given(RECORDINGS, st.randoms())
-def test_the_order_of_the_samples_is_irrelevant(recording, random):
-    sides = both(recording)
-    got = speedup.ratio(*sides)
+@given(RECORDS, st.randoms())
+def test_the_order_of_the_samples_is_irrelevant(record, random):
+    sides = both(record)
+    ratio = speedup.ratio(*sides)
     for side in sides:
         random.shuffle(side)
-    assert speedup.ratio(*map(iter, sides)) == got
+    assert speedup.ratio(*map(iter, sides)) == ratio
 
 
-@given(RECORDINGS, st.data())
-def test_a_pace_that_both_share_changes_nothing(recording, data):
-    pace = {turn: data.draw(st.floats(1e-3, 1e3)) for turn in recording}
-    moved = {turn: tuple([pace[turn] * each for each in side] for side in recording[turn]) for turn in recording}
-    got = speedup.ratio(*both(recording))
-    close(speedup.ratio(*both(moved)), (got.value, got.low, got.high))
+@given(RECORDS, st.data())
+def test_a_pace_that_both_share_changes_nothing(record, data):
+    pace = {number: data.draw(st.floats(1e-3, 1e3)) for number in record}
+    moved = {
+        number: tuple([pace[number] * seconds for seconds in side] for side in record[number]) for number in record
+    }
+    ratio = speedup.ratio(*both(record))
+    close(speedup.ratio(*both(moved)), (ratio.value, ratio.low, ratio.high))
 
 
-@given(RECORDINGS)
-def test_the_value_lies_in_its_interval_and_among_its_processes(recording):
-    got = speedup.ratio(*both(recording))
-    assert min(got.per_process) <= got.value * (1 + 1e-12)
-    assert got.value <= max(got.per_process) * (1 + 1e-12)
-    assert (got.low is None) == (got.processes < 6)
-    assert got.low is None or got.low <= got.value <= got.high
-    assert got.drift is None or abs(got.drift) <= 1 + 1e-12
+@given(RECORDS)
+def test_the_value_lies_in_its_interval_and_among_its_processes(record):
+    ratio = speedup.ratio(*both(record))
+    assert min(ratio.per_process) <= ratio.value * (1 + 1e-12)
+    assert ratio.value <= max(ratio.per_process) * (1 + 1e-12)
+    assert (ratio.low is None) == (ratio.processes < 6)
+    assert ratio.low is None or ratio.low <= ratio.value <= ratio.high
+    assert ratio.drift is None or abs(ratio.drift) <= 1 + 1e-12
 
 
 # The interval.
@@ -156,7 +158,7 @@ RANKS = [
 
 @pytest.mark.parametrize(("count", "rank", "level"), RANKS)  # those that statistics books print for the sign test
 def test_ranks_and_achieved_levels(count, rank, level):
-    values = [float(each) for each in range(count, 0, -1)]
+    values = [float(number) for number in range(count, 0, -1)]
     assert stats.interval(values) == (rank, count + 1 - rank, pytest.approx(level, abs=1e-12))
 
 
@@ -175,7 +177,7 @@ def test_other_levels():
 
 
 def drift(*processes):
-    return speedup.ratio(samples(*processes), samples(*[[1.0] * len(each) for each in processes])).drift
+    return speedup.ratio(samples(*processes), samples(*[[1.0] * len(rounds) for rounds in processes])).drift
 
 
 def test_drift_is_a_rank_correlation_with_the_round():
@@ -194,9 +196,9 @@ def test_drift_is_within_processes_and_blind_to_what_they_differ_in():
 
 def test_drift_needs_pairs_and_rounds():
     assert drift([1, 2, 3, 4]) is None
-    assert drift(*[[each] for each in range(1, 10)]) is None
-    pace = [1.1**each for each in range(9)]
-    assert speedup.ratio(samples([3 * each for each in pace]), samples(pace)).drift == 0
+    assert drift(*[[number] for number in range(1, 10)]) is None
+    pace = [1.1**seconds for seconds in range(9)]
+    assert speedup.ratio(samples([3 * seconds for seconds in pace]), samples(pace)).drift == 0
 
 
 # Two groups.
@@ -224,7 +226,7 @@ def test_groups_are_more_than_one_and_a_half_apart_and_two_processes_strong():
 
 @given(st.lists(TIMES, min_size=1, max_size=12))
 def test_groups_hold_every_process_once(times):
-    held = groups(*[[each] for each in times])
+    held = groups(*[[seconds] for seconds in times])
     if held:
         (fast, few), (slow, more) = held
         assert fast < slow
@@ -232,36 +234,38 @@ def test_groups_hold_every_process_once(times):
         assert min(few, more) > 1
 
 
-# Resolution and verdict.
+# Noise floor and outcome.
 
 
-def test_the_resolution_is_the_worst_end_as_a_fraction():
-    assert speedup.noise_floor(of([0.99, 1, 1, 1, 1, 1.013])) == pytest.approx(0.013)
-    assert speedup.noise_floor(of([1 / 1.02, 1, 1, 1, 1, 1.013])) == pytest.approx(0.02)
-    assert speedup.noise_floor(of([1, 1, 0.5])) == pytest.approx(1)  # no interval: the worst process
-    assert speedup.noise_floor(of([9, *[1] * 14])) == pytest.approx(0)  # 15: one process is not the interval
+def test_the_noise_floor_is_the_worst_end_as_a_fraction():
+    assert speedup.noise_floor(ratio_of([0.99, 1, 1, 1, 1, 1.013])) == pytest.approx(0.013)
+    assert speedup.noise_floor(ratio_of([1 / 1.02, 1, 1, 1, 1, 1.013])) == pytest.approx(0.02)
+    assert speedup.noise_floor(ratio_of([1, 1, 0.5])) == pytest.approx(1)  # no interval: the worst process
+    assert speedup.noise_floor(ratio_of([9, *[1] * 14])) == pytest.approx(0)  # 15: one process is not the interval
 
 
-def test_verdicts():
-    assert speedup.outcome(of([1.1, 1.2, 1.2, 1.2, 1.2, 1.3]), 0.05) == "faster"
-    assert speedup.outcome(of([1 / 1.1, *[1 / 1.2] * 4, 1 / 1.3]), 0.05) == "slower"
-    assert speedup.outcome(of([1.1, *[1.2] * 4, 1.3]), 0.25) == "not resolved"  # the machine shows as much of nothing
-    assert speedup.outcome(of([1 / 1.1, *[1 / 1.2] * 4, 1 / 1.3]), 0.19) == "slower"  # 1 / 1.2 is 20 %, not 17 %
-    assert speedup.outcome(of([0.9, *[1.2] * 4, 1.3]), 0.05) == "not resolved"  # the interval holds 1
-    assert speedup.outcome(of([1.1, *[1 / 1.2] * 4, 1 / 1.3]), 0.05) == "not resolved"
-    assert speedup.outcome(of([100] * 5), 0.01) == "not resolved"  # no interval, no verdict
+def test_outcomes():
+    assert speedup.outcome(ratio_of([1.1, 1.2, 1.2, 1.2, 1.2, 1.3]), 0.05) == "faster"
+    assert speedup.outcome(ratio_of([1 / 1.1, *[1 / 1.2] * 4, 1 / 1.3]), 0.05) == "slower"
+    assert speedup.outcome(ratio_of([1.1, *[1.2] * 4, 1.3]), 0.25) == "not resolved"  # below the noise floor
+    assert speedup.outcome(ratio_of([1 / 1.1, *[1 / 1.2] * 4, 1 / 1.3]), 0.19) == "slower"  # 1 / 1.2 is 20 %, not 17 %
+    assert speedup.outcome(ratio_of([0.9, *[1.2] * 4, 1.3]), 0.05) == "not resolved"  # the interval holds 1
+    assert speedup.outcome(ratio_of([1.1, *[1 / 1.2] * 4, 1 / 1.3]), 0.05) == "not resolved"
+    assert speedup.outcome(ratio_of([100] * 5), 0.01) == "not resolved"  # no interval
 
 
-@given(st.fixed_dictionaries({(process, 0): TURNS for process in range(6)}), st.floats(0, 2))
-def test_the_verdict_on_swapped_sides_is_the_other_one(recording, noise_floor):
-    ours, theirs = both(recording)
-    got = speedup.ratio(ours, theirs)
-    near = [got.low, got.high, got.value / (1 + noise_floor), got.value * (1 + noise_floor)]
-    assume(all(abs(math.log(each)) > 1e-9 for each in near))
-    other = {"faster": "slower", "slower": "faster", "not resolved": "not resolved"}
-    assert speedup.outcome(speedup.ratio(theirs, ours), noise_floor) == other[speedup.outcome(got, noise_floor)]
+@given(st.fixed_dictionaries({(process, 0): ROUND for process in range(6)}), st.floats(0, 2))
+def test_swapped_sides_have_the_opposite_outcome(record, noise_floor):
+    reference, kernel = both(record)
+    ratio = speedup.ratio(reference, kernel)
+    near = [ratio.low, ratio.high, ratio.value / (1 + noise_floor), ratio.value * (1 + noise_floor)]
+    assume(all(abs(math.log(end)) > 1e-9 for end in near))
+    opposite = {"faster": "slower", "slower": "faster", "not resolved": "not resolved"}
+    assert (
+        speedup.outcome(speedup.ratio(kernel, reference), noise_floor) == opposite[speedup.outcome(ratio, noise_floor)]
+    )
 
 
 def test_unpaired_divides_medians():
     assert speedup.unpaired(samples([4, 5, 90]), samples([1, 1, 2])) == 5
-    assert speedup.seconds(samples([3, 1, 2])) == (2, 1)
+    assert speedup.median_and_smallest(samples([3, 1, 2])) == (2, 1)

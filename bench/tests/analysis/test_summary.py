@@ -1,4 +1,4 @@
-"""Where kernels stand: every number that is shown or judged comes from here."""
+"""Summaries: every number about speed that is shown or tested comes from here."""
 
 import pytest
 from rich.console import Console
@@ -15,8 +15,8 @@ from bench.tests.builders_records import configurations, pytest_benchmark, recor
 SPLIT = (1.0, 7.0, 1.0, 7.0, 1.0, 7.0)  # processes that fall into two groups
 
 
-def row(found, kernel):
-    return next(each for each in summaries(found) if each.kernel == kernel)
+def row(written, kernel):
+    return next(row for row in summaries(written) if row.kernel == kernel)
 
 
 def printed(grid, capsys):
@@ -25,87 +25,87 @@ def printed(grid, capsys):
 
 
 def test_planted_ratio_share_and_first_call(tmp_path):
-    found = record(tmp_path)
-    quick = row(found, "quick")
+    written = record(tmp_path)
+    quick = row(written, "quick")
     assert quick.speedup == pytest.approx(100)
     assert (quick.ratio.low, quick.ratio.high) == pytest.approx((100, 100))
     assert (quick.ratio.processes, quick.ratio.rounds, quick.ratio.level) == (6, 18, 0.96875)
     assert quick.share_of_bound.value == pytest.approx(0.25)
-    assert quick.share_of_bound.rounds == 18  # the limit, measured once per process, is the partner of all its rounds
+    assert quick.share_of_bound.rounds == 18  # the bound, measured once per process, is paired with every round
     assert quick.first_call == pytest.approx(0.104)
     assert quick.groups is None
-    assert [each.kernel for each in summaries(found)] == [REFERENCE, "quick"]  # no A/A control, no limit
+    assert [row.kernel for row in summaries(written)] == [REFERENCE, "quick"]  # no A/A control, no bound
 
 
-def test_a_kernel_is_held_to_the_limit_of_its_device_and_threads(tmp_path):
+def test_a_kernel_is_held_to_the_bound_of_its_device_and_threads(tmp_path):
     one_core = record(tmp_path, threads="1")
     assert row(one_core, "quick").share_of_bound.value == pytest.approx(0.5)
     assert row(record(tmp_path, kernel_metadata={"quick": {"device": "cuda"}}), "quick").share_of_bound is None
 
 
-def test_the_resolution_is_that_of_the_control(tmp_path):
+def test_the_noise_floor_is_that_of_the_control(tmp_path):
     assert summary.noise_floor(record(tmp_path)) == pytest.approx(1 / 0.99 - 1)
     assert summary.noise_floor(record(tmp_path, samples(**{"quick~again": 0}))) is None
-    apart = [each for each in samples() if each.kernel != "quick" or each.process > 2]
-    apart = [each for each in apart if each.kernel != "quick~again" or each.process < 3]
+    apart = [sample for sample in samples() if sample.kernel != "quick" or sample.process > 2]
+    apart = [sample for sample in apart if sample.kernel != "quick~again" or sample.process < 3]
     assert summary.noise_floor(record(tmp_path, apart)) is None  # no round holds both: no ratio, and no traceback
 
 
 def test_two_groups_are_marked_beside_a_median_that_is_one_number_in_every_column(tmp_path, capsys):
-    found = record(tmp_path, samples(slower={"quick": SPLIT}))
-    quick = row(found, "quick")
+    written = record(tmp_path, samples(slower={"quick": SPLIT}))
+    quick = row(written, "quick")
     assert quick.groups == (Group(pytest.approx(0.004), 3), Group(pytest.approx(0.028), 3))
     assert quick.seconds == pytest.approx(0.016)
-    said = printed(tables.timed(summaries(found)), capsys)
+    output = printed(tables.timed(summaries(written)), capsys)
     for text in ("16.0 ms†", "37.8×", "14.3× to 100×", "9.4%"):
-        assert text in said
-    assert said.count("†") == 1
+        assert text in output
+    assert output.count("†") == 1
 
 
 def test_one_process_has_a_ratio_and_no_interval(tmp_path, capsys):
-    said = printed(tables.timed(summaries(record(tmp_path, samples(processes=1)))), capsys)
-    assert "100×" in said
-    assert " to " not in said
+    output = printed(tables.timed(summaries(record(tmp_path, samples(processes=1)))), capsys)
+    assert "100×" in output
+    assert " to " not in output
 
 
 def test_ratios_are_withheld_and_times_are_not(tmp_path, capsys):
-    said = printed(tables.timed(summaries(record(tmp_path)), ratios=False), capsys)
-    assert said.count("withheld") == 2
-    assert "4.00 ms" in said
-    assert "100×" not in said
+    output = printed(tables.timed(summaries(record(tmp_path)), ratios=False), capsys)
+    assert output.count("withheld") == 2
+    assert "4.00 ms" in output
+    assert "100×" not in output
 
 
 def test_without_a_reference_or_a_common_round_there_is_no_ratio(tmp_path, capsys):
-    found = record(tmp_path, samples(**{REFERENCE: 0}))
-    assert row(found, "quick").speedup is None
-    assert "no reference" in printed(tables.timed(summaries(found)), capsys)
+    written = record(tmp_path, samples(**{REFERENCE: 0}))
+    assert row(written, "quick").speedup is None
+    assert "no reference" in printed(tables.timed(summaries(written)), capsys)
     late = Sample("late", "baseline", "l1", 108, 0.1, 1, process=9, round=9, position=0)
     assert row(record(tmp_path, [*samples(), late]), "late").ratio is None
 
 
 def test_unpaired_samples_have_a_ratio_of_medians_alone(tmp_path):
-    found = reader.read(pytest_benchmark(tmp_path, python_loops=[4.0, 4.0, 9.0], quick=[2.0]))
-    quick = row(found, "quick")
+    written = reader.read(pytest_benchmark(tmp_path, python_loops=[4.0, 4.0, 9.0], quick=[2.0]))
+    quick = row(written, "quick")
     assert (quick.ratio, quick.unpaired, quick.speedup, quick.share_of_bound) == (None, 2.0, 2.0, None)
 
 
-def test_configurations_stand_side_by_side(tmp_path):
-    told = configurations(tmp_path, "all/default", "1/keep", taken=samples(slower={"quick": SPLIT}))
-    grid = tables.by_configuration(told)
+def test_configurations_are_side_by_side(tmp_path):
+    records = configurations(tmp_path, "all/default", "1/keep", taken=samples(slower={"quick": SPLIT}))
+    grid = tables.by_configuration(records)
     assert grid.columns == ("kernel", "all/default", "1/keep")
     assert [*grid.rows] == [(REFERENCE, "400 ms", "400 ms"), ("quick", "16.0 ms†", "16.0 ms†")]
 
 
-def test_a_record_of_sizes_has_a_standing_per_size(tmp_path):
+def test_a_record_of_sizes_has_summaries_per_size(tmp_path):
     taken = [
-        Sample(kernel, "predict", "l1", size, size * each, 1, process, 0, 0)
+        Sample(kernel, "predict", "l1", size, size * per_image, 1, process, 0, 0)
         for size in (1, 10)
-        for kernel, each in ((REFERENCE, 0.1), ("quick", 0.001))
+        for kernel, per_image in ((REFERENCE, 0.1), ("quick", 0.001))
         for process in range(6)
         if (kernel, size) != (REFERENCE, 10)
     ]
-    found = record(tmp_path, taken, kind="sizes")
-    assert found.sizes == [1, 10]
-    small, large = (summaries(found.at(size), "predict", "l1") for size in found.sizes)
+    written = record(tmp_path, taken, kind="sizes")
+    assert written.sizes == [1, 10]
+    small, large = (summaries(written.at(size), "predict", "l1") for size in written.sizes)
     assert small[-1].speedup == pytest.approx(100)
-    assert [(each.kernel, each.ratio) for each in large] == [("quick", None)]
+    assert [(row.kernel, row.ratio) for row in large] == [("quick", None)]

@@ -1,4 +1,4 @@
-"""Memory of the GPU, by libraries that only pretend to have one: each by its own books, and nobody else is asked."""
+"""GPU memory as counted by fake libraries: each by its own allocator, and only those that are loaded."""
 
 import sys
 from types import SimpleNamespace
@@ -10,18 +10,18 @@ from bench.probes.device_memory import DevicePeak
 
 
 class Allocator:
-    """Counts like PyTorch's: what is held, and the highest point since it was last set back."""
+    """Counts like PyTorch's: what is held, and the highest point since the last reset."""
 
     def __init__(self, held):
         self.held = self.highest = held
         self.emptied = 0
 
     def use(self, *sizes):
-        """Take temporaries, one while the others are held, and give all of them back."""
+        """Hold temporaries of these sizes at once, and free them."""
         self.highest = max(self.highest, self.held + sum(sizes))
 
     def torch(self, initialized=True):
-        def set_back():
+        def reset():
             self.highest = self.held
 
         def empty():
@@ -30,7 +30,7 @@ class Allocator:
         cuda = SimpleNamespace(
             is_initialized=lambda: initialized,
             synchronize=lambda: None,
-            reset_peak_memory_stats=set_back,
+            reset_peak_memory_stats=reset,
             memory_allocated=lambda: self.held,
             max_memory_allocated=lambda: self.highest,
             empty_cache=empty,
@@ -39,7 +39,7 @@ class Allocator:
 
 
 class Pool:
-    """Counts like CuPy's default pool, which grows, and shrinks only when told to."""
+    """Counts like CuPy's default pool, which grows, and shrinks only on request."""
 
     def __init__(self, used, unused):
         self.used, self.total = used, used + unused
@@ -66,17 +66,17 @@ def jax(stats, platform="gpu"):
 
 @pytest.fixture
 def loaded(monkeypatch):
-    """Return what makes libraries look loaded; the others do not."""
-    for name in device_memory.LEDGERS:
+    """Return a function that makes libraries look loaded; all others look absent."""
+    for name in device_memory.MEASUREMENTS:
         monkeypatch.delitem(sys.modules, name, raising=False)
     return lambda **modules: [monkeypatch.setitem(sys.modules, name, module) for name, module in modules.items()]
 
 
 def test_torch_counts_from_what_was_held_to_the_highest_point_of_the_call(loaded):
-    books = Allocator(held=1000)
-    books.use(9000)  # before the call: its highest point is not the call's
-    loaded(torch=books.torch())
-    assert device_memory.peak(lambda: books.use(300, 200)) == DevicePeak(1000, 500)
+    allocator = Allocator(held=1000)
+    allocator.use(9000)  # before the call: its highest point is not the call's
+    loaded(torch=allocator.torch())
+    assert device_memory.peak(lambda: allocator.use(300, 200)) == DevicePeak(1000, 500)
     assert device_memory.peak(lambda: None) == DevicePeak(1000, 0)
 
 
@@ -87,17 +87,21 @@ def test_cupy_counts_what_the_pool_grew_by_from_nothing_unused(loaded):
 
 
 @pytest.mark.parametrize(
-    ("before", "highest", "found"),
+    ("before", "highest", "peak"),
     [
         ({"bytes_in_use": 1000, "peak_bytes_in_use": 1500}, 1800, DevicePeak(1000, 800)),
-        ({"bytes_in_use": 1000, "peak_bytes_in_use": 1500}, 1500, DevicePeak(1000, None, device_memory.JAX_HIGHER)),
-        ({}, 1500, DevicePeak(None, None, device_memory.JAX_SILENT)),
+        (
+            {"bytes_in_use": 1000, "peak_bytes_in_use": 1500},
+            1500,
+            DevicePeak(1000, None, device_memory.JAX_PEAK_BEFORE),
+        ),
+        ({}, 1500, DevicePeak(None, None, device_memory.NO_JAX_STATISTICS)),
     ],
 )
-def test_jax_tells_where_the_call_raises_its_highest_point(loaded, before, highest, found):
-    books = dict(before)
-    loaded(jax=jax(lambda: dict(books)))
-    assert device_memory.peak(lambda: books.update(peak_bytes_in_use=highest)) == found
+def test_jax_counts_where_the_call_raises_the_highest_point(loaded, before, highest, peak):
+    allocator = dict(before)
+    loaded(jax=jax(lambda: dict(allocator)))
+    assert device_memory.peak(lambda: allocator.update(peak_bytes_in_use=highest)) == peak
 
 
 @pytest.mark.parametrize(
@@ -106,28 +110,28 @@ def test_jax_tells_where_the_call_raises_its_highest_point(loaded, before, highe
 def test_where_no_library_uses_a_gpu_it_is_not_measured_and_the_call_is_made(loaded, modules):
     loaded(**modules)
     calls = []
-    assert device_memory.peak(lambda: calls.append(1)) == DevicePeak(not_measured=device_memory.NOBODY)
+    assert device_memory.peak(lambda: calls.append(1)) == DevicePeak(not_measured=device_memory.NO_LIBRARY)
     assert calls == [1]
 
 
 def test_two_libraries_in_one_process_add_up(loaded):
-    books, pool = Allocator(held=1000), Pool(used=10, unused=0)
-    loaded(torch=books.torch(), cupy=pool)
-    assert device_memory.peak(lambda: (books.use(300), pool.use(5))) == DevicePeak(1010, 305)
+    allocator, pool = Allocator(held=1000), Pool(used=10, unused=0)
+    loaded(torch=allocator.torch(), cupy=pool)
+    assert device_memory.peak(lambda: (allocator.use(300), pool.use(5))) == DevicePeak(1010, 305)
 
 
-def test_what_is_unused_is_given_back_by_who_has_it(loaded):
-    books, pool = Allocator(held=1000), Pool(used=10, unused=90)
-    loaded(torch=books.torch(), cupy=pool)
+def test_every_library_gives_back_unused_memory(loaded):
+    allocator, pool = Allocator(held=1000), Pool(used=10, unused=90)
+    loaded(torch=allocator.torch(), cupy=pool)
     device_memory.release()
-    assert (books.emptied, pool.total) == (1, 10)
-    asleep = Allocator(held=0)
-    loaded(torch=asleep.torch(initialized=False))  # no GPU is started for it
+    assert (allocator.emptied, pool.total) == (1, 10)
+    idle = Allocator(held=0)
+    loaded(torch=idle.torch(initialized=False))  # no GPU is started for it
     device_memory.release()
-    assert asleep.emptied == 0
+    assert idle.emptied == 0
 
 
-def test_what_a_call_raises_is_raised(loaded):
+def test_errors_of_a_call_are_raised(loaded):
     loaded(torch=Allocator(1).torch())
     with pytest.raises(ZeroDivisionError):
         device_memory.peak(lambda: 1 / 0)

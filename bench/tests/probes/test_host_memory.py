@@ -1,4 +1,4 @@
-"""The memory pass: temporaries are seen however short, files and views are not."""
+"""Host memory: temporaries count however short they are, files and views do not."""
 
 from pathlib import Path
 
@@ -8,41 +8,41 @@ import pytest
 from bench.probes import host_memory
 
 MB = 10**6
-SLACK = 2 * MB  # what the kernel has not yet added up, and what the interpreter itself allocates
-SOME = np.ones(50 * MB, np.uint8)
+SLACK = 2 * MB  # what Linux has not yet added up, and what the interpreter itself allocates
+PIXELS = np.ones(50 * MB, np.uint8)
 
 linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="not applicable outside Linux")
 
 
 @pytest.fixture
 def mapped(tmp_path):
-    """A file that is mapped, and of which nothing was read yet."""
-    np.save(tmp_path / "pixels.npy", SOME)
+    """A mapped file of which nothing was read yet."""
+    np.save(tmp_path / "pixels.npy", PIXELS)
     return np.load(tmp_path / "pixels.npy", mmap_mode="r")
 
 
 def one_after_the_other(_):
     for _ in range(4):
-        SOME + 1
+        PIXELS + 1
 
 
 def mapped_in_the_call_and_kept(mapped):
-    again = np.load(mapped.filename, mmap_mode="r")
-    again.max()
-    return again
+    mapped_again = np.load(mapped.filename, mmap_mode="r")
+    mapped_again.max()
+    return mapped_again
 
 
 CALLS = {  # a call, and the megabytes of its temporaries
     "nothing": (lambda _: None, 0),
-    "a view": (lambda _: np.broadcast_to(SOME, (1000, SOME.size)), 0),
-    "a reduction": (lambda _: SOME.max(), 0),
-    "gone when the call ends": (lambda _: int((SOME + 1).max()), 50),
+    "a view": (lambda _: np.broadcast_to(PIXELS, (1000, PIXELS.size)), 0),
+    "a reduction": (lambda _: PIXELS.max(), 0),
+    "gone when the call ends": (lambda _: int((PIXELS + 1).max()), 50),
     "the peak, not the sum": (one_after_the_other, 50),
-    "two at a time": (lambda _: [SOME + 1, SOME + 2], 100),
+    "two at a time": (lambda _: [PIXELS + 1, PIXELS + 2], 100),
     "small ones from the heap": (lambda _: [np.ones(100_000, np.uint8) for _ in range(200)], 20),
     "a file read for the first time": (lambda mapped: mapped.max(), 0),
     "of a file, once": (lambda mapped: int((mapped + 1).max()), 50),
-    "a file read after a temporary is gone": (lambda mapped: [int((SOME + 1).max()), int(mapped.max())], 50),
+    "a file read after a temporary is gone": (lambda mapped: [int((PIXELS + 1).max()), int(mapped.max())], 50),
     "a file mapped in the call and kept": (mapped_in_the_call_and_kept, 0),
 }
 
@@ -64,11 +64,11 @@ def test_what_was_there_before_is_anonymous_memory_without_files(mapped):
     mapped.max()
     assert host_memory.peak(lambda: None).anonymous_before_bytes == pytest.approx(without, abs=SLACK)
     held = np.ones(30 * MB, np.uint8)
-    found = host_memory.peak(lambda: None)
-    assert found.anonymous_before_bytes - without == pytest.approx(held.size, abs=SLACK)
+    before = host_memory.peak(lambda: None).anonymous_before_bytes
+    assert before - without == pytest.approx(held.size, abs=SLACK)
 
 
-def test_where_the_system_does_not_tell_the_call_is_made_all_the_same(monkeypatch):
+def test_the_call_is_made_where_the_system_reports_no_memory(monkeypatch):
     def refuse() -> None:
         raise FileNotFoundError("/proc/self/maps")
 
@@ -79,6 +79,6 @@ def test_where_the_system_does_not_tell_the_call_is_made_all_the_same(monkeypatc
 
 
 @linux
-def test_what_a_call_raises_is_raised(tmp_path):
-    with pytest.raises(FileNotFoundError):  # not taken for a system that does not tell
+def test_errors_of_a_call_are_raised(tmp_path):
+    with pytest.raises(FileNotFoundError):  # not mistaken for a system without /proc
         host_memory.peak((tmp_path / "nothing").read_bytes)

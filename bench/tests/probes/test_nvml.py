@@ -1,4 +1,4 @@
-"""What NVIDIA's driver tells, by a binding that only pretends: which GPU, which facts, and why it is throttled."""
+"""GPU metadata from a fake binding of NVIDIA's driver: which GPU, its values, and why it is throttled."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,8 @@ from bench.records import keys
 from bench.records.model import NOT_MEASURED
 from bench.runner import collection
 from bench.runner.configuration import Configuration
-from bench.runner.scheduler import Finished, Plan
+from bench.runner.plan import Plan
+from bench.runner.scheduler import FinishedProcess
 from bench.tests.builders import problem
 from bench.tests.builders_gpu import Binding, OldBinding, OldDriver
 
@@ -27,7 +28,7 @@ STATES = st.lists(
 )
 
 
-def test_facts_of_the_gpu_that_kernels_use(binding):
+def test_metadata_of_the_gpu_that_kernels_use(binding):
     binding(Binding())
     assert nvml.metadata() == {
         "gpu": "A Fine GPU 0, 575.57.08; A Fine GPU 1, 575.57.08",
@@ -45,30 +46,30 @@ def test_facts_of_the_gpu_that_kernels_use(binding):
     ("visible", "handle"),
     [(None, 0), ("0", 0), ("1,0", 1), (" 1 ", 1), ("GPU-8932f937,1", "GPU-8932f937"), ("MIG-1b2c", "MIG-1b2c")],
 )
-def test_the_first_gpu_that_processes_see_is_asked(binding, monkeypatch, visible, handle):
+def test_the_first_gpu_that_processes_see_is_used(binding, monkeypatch, visible, handle):
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    asked = binding(Binding())
-    assert nvml.device() == (asked, handle)
-    assert asked.handles == [handle]
+    fake = binding(Binding())
+    assert nvml.device() == (fake, handle)
+    assert fake.handles == [handle]
 
 
 @pytest.mark.parametrize("visible", ["", "-1", "NoDevFiles"])
-def test_where_processes_see_no_gpu_none_is_asked(binding, monkeypatch, visible):
+def test_where_processes_see_no_gpu_none_is_used(binding, monkeypatch, visible):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     binding(Binding())
-    with pytest.raises(nvml.Unreadable, match=f"CUDA_VISIBLE_DEVICES is '{visible}', which shows processes no GPU"):
+    with pytest.raises(nvml.Unreadable, match=f"CUDA_VISIBLE_DEVICES is '{visible}', so processes see no GPU"):
         nvml.device()
 
 
-def test_without_the_binding_nvidia_smi_tells_name_and_driver_and_the_rest_says_what_to_install(binding, monkeypatch):
+def test_without_the_binding_nvidia_smi_gives_name_and_driver(binding, monkeypatch):
     binding(None)
     smi = "A Fine GPU, 575.57.08\nAnother, 575.57.08"
     monkeypatch.setattr(machine, "_output", lambda *command: smi if command == machine.NVIDIA else "")
-    found = machine.metadata()
-    assert found["gpu"] == "A Fine GPU, 575.57.08; Another, 575.57.08"
-    assert found["gpu_driver"] == "575.57.08"
-    rest = {found[key] for key in nvml.METADATA if key not in ("gpu", "gpu_driver")}
+    metadata = machine.metadata()
+    assert metadata["gpu"] == "A Fine GPU, 575.57.08; Another, 575.57.08"
+    assert metadata["gpu_driver"] == "575.57.08"
+    rest = {metadata[key] for key in nvml.METADATA if key not in ("gpu", "gpu_driver")}
     assert rest == {"not measured: install NVIDIA's binding: pip install nvidia-ml-py"}
     assert nvml.state()["gpu_throttled"] == next(iter(rest))
 
@@ -82,10 +83,10 @@ def test_without_a_driver_there_is_none(binding, monkeypatch, module):
 
 def test_what_the_gpu_does_not_support_is_not_measured_and_the_rest_is(binding):
     binding(Binding(refused=("nvmlDeviceGetEnforcedPowerLimit", "nvmlDeviceGetCurrentClocksEventReasons")))
-    found = {**nvml.metadata(), **nvml.state()}
-    refused = {key for key, value in found.items() if str(value).startswith(NOT_MEASURED)}
+    values = {**nvml.metadata(), **nvml.state()}
+    refused = {key for key, value in values.items() if str(value).startswith(NOT_MEASURED)}
     assert refused == {"gpu_power_limit_watts", "gpu_throttled"}
-    assert found["gpu_throttled"] == "not measured: NVML says Not Supported"
+    assert values["gpu_throttled"] == "not measured: NVML says Not Supported"
 
 
 def test_a_number_beyond_the_last_gpu_says_what_nvml_says(binding, monkeypatch):
@@ -95,15 +96,15 @@ def test_a_number_beyond_the_last_gpu_says_what_nvml_says(binding, monkeypatch):
 
 
 @pytest.mark.parametrize("module", [Binding, OldBinding, OldDriver])
-def test_throttling_is_asked_by_its_new_name_or_its_old_one(binding, module):
+def test_throttling_is_read_by_its_new_or_its_old_name(binding, module):
     binding(module(reasons=0x4 | 0x40 | 0x1))
     assert nvml.state()["gpu_throttled"] == "software power cap, hardware thermal slowdown"
 
 
 @given(st.integers(0, 2**64 - 1))
 def test_no_reason_is_lost_but_those_left_out(mask):
-    said = [each for each in nvml.words(mask).split(", ") if each != "no"]
-    assert len(set(said)) == len(said) == (mask & ~0x103).bit_count()
+    reasons = [reason for reason in nvml.words(mask).split(", ") if reason != "no"]
+    assert len(set(reasons)) == len(reasons) == (mask & ~0x103).bit_count()
     assert nvml.words(0x1 | 0x2 | 0x100) == "no"
     assert nvml.words(0x200 | 0x1 | 0x8) == "hardware slowdown, reason 0x200"
 
@@ -127,21 +128,21 @@ def test_the_worst_may_be_taken_in_any_grouping(some, others):
     assert nvml.worst([nvml.worst(some), nvml.worst(others)]) == together == nvml.worst([*others, *some])
 
 
-def test_what_changes_from_moment_to_moment_is_no_part_of_the_machine(binding):
+def test_values_of_the_moment_are_no_metadata_of_the_machine(binding):
     binding(Binding())
     assert not nvml.NOW.keys() & machine.metadata().keys()  # or no run could be resumed
 
 
 def test_the_states_of_all_processes_reach_the_record():
     def finished(gpu):
-        return Finished((), (), None, {}, {}, 1e-7, 0.1, gpu=gpu)
+        return FinishedProcess((), (), None, {}, {}, 1e-7, 0.1, gpu=gpu)
 
-    def told(*gpu):
+    def recorded(*gpu):
         processes = dict(enumerate(map(finished, gpu)))
-        return collection.collect(Plan(()), Configuration(), problem(), processes, "a run").recording.metadata
+        return collection.collect(Plan(()), Configuration(), problem(), processes, "a run").measurements.metadata
 
-    assert told({"gpu_throttled": "no"}, {"gpu_throttled": "sync boost"}, {})["gpu_throttled"] == "sync boost"
-    assert "gpu_throttled" not in told({})
+    assert recorded({"gpu_throttled": "no"}, {"gpu_throttled": "sync boost"}, {})["gpu_throttled"] == "sync boost"
+    assert "gpu_throttled" not in recorded({})
 
 
 def test_every_key_is_explained():

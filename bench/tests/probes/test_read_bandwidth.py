@@ -1,4 +1,4 @@
-"""The speed of light: its passes and its bandwidth."""
+"""The bandwidth bound: its passes and its bandwidth."""
 
 import threading
 
@@ -31,7 +31,7 @@ def test_every_pass_reads_every_byte_and_nothing_but_its_part(lines, passes, dat
     assert calls["compare"]() != 0
 
 
-def test_a_buffer_is_there_and_begins_on_a_page():
+def test_a_buffer_is_resident_and_begins_on_a_page():
     buffer = read_bandwidth._buffer(64 * 1001)
     assert (buffer.size, buffer.ctypes.data % 4096, buffer.min(), buffer.max()) == (64 * 1001, 0, 64, 64)
 
@@ -55,14 +55,14 @@ def test_the_rate_counts_every_pass_of_every_thread_once(monkeypatch):
     [(11_316_256, 1, 11_316_288), (11_316_256, 2, 11_316_352), (784, 1, 2**16), (10**9, 2, 2**27)],
 )
 def test_the_buffer_is_the_working_set_to_a_cache_line_per_thread(asked, threads, buffer, monkeypatch):
-    asked_for = []
+    sizes = []
     monkeypatch.setattr(read_bandwidth, "_together", lambda calls: 1.0)
-    monkeypatch.setattr(read_bandwidth, "_buffer", lambda size: asked_for.append(size) or np.zeros(size, np.uint8))
+    monkeypatch.setattr(read_bandwidth, "_buffer", lambda size: sizes.append(size) or np.zeros(size, np.uint8))
     read_bandwidth.measure(asked, threads)
-    assert asked_for == [buffer] * 2
+    assert sizes == [buffer] * 2
 
 
-def test_a_measurement_of_this_machine_is_one():
+def test_this_machine_has_a_plausible_bandwidth():
     assert 1e8 < read_bandwidth.measure(2**18, 2) < 1e13
 
 
@@ -90,7 +90,7 @@ def test_threads_run_side_by_side_and_the_time_is_of_all_of_them():
         (49153, 1, "L2"),
         (49153, 2, "L1"),
         (1_597_792, 1, "L3"),
-        (1_597_792, 2, "L2"),  # half of it in each core's own
+        (1_597_792, 2, "L2"),  # half of it in each core's own cache
         (11_316_256, 1, "L3"),
         (33_554_433, 2, "memory"),  # the last level is shared: two cores have no more of it
     ],

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from itertools import product
 from pathlib import Path
 
 import pyperf
@@ -33,7 +34,7 @@ from bench.tests.builders_records import (
     write,
 )
 
-ABSENT = (NotTimed("gpu@cuda", "unavailable", "no driver\nat all"),)
+NOT_TIMED = (NotTimed("gpu@cuda", "unavailable", "no driver\nat all"),)
 
 TIMES = st.floats(min_value=1e-9, max_value=1e4)
 COUNTS = st.integers(0, 2**40)
@@ -68,17 +69,17 @@ FOOTPRINTS = st.builds(
 )
 
 
-def same(one, other):
-    return sorted(one, key=repr) == sorted(other, key=repr)
+def same(left, right):
+    return sorted(left, key=repr) == sorted(right, key=repr)
 
 
 @given(st.lists(SAMPLES, min_size=1, max_size=8), st.sampled_from(["ladder", "sizes"]))
 def test_a_record_reads_back_as_it_was_written(tmp_path_factory, taken, kind):
-    written = record(tmp_path_factory.mktemp("r"), taken, ABSENT, kind=kind)
+    written = record(tmp_path_factory.mktemp("r"), taken, NOT_TIMED, kind=kind)
     read = reader.read(written.path)
     assert same(read.samples, taken)
     assert (read.metadata, read.kernel_metadata) == (written.metadata, written.kernel_metadata)
-    assert (read.kind, read.paired, tuple(read.not_timed)) == (kind, True, ABSENT)
+    assert (read.kind, read.paired, tuple(read.not_timed)) == (kind, True, NOT_TIMED)
     for size in read.sizes:
         assert same(read.at(size).samples, [sample for sample in taken if sample.images == size])
     assert not {name for name in read.kernels() if name not in {"quick", "slow@cuda"}}
@@ -86,14 +87,14 @@ def test_a_record_reads_back_as_it_was_written(tmp_path_factory, taken, kind):
 
 @given(st.lists(FOOTPRINTS, min_size=1, max_size=6))
 def test_memory_is_written_in_bytes_as_a_kind_of_its_own(tmp_path_factory, footprints):
-    written = memory(tmp_path_factory.mktemp("m"), footprints, ABSENT)
+    written = memory(tmp_path_factory.mktemp("m"), footprints, NOT_TIMED)
     values = []
     for benchmark in pyperf.BenchmarkSuite.load(str(written.path)):
         assert benchmark.get_unit() == "byte"
         values += benchmark.get_values()
     assert sorted(values) == sorted(footprint.peak_bytes for footprint in footprints)
     read = reader.read(written.path)
-    assert (read.kind, read.cells, tuple(read.not_timed)) == ("memory", [], ABSENT)
+    assert (read.kind, read.pairs, tuple(read.not_timed)) == ("memory", [], NOT_TIMED)
     assert same(read.footprints, footprints)
     assert not Footprint.__dataclass_fields__.keys() & read.metadata.keys()
 
@@ -110,32 +111,29 @@ def test_a_file_holds_every_configuration_of_a_run(tmp_path):
     names = pyperf.BenchmarkSuite.load(str(written[0].path)).get_benchmark_names()
     assert {"baseline/l1/quick/1/keep", "baseline/-/bound@one_core/all/default"} <= {*names}
     read = reader.read_all(written[0].path)
-    assert [each.configuration for each in read] == ["all/default", "all/keep", "1/default", "1/keep"]
-    for one in written:
-        other = next(each for each in read if each.configuration == one.configuration)
-        assert (other.metadata, other.kernel_metadata) == (one.metadata, one.kernel_metadata)
-        assert same(other.samples, one.samples)
-    assert pyperf.BenchmarkSuite.load(str(write(tmp_path))).get_benchmark_names()[0].count("/") == 2  # of one alone
+    assert [part.configuration for part in read] == ["all/default", "all/keep", "1/default", "1/keep"]
+    for before, after in zip(reversed(written), read, strict=True):
+        assert (after.metadata, after.kernel_metadata) == (before.metadata, before.kernel_metadata)
+        assert same(after.samples, before.samples)
+    alone = pyperf.BenchmarkSuite.load(str(write(tmp_path)))  # names no configuration
+    assert alone.get_benchmark_names()[0].count("/") == 2
 
 
 def test_what_it_holds_by_name(tmp_path):
-    found = record(tmp_path, samples(cells=(("baseline", "l1"), ("mean", "-"))), ABSENT)
-    assert found.kernels() == found.kernels("mean", "-") == [REFERENCE, "quick"]
-    assert found.cells == [("baseline", "l1"), ("mean", "-")]
-    assert (found.control, found.configuration, found.processes) == ("quick~again", "all/default", 6)
-    assert found.kernel_metadata["quick"] == KERNEL_METADATA
+    written = record(tmp_path, samples(pairs=(("baseline", "l1"), ("mean", "-"))), NOT_TIMED)
+    assert written.kernels() == written.kernels("mean", "-") == [REFERENCE, "quick"]
+    assert written.pairs == [("baseline", "l1"), ("mean", "-")]
+    assert (written.control, written.configuration, written.processes) == ("quick~again", "all/default", 6)
+    assert written.kernel_metadata["quick"] == KERNEL_METADATA
 
 
-@pytest.mark.parametrize(
-    ("processes", "label"),
-    [
-        (1, "indicative: 1 process per kernel, no confidence interval"),
-        (5, "indicative: 5 processes per kernel, no confidence interval"),
-        (6, "paired, 6 processes per kernel"),
-    ],
-)
-def test_the_label_says_how_far_to_trust_it(tmp_path, processes, label):
-    assert record(tmp_path, samples(processes=processes)).label == label
+def test_the_label_says_how_far_to_trust_it(tmp_path):
+    labels = [record(tmp_path, samples(processes=processes)).label for processes in (1, 5, 6)]
+    assert labels == [
+        "indicative: 1 process per kernel, no confidence interval",
+        "indicative: 5 processes per kernel, no confidence interval",
+        "paired, 6 processes per kernel",
+    ]
 
 
 # A pyperf file.
@@ -147,26 +145,25 @@ def run_pyperf(*arguments):
 
 
 def test_pyperf_shows_counts_draws_and_compares_it(tmp_path):
-    one, other = write(tmp_path), write(tmp_path, samples(quick=0.008))
-    shown = run_pyperf("show", "--metadata", one)
+    fast, slow = write(tmp_path), write(tmp_path, samples(quick=0.008))
+    shown = run_pyperf("show", "--metadata", fast)
     for text in ("baseline/l1/quick", "dataset_digest", "Mean +- std dev: 4.00 ms +- 0.00 ms"):
         assert text in shown
-    assert run_pyperf("stats", one).count("values: 18") >= 2
-    assert "baseline/l1/quick" in run_pyperf("hist", one)
-    compared = run_pyperf("compare_to", one, other)
+    assert run_pyperf("stats", fast).count("values: 18") >= 2
+    assert "baseline/l1/quick" in run_pyperf("hist", fast)
+    compared = run_pyperf("compare_to", fast, slow)
     assert re.search(r"4\.00 ms.* -> .* 8\.00 ms.*: 2\.00x slower", compared)
 
 
-def test_every_sample_says_all_of_itself(tmp_path):
+def test_every_sample_has_all_its_metadata(tmp_path):
     suite = pyperf.BenchmarkSuite.load(str(write(tmp_path)))
     assert suite.get_benchmark_names() == sorted(suite.get_benchmark_names())
+    every = {*KERNEL_METADATA, *METADATA, "kernel", "scope", "distance", "images", "position"}
     for name in (f"baseline/l1/{REFERENCE}", "baseline/l1/quick", "baseline/l1/quick~again"):
         runs = [run.get_metadata() for run in suite.get_benchmark(name).get_runs()]
-        assert {(run["process"], run["round"]) for run in runs} == {(p, turn) for p in range(6) for turn in range(3)}
+        assert {(run["process"], run["round"]) for run in runs} == {*product(range(6), range(3))}
         for run in runs:
-            assert set(KERNEL_METADATA) | set(METADATA) | {"kernel", "scope", "distance", "images", "position"} <= set(
-                run
-            )
+            assert every <= set(run)
             assert (run["minor_faults"], run["context_switches"], run["peak_rss_bytes"]) == (12.0, 1.0, 2**27)
             for key in ("order_seed", "threads", "allocator", "dataset_digest", "commit", "memory_bytes", "caches"):
                 assert run[key] == METADATA[key]
@@ -174,36 +171,30 @@ def test_every_sample_says_all_of_itself(tmp_path):
 
 
 def test_what_is_unknown_is_left_out(tmp_path):
-    assert (
-        "threads_in_force"
-        not in record(tmp_path, kernel_metadata={"quick": {"threads_in_force": ""}}).kernel_metadata["quick"]
-    )
+    written = record(tmp_path, kernel_metadata={"quick": {"threads_in_force": ""}})
+    assert "threads_in_force" not in written.kernel_metadata["quick"]
 
 
-# Nothing that tells who or where.
+# No names and no places.
 
 
-def tell_tales():
+def names_and_places():
     """Return what a record of this machine must not hold."""
     places = {str(Path.home()), str(ROOT), sys.prefix, sys.executable, os.getcwd(), tempfile.gettempdir() + os.sep}
-    return {each for each in places | {socket.gethostname(), getpass.getuser()} if len(each) > 2}
+    return {text for text in places | {socket.gethostname(), getpass.getuser()} if len(text) > 2}
 
 
 def failing(folder):
     """Return the traceback of a kernel below a folder."""
-    path = folder / "mine.py"
-    path.write_text("1 / 0")
     try:
-        exec(compile(path.read_text(), str(path), "exec"), {})
+        exec(compile("1 / 0", str(folder / "mine.py"), "exec"), {})
     except ZeroDivisionError:
         return traceback.format_exc()
 
 
-def test_nothing_tells_who_or_where(tmp_path):
-    home = tmp_path / "home of alice" / "secret project"
-    home.mkdir(parents=True)
+def test_a_record_names_nobody_and_no_place(tmp_path):
     reasons = [
-        failing(home),
+        failing(tmp_path / "home of alice" / "secret project"),
         "FileNotFoundError: [Errno 2] No such file or directory: '/home/alice/my data/weights.bin'",
         "cannot open /home/alice/x/lib.so.1: no such file, see C:\\Users\\alice\\x\\lib.dll and /opt/alice/",
         f"no right to read {Path.home()}",
@@ -211,11 +202,11 @@ def test_nothing_tells_who_or_where(tmp_path):
     not_timed = tuple(NotTimed(f"kernel{n}", "broken", reason) for n, reason in enumerate(reasons))
     path = write(tmp_path, None, not_timed, **machine.metadata())
     for text in (path.read_text(), memory(tmp_path, (), not_timed).path.read_text()):
-        for tale in ("alice", "secret", *tell_tales()):
-            assert not re.search(rf"(?<!\w){re.escape(tale)}(?!\w)", text), tale
+        for name in ("alice", "secret", *names_and_places()):
+            assert not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text), name
         for key in ("hostname", "python_executable", "boot_time", "command", "user"):
             assert f'"{key}"' not in text
-    kept = [each.reason for each in reader.read(path).not_timed]
+    kept = [entry.reason for entry in reader.read(path).not_timed]
     assert 'File "mine.py", line 1' in kept[0]
     assert kept[0].endswith("ZeroDivisionError: division by zero\n")
     assert "weights.bin" in kept[1]
@@ -224,23 +215,17 @@ def test_nothing_tells_who_or_where(tmp_path):
 
 @pytest.mark.parametrize(
     "reason",
-    [
-        "l1: 2 of 81 labels are wrong, image 3/40",
-        "see https://example.org/a/b",
-        "1/keep",
-        "a / b / c",
-        "and/or",
-        "'x'/'y'",
-    ],
-)
+    ["l1: 2 of 81 labels are wrong, image 3/40", "see https://example.org/a/b", "1/keep", "a / b / c", "and/or",
+     "'x'/'y'"],
+)  # fmt: skip
 def test_what_is_no_path_stays(tmp_path, reason):
     assert record(tmp_path, None, (NotTimed("kernel", "broken", reason),)).not_timed[0].reason == reason
 
 
 def test_every_metadata_key_is_in_one_table(tmp_path):
-    assert len({(key.name, key.of) for key in keys.KEYS}) == len(keys.KEYS)
+    assert len({(key.name, key.subject) for key in keys.KEYS}) == len(keys.KEYS)
     text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
-    assert keys.rewritten(text) == text, "run python -m bench.records.keys"
+    assert keys.with_tables(text) == text, "run python -m bench.records.keys"
     with pytest.raises(ValueError, match=r"another_key: not in the table of bench/records/keys\.py"):
         write(tmp_path, another_key=1)
     assert list(tmp_path.iterdir()) == []
@@ -252,7 +237,7 @@ def test_every_metadata_key_is_in_one_table(tmp_path):
 def test_an_older_record_is_never_overwritten(tmp_path):
     paths = {write(tmp_path, samples(quick=seconds)) for seconds in (0.1, 0.2, 0.3)}
     assert len(paths) == 3
-    assert {reader.read(path).of("quick")[0].seconds for path in paths} == {0.1, 0.2, 0.3}
+    assert {reader.read(path).samples_of("quick")[0].seconds for path in paths} == {0.1, 0.2, 0.3}
 
 
 @pytest.mark.parametrize("fails", ["os.replace", "pyperf.BenchmarkSuite.dump"])
@@ -264,7 +249,7 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch, fails):
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "text"),
     [
         (lambda text: text[:-40], "not JSON, or cut short"),
         (lambda text: "", "not JSON, or cut short"),
@@ -277,11 +262,10 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch, fails):
         (lambda text: '{"machine_info": {}, "datetime": "", "benchmarks": [7]}', "not written by this project"),
     ],
 )
-def test_a_bad_record_is_refused_by_name(tmp_path, change, says):
-    text = write(tmp_path).read_text()
+def test_a_bad_record_is_refused_by_name(tmp_path, change, text):
     bad = tmp_path / "bad.json"
-    bad.write_text(change(text))
-    with pytest.raises(BadRecord, match=says) as refusal:
+    bad.write_text(change(write(tmp_path).read_text()))
+    with pytest.raises(BadRecord, match=text) as refusal:
         reader.read(bad)
     assert "bad.json" in str(refusal.value)
 
@@ -303,12 +287,11 @@ def test_a_missing_record_says_how_to_make_one(tmp_path, monkeypatch):
 
 
 def test_pytest_benchmark_files_are_unpaired(tmp_path):
-    found = reader.read(pytest_benchmark(tmp_path, quick=[0.2, 0.1]))
-    assert not found.paired
-    assert found.label == "indicative, unpaired"
-    assert [each.seconds for each in found.of("quick")] == [0.2, 0.1]
-    assert found.configuration == "all/default"
-    assert found.kernel_metadata["quick"]["correct_l1"] == KERNEL_METADATA["correct_l1"]
+    read = reader.read(pytest_benchmark(tmp_path, quick=[0.2, 0.1]))
+    assert (read.paired, read.label) == (False, "indicative, unpaired")
+    assert [sample.seconds for sample in read.samples_of("quick")] == [0.2, 0.1]
+    assert read.configuration == "all/default"
+    assert read.kernel_metadata["quick"]["correct_l1"] == KERNEL_METADATA["correct_l1"]
 
 
 def test_pytest_benchmark_files_without_samples_say_what_to_add(tmp_path):

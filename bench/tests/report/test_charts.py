@@ -1,4 +1,4 @@
-"""The pictures of records are pure functions of a case: the same bytes, whatever the machine prefers."""
+"""The pictures of records are pure functions of a selection: the same bytes, whatever the machine prefers."""
 
 import colorsys
 import re
@@ -22,10 +22,10 @@ from bench.records.model import BadRecord, NotTimed
 from bench.records.sample import Footprint, Sample
 from bench.report import charts, selection
 from bench.report.charts import Drawing, NotDrawn, files, ladder, memory, scaling, scopes, speedup, style
-from bench.tests.builders_cases import full_case
 from bench.tests.builders_records import pytest_benchmark, record, samples
+from bench.tests.builders_selections import full_selection
 
-ABSENT = (
+NOT_TIMED = (
     NotTimed("gpu@cuda", "unavailable", "first line\nno NVIDIA driver on this machine"),
     NotTimed("crashy", "broken", "ended by SIGSEGV, $5 x$ " + "x" * 200),
 )
@@ -33,7 +33,7 @@ TWO_GROUPS = (1.0, 7.0) * 3
 
 
 def words(drawing):
-    """Return all that is written in a picture, one text per line."""
+    """Return every text in a picture, one per line."""
     drawing.figure.draw_without_rendering()
     return "\n".join(text.get_text() for text in drawing.figure.findobj(Text) if text.get_visible())
 
@@ -48,12 +48,12 @@ def of_speed(tmp_path, *arguments, **options):
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
-    return full_case(tmp_path_factory.mktemp("records"))
+    return full_selection(tmp_path_factory.mktemp("records"))
 
 
 @pytest.fixture(scope="module")
 def drawn(full):
-    """Every picture of a case that has everything."""
+    """Every picture of a selection that has everything."""
     return {name: charts.draw(name, full) for name in charts.PICTURES}
 
 
@@ -66,13 +66,13 @@ from pathlib import Path
 from bench.report import charts
 from bench.report import selection
 from bench.report.charts import files
-from bench.tests.builders_cases import problem
-shown = selection.from_paths(map(Path, sys.argv[2:]), Path("report.html")).answering(problem())
+from bench.tests.builders_selections import problem
+shown = selection.from_paths(map(Path, sys.argv[2:]), Path("report.html")).with_problem(problem())
 for name in charts.PICTURES:
     files.save(charts.draw(name, shown), Path(sys.argv[1]) / name)
 print([name for name in sys.modules if name.split(".")[0] in ("torch", "kernels")])
 """
-    paths = [each.path for each in (full.speed, *full.small, full.sizes, full.memory)]
+    paths = [part.path for part in (full.speed, *full.small, full.sizes, full.memory)]
     command = [sys.executable, "-c", script, tmp_path, *paths]
     done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.stdout == "[]\n"
@@ -83,14 +83,14 @@ print([name for name in sys.modules if name.split(".")[0] in ("torch", "kernels"
 
 
 @pytest.mark.parametrize("name", charts.PICTURES)
-def test_every_picture_is_on_opaque_paper_with_all_that_is_written_on_it(full, drawn, name):
+def test_every_picture_is_on_opaque_paper_and_all_its_texts_are_within_it(full, drawn, name):
     figure = drawn[name].figure
     small = style.small_print({"scaling": full.sizes, "memory": full.memory}.get(name, full.speed))
     assert figure.get_facecolor() == (*to_rgb(style.PAPER), 1.0)
     assert figure.get_size_inches()[0] * 72 == style.WIDTH
     assert small in words(drawn[name])
-    for told in ("A Fine(R) CPU, 2 cores", "A Fine GPU", "all/default", "Python 3.11.7", "PyTorch", "commit c0ffee"):
-        assert told in small
+    for part in ("A Fine(R) CPU, 2 cores", "A Fine GPU", "all/default", "Python 3.11.7", "PyTorch", "commit c0ffee"):
+        assert part in small
     assert re.fullmatch(r"[A-Z][^\n]+\.", drawn[name].caption)
     assert re.search(r"\d", drawn[name].alt)
     assert "\n" not in drawn[name].alt
@@ -111,13 +111,13 @@ def test_every_picture_is_on_opaque_paper_with_all_that_is_written_on_it(full, d
 # The speedup, and the ladder.
 
 
-def test_bars_carry_ratio_and_seconds_and_the_absent_their_reason(tmp_path):
-    drawing = speedup.draw(of_speed(tmp_path, samples(slow=0.8), ABSENT))
+def test_bars_have_ratio_and_seconds_and_kernels_not_timed_have_a_reason(tmp_path):
+    drawing = speedup.draw(of_speed(tmp_path, samples(slow=0.8), NOT_TIMED))
     for text in (
         "1×, the reference · 400 ms",
         "100× · 4.00 ms",
         "0.50× · 800 ms",
-        "limit of this machine, 400×",
+        "bandwidth bound, 400×",
         "unavailable: no NVIDIA driver on this machine",
         "broken: ended by SIGSEGV, $5 x$ xxx",
     ):
@@ -125,7 +125,7 @@ def test_bars_carry_ratio_and_seconds_and_the_absent_their_reason(tmp_path):
     assert "x" * 100 not in words(drawing)  # cut, so that it stays in the picture
     assert "quick: 100× · 4.00 ms, 100× to 100×, 96.9% CI." in drawing.alt
     assert "gpu@cuda: unavailable: no NVIDIA driver on this machine." in drawing.alt
-    assert "The limit of this machine is at 400×." in drawing.alt
+    assert "The bandwidth bound of this machine is at 400×." in drawing.alt
 
 
 @pytest.mark.parametrize("chart", [speedup, scopes])
@@ -142,32 +142,29 @@ def test_a_bar_has_a_line_for_its_interval_and_a_dot_for_each_process(tmp_path):
     plot = axes(speedup.draw(of_speed(tmp_path, taken)))
     dots = [line.get_xdata() for line in plot.lines if line.get_marker() == "o"]
     ends = [list(line.get_xdata()) for line in plot.lines if line.get_marker() != "o"]
-    assert [sorted(each) for each in dots] == [pytest.approx([32, *[40] * 4, 40 / 0.9]), pytest.approx([100] * 6)]
-    assert any(each == pytest.approx([32, 40 / 0.9]) for each in ends)
-    assert any(each == pytest.approx([400, 400]) for each in ends)  # the limit: 0.4 s over 1 ms
+    assert [sorted(xs) for xs in dots] == [pytest.approx([32, *[40] * 4, 40 / 0.9]), pytest.approx([100] * 6)]
+    assert any(xs == pytest.approx([32, 40 / 0.9]) for xs in ends)
+    assert any(xs == pytest.approx([400, 400]) for xs in ends)  # the bound: 0.4 s over 1 ms
     assert {round(bar.get_width() + 1) for bar in plot.patches} == {40, 100}
 
 
 def test_below_six_processes_there_is_no_interval(tmp_path):
     drawing = speedup.draw(of_speed(tmp_path, samples(processes=5)))
     lines = [line.get_xdata() for line in axes(drawing).lines if line.get_marker() != "o"]
-    assert sorted({each for line in lines for each in line}) == pytest.approx([1, 400])
+    assert sorted({x for line in lines for x in line}) == pytest.approx([1, 400])
     assert "no confidence interval" in words(drawing)
     assert "CI" not in drawing.alt
 
 
 def test_processes_in_two_groups_have_their_median_marked(tmp_path):
-    drawing = speedup.draw(of_speed(tmp_path, samples(slower={"quick": TWO_GROUPS})))
-    assert "37.8× · 16.0 ms†" in words(drawing)
-    (dots,) = (line for line in axes(drawing).lines if line.get_marker() == "o")
-    assert sorted(dots.get_xdata()) == pytest.approx([*[100 / 7] * 3, *[100] * 3])
+    assert "37.8× · 16.0 ms†" in words(speedup.draw(of_speed(tmp_path, samples(slower={"quick": TWO_GROUPS}))))
 
 
 def test_an_unpaired_file_has_bars_and_says_so(tmp_path):
     file = reader.read_all(pytest_benchmark(tmp_path, python_loops=[0.4, 0.4], quick=[0.004]))
-    said = words(speedup.draw(selection.alone(file)))
-    assert "100× · 4.00 ms" in said
-    assert "indicative, unpaired" in said
+    text = words(speedup.draw(selection.alone(file)))
+    assert "100× · 4.00 ms" in text
+    assert "indicative, unpaired" in text
 
 
 @pytest.mark.parametrize("stale", [True, False])
@@ -177,20 +174,20 @@ def test_what_was_measured_with_an_older_source_is_hatched_and_called_stale(tmp_
     shown = of_speed(tmp_path, samples(numpy_broadcast=0.01), (), older)
     drawing = speedup.draw(shown)
     assert any(bar.get_hatch() for bar in axes(drawing).patches if bar.get_width() < 50) == stale
-    assert ("40.0× · 10.0 ms · stale" in words(drawing)) == stale
-    assert ("40.0× · 10.0 ms · stale" in drawing.alt) == stale
-    assert ("numpy_broadcast (stale)" in words(scopes.draw(shown))) == stale
-    predict = samples(numpy_broadcast=0.01, cells=(("predict", "l1"),))
-    drawing = scaling.draw(of_speed(tmp_path, predict, (), older, kind="sizes"))
-    assert ("numpy_broadcast (stale)" in words(drawing)) == stale
+    for text in (words(drawing), drawing.alt):
+        assert ("40.0× · 10.0 ms · stale" in text) == stale
+    predict = samples(numpy_broadcast=0.01, pairs=(("predict", "l1"),))
+    by_number = scaling.draw(of_speed(tmp_path, predict, (), older, kind="sizes"))
+    for text in (words(scopes.draw(shown)), words(by_number)):
+        assert ("numpy_broadcast (stale)" in text) == stale
 
 
 @pytest.mark.parametrize(
     ("taken", "kind", "says"),
     [
         (samples(python_loops=0), "ladder", f"holds no baseline/l1/{REFERENCE}"),
-        (samples(quick=0.0005), "ladder", "its checklist fails in baseline l1: quick is at 200% of the limit"),
-        (samples(cells=(("predict", "l1"),)), "sizes", "a record of sizes, expected one of speed"),
+        (samples(quick=0.0005), "ladder", "its checklist fails in baseline l1: quick is at 200% of its bound"),
+        (samples(pairs=(("predict", "l1"),)), "sizes", "a record of sizes, expected one of speed"),
     ],
 )
 def test_without_a_believable_ratio_there_is_no_chart(tmp_path, taken, kind, says):
@@ -199,10 +196,9 @@ def test_without_a_believable_ratio_there_is_no_chart(tmp_path, taken, kind, say
 
 
 def test_the_ladder_shows_a_kernel_of_a_small_data_set_beside_its_own_reference(full, drawn):
-    said = words(drawn["ladder"])
-    assert "python_tensor_elements, 10 per class" in said
+    assert "python_tensor_elements, 10 per class" in words(drawn["ladder"])
     assert "python_tensor_elements" not in words(drawn["speedup"])
-    few = [each for each in full.speed.samples if not each.kernel.startswith("torch")]
+    few = [sample for sample in full.speed.samples if not sample.kernel.startswith("torch")]
     with pytest.raises(NotDrawn, match="make bench-all"):
         ladder.draw(replace(full, speed=replace(full.speed, samples=few), small=()))
 
@@ -211,12 +207,12 @@ def test_the_ladder_shows_a_kernel_of_a_small_data_set_beside_its_own_reference(
 
 
 def by_size(tmp_path, *missing, **slower):
-    """Return a case of sizes: `late` costs 1 ms and nothing per image, the reference 0.1 ms per image."""
+    """Return a selection of sizes: `late` costs 1 ms and nothing per image, the reference 0.1 ms per image."""
     taken = [
-        Sample(name, "predict", "l1", size, seconds * slower.get(name, (1,) * 6)[process], 3, process, turn, 0)
+        Sample(name, "predict", "l1", size, seconds * slower.get(name, (1,) * 6)[process], 3, process, number, 0)
         for size in (1, 10, 100, 1000)
         for process in range(6)
-        for turn in range(3)
+        for number in range(3)
         for name, seconds in ((REFERENCE, 1e-4 * size), ("late", 1e-3))
         if (name, size) not in missing
     ]
@@ -233,12 +229,12 @@ def test_scaling_has_a_line_between_neighbouring_sizes_and_none_where_a_kernel_w
     assert f"{REFERENCE}: 100 µs at 1, 100 µs at 100; not timed at 10, 1,000." in drawing.alt.replace(" (stale)", "")
 
 
-def test_scaling_shades_intervals_and_tells_crossings(tmp_path):
+def test_scaling_shades_intervals_and_lists_crossings(tmp_path):
     shown = by_size(tmp_path, late=(0.9, 1, 1, 1, 1, 1.1), **{REFERENCE: TWO_GROUPS})
-    said = scaling.draw(by_size(tmp_path)).alt
-    assert f"late overtakes {REFERENCE} between 1 and 100 images." in said  # at 10 they are alike
+    alt = scaling.draw(by_size(tmp_path)).alt
+    assert f"late overtakes {REFERENCE} between 1 and 100 images." in alt  # at 10 they are alike
     assert len(axes(scaling.draw(shown)).collections) == 6
-    five = [each for each in shown.sizes.samples if each.process]
+    five = [sample for sample in shown.sizes.samples if sample.process]
     drawing = scaling.draw(replace(shown, sizes=replace(shown.sizes, samples=five)))
     assert not axes(drawing).collections
     assert "Pairs of kernels without a crossing that is resolved: 1." in drawing.alt
@@ -247,20 +243,19 @@ def test_scaling_shades_intervals_and_tells_crossings(tmp_path):
 def test_names_at_the_ends_of_lines_do_not_overlap():
     places = scaling.spread([0, 1, 2, 50, 99, 100], 11.5, 100)
     assert all(b - a >= 11.5 for a, b in pairwise(places))
-    assert max(places) <= 100
-    assert places[3] == 50
+    assert (max(places), places[3]) == (100, 50)
 
 
-def test_scopes_are_panels_and_preparing_is_said_to_be_a_difference(tmp_path):
-    cells = (("mean", "-"), ("predict", "l1"), ("baseline", "l1"), ("end_to_end", "l1"))
+def test_scopes_are_panels_and_preparing_is_a_difference(tmp_path):
+    pairs = (("mean", "-"), ("predict", "l1"), ("baseline", "l1"), ("end_to_end", "l1"))
     times = {"python_loops": 3, "quick": 0.9}  # times as long end to end, the latter by noise
     longer = [
-        replace(each, seconds=each.seconds * times.get(each.kernel, 1)) if each.scope == "end_to_end" else each
-        for each in samples(cells=cells, slower={"quick": TWO_GROUPS})
+        replace(sample, seconds=sample.seconds * (times.get(sample.kernel, 1) if sample.scope == "end_to_end" else 1))
+        for sample in samples(pairs=pairs, slower={"quick": TWO_GROUPS})
     ]
     drawing = scopes.draw(of_speed(tmp_path, longer, loading_s=0.25, kind="scopes"))
     titles = ["prepare, transfer", "mean images", "labels", "first call"]
-    assert [each.get_title("left") for each in drawing.figure.axes] == titles
+    assert [panel.get_title("left") for panel in drawing.figure.axes] == titles
     assert "prepare, transfer 800 ms, mean images 400 ms, labels 400 ms, first call 500 ms" in drawing.alt
     assert "quick: prepare, transfer not above 0, mean images 16.0 ms†" in drawing.alt
     assert scopes.DIFFERENCE in words(drawing)
@@ -269,7 +264,7 @@ def test_scopes_are_panels_and_preparing_is_said_to_be_a_difference(tmp_path):
 
 def test_scopes_of_a_baseline_alone_are_it_and_the_first_call(tmp_path):
     drawing = scopes.draw(of_speed(tmp_path))
-    assert [each.get_title("left") for each in drawing.figure.axes] == ["both, as one call", "first call"]
+    assert [panel.get_title("left") for panel in drawing.figure.axes] == ["both, as one call", "first call"]
     assert "python -m bench run --full" in words(drawing)
 
 
@@ -288,13 +283,16 @@ def test_zero_bytes_are_seen_beside_what_a_copy_takes(full):
     assert first.get_xlim()[0] == 0
     assert [list(line.get_xdata()) for line in first.lines] == [[0]] * 3  # a ring, where a bar would have no length
     assert {bar.get_width() for bar in first.patches} == {10**6}
-    assert "numpy_broadcast: the expansion 0 B, strides 0, 28, 1 instead of 1.00 MB; the L1 exp" in drawing.alt
-    assert "numpy_broadcast: mean 0 B. python_loops: predict L1 12.0 MB." in drawing.alt
+    assert (
+        "numpy_broadcast: the expansion 0 B, strides 0, 28, 1 instead of 1.00 MB; expression, L1 distance"
+        in drawing.alt
+    )
+    assert "numpy_broadcast: mean 0 B. python_loops: predict_l1 12.0 MB." in drawing.alt
     assert "GPU" not in drawing.alt + drawing.caption
     assert "python -m bench run --memory." in memory.draw(replace(full, memory=None)).alt
 
 
-def test_temporaries_on_the_gpu_stand_below_those_on_the_host(full):
+def test_temporaries_on_the_gpu_are_below_those_on_the_host(full):
     footprints = (
         Footprint("torch_broadcast@cuda", "predict", "l1", 40, 10**7, 0, 10**6, 3 * 10**6),
         Footprint("torch_broadcast@cuda", "predict", "l2", 40, 10**7, 0, 10**6, None),
@@ -302,15 +300,15 @@ def test_temporaries_on_the_gpu_stand_below_those_on_the_host(full):
     )
     drawing = memory.draw(replace(full, memory=replace(full.memory, footprints=footprints)))
     host, device = drawing.alt.partition(f"{memory.ON_DEVICE}.")[::2]
-    assert "python_loops: predict L1 12.0 MB." in host
-    assert device.strip() == "torch_broadcast@cuda: predict L1 3.00 MB."
+    assert "python_loops: predict_l1 12.0 MB." in host
+    assert device.strip() == "torch_broadcast@cuda: predict_l1 3.00 MB."
 
 
 # All pictures.
 
 
-def test_what_was_not_recorded_is_not_drawn_and_how_to_get_it_is_said(tmp_path):
-    bare = of_speed(tmp_path, [each for each in samples() if each.scope != "first_call"])
+def test_what_was_not_recorded_is_not_drawn_and_the_message_has_the_command(tmp_path):
+    bare = of_speed(tmp_path, [sample for sample in samples() if sample.scope != "first_call"])
     for module, command in ((scaling, "--sizes 1,10,100,1000,10000"), (scopes, "--full"), (memory, "--memory")):
         with pytest.raises(NotDrawn, match=f"recorded; python -m bench run {command}"):
             module.draw(bare)
@@ -357,16 +355,14 @@ def lab(rgb):
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
-def hue(colour):
-    return 360 * colorsys.rgb_to_hls(*to_rgb(colour))[0]
-
-
-def apart(one, other):
-    return min(abs(hue(one) - hue(other)), 360 - abs(hue(one) - hue(other)))
+def apart(*colours):
+    """Return how many degrees two hues differ by."""
+    a, b = (360 * colorsys.rgb_to_hls(*to_rgb(colour))[0] for colour in colours)
+    return min(abs(a - b), 360 - abs(a - b))
 
 
 def test_every_kernel_has_a_colour_of_its_own_that_shows_on_paper():
-    names = [each.name for each in discover()]
+    names = [spec.name for spec in discover()]
     assert len({style.colour(name) for name in names}) == len(names)
     assert style.colour("mine") == style.FAINT
     for colour in (*map(style.colour, names), style.FAINT):
@@ -375,7 +371,7 @@ def test_every_kernel_has_a_colour_of_its_own_that_shows_on_paper():
 
 def test_kernels_share_a_hue_where_they_share_a_library_and_nowhere_else():
     hues = style.HUES.values()
-    assert min(apart(one, other) for one, other in combinations(hues, 2)) > 5
+    assert min(apart(*pair) for pair in combinations(hues, 2)) > 5
     for name, library in {
         "python_loops": "python", "numpy_broadcast": "numpy", "torch_broadcast@cuda": "torch", "numba_bytes": "numba",
         "torch_cdist@cpu": "torch", "c_bytes": "cffi", "triton_bytes@cuda": "triton", "python_tensor_elements": "torch",
@@ -384,7 +380,7 @@ def test_kernels_share_a_hue_where_they_share_a_library_and_nowhere_else():
 
 
 @pytest.mark.parametrize("eyes", EYES)
-def test_libraries_are_told_apart(eyes):
+def test_libraries_look_different(eyes):
     seen = {library: lab(EYES[eyes] @ linear(hue)) for library, hue in style.HUES.items()}
-    for one, other in combinations(seen, 2):
-        assert np.linalg.norm(seen[one] - seen[other]) > 10, (one, other)
+    for a, b in combinations(seen, 2):
+        assert np.linalg.norm(seen[a] - seen[b]) > 10, (a, b)

@@ -1,7 +1,8 @@
-"""Pictures of code, of shapes and of digits: what they show is computed, and stands in words beside them."""
+"""Pictures of code, of shapes and of digits: what they show is computed, and also given in words."""
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from bench import code_size
 from bench.analysis import claims
@@ -25,17 +26,16 @@ def known(name, **others):
     return {"source_hash": code_size.source_hash(path), **counts, **others}
 
 
-def selection(folder, taken=None, posed=None, kernel_metadata=None, **metadata):
-    """Return a case of the reference, torch and quick, which has no file here, and was not counted."""
+def selection(folder, taken=None, digits=None, kernel_metadata=None, **metadata):
+    """Return a selection of the reference, torch and quick, which has no file here, and was not counted."""
     taken = samples(**{TORCH: 0.002}) if taken is None else taken
-    told = {REFERENCE: known(REFERENCE), TORCH: known("torch_broadcast"), **(kernel_metadata or {})}
-    found = record(folder, taken, kernel_metadata=told, **metadata)
-    return Selection(folder / "page.html", found, (found,), problem=posed)
+    by_kernel = {REFERENCE: known(REFERENCE), TORCH: known("torch_broadcast"), **(kernel_metadata or {})}
+    speed = record(folder, taken, kernel_metadata=by_kernel, **metadata)
+    return Selection(folder / "page.html", speed, (speed,), problem=digits)
 
 
 def words(drawing):
-    """Return every text in a figure."""
-    return "\n".join(text.get_text() for text in drawing.figure.findobj(lambda each: hasattr(each, "get_text")))
+    return "\n".join(text.get_text() for text in drawing.figure.findobj(Text))
 
 
 @pytest.fixture(scope="module")
@@ -44,24 +44,23 @@ def odd():
     return builders.problem(classes=3, train=2, valid=2, height=5, width=7)
 
 
-def test_exhibits_have_the_lines_of_the_files_and_what_they_cost(tmp_path):
+def test_both_codes_are_the_lines_of_their_files_and_what_they_cost(tmp_path):
     drawing = charts.draw("side_by_side", selection(tmp_path))
     assert "    means.append(mean)" in words(drawing)
     assert "    return (a - b).abs().mean((-1, -2))" in words(drawing)
     assert "                for\n" in words(drawing)  # in a layer of its own, and a colour
     tokens, lines = known(REFERENCE)["code_tokens"], known(REFERENCE)["code_lines"]
     assert f"{REFERENCE}: {tokens} tokens in {lines} lines, 400 ms for 108 images, 3,703,704 ns" in drawing.alt
-    assert f"{TORCH} is 200× as fast (200× to 200×), in 41% of the tokens." in drawing.alt
+    assert f"{TORCH} is 200× as fast (200× to 200×, 96.9% CI), in 41% of the tokens." in drawing.alt
     assert "stale" not in words(drawing)
 
 
-def test_exhibits_take_numpy_where_there_is_no_torch_and_say_so(tmp_path):
-    taken = samples(numpy_broadcast=0.004)
-    drawing = charts.draw(
-        "side_by_side", selection(tmp_path, taken, kernel_metadata={"numpy_broadcast": known("numpy_broadcast")})
-    )
-    assert f"{TORCH} was not recorded, so numpy_broadcast stands in for it" in words(drawing)
-    assert f"{TORCH} was not recorded" in drawing.caption
+def test_numpy_is_shown_where_there_is_no_torch_and_the_picture_says_so(tmp_path):
+    counted = {"numpy_broadcast": known("numpy_broadcast")}
+    drawing = charts.draw("side_by_side", selection(tmp_path, samples(numpy_broadcast=0.004), kernel_metadata=counted))
+    instead = f"{TORCH} was not recorded, so numpy_broadcast is shown instead"
+    assert instead in words(drawing)
+    assert instead in drawing.caption
 
 
 def test_a_changed_source_is_stale_and_the_median_of_two_groups_is_marked(tmp_path):
@@ -73,7 +72,7 @@ def test_a_changed_source_is_stale_and_the_median_of_two_groups_is_marked(tmp_pa
     assert f"{TORCH} (stale)" in words(charts.draw("code_size", shown))
 
 
-def test_code_shows_tokens_and_speed_the_shortest_first_and_who_was_not_counted(tmp_path):
+def test_code_shows_tokens_and_speed_the_shortest_first_and_what_was_not_counted(tmp_path):
     drawing = charts.draw("code_size", selection(tmp_path))
     assert drawing.alt.startswith(f"{TORCH} 92 tokens in 6 lines, 200×; {REFERENCE} 224 tokens in 27 lines, 1.00×.")
     assert "Half the tokens of python_loops are 112." in drawing.alt
@@ -88,15 +87,15 @@ def test_code_shows_tokens_and_speed_the_shortest_first_and_who_was_not_counted(
     [
         ("side_by_side", samples(), {}, "torch_broadcast@cpu, .* recorded; python -m bench run"),
         ("code_size", None, {REFERENCE: {}}, "how much code python_loops is; python -m bench run counts it"),
-        ("gallery", None, {}, "the digits are not at hand, or are others than were recorded"),
+        ("gallery", None, {}, "the recorded digits are not at hand"),
     ],
 )
-def test_what_a_case_lacks_is_not_drawn(tmp_path, name, taken, metadata, says):
+def test_what_a_selection_lacks_is_not_drawn(tmp_path, name, taken, metadata, says):
     with pytest.raises(NotDrawn, match=says):
         charts.draw(name, selection(tmp_path, taken, kernel_metadata=metadata))
 
 
-def test_a_kernel_without_its_file_is_no_exhibit(tmp_path, monkeypatch):
+def test_a_kernel_without_its_file_is_not_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr(Selection, "file", lambda *_: None)
     with pytest.raises(NotDrawn, match=f"the file of {REFERENCE} is not in this checkout"):
         charts.draw("side_by_side", selection(tmp_path))
@@ -119,14 +118,14 @@ def test_broadcasting_is_computed_by_numpy(tmp_path):
 
 @pytest.mark.parametrize("stack", [(2038, 28, 28), (28, 28, 28), (1, 28, 28), (2, 1, 1)])
 def test_the_shapes_that_fail_do_fail(stack):
-    (one, other), message = broadcasting._misfit(stack)
+    shapes, message = broadcasting._misfit(stack)
     assert message.startswith("operands could not be broadcast together")
     with pytest.raises(ValueError, match="shape mismatch"):
-        np.broadcast_shapes(one, other)
+        np.broadcast_shapes(*shapes)
 
 
 def test_odd_digits_are_shown_too(tmp_path, odd):
-    shown = selection(tmp_path, posed=odd)
+    shown = selection(tmp_path, digits=odd)
     assert "(9, 5, 7) with (5, 7) gives (9, 5, 7)" in charts.draw("broadcasting", shown).alt
     drawing = charts.draw("gallery", shown)
     assert "Pixels [0:5, 1:7] of the second training image of class 3" in drawing.alt
@@ -137,13 +136,12 @@ def test_odd_digits_are_shown_too(tmp_path, odd):
 
 
 def test_digits_without_a_mistake_or_with_one_training_image(tmp_path):
-    light, dark = np.full((1, 3, 3), 10), np.full((1, 3, 3), 200)
-    drawing = charts.draw(
-        "gallery", selection(tmp_path, posed=problem.make_problem(builders.digits([light, dark], [light, dark])))
-    )
-    assert "the only training image of class 3" in drawing.alt
-    assert "The worst of 0 mistakes" in drawing.alt
-    assert "L1 and L2 disagree on 0 images" in drawing.alt
+    stacks = [np.full((1, 3, 3), 10), np.full((1, 3, 3), 200)]
+    light_and_dark = problem.make_problem(builders.digits(stacks, stacks))
+    alt = charts.draw("gallery", selection(tmp_path, digits=light_and_dark)).alt
+    assert "the only training image of class 3" in alt
+    assert "The worst of 0 mistakes" in alt
+    assert "differ for 0 images" in alt
 
 
 @pytest.mark.parametrize(
@@ -160,11 +158,11 @@ def test_whose_digits_they_are(tmp_path, metadata, owner):
 
 
 def test_the_gallery_of_the_documents_digits(tmp_path, real_digits):
-    posed = problem.make_problem(real_digits)
-    drawing = charts.draw("gallery", selection(tmp_path, posed=posed, dataset=posed.name, dataset_digest=posed.digest))
+    real = problem.make_problem(real_digits)
+    drawing = charts.draw("gallery", selection(tmp_path, digits=real, dataset=real.name, dataset_digest=real.digest))
     assert "of the second training image of class 3: 0 0 0 0 0 0 / 0 0 0 0 0 29 / 0 0 0 48 166 224 /" in drawing.alt
     assert "0.1114 to mean 3, 0.1586 to mean 7" in drawing.alt
-    assert "The worst of 99 mistakes under L1" in drawing.alt
-    assert "L1 and L2 disagree on 54 images: L1 alone is right on 12, L2 alone on 42" in drawing.alt
+    assert "The worst of 99 mistakes by L1 distance" in drawing.alt
+    assert "differ for 54 images: only L1 is right on 12, only L2 on 42" in drawing.alt
     assert "626/1010, 717/1028, average 0.6586" in drawing.alt
     assert len(files.svg(drawing)) < 1_500_000

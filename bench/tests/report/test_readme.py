@@ -11,8 +11,7 @@ from bench import __main__, kernel
 from bench.cli import run as running
 from bench.kernel import ROOT
 from bench.records import model
-from bench.report import page as report
-from bench.report import readme, selection
+from bench.report import page, readme, selection
 from data.tests.builders import small_set, write
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,7 +30,7 @@ OTHERS = [command for command in COMMANDS if not command.startswith("python -m b
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder to stand in, with small digits, a kernel mine.py, and records of its own."""
+    """A folder to work in, with small digits, a kernel mine.py, and records of its own."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("reader")
         patch.setenv("MNIST_SAMPLE", str(write(folder / "small", small_set())))
@@ -44,8 +43,8 @@ def place(tmp_path_factory):
         shutil.copy(ROOT / "kernels" / "numpy_broadcast.py", folder / "ladder" / "step.py")
         patch.setattr(kernel, "LADDER", folder / "ladder")  # of one kernel: .ci/run times the others
         shutil.copy(ROOT / "kernels" / "numpy_broadcast.py", folder / "mine.py")
-        with pytest.MonkeyPatch.context() as page:
-            page.setattr(report, "write", lambda shown: [shown.page])
+        with pytest.MonkeyPatch.context() as without_pages:
+            without_pages.setattr(page, "write", lambda shown: [shown.page])
             first = CliRunner().invoke(__main__.cli, ["run", "--quick", "--quiet"])
         assert first.exit_code == 0, first.output
         yield folder

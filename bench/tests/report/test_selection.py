@@ -24,7 +24,7 @@ def local(tmp_path, monkeypatch):
 
 
 def keep(written, name):
-    """Give a record a name that says when it was recorded."""
+    """Give a record the name of a time at which it was recorded."""
     return written.path.rename(written.path.with_name(f"{name}.json"))
 
 
@@ -37,85 +37,72 @@ def pack(path, target):
 
 
 def names(chosen):
-    chosen = (chosen.speed, chosen.scopes, chosen.sizes, chosen.memory, *chosen.small)
-    return [None if each is None else each.path.stem for each in chosen]
+    records = (chosen.speed, chosen.scopes, chosen.sizes, chosen.memory, *chosen.small)
+    return [record and record.path.stem for record in records]
 
 
-# A case of given records.
+# A selection of given records.
 
 
-def test_one_record_of_each_kind_makes_a_case(tmp_path):
+def test_one_record_of_each_kind_makes_a_selection(tmp_path):
     ladder = configurations(tmp_path, "all/default", "1/keep")
     few = configurations(tmp_path, "all/default", "1/keep", per_class=10, dataset_of=METADATA["dataset_digest"])
     scopes, sizes = record(tmp_path, kind="scopes"), record(tmp_path, kind="sizes")
     files = [few, [memory(tmp_path)], [sizes], [scopes], ladder]
-    chosen = selection.of(files, tmp_path / "report.html")
+    chosen = selection.from_records(files, tmp_path / "report.html")
     assert (chosen.speed, list(chosen.configurations), list(chosen.small)) == (ladder[0], ladder, few)
-    assert (chosen.scopes, chosen.sizes, chosen.memory, chosen.problem) == (
-        scopes,
-        sizes,
-        files[1][0],
-        None,
-    )
+    assert (chosen.scopes, chosen.sizes, [chosen.memory], chosen.problem) == (scopes, sizes, files[1], None)
     assert chosen.with_small(ladder[1]) == [ladder[1], few[1]]
-    assert selection.of(files[:-1], tmp_path / "report.html").speed is scopes  # which has the baseline too
+    assert selection.from_records(files[:-1], tmp_path / "report.html").speed is scopes  # which has the baseline too
 
 
 @pytest.mark.parametrize("metadata", [{"kind": "sizes"}, {"taken": samples(python_loops=0)}, {"per_class": 9}])
 def test_no_times_of_a_whole_data_set_with_the_reference_are_refused(tmp_path, metadata):
     with pytest.raises(BadRecord, match=rf"no record of times with {REFERENCE}; python -m bench run makes one"):
-        selection.of([[record(tmp_path, **metadata)]], tmp_path / "report.html")
+        selection.from_records([[record(tmp_path, **metadata)]], tmp_path / "report.html")
 
 
 def test_two_records_of_one_kind_are_refused(tmp_path):
-    with pytest.raises(BadRecord, match=r"of the kind ladder, as .* a page takes one of each kind"):
-        selection.of([[record(tmp_path)], [record(tmp_path)]], tmp_path / "report.html")
+    with pytest.raises(BadRecord, match=r"of the kind ladder, as is .* a page takes one of each"):
+        selection.from_records([[record(tmp_path)], [record(tmp_path)]], tmp_path / "report.html")
 
 
 @pytest.mark.parametrize(
     ("metadata", "says"),
     [
-        (
-            {"cpu_model_name": "Another CPU", "cpu_count": 64},
-            r"cpu_model_name Another CPU, expected A Fine\(R\) CPU; cpu_count 64",
-        ),
+        ({"cpu_model_name": "B", "cpu_count": 64}, r"cpu_model_name B, expected A Fine\(R\) CPU; cpu_count 64"),
         ({"platform": "Darwin arm64"}, "platform Darwin arm64, expected Linux x86_64"),
         ({"dataset_digest": "cd" * 32}, "dataset_digest cdcd"),
         ({"per_class": 9, "dataset_digest": "9", "dataset_of": "cd" * 32}, "dataset_digest cdcd"),
     ],
 )
 def test_records_of_two_machines_or_data_sets_are_refused_by_name(tmp_path, metadata, says):
-    one, other = record(tmp_path), record(tmp_path, **{"kind": "sizes", **metadata})
+    first, second = record(tmp_path), record(tmp_path, **{"kind": "sizes", **metadata})
     with pytest.raises(BadRecord, match=says) as refusal:
-        selection.of([[one], [other]], tmp_path / "report.html")
-    said = str(refusal.value)
-    assert str(other.path) in said
-    assert one.path.name in said
-    assert "move one of them to a folder of its own" in said
-    assert "\n" not in said
+        selection.from_records([[first], [second]], tmp_path / "report.html")
+    for part in (str(second.path), first.path.name, "move one of them to a folder of its own"):
+        assert part in str(refusal.value)
+    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("metadata", [{"python_version": "3.13.0 (CPython)"}, {"commit": "beef"}, {"memory_bytes": 1}])
 def test_what_else_may_change_between_recordings_does(tmp_path, metadata):
-    assert selection.of([[record(tmp_path)], [record(tmp_path, kind="sizes", **metadata)]], tmp_path / "x.html").sizes
+    files = [[record(tmp_path)], [record(tmp_path, kind="sizes", **metadata)]]
+    assert selection.from_records(files, tmp_path / "x.html").sizes
 
 
 def test_one_record_of_any_kind_by_itself(tmp_path):
     speed, sizes, footprints = record(tmp_path), record(tmp_path, kind="sizes"), memory(tmp_path)
-    alone = [selection.alone([each]) for each in (speed, sizes, footprints)]
+    alone = [selection.alone([part]) for part in (speed, sizes, footprints)]
     assert [chosen.speed for chosen in alone] == [speed, sizes, footprints]
-    assert [(chosen.sizes, chosen.memory) for chosen in alone] == [
-        (None, None),
-        (sizes, None),
-        (None, footprints),
-    ]
+    assert [(chosen.sizes, chosen.memory) for chosen in alone] == [(None, None), (sizes, None), (None, footprints)]
     assert alone[0].page == speed.path.with_suffix(".html")
 
 
 # Published ones.
 
 
-def test_the_case_of_every_published_machine_the_last_recorded_first(local):
+def test_every_published_machine_has_a_selection_the_last_recorded_first(local):
     results = local.parent
     (results / "README.md").touch()
     (results / "empty").mkdir()
@@ -124,9 +111,9 @@ def test_the_case_of_every_published_machine_the_last_recorded_first(local):
         pack(record(local, date=date).path, results / machine / "ladder.json.gz")
         (results / machine / "speedup.svg").touch()
         (results / machine / "notes.json").write_text("no record")
-    cases_there = selection.published()
-    assert [chosen.page for chosen in cases_there] == [results / name / "report.html" for name in "ba"]
-    assert all(selection.published for chosen in cases_there)
+    published = selection.published()
+    assert [chosen.page for chosen in published] == [results / name / "report.html" for name in "ba"]
+    assert all(chosen.published for chosen in published)
 
 
 def test_nothing_is_published_where_there_is_no_such_folder(tmp_path, monkeypatch):
@@ -181,7 +168,7 @@ def test_records_of_other_digits_and_machines_do_not_belong_to_it(local):
     assert names(selection.local()) == ["1", None, None, None]
 
 
-def test_what_is_no_record_is_no_hindrance(local):
+def test_a_file_that_is_no_record_is_passed_over(local):
     keep(record(local), "1")
     (local / "2.json").write_text("{")
     (local / "3.json").write_text("{}")
@@ -195,12 +182,12 @@ def test_a_run_whose_reference_failed_says_so(local):
         selection.local()
 
 
-# What a case knows.
+# What a selection knows.
 
 
 @pytest.fixture
 def chosen(tmp_path):
-    return selection.of([[record(tmp_path)]], tmp_path / "20261121T000000Z.html")
+    return selection.from_records([[record(tmp_path)]], tmp_path / "20261121T000000Z.html")
 
 
 def test_pictures_lie_beside_the_page(chosen, tmp_path):
@@ -231,14 +218,13 @@ def test_a_kernel_that_has_changed_since_is_stale(chosen, tmp_path):
     assert not replace(known, speed=replace(chosen.speed, kernel_metadata={})).stale("quick")
 
 
-def test_only_the_digits_that_were_recorded_answer(chosen):
-    posed = problem.make_problem(builders.noise())
-    assert chosen.answering(posed).problem is None
-    assert chosen.answering(None).problem is None
-    same = replace(
-        chosen, speed=replace(chosen.speed, metadata={**chosen.speed.metadata, "dataset_digest": posed.digest})
-    )
-    assert same.answering(posed).problem is posed
+def test_only_the_digits_that_were_recorded_are_taken(chosen):
+    digits = problem.make_problem(builders.noise())
+    assert chosen.with_problem(digits).problem is None
+    assert chosen.with_problem(None).problem is None
+    metadata = {**chosen.speed.metadata, "dataset_digest": digits.digest}
+    same = replace(chosen, speed=replace(chosen.speed, metadata=metadata))
+    assert same.with_problem(digits).problem is digits
 
 
 def test_the_first_readable_record_of_times_is_the_newest(local):
@@ -247,4 +233,4 @@ def test_the_first_readable_record_of_times_is_the_newest(local):
     keep(small(local), "3")
     (local / "4.json").touch()
     assert reader.newest()[0].path == local / "2.json"
-    assert [file[0].path.stem for file in reader.of_speed()] == ["2", "1", "3"]
+    assert [file[0].path.stem for file in reader.speed_files()] == ["2", "1", "3"]

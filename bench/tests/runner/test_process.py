@@ -1,4 +1,4 @@
-"""A worker process: what its kernel does to it costs nobody else, and nothing of it is left behind."""
+"""A worker process: what its kernel does to it costs no other kernel anything, and nothing of it is left behind."""
 
 import json
 import os
@@ -6,19 +6,32 @@ import random
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
 
 from bench.kernel import ROOT
-from bench.runner import checking, configuration
+from bench.runner import checking
+from bench.runner.configuration import Configuration, environment
 from bench.runner.process import MEMORY_LIMIT, Failure, Worker
 from bench.tests.builders import problem, spec, write_kernel
 
+CHILD = """
+import pathlib, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+(pathlib.Path(__file__).parent / "child").write_text(str(child.pid))
+"""
+LATE = """
+calls, right = [], predict_l1
 
-def gone(process: int) -> bool:
-    """Wait until a process that has been killed is gone, or has ended and waits to be collected."""
+def predict_l1(images, means):
+    calls.append(1)
+    return right(images, means) * (len(calls) < 12)
+"""
+
+
+def gone(process):
+    """Return whether a process that has been killed is gone within ten seconds, or has ended as a zombie."""
     try:
         for _ in range(200):
             if psutil.Process(process).status() == psutil.STATUS_ZOMBIE:
@@ -27,13 +40,6 @@ def gone(process: int) -> bool:
     except psutil.NoSuchProcess:
         return True
     return False
-
-
-CHILD = """
-import pathlib, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-(pathlib.Path(__file__).parent / "child").write_text(str(child.pid))
-"""
 
 
 @pytest.mark.skipif(os.name != "posix", reason="process groups")
@@ -45,24 +51,21 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         ("pass", 100, "agrees", None),
     ],
 )
-def test_a_kernels_children_end_with_it(
-    ending: str, timeout_s: float, status: str, reason: str | None, tmp_path: Path
-) -> None:
+def test_a_kernels_children_end_with_it(ending, timeout_s, status, reason, tmp_path):
     path = write_kernel(tmp_path / "parent.py", f"{CHILD}\n{ending}")
-    with checking.handed_over(problem()) as folder:
+    with checking.problem_folder(problem()) as folder:
         result = checking.check_kernel(spec(path), folder, 0, timeout_s)
     assert (result.status, result.reason) == (status, reason)
     assert gone(int((tmp_path / "child").read_text()))
 
 
-def test_a_worker_outlives_no_parent(tmp_path: Path) -> None:
+def test_a_worker_does_not_outlive_its_parent(tmp_path):
     """Its requests end with its parent; it then ends at once, even in the middle of a call."""
-    path = write_kernel(tmp_path / "busy.py", "import pathlib; pathlib.Path(__file__).with_name('began').touch()\n")
-    path.write_text(f"{path.read_text()}\nwhile True: pass\n")
+    source = "import pathlib; pathlib.Path(__file__).with_name('began').touch()\nwhile True: pass\n"
+    path = write_kernel(tmp_path / "busy.py", source)
     command = [sys.executable, "-m", "bench.runner.worker", "0"]  # no memory limit
-    with checking.handed_over(problem()) as folder:
+    with checking.problem_folder(problem()) as folder:
         worker = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-        assert worker.stdin
         start = {"do": "start", "spec": checking.as_json(spec(path)), "folder": folder, "order": 0}
         worker.stdin.write(json.dumps(start) + "\n")
         worker.stdin.flush()
@@ -73,18 +76,11 @@ def test_a_worker_outlives_no_parent(tmp_path: Path) -> None:
         assert worker.wait(timeout=60) == 0
 
 
-def test_an_answer_is_checked_that_a_timed_call_returned(tmp_path: Path) -> None:
-    """Right while it is verified, wrong when the last of the loops is timed."""
-    late = """
-calls, right = [], predict_l1
-
-def predict_l1(images, means):
-    calls.append(1)
-    return right(images, means) * (len(calls) < 12)
-"""
-    path = write_kernel(tmp_path / "late.py", late)
-    environment = configuration.environment(configuration.Configuration(), random.Random(0))
-    with checking.handed_over(problem()) as folder, Worker(environment, MEMORY_LIMIT) as worker:
+def test_the_answer_of_a_timed_call_is_verified(tmp_path):
+    """The kernel is right while it is verified, and wrong when the last of the loops is timed."""
+    path = write_kernel(tmp_path / "late.py", LATE)
+    variables = environment(Configuration(), random.Random(0))
+    with checking.problem_folder(problem()) as folder, Worker(variables, MEMORY_LIMIT) as worker:
         worker.ask("start", 100, spec=checking.as_json(spec(path)), folder=folder, order=0)
         worker.ask("prepare", 100)
         assert set(worker.ask("verify", 100, seed=1)["correct"]) == {"l1", "l2"}

@@ -1,4 +1,4 @@
-"""The oracle against fractions and exact comparisons of square roots, and against the numbers of the documents."""
+"""The oracle against fractions, exact comparisons of square roots, and the numbers of the documents."""
 
 from fractions import Fraction
 
@@ -19,7 +19,7 @@ def squares_and_sums(train: list[np.ndarray], image: np.ndarray) -> tuple[list[F
     for stack in train:
         differences = []
         for place in np.ndindex(image.shape):
-            mean = Fraction(sum(int(other[place]) for other in stack), 255 * len(stack))
+            mean = Fraction(sum(int(training[place]) for training in stack), 255 * len(stack))
             differences.append(Fraction(int(image[place]), 255) - mean)
         l1.append(sum(map(abs, differences)) / len(differences))
         l2.append(sum(d * d for d in differences) / len(differences))
@@ -38,16 +38,16 @@ def problems(draw: st.DrawFn) -> tuple[list[np.ndarray], np.ndarray]:
     height, width = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     levels = st.sampled_from(draw(st.sampled_from([[0, 255], [0, 1, 2], [0, 100, 200, 255], list(range(256))])))
 
-    def stack(least: int) -> np.ndarray:
+    def draw_stack(least: int) -> np.ndarray:
         n = draw(st.integers(least, 5))
         pixels = draw(st.lists(levels, min_size=n * height * width, max_size=n * height * width))
         return np.array(pixels, np.uint8).reshape(n, height, width)
 
-    train = [stack(1) for _ in range(draw(st.integers(2, 4)))]
+    train = [draw_stack(1) for _ in range(draw(st.integers(2, 4)))]
     if draw(st.booleans()):
         train[-1] = np.repeat(train[0], 2, axis=0)  # the same mean image of twice as many
-    means = [each.mean(0).round().astype(np.uint8) for each in train]
-    return train, np.concatenate([stack(1), means[:2]])
+    means = [stack.mean(0).round().astype(np.uint8) for stack in train]
+    return train, np.concatenate([draw_stack(1), means[:2]])
 
 
 @settings(max_examples=150, deadline=None)
@@ -73,11 +73,11 @@ def test_blocks_change_nothing(blocks: int, monkeypatch: pytest.MonkeyPatch) -> 
     rng = np.random.default_rng(3)
     train = [rng.integers(0, 256, (n, 3, 2), np.uint8) for n in (4, 7)]
     valid = rng.integers(0, 256, (7, 3, 2), np.uint8)
-    whole = oracle.solve(train, valid)
+    in_one_block = oracle.solve(train, valid)
     monkeypatch.setattr(oracle, "BLOCK", blocks)
     for distance, answer in oracle.solve(train, valid).items():
-        assert answer.labels.tolist() == whole[distance].labels.tolist()
-        assert answer.distances.tolist() == whole[distance].distances.tolist()
+        assert answer.labels.tolist() == in_one_block[distance].labels.tolist()
+        assert answer.distances.tolist() == in_one_block[distance].distances.tolist()
 
 
 def one_pixel(further: int, image: int) -> dict[str, oracle.Answer]:
@@ -98,14 +98,14 @@ def test_two_to_the_minus_20_is_the_border(distance: str, image: int) -> None:
 
 
 @pytest.mark.parametrize("distance", oracle.DISTANCES)
-def test_near_ties_are_told_apart(distance: str) -> None:
+def test_near_ties_are_decided(distance: str) -> None:
     """A difference of 3.7e-9, which float32 does not see, decides the label but makes both acceptable."""
     answer = one_pixel(1, 120)[distance]
     assert answer.labels.tolist() == [0]
     assert answer.acceptable.tolist() == [[True, True]]
 
 
-def test_what_would_overflow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sums_that_would_overflow_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(oracle, "_sum", lambda stack: pytest.fail("it began to sum"))
     images = np.broadcast_to(np.uint8(0), (2**32, 256, 256))  # no memory behind it
     with pytest.raises(OverflowError, match=r"4,294,967,296 training images of 65,536 pixels"):
@@ -128,9 +128,9 @@ def test_real_digits(real_digits: Digits) -> None:
 @pytest.mark.real_digits
 def test_distances_of_the_documents(real_digits: Digits) -> None:
     three, seven = real_digits.valid
-    some = np.stack([real_digits.train[0][1], three[5], seven[3]])
+    images = np.stack([real_digits.train[0][1], three[5], seven[3]])
     assert real_digits.train_files[0][1] == "10000.png"
-    answers = oracle.solve(real_digits.train, some)
+    answers = oracle.solve(real_digits.train, images)
     assert answers["l1"].distances[0].round(4).tolist() == [0.1114, 0.1586]
     for place, l1, l2 in ((1, 0.1188, 0.2160), (2, 0.1702, 0.3053)):
         assert round(answers["l1"].distances[place, 0], 4) == l1

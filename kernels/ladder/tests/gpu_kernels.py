@@ -1,4 +1,4 @@
-"""What the tests of kernels for a GPU share, on machines without one."""
+"""Shared by the tests that run GPU kernels on machines without a GPU."""
 
 import importlib.util
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bench.task import problem, scopes
+from bench.task import scopes
+from bench.task.problem import Problem
 from bench.task.verify import Findings, verify
 
 LADDER = Path(__file__).resolve().parents[1]
@@ -19,7 +20,7 @@ needs_triton = pytest.mark.skipif(
 
 
 def imported(name: str) -> ModuleType:
-    """Import a kernel anew, whether or not it is available, so that nothing is left of another test."""
+    """Import a fresh copy of a kernel, whether or not it is available."""
     spec = importlib.util.spec_from_file_location(name, LADDER / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -28,9 +29,9 @@ def imported(name: str) -> ModuleType:
     return module
 
 
-def proven(kernel: Any, posed: problem.Problem, seed: int = 1) -> Findings:
-    """Put a kernel to the project's own proof, on the CPU's memory."""
+def verified(kernel: Any, problem: Problem, seed: int = 1) -> Findings:
+    """Verify a kernel as the project does, in the CPU's memory."""
     findings = Findings()
-    verify(scopes.prepare(kernel, "cpu", posed), seed, findings)
+    verify(scopes.prepare(kernel, "cpu", problem), seed, findings)
     assert set(findings.correct) == {"l1", "l2"}
     return findings

@@ -1,4 +1,4 @@
-"""The byte kernels against exact fractions, on sets small enough to be nasty: ties, near-ties, odd sizes, long sums."""
+"""The byte kernels against exact fractions: ties, near-ties, odd sizes, long sums."""
 
 import contextlib
 import importlib
@@ -29,13 +29,13 @@ def kernel(request: pytest.FixtureRequest) -> ModuleType:
 
 
 def skip_without_compiler(reason: str) -> None:
-    """Skip the test; fail it where the compiler works, for then what does not compile is the kernel's own source."""
+    """Skip the test; fail it if the compiler works, as then the kernel's own source does not compile."""
     from kernels.ladder import c_bytes
 
     with contextlib.suppress(OSError), tempfile.TemporaryDirectory() as folder:
         command = [*c_bytes.COMMAND.split(), f"{folder}/one.so"]
         done = subprocess.run(command, input=b"int one(void) { return 1; }", capture_output=True, check=False)
-        assert done.returncode, f"there is a C compiler with OpenMP, and yet: {reason}"
+        assert done.returncode, f"a C compiler with OpenMP works, but: {reason}"
     pytest.skip(reason)
 
 
@@ -52,7 +52,7 @@ def distances(train: list[np.ndarray], valid: np.ndarray, power: int) -> list[li
 
 
 def agrees(kernel: ModuleType, train: list[np.ndarray], valid: np.ndarray) -> None:
-    """Assert that both distances and the means are right, and that stacks, means and answers stay as they were."""
+    """Assert that both distances and the means are right, and that stacks, means and answers do not change."""
     for images in (*train, valid):
         images.setflags(write=False)
     stacks, images = [kernel.prepare(stack, "cpu") for stack in train], kernel.prepare(valid, "cpu")
@@ -67,7 +67,7 @@ def agrees(kernel: ModuleType, train: list[np.ndarray], valid: np.ndarray) -> No
     assert labels.tolist() == due
     step = 255 * Fraction(1, 2**20)
     for label, row in zip(kernel.predict_l2(images, means).tolist(), distances(train, valid, 2)):
-        near, far = (float(each / valid[0].size) ** 0.5 for each in (min(row), row[label]))
+        near, far = (float(square / valid[0].size) ** 0.5 for square in (min(row), row[label]))
         assert far - near <= step
     kernel.predict_l1(images[::-1], kernel.mean_images(stacks[::-1]))
     assert labels.tolist() == due
@@ -78,7 +78,7 @@ def agrees(kernel: ModuleType, train: list[np.ndarray], valid: np.ndarray) -> No
 
 @st.composite
 def problems(draw: st.DrawFn) -> tuple[list[np.ndarray], np.ndarray]:
-    """Draw stacks of few grey levels, so that distances tie or nearly do: validation images lie between the means."""
+    """Draw stacks of few grey levels, and images between the means, so that distances tie or nearly do."""
     height, width = draw(st.tuples(st.integers(1, 7), st.integers(1, 9)))
     counts = draw(st.lists(st.integers(1, 40), min_size=2, max_size=6))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -99,13 +99,13 @@ def test_every_label_is_the_exact_one(kernel: ModuleType, problem: tuple[list[np
     agrees(kernel, *problem)
 
 
-@given(n=st.integers(240, 1600), others=st.integers(1, 40), pixels=st.integers(1, 40))
-@example(n=300, others=1, pixels=1)
-@example(n=514, others=480, pixels=3)
+@given(n=st.integers(240, 1600), almost_white=st.integers(1, 40), pixels=st.integers(1, 40))
+@example(n=300, almost_white=1, pixels=1)
+@example(n=514, almost_white=480, pixels=3)
 @settings(RELAXED, max_examples=30)
-def test_white_does_not_overflow(kernel: ModuleType, n: int, others: int, pixels: int) -> None:
+def test_white_does_not_overflow(kernel: ModuleType, n: int, almost_white: int, pixels: int) -> None:
     """A 16-bit sum holds 257 white pixels."""
-    train = [np.full((n, 1, pixels), 255, np.uint8), np.full((others, 1, pixels), 254, np.uint8)]
+    train = [np.full((n, 1, pixels), 255, np.uint8), np.full((almost_white, 1, pixels), 254, np.uint8)]
     agrees(kernel, train, np.array([[[254] * pixels], [[255] * pixels]], np.uint8))
 
 
@@ -117,7 +117,7 @@ def test_every_image_is_summed_once(kernel: ModuleType, n: int) -> None:
 
 
 def test_on_the_bound(kernel: ModuleType) -> None:
-    """Byte distances differ by both slacks or one more; where means are a half off, the exact distances may tie."""
+    """Byte distances differ by both slacks or one more; where means are off by a half, exact distances may tie."""
     for pixels in (1, 2, 3, 16, 17):
         train = [np.repeat(np.array(levels, np.uint8), pixels).reshape(2, 1, pixels) for levels in ([0, 1], [2, 3])]
         levels = [(v, w, k) for v in range(4) for w in range(4) for k in range(pixels + 1)]
@@ -140,7 +140,7 @@ def test_a_slack_is_rounded_up(kernel: ModuleType) -> None:
 
 
 def test_one_step_apart_needs_the_exact_path(kernel: ModuleType) -> None:
-    """Means of 100 - 1/n and 100 + 1/(n + 1) are one byte image: only the fractions tell them apart."""
+    """Means of 100 - 1/n and 100 + 1/(n + 1) are one byte image: only the fractions differ."""
     for n in (2, 500, 6131):
         below, above = np.full((n, 1, 5), 100, np.uint8), np.full((n + 1, 1, 5), 100, np.uint8)
         below[0], above[0] = 99, 101
@@ -149,7 +149,7 @@ def test_one_step_apart_needs_the_exact_path(kernel: ModuleType) -> None:
 
 
 def test_one_unit_of_four_thousand_million(kernel: ModuleType) -> None:
-    """White is 255 * 784 * 22,000 units from black, past 32 bits and any float; one less from the other."""
+    """White is 255 * 784 * 22,000 units from black, more than 32 bits hold, and one less from the other class."""
     black = np.zeros((22_000, 28, 28), np.uint8)
     and_one = black.copy()
     and_one[0, 0, 0] = 1
@@ -175,22 +175,22 @@ def test_hundreds_of_classes(kernel: ModuleType) -> None:
     agrees(kernel, train, np.concatenate([stack[:1] for stack in train]))
 
 
-def test_without_a_compiler_c_bytes_says_what_to_do(tmp_path: Path) -> None:
+def test_without_a_compiler_the_reason_says_what_to_install(tmp_path: Path) -> None:
     pytest.importorskip("cffi")
     code = "from kernels.ladder import c_bytes; print(c_bytes.unavailable('cpu'))"
-    nowhere = {**os.environ, "PATH": str(tmp_path)}
-    said = subprocess.run([sys.executable, "-c", code], env=nowhere, capture_output=True, text=True, check=True).stdout
-    assert said.startswith(NO_COMPILER)
+    no_path = {**os.environ, "PATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=no_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(NO_COMPILER)
 
 
 def test_processes_that_compile_at_once(tmp_path: Path) -> None:
     pytest.importorskip("cffi")
     code = "from kernels.ladder import c_bytes; print(c_bytes.unavailable('cpu'))"
-    place = {**os.environ, "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
     run = [sys.executable, "-c", code]
-    started = [subprocess.Popen(run, env=place, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    said = {each.communicate()[0] for each in started}
-    if said != {"None\n"} and all(each.startswith(NO_COMPILER) for each in said):
-        skip_without_compiler(said.pop())
-    assert said == {"None\n"}
+    started = [subprocess.Popen(run, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    printed = {process.communicate()[0] for process in started}
+    if printed != {"None\n"} and all(reason.startswith(NO_COMPILER) for reason in printed):
+        skip_without_compiler(printed.pop())
+    assert printed == {"None\n"}
     assert not list(tmp_path.iterdir())

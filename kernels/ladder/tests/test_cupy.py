@@ -1,4 +1,4 @@
-"""`cupy_broadcast` without a GPU: NumPy plays CuPy, with CuPy's refusals."""
+"""`cupy_broadcast` without a GPU: NumPy stands in for CuPy, and refuses what CuPy refuses."""
 
 import difflib
 import sys
@@ -10,21 +10,22 @@ import numpy as np
 import pytest
 
 from bench.tests import builders
-from kernels.ladder.tests.gpu_kernels import LADDER, imported, proven
+from kernels import numpy_broadcast
+from kernels.ladder.tests.gpu_kernels import LADDER, imported, verified
 
 
 class OnDevice(np.ndarray):
-    """An array that the host must ask for, and that meets arrays of the host as CuPy's do: not at all."""
+    """An array that must be copied to the host, and that refuses arrays of the host as CuPy's do."""
 
     def get(self) -> np.ndarray:
         return self.view(np.ndarray).copy()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
-        known = bool(out) or all(isinstance(each, OnDevice) or np.isscalar(each) for each in inputs)
-        assert known, "an array of the host meets one of the device"  # `out` is NumPy's own, within mean
-        plain = [each.view(np.ndarray) if isinstance(each, OnDevice) else each for each in inputs]
+        known = bool(out) or all(isinstance(value, OnDevice) or np.isscalar(value) for value in inputs)
+        assert known, "an array of the host meets one of the device"  # `out` is NumPy's own, in mean
+        plain = [value.view(np.ndarray) if isinstance(value, OnDevice) else value for value in inputs]
         if out:
-            options["out"] = tuple(each.view(np.ndarray) for each in out)
+            options["out"] = tuple(array.view(np.ndarray) for array in out)
         return np.asarray(getattr(ufunc, method)(*plain, **options)).view(OnDevice)
 
 
@@ -32,7 +33,7 @@ class NoDriver(RuntimeError):
     pass
 
 
-def pretended(devices: Callable[[], int] = lambda: 1) -> ModuleType:
+def fake_cupy(devices: Callable[[], int] = lambda: 1) -> ModuleType:
     """Return NumPy as a module `cupy`, which takes no list where an array is meant."""
 
     def strict(name: str) -> Callable[..., Any]:
@@ -43,7 +44,7 @@ def pretended(devices: Callable[[], int] = lambda: 1) -> ModuleType:
         return function
 
     def stack(arrays: Sequence[Any]) -> OnDevice:
-        assert all(isinstance(each, OnDevice) for each in arrays)
+        assert all(isinstance(array, OnDevice) for array in arrays)
         return np.stack(arrays).view(OnDevice)
 
     cupy: Any = ModuleType("cupy")
@@ -58,29 +59,23 @@ def pretended(devices: Callable[[], int] = lambda: 1) -> ModuleType:
 
 @pytest.fixture
 def on_cupy(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setitem(sys.modules, "cupy", pretended())
+    monkeypatch.setitem(sys.modules, "cupy", fake_cupy())
     return imported("cupy_broadcast")
 
 
 @pytest.mark.parametrize("sizes", [{}, {"classes": 3, "train": 600, "height": 3, "width": 2}, {"train": 1}], ids=str)
 def test_cupy_gives_the_answers_of_numpy(on_cupy: ModuleType, sizes: dict[str, int]) -> None:
-    posed = builders.problem(**sizes)
-    assert proven(on_cupy, posed).correct == proven(imported_numpy(), posed).correct
-    images = on_cupy.prepare(posed.valid, "cuda")
+    problem = builders.problem(**sizes)
+    assert verified(on_cupy, problem).correct == verified(numpy_broadcast, problem).correct
+    images = on_cupy.prepare(problem.valid, "cuda")
     assert isinstance(images, OnDevice)
     assert isinstance(on_cupy.mean_images([images, images]), OnDevice)
-
-
-def imported_numpy() -> ModuleType:
-    from kernels import numpy_broadcast
-
-    return numpy_broadcast
 
 
 def test_cupy_differs_from_numpy_in_five_lines(on_cupy: ModuleType) -> None:
     """C7, "NumPy cannot use a GPU": so many lines of the expressions change, the import among them."""
     files = [LADDER.parent / "numpy_broadcast.py", LADDER / "cupy_broadcast.py"]
-    before, after = ([line for line in each.read_text().split('"""')[2].splitlines() if line] for each in files)
+    before, after = ([line for line in path.read_text().split('"""')[2].splitlines() if line] for path in files)
     differences = [*difflib.ndiff(before, after)]
     assert [line[2:] for line in differences if line.startswith("- ")] == [
         "import numpy as np",
@@ -107,11 +102,11 @@ def test_cupy_differs_from_numpy_in_five_lines(on_cupy: ModuleType) -> None:
     assert "Five lines differ, the import among them" in " ".join((on_cupy.__doc__ or "").split())
 
 
-def test_cupy_without_a_device_is_unavailable_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cupy_without_a_device_is_unavailable_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> int:
         raise NoDriver("cudaErrorInsufficientDriver: too old")
 
-    monkeypatch.setitem(sys.modules, "cupy", pretended(none))
+    monkeypatch.setitem(sys.modules, "cupy", fake_cupy(none))
     reason = imported("cupy_broadcast").unavailable("cuda")
     assert reason == "cupy sees no CUDA device (cudaErrorInsufficientDriver: too old)"
 

@@ -1,50 +1,58 @@
-"""Kernels for a GPU where one, its driver, a library or a compiler is missing: unavailable, with the reason."""
+"""GPU kernels are unavailable, with the reason, without a GPU, its driver, a library or a compiler."""
+
+import importlib.util
+import os
+import shutil
 
 import pytest
 
-from bench import kernel as kernels
+from bench.kernel import discover, why_unavailable
 from kernels.ladder.tests.gpu_kernels import imported, needs_torch, needs_triton
 
 NAMES = ("cupy_broadcast", "torch_graph", "triton_bytes")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_they_are_for_a_gpu_and_say_so_where_there_is_no_driver(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    (only,) = [each for each in kernels.discover() if each.kernel == name]
+def test_without_a_driver_they_are_unavailable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (only,) = [spec for spec in discover() if spec.kernel == name]
     assert (only.name, only.device) == (f"{name}@cuda", "cuda")
-    monkeypatch.setattr(kernels.importlib.util, "find_spec", lambda package: package)
-    monkeypatch.setattr(kernels.os.path, "exists", lambda path: False)
-    monkeypatch.setattr(kernels.shutil, "which", lambda program: None)
-    assert kernels.why_unavailable(only) == "no NVIDIA driver on this machine"
+    monkeypatch.setattr(importlib.util, "find_spec", lambda package: package)
+    monkeypatch.setattr(os.path, "exists", lambda path: False)
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    assert why_unavailable(only) == "no NVIDIA driver on this machine"
 
 
 @pytest.mark.parametrize(
     ("package", "requirement"), [("cupy", '"cupy-cuda13x[ctk]"'), ("triton", "triton"), ("torch", "torch")]
 )
-def test_what_they_lack_comes_with_a_command(package: str, requirement: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reason_has_the_command_that_installs_a_package(
+    package: str, requirement: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     missing = {package}
-    monkeypatch.setattr(kernels.os.path, "exists", lambda path: True)  # a driver, that is
-    monkeypatch.setattr(kernels.importlib.util, "find_spec", lambda name: None if name in missing else name)
-    lacking = [each for each in kernels.discover() if each.kernel in NAMES and package in each.packages]
+    monkeypatch.setattr(os.path, "exists", lambda path: True)  # the driver exists
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in missing else name)
+    lacking = [spec for spec in discover() if spec.kernel in NAMES and package in spec.packages]
     assert lacking
-    for each in lacking:
-        reason = kernels.why_unavailable(each)
+    for spec in lacking:
+        reason = why_unavailable(spec)
         assert reason == f"{package} is not installed: python -m pip install -c constraints.txt {requirement}"
 
 
 @pytest.mark.parametrize(
     "name", [pytest.param("torch_graph", marks=needs_torch), pytest.param("triton_bytes", marks=needs_triton)]
 )
-@pytest.mark.parametrize("seen", [False, True])
-def test_those_on_torch_ask_torch_for_a_device(name: str, seen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("visible", [False, True])
+def test_kernels_on_torch_need_a_device_that_torch_sees(
+    name: str, visible: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torch
 
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: seen)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: visible)
     kernel = imported(name)
     if name == "triton_bytes":
         monkeypatch.setattr(kernel.shutil, "which", lambda program: program)
         monkeypatch.setattr(kernel.Path, "exists", lambda path: True)
-    assert kernel.unavailable("cuda") == (None if seen else "torch sees no CUDA device")
+    assert kernel.unavailable("cuda") == (None if visible else "torch sees no CUDA device")
 
 
 @needs_triton
@@ -61,8 +69,8 @@ def test_triton_needs_a_compiler(
     monkeypatch.setattr(kernel.torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(kernel.shutil, "which", lambda program: program if program in compilers else None)
     monkeypatch.setattr(kernel.Path, "exists", lambda path: header)
-    said = kernel.unavailable("cuda")
-    assert said == reason or said.startswith(reason)
+    given = kernel.unavailable("cuda")
+    assert given == reason or given.startswith(reason)
 
 
 @needs_torch
@@ -79,5 +87,5 @@ def test_torch_compile_needs_a_compiler_on_either_device(
     monkeypatch.setattr(kernel, "find_spec", lambda package: package)
     monkeypatch.setattr(kernel.shutil, "which", lambda program: program if compiler else None)
     monkeypatch.setattr(kernel.Path, "exists", lambda path: header)
-    said = kernel.unavailable(device)
-    assert said is None if reason is None else said.startswith(reason)
+    given = kernel.unavailable(device)
+    assert given == reason or given.startswith(reason)

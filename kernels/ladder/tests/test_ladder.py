@@ -1,4 +1,4 @@
-"""What the harness's own check does not ask of the rungs: odd sizes, streaming, a cluster that loses a worker, BLAS."""
+"""The ladder beyond verification: odd sizes, streaming, a cluster that loses a worker, BLAS."""
 
 import json
 import os
@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import kernel as kernels
+from bench import kernel
+from bench.kernel import KernelSpec, Unavailable, discover
 from bench.runner.in_process import verified_in_process
 from bench.tests import builders
 
 LADDER = Path(__file__).resolve().parents[1]
-CONTESTANTS = [
-    each for path in sorted(LADDER.glob("[!_]*.py")) for each in kernels.discover([path]) if each.path == path
-]
+SPECS = [spec for spec in discover() if spec.on_ladder]
 STREAMING = (
     "numpy_per_image", "numpy_in_place", "torch_in_place", "numba_loops", "numba_parallel", "dask_broadcast",
 )  # fmt: skip
@@ -32,16 +31,16 @@ TORCH_ITSELF = "ignore:`torch.jit.script_method` is deprecated:DeprecationWarnin
 
 def load(name: str) -> ModuleType:
     try:
-        return kernels.load(builders.spec(LADDER / f"{name}.py"))  # type: ignore[return-value]
-    except kernels.Unavailable as reason:
-        pytest.skip(f"{name} is unavailable: {reason}")
+        return kernel.load(builders.spec(LADDER / f"{name}.py"))  # type: ignore[return-value]
+    except Unavailable as error:
+        pytest.skip(f"{name} is unavailable: {error}")
 
 
 def output(code: str, *arguments: object, **environment: str) -> Any:
-    """Run Python code in a process of its own; return the JSON that it printed last."""
+    """Run Python code in a process of its own; return the JSON in its last line."""
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
-        cwd=kernels.ROOT,
+        cwd=kernel.ROOT,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -52,24 +51,24 @@ def output(code: str, *arguments: object, **environment: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-# --- every rung
+# --- every kernel of the ladder
 
 
-@pytest.mark.parametrize("spec", CONTESTANTS, ids=lambda each: each.name)
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 @pytest.mark.parametrize("shape", [(5, 7), (31, 3)], ids=str)
 @pytest.mark.filterwarnings(TORCH_ITSELF)
-def test_other_sizes_and_three_classes(spec: kernels.KernelSpec, shape: tuple[int, int]) -> None:
+def test_other_sizes_and_three_classes(spec: KernelSpec, shape: tuple[int, int]) -> None:
     height, width = shape
-    posed = builders.problem(classes=3, train=13, valid=20, height=height, width=width)
+    problem = builders.problem(classes=3, train=13, valid=20, height=height, width=width)
     try:
-        verified = verified_in_process(spec, posed)
-    except kernels.Unavailable as reason:
-        pytest.skip(str(reason))
+        verified = verified_in_process(spec, problem)
+    except Unavailable as error:
+        pytest.skip(str(error))
     assert verified.offers("l2")
 
 
-@pytest.mark.parametrize("spec", CONTESTANTS, ids=lambda each: each.name)
-def test_captions_fit_a_chart(spec: kernels.KernelSpec) -> None:
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_captions_fit_a_chart(spec: KernelSpec) -> None:
     assert 20 < len(spec.caption) <= 110
 
 
@@ -80,7 +79,7 @@ import json, sys
 from pathlib import Path
 import numpy as np
 from bench import kernel
-from bench.probes import host_memory as memory
+from bench.probes import host_memory
 from bench.tests.builders import spec
 stack = kernel.load(spec(Path(sys.argv[1])))
 images = np.load(sys.argv[2], mmap_mode="r")
@@ -88,7 +87,7 @@ images = images.view(np.ndarray)
 def baseline(images):
     return stack.predict_l2(stack.prepare(images, "cpu"), stack.mean_images([stack.prepare(images, "cpu")] * 2))
 baseline(images[:3000])
-print(json.dumps(memory.peak(lambda: baseline(images)).temporaries_bytes))
+print(json.dumps(host_memory.peak(lambda: baseline(images)).temporaries_bytes))
 """
 
 
@@ -104,7 +103,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
 def memory_of(name: str, path: Path) -> int:
     size = output(STREAM, LADDER / f"{name}.py", path)
     if size is None:
-        pytest.skip("the system does not tell how much memory a call took")
+        pytest.skip("the system does not report the memory of a call")
     return int(size)
 
 
@@ -115,7 +114,7 @@ def test_streaming_kernels_hold_no_copy_of_the_stack(name: str, large: tuple[Pat
     assert memory_of(name, path) < size / 2
 
 
-def test_a_kernel_that_does_not_stream_is_found_out(large: tuple[Path, int]) -> None:
+def test_a_kernel_that_does_not_stream_needs_memory(large: tuple[Path, int]) -> None:
     path, size = large
     assert memory_of("numpy_classes", path) > 4 * size
 
@@ -123,14 +122,14 @@ def test_a_kernel_that_does_not_stream_is_found_out(large: tuple[Path, int]) -> 
 # --- L2 as a matrix product
 
 
-def between(one: np.ndarray, other: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Return n images as close to the middle of two as whole grey levels allow, and closer."""
-    away = one.astype(int) - other
+def between(first: np.ndarray, second: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return n images as close to the middle of two as whole grey levels allow."""
+    away = first.astype(int) - second
     images = []
     for _ in range(n):
-        image = np.where(rng.random(one.shape) < 0.5, one, other).astype(int)
-        for y, x in rng.permutation(list(np.ndindex(one.shape))):
-            lead = int(((image - one) ** 2 - (image - other) ** 2).sum())
+        image = np.where(rng.random(first.shape) < 0.5, first, second).astype(int)
+        for y, x in rng.permutation(list(np.ndindex(first.shape))):
+            lead = int(((image - first) ** 2 - (image - second) ** 2).sum())
             if lead == 0:
                 break
             step = int(np.clip(round(lead / (2 * away[y, x])), -image[y, x], 255 - image[y, x])) if away[y, x] else 0
@@ -142,19 +141,19 @@ def between(one: np.ndarray, other: np.ndarray, n: int, rng: np.random.Generator
 @pytest.mark.parametrize("size", [28, 32])
 def test_the_matrix_product_is_exact_where_float32_is_not(size: int) -> None:
     rng = np.random.default_rng(size)
-    one, other = rng.integers(236, 256, (2, size, size), dtype=np.uint8)  # bright: |x|² is as large as it can be
-    images = between(one, other, 200, rng)
-    d_one, d_other = (((images.astype(int) - mean) ** 2).sum((-1, -2)) for mean in (one, other))
-    exact = (d_other < d_one).astype(int)  # ties to the lowest index
-    assert np.abs(d_one - d_other).max() < 64  # of up to 255² * 1024
+    first, second = rng.integers(236, 256, (2, size, size), dtype=np.uint8)  # bright: |x|² is as large as it can be
+    images = between(first, second, 200, rng)
+    to_first, to_second = (((images.astype(int) - mean) ** 2).sum((-1, -2)) for mean in (first, second))
+    exact = (to_second < to_first).astype(int)  # ties to the lowest index
+    assert np.abs(to_first - to_second).max() < 64  # of up to 255² * 1024
     assert 20 < exact.sum() < 180
     kernel = load("numpy_matmul")
-    means = kernel.mean_images([kernel.prepare(mean[None].repeat(3, 0), "cpu") for mean in (one, other)])
+    means = kernel.mean_images([kernel.prepare(mean[None].repeat(3, 0), "cpu") for mean in (first, second)])
     assert kernel.predict_l2(kernel.prepare(images, "cpu"), means).tolist() == exact.tolist()
 
     x, m = (
         images.reshape(200, -1).astype(np.float32) / 255,
-        np.stack([one, other]).reshape(2, -1).astype(np.float32) / 255,
+        np.stack([first, second]).reshape(2, -1).astype(np.float32) / 255,
     )
     careless = (np.square(x).sum(1)[:, None] - 2 * (x @ m.T) + np.square(m).sum(1)).argmin(1)
     assert (careless != exact).sum() > 10
@@ -181,9 +180,9 @@ def test_other_numbers_of_images_are_not_compiled_anew() -> None:
     kernel = load("torch_compiled")
     from torch.compiler import set_stance
 
-    posed = builders.problem(classes=2, valid=40, height=6, width=6)
-    means = kernel.mean_images([kernel.prepare(stack, "cpu") for stack in posed.train])
-    images = kernel.prepare(posed.valid, "cpu")
+    problem = builders.problem(classes=2, valid=40, height=6, width=6)
+    means = kernel.mean_images([kernel.prepare(stack, "cpu") for stack in problem.train])
+    images = kernel.prepare(problem.valid, "cpu")
     for predict in (kernel.predict_l1, kernel.predict_l2):
         expected = [*predict(images, means)], [*predict(images[:1], means)]
         with set_stance("fail_on_recompile"):
@@ -209,7 +208,7 @@ train = [rng.integers(0, top, (9000, 28, 28), dtype=np.uint8) for top in (250, 2
 valid = rng.integers(0, 256, (40000, 28, 28), dtype=np.uint8)
 valid[:, :8] //= rng.integers(1, 3, (40000, 1, 1), dtype=np.uint8)
 answers = oracle.solve(train, valid)
-prepared = [stack.prepare(each, "cpu") for each in train], stack.prepare(valid, "cpu")
+prepared = [stack.prepare(images, "cpu") for images in train], stack.prepare(valid, "cpu")
 holds = {address: len(keys) for address, keys in stack.client.has_what().items()}
 means = stack.mean_images(prepared[0])
 ended, killed = threading.Event(), []
@@ -245,10 +244,10 @@ def command(*arguments: object) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def eventually(found: Callable[[], Any]) -> Any:
+def eventually(poll: Callable[[], Any]) -> Any:
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        if answer := found():
+        if answer := poll():
             return answer
         time.sleep(0.05)
     raise TimeoutError
@@ -256,7 +255,7 @@ def eventually(found: Callable[[], Any]) -> Any:
 
 @pytest.mark.skipif(not (find_spec("dask") and find_spec("distributed")), reason="dask or distributed is not installed")
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 on this system")
-def test_a_cluster_that_loses_a_worker_half_way_still_answers_exactly(tmp_path: Path) -> None:
+def test_a_cluster_that_loses_a_worker_answers_exactly(tmp_path: Path) -> None:
     file = tmp_path / "scheduler.json"
     worker = ("distributed.cli.dask_worker", "--scheduler-file", file, "--no-nanny", "--nthreads", 1, "--no-dashboard",
               "--local-directory", tmp_path)  # fmt: skip
@@ -264,19 +263,19 @@ def test_a_cluster_that_loses_a_worker_half_way_still_answers_exactly(tmp_path: 
                  "--scheduler-file", file):  # fmt: skip
         address = json.loads(eventually(lambda: file.exists() and file.read_text()))["address"]
         with command(*worker) as first, command(*worker) as second:
-            found = output(
+            result = output(
                 ON_CLUSTER,
                 LADDER / "dask_broadcast.py",
                 json.dumps([first.pid, second.pid]),
                 DASK_SCHEDULER_ADDRESS=address,
             )
             assert first.wait(10) == -signal.SIGKILL
-    assert found["killed"] == [True]  # before the answer was there
-    assert found["held"][0] > 0  # the worker that died held part of the stacks
-    assert found["left"] == 1
-    assert found["both"] == [0, 1]
-    assert (found["during"], found["after"]) == (True, True)
-    assert found["error"] < 2**-14
+    assert result["killed"] == [True]  # before the answer was there
+    assert result["held"][0] > 0  # the worker that died held part of the stacks
+    assert result["left"] == 1
+    assert result["both"] == [0, 1]
+    assert (result["during"], result["after"]) == (True, True)
+    assert result["error"] < 2**-14
 
 
 LOADED = """

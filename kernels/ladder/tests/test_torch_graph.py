@@ -1,7 +1,4 @@
-"""`torch_graph` without a GPU: a recorded CUDA graph is played by one that reads memory.
-
-At every replay it reads the addresses it was recorded for, and writes one result.
-"""
+"""`torch_graph` without a GPU: a stand-in for a CUDA graph reads its recorded addresses at every replay."""
 
 import ctypes
 import weakref
@@ -14,16 +11,16 @@ import pytest
 
 from bench.task.scopes import WrongAnswer
 from bench.tests import builders
-from kernels.ladder.tests.gpu_kernels import LADDER, imported, needs_torch, proven
+from kernels.ladder.tests.gpu_kernels import LADDER, imported, needs_torch, verified
 
 
 class Graph:
-    """What a recorded CUDA graph is: a computation on addresses, whoever's memory lies there at the time.
+    """A computation on addresses, whatever memory is there at the time, like a recorded CUDA graph.
 
     Attributes:
         pools: the pool that each graph was recorded into, None where it got one of its own.
         replays: how often each was replayed.
-        results: what each last wrote, in memory that they share: nothing is left of it once another is replayed.
+        results: what each wrote last, in shared memory: the replay of another graph overwrites it.
     """
 
     pools: list[object]
@@ -32,7 +29,7 @@ class Graph:
 
     def __init__(self, function: Callable[..., Any], tensors: Sequence[Any], pool: object) -> None:
         self.function = function
-        self.read = [(each.data_ptr(), tuple(each.shape), each.stride()) for each in tensors]
+        self.read = [(tensor.data_ptr(), tuple(tensor.shape), tensor.stride()) for tensor in tensors]
         self.result = function(*tensors).as_subclass(on_device())
         self.number = len(Graph.pools)
         Graph.pools.append(pool)
@@ -58,7 +55,7 @@ class Graph:
 
 
 def on_device() -> type:
-    """Return tensors whose `cpu()` is a copy, as it is where the host has other memory."""
+    """Return a class of tensors whose `cpu()` copies, as it does on a GPU."""
     import torch
 
     class OnDevice(torch.Tensor):
@@ -70,7 +67,7 @@ def on_device() -> type:
 
 @pytest.fixture
 def graphs(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The kernel, with the memory's addresses for CUDA's graphs."""
+    """The kernel with stand-ins for CUDA graphs."""
     pytest.importorskip("torch")
     kernel = imported("torch_graph")
 
@@ -86,13 +83,13 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
 @pytest.mark.parametrize("sizes", [{}, {"classes": 3, "train": 30, "height": 7, "width": 3}, {"train": 1}], ids=str)
 def test_a_graph_answers_as_the_expressions_do(graphs: ModuleType, sizes: dict[str, int]) -> None:
-    proven(graphs, builders.problem(**sizes))
-    assert sum(Graph.replays) > len(Graph.replays)  # so the second call on the same stacks found the first one's graph
+    verified(graphs, builders.problem(**sizes))
+    assert sum(Graph.replays) > len(Graph.replays)  # so a second call on the same stacks replays the first one's graph
 
 
-def test_with_room_for_two_graphs_the_answers_stay_right(graphs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_stay_right_with_two_graphs_kept(graphs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graphs, "KEPT", 2)
-    proven(graphs, builders.problem())
+    verified(graphs, builders.problem())
     assert len(graphs.graphs) == 2
 
 
@@ -103,19 +100,19 @@ def slices_are_right(kernel: ModuleType) -> None:
         np.testing.assert_allclose(means, np.stack([stack.mean(0), stack[part].mean(0)]), atol=1e-6)
 
 
-def test_views_of_one_stack_are_one_graph_and_others_their_own(graphs: ModuleType) -> None:
+def test_equal_views_of_a_stack_share_a_graph(graphs: ModuleType) -> None:
     stack = graphs.prepare(np.arange(240, dtype=np.uint8).reshape(20, 4, 3), "cpu")
     for _ in range(3):
         graphs.mean_images([stack[:], stack[:5]])
     assert Graph.replays == [3]
-    for other in (stack[1:6], stack[:10:2], stack[:4]):
-        graphs.mean_images([stack[:], other])
+    for part in (stack[1:6], stack[:10:2], stack[:4]):
+        graphs.mean_images([stack[:], part])
     assert Graph.replays == [3, 1, 1, 1]
     assert Graph.pools == [None, "the pool", "the pool", "the pool"]
     slices_are_right(graphs)
 
 
-def test_a_replay_reads_what_lies_there_now(graphs: ModuleType) -> None:
+def test_a_replay_reads_the_current_contents(graphs: ModuleType) -> None:
     """Nothing that comes from pixels is kept: neither an answer, nor the tensors that it was computed from."""
     stack = graphs.prepare(np.full((6, 2, 2), 51, np.uint8), "cpu")
     first = graphs.mean_images([stack, stack])
@@ -150,40 +147,40 @@ def test_the_oldest_graph_goes_first(graphs: ModuleType) -> None:
         ("    graph.replay()\n", ""),  # an answer remembered
     ],
 )
-def test_a_graph_that_is_found_by_less_is_found_out(right: str, wrong: str, graphs: ModuleType) -> None:
+def test_a_graph_looked_up_by_less_is_wrong(right: str, wrong: str, graphs: ModuleType) -> None:
     code, record = (LADDER / "torch_graph.py").read_text(), graphs.record
     assert code.count(right) == 1
     exec(compile(code.replace(right, wrong), "mutant", "exec"), graphs.__dict__)
     graphs.record = record  # type: ignore[attr-defined]
     with pytest.raises((WrongAnswer, RuntimeError, AssertionError)):  # noqa: PT012
-        proven(graphs, builders.problem(train=30))
+        verified(graphs, builders.problem(train=30))
         slices_are_right(graphs)
-        test_a_replay_reads_what_lies_there_now(graphs)
+        test_a_replay_reads_the_current_contents(graphs)
 
 
 @needs_torch
 def test_it_records_as_the_documentation_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A trial run on a stream of its own that waits and is waited for, then the recording, into the pool given."""
+    """First a warm-up call on a stream of its own, with waits on both sides, then the recording into the given pool."""
     import torch
 
-    said: list[Any] = []
+    calls: list[Any] = []
 
     class Stream:
         def __init__(self, name: str = "its own") -> None:
             self.name = name
 
-        def wait_stream(self, other: "Stream") -> None:
-            said.append(f"{self.name} waits for {other.name}")
+        def wait_stream(self, awaited: "Stream") -> None:
+            calls.append(f"{self.name} waits for {awaited.name}")
 
     class Within:
-        def __init__(self, *what: Any, **options: Any) -> None:
-            self.what = [getattr(each, "name", each) for each in what], options
+        def __init__(self, *values: Any, **options: Any) -> None:
+            self.call = [getattr(value, "name", value) for value in values], options
 
         def __enter__(self) -> None:
-            said.append(self.what)
+            calls.append(self.call)
 
         def __exit__(self, *_: Any) -> None:
-            said.append("out")
+            calls.append("out")
 
     for name, value in {
         "Stream": Stream, "current_stream": lambda: Stream("the current"), "stream": Within, "graph": Within,
@@ -192,11 +189,11 @@ def test_it_records_as_the_documentation_says(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(torch.cuda, name, value)
 
     def function(*tensors: Any) -> str:
-        said.append(tensors)
+        calls.append(tensors)
         return "result"
 
     assert imported("torch_graph").record(function, (1, 2), "pool") == ("a graph", "result")
-    assert said == [
+    assert calls == [
         "its own waits for the current", (["its own"], {}), (1, 2), "out", "the current waits for its own",
         (["a graph"], {"pool": "pool"}), (1, 2), "out",
     ]  # fmt: skip

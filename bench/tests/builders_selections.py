@@ -1,11 +1,11 @@
-"""A case that has everything a page can show, with planted times: a GPU, sizes that cross, memory, digits."""
+"""A selection that has everything a page can show, with planted times: a GPU, sizes that cross, memory, digits."""
 
 from pathlib import Path
 
 import numpy as np
 
 from bench.records import writer
-from bench.records.model import NotTimed, Recording
+from bench.records.model import Measurements, NotTimed
 from bench.records.sample import Footprint, Sample
 from bench.report import selection
 from bench.report.selection import Selection
@@ -14,7 +14,7 @@ from bench.task.problem import Problem, make_problem
 from bench.tests.builders_records import KERNEL_METADATA, METADATA, record, samples, small
 from data.digits import Digits
 
-CELLS = (("mean", "-"), ("predict", "l1"), ("predict", "l2"), ("baseline", "l1"), ("end_to_end", "l1"))
+PAIRS = (("mean", "-"), ("predict", "l1"), ("predict", "l2"), ("baseline", "l1"), ("end_to_end", "l1"))
 KERNELS = {
     "numpy_per_image": 0.05, "numpy_broadcast": 0.004, "torch_broadcast@cpu": 0.003, "torch_broadcast@cuda": 0.00002,
 }  # fmt: skip
@@ -32,42 +32,44 @@ BY_KERNEL = {
 
 
 def problem(classes: str = "37", n: int = 20, height: int = 28, width: int = 28) -> Problem:
-    """Return random digits, solved: as many training as validation images of each class."""
+    """Return the problem of random digits: `n` training and `n` validation images of each class."""
     rng = np.random.default_rng(7)
 
     def stacks() -> tuple[np.ndarray, ...]:
-        found = tuple(rng.integers(0, 256, (n, height, width), dtype=np.uint8) for _ in classes)
-        for stack in found:
+        images = tuple(rng.integers(0, 256, (n, height, width), dtype=np.uint8) for _ in classes)
+        for stack in images:
             stack.setflags(write=False)
-        return found
+        return images
 
     names = tuple(tuple(f"{number}.png" for number in range(n)) for _ in classes)
     return make_problem(Digits("random", tuple(classes), stacks(), stacks(), names, names))
 
 
-def full_case(folder: Path) -> Selection:
-    """Write records of all scopes, a small data set, sizes and memory; return their case, whose page lies beside."""
-    posed = problem()
+def full_selection(folder: Path) -> Selection:
+    """Write records of all scopes, a small data set, sizes and memory, and return their selection."""
+    made = problem()
     metadata = {
-        **METADATA, **margins.metadata(posed), "dataset": posed.name, "dataset_digest": posed.digest, "loading_s": 0.5,
+        **METADATA, **margins.metadata(made), "dataset": made.name, "dataset_digest": made.digest, "loading_s": 0.5,
         "image_pixels": 784, "valid_counts": "20 20", "train_counts": "20 20", "gpu": "A Fine GPU, 1.0",
     }  # fmt: skip
     not_timed = (NotTimed("jax_broadcast@cuda", "unavailable", "jax is not installed"),)
-    taken = samples(cells=CELLS, quick=0, **KERNELS)
+    taken = samples(pairs=PAIRS, quick=0, **KERNELS)
     speed = record(folder, taken, not_timed, BY_KERNEL, **{**metadata, "kind": "scopes"})
     few = samples(quick=0, python_tensor_elements=8.0, **{"torch_broadcast@cpu": 0.002})
-    ten = small(folder, 10, taken=few, kernel_metadata=BY_KERNEL, dataset_of=posed.digest)
+    ten = small(folder, 10, taken=few, kernel_metadata=BY_KERNEL, dataset_of=made.digest)
     by_size = [
-        Sample(name, "predict", "l1", size, fixed + each * size, 3, process, turn, place)
+        Sample(name, "predict", "l1", size, fixed + per_image * size, 3, process, number, place)
         for size in (1, 100, 10_000)
         for process in range(6)
-        for turn in range(3)
-        for place, (name, (fixed, each)) in enumerate(
+        for number in range(3)
+        for place, (name, (fixed, per_image)) in enumerate(
             {"python_loops": (0, 1e-4), "numpy_broadcast": (5e-6, 1e-6), "torch_broadcast@cuda": (5e-5, 1e-9)}.items()
         )
     ]
     sizes = record(folder, by_size, (), BY_KERNEL, **{**metadata, "kind": "sizes"})
-    footprints = [Footprint(name, *cell, 40, 10**7, 10**6) for name in ("python_loops", *KERNELS) for cell in CELLS]
+    footprints = [Footprint(name, *pair, 40, 10**7, 10**6) for name in ("python_loops", *KERNELS) for pair in PAIRS]
     by_kernel = {name: {**KERNEL_METADATA, **more} for name, more in BY_KERNEL.items()}
-    [memory] = writer.write([Recording((), (), {**metadata, "kind": "memory"}, by_kernel, footprints)], folder)
-    return selection.of([[file] for file in (speed, ten, sizes, memory)], folder / "report.html").answering(posed)
+    [memory] = writer.write([Measurements((), (), {**metadata, "kind": "memory"}, by_kernel, footprints)], folder)
+    return selection.from_records(
+        [[file] for file in (speed, ten, sizes, memory)], folder / "report.html"
+    ).with_problem(made)

@@ -1,0 +1,58 @@
+"""What to measure on one data set: kernels, scopes, configurations, and how often."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.kernel import KernelSpec
+from bench.runner.configuration import Configuration
+from bench.runner.process import MEMORY_LIMIT
+
+Progress = Callable[[str, str, int, int], None]  # stage, kernel, steps done, steps in all
+BASELINE = (("baseline", "l1"),)
+PREDICT = (("predict", "l1"),)
+FULL = (("mean", "-"), ("predict", "l1"), ("predict", "l2"), ("baseline", "l1"), ("end_to_end", "l1"))
+LONGEST_S = 5.0  # the default of `Plan.longest_s`
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure on one data set.
+
+    Attributes:
+        specs: the kernels.
+        pairs: the pairs (scope, distance) that every round times.
+        configurations: each is measured in processes of its own, one configuration after the other.
+        processes: processes per kernel, under each configuration.
+        rounds: rounds of one process; in every round each kernel is called once for each pair.
+        seed: everything random is drawn from it.
+        timeout_s: seconds that one request to a kernel may take.
+        memory_limit: bytes of anonymous memory that one worker may take.
+        sizes: if any, `pairs` are timed at each of these numbers of validation images instead of all.
+        longest_s: a kernel whose call would take longer at some size is skipped there; infinity for no limit.
+    """
+
+    specs: tuple[KernelSpec, ...]
+    pairs: tuple[tuple[str, str], ...] = BASELINE
+    configurations: tuple[Configuration, ...] = (Configuration(),)
+    processes: int = 6
+    rounds: int = 3
+    seed: int = 0
+    timeout_s: float = 120.0
+    memory_limit: int = MEMORY_LIMIT
+    sizes: tuple[int, ...] = ()
+    longest_s: float = LONGEST_S
+
+    @property
+    def kind(self) -> str:
+        """The kind of record that it makes: "ladder" (the scope baseline), "scopes" or "sizes"."""
+        return "sizes" if self.sizes else "scopes" if self.pairs == FULL else "ladder"
+
+    @property
+    def steps(self) -> int:
+        """How many steps of progress the whole plan takes."""
+        return self.processes * len(self.configurations) * self.steps_of_a_process
+
+    @property
+    def steps_of_a_process(self) -> int:
+        """How many of them one process of every kernel takes."""
+        return len(self.specs) + 1 + self.rounds * len(self.pairs) * max(1, len(self.sizes))

@@ -1,0 +1,98 @@
+"""Which kernels a command takes, and the data set of each: those of the ladder only on request."""
+
+import pytest
+from click.testing import CliRunner
+
+from bench import __main__, kernel
+from bench.cli.digits import data_sets
+from bench.cli.options import Choice
+from bench.kernel import ROOT
+from bench.runner import checking, checkpoint
+from bench.runner.checking import CheckResult
+from bench.tests.builders import noise, spec, write_kernel
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(__main__.cli, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def on_ladder(tmp_path, monkeypatch):
+    """The only kernel of a ladder."""
+    folder = tmp_path / "ladder"
+    folder.mkdir()
+    monkeypatch.setattr(kernel, "LADDER", folder)
+    write_kernel(folder / "_helper.py", "1 / 0")
+    return write_kernel(folder / "laddered.py")
+
+
+def chosen(ladder=False, kernels=(), files=()):
+    choice = Choice("auto", None, list(kernels), tuple(files), (), 0, 1.0, True)
+    return sorted({spec.kernel for spec in choice.specs(ladder)})
+
+
+def test_kernels_of_the_ladder_are_chosen_by_option_name_or_file(on_ladder, tmp_path):
+    outside = sorted(path.stem for path in (ROOT / "kernels").glob("[!_]*.py"))
+    assert chosen() == outside
+    assert chosen(ladder=True) == sorted([*outside, "laddered"])
+    assert chosen(kernels=["laddered"]) == chosen(files=[on_ladder]) == ["laddered"]
+    assert chosen(ladder=True, kernels=["numpy_broadcast"]) == ["laddered", "numpy_broadcast"]
+    mine = write_kernel(tmp_path / "mine.py")
+    assert chosen(files=[mine]) == ["mine"]
+    assert chosen(files=[mine], ladder=True) == ["laddered", "mine"]
+    assert any(line.strip().startswith("laddered ") for line in invoke("kernels").output.splitlines())
+
+
+@pytest.mark.usefixtures("on_ladder")
+@pytest.mark.parametrize(
+    ("command", "includes"),
+    [
+        (["check"], True),
+        (["check", "--kernels", "numpy_broadcast"], False),
+        (["check", "--kernels", "laddered"], True),
+        (["run"], False),
+        (["run", "--ladder"], True),
+        (["run", "--kernels", "laddered"], True),
+        (["run", "--memory"], False),
+        (["run", "--memory", "--ladder"], True),
+    ],
+)
+def test_check_includes_the_ladder_and_run_only_on_request(place, monkeypatch, command, includes):
+    names = []
+
+    class Noted(Exception):
+        pass
+
+    def note(plan):
+        names.extend(spec.name for spec in plan.specs)
+        raise Noted
+
+    def note_check(spec, *_):
+        names.append(spec.name)
+        return CheckResult(spec.name, "agrees")
+
+    monkeypatch.setattr(checking, "check_kernel", note_check)
+    monkeypatch.setattr(checkpoint, "begin", lambda tasks, *_: note(tasks[0].plan))
+    monkeypatch.setattr("bench.runner.memory_pass.measure", lambda plan, *_: note(plan))
+    done = invoke(*command, "--data", place / "small", "--quiet")
+    assert isinstance(done.exception, Noted) or done.exit_code == 0, done.output
+    assert names
+    assert ("laddered" in names) == includes
+
+
+def test_a_kernel_gets_its_small_data_set_unless_per_class_is_given(tmp_path):
+    digits = noise(train=12, valid=40)  # 15 and 41 of the second class
+    lines = {"all": "", "few": "IMAGES = 5", "many": "IMAGES = 41", "nearly_all": "IMAGES = 40"}
+    specs = [spec(write_kernel(tmp_path / f"{name}.py", line)) for name, line in lines.items()]
+
+    def names(per_class):
+        sets = data_sets(specs, digits, per_class)
+        return {data_set.problem.per_class: [spec.name for spec in data_set.specs] for data_set in sets}
+
+    assert names(None) == {0: ["all", "many"], 5: ["few"], 40: ["nearly_all"]}  # no class has more than 41
+    assert [data_set.problem.name for data_set in data_sets(specs, digits, None)] == [
+        "tiny", "tiny[5 per class]", "tiny[40 per class]",
+    ]  # fmt: skip
+    assert names(7) == {7: list(lines)}
+    assert names(41) == {0: list(lines)}
+    assert data_sets(specs[1:2], digits, None)[0].problem.train_counts == [5, 5]

@@ -1,0 +1,38 @@
+"""More validation images than there are: they are repeated in a file, in an order that the seed draws."""
+
+import numpy as np
+import pytest
+
+from bench.task.problem import read_tiled, tile
+from bench.tests.builders import problem
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return problem(train=3, valid=4)
+
+
+def test_repeated_images_are_read_from_a_file_in_the_order_of_the_seed(tiny, tmp_path):
+    count = len(tiny.valid)
+    tile(tiny, tmp_path, (1, count, count + 1, 3 * count), seed=5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"valid-{count + 1}.npy", f"valid-{3 * count}.npy"]
+    for n in (count + 1, 3 * count):
+        from_file = read_tiled(tiny, tmp_path, n, seed=5)
+        expected = tiny.shuffled(5).tiled(n)
+        assert np.array_equal(from_file.valid, expected.valid)
+        assert np.array_equal(from_file.actual, expected.actual)
+        assert from_file.files == expected.files
+        for distance in ("l1", "l2"):
+            assert np.array_equal(from_file.answers[distance].labels, expected.answers[distance].labels)
+        assert not from_file.valid.flags.writeable
+        base = from_file.valid
+        while base.base is not None and not isinstance(base, np.memmap):
+            base = base.base
+        assert isinstance(base, np.memmap)
+    assert not np.array_equal(tiny.shuffled(5).tiled(2 * count).valid, tiny.shuffled(6).tiled(2 * count).valid)
+
+
+def test_few_images_are_the_first(tiny):
+    few = tiny.tiled(3)
+    assert np.array_equal(few.valid, tiny.valid[:3])
+    assert few.files == tiny.files[:3]
