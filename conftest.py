@@ -9,8 +9,8 @@ import pytest
 
 import data
 from bench import kernel
-from bench.cli.digits import per_class_of, problem_of_first
-from bench.runner.in_process import Verified, verified_in_process
+from bench.cli.data_sets import per_class_of, problem_of_first
+from bench.runner.pytest_support import Verified, verified_in_process
 from bench.task.problem import Problem
 from data import Digits
 

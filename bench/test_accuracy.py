@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.runner.in_process import Verified
+from bench.runner.pytest_support import Verified
 from bench.task.oracle import DISTANCES
 
 

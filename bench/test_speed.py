@@ -8,7 +8,7 @@ from time import perf_counter
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.runner.in_process import Verified
+from bench.runner.pytest_support import Verified
 from bench.task import oracle, scopes
 from bench.task.scopes import WrongAnswer
 from bench.task.verify import check_labels, check_means

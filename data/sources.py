@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data import drawn, files, png
+from data import archives, drawn, png
 from data.digits import DataError, Digits
 
 VARIABLE = "MNIST_SAMPLE"
@@ -83,18 +83,18 @@ def _cached() -> Path:
 
 
 def _from_path(path: Path) -> Digits:
-    tree = files.read(path)
+    tree = archives.read(path)
     resolved = path.resolve()
     name = resolved.name if path.is_dir() else resolved.stem.removesuffix(".tar")
     return _assemble(name, tree, f"{path}: ")
 
 
-def _assemble(name: str, tree: files.Tree, where: str = "") -> Digits:
+def _assemble(name: str, tree: archives.Tree, where: str = "") -> Digits:
     classes = _classes(tree, where)
     size: tuple[int, int] | None = None
     first = ""
-    stacks: dict[str, list[np.ndarray]] = {split: [] for split in files.SPLITS}
-    for split in files.SPLITS:
+    stacks: dict[str, list[np.ndarray]] = {split: [] for split in archives.SPLITS}
+    for split in archives.SPLITS:
         for digit in classes:
             pixels = []
             for file, content in sorted(tree[split][digit].items()):
@@ -108,7 +108,7 @@ def _assemble(name: str, tree: files.Tree, where: str = "") -> Digits:
             # An array over bytes stays read-only: it cannot be made writable.
             stack = np.frombuffer(b"".join(pixels), np.uint8)
             stacks[split].append(stack.reshape(len(pixels), *size))  # type: ignore[misc]  # no class is empty
-    names = {split: tuple(tuple(sorted(tree[split][digit])) for digit in classes) for split in files.SPLITS}
+    names = {split: tuple(tuple(sorted(tree[split][digit])) for digit in classes) for split in archives.SPLITS}
     return Digits(
         name=name,
         classes=classes,
@@ -119,18 +119,18 @@ def _assemble(name: str, tree: files.Tree, where: str = "") -> Digits:
     )
 
 
-def _classes(tree: files.Tree, where: str) -> tuple[str, ...]:
+def _classes(tree: archives.Tree, where: str) -> tuple[str, ...]:
     """Return the sorted class names; raise DataError unless both splits hold the same two or more, none empty."""
-    for split in files.SPLITS:
+    for split in archives.SPLITS:
         if split not in tree:
             raise DataError(f"{where}no folder {split}/, expected train/<class>/*.png and valid/<class>/*.png")
-    train, valid = (set(tree[split]) for split in files.SPLITS)
+    train, valid = (set(tree[split]) for split in archives.SPLITS)
     for digit in sorted(train ^ valid):
         has, lacks = ("train", "valid") if digit in train else ("valid", "train")
         raise DataError(f"{where}class {digit} is in {has}/ but not in {lacks}/, expected it in both")
     if len(train) < 2:
         raise DataError(f"{where}found {len(train)} class(es), expected at least two folders in train/")
-    for split in files.SPLITS:
+    for split in archives.SPLITS:
         for digit, pngs in sorted(tree[split].items()):
             if not pngs:
                 raise DataError(f"{where}{split}/{digit} holds no .png file, expected at least one")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.analysis import summary
+from bench.analysis import bandwidth_bound, summary
 from bench.analysis.summary import Summary
 from bench.kernel import REFERENCE
 from bench.records.model import NOT_MEASURED, NOT_THROTTLED, BadRecord, Record
@@ -101,7 +101,7 @@ def _bounds(record: Record, rows: Sequence[Summary], scope: str) -> Iterator[Ite
             yield Item("WARN", text, "the bound is too low, or the kernel omits work")
     devices = sorted({str(record.kernel_metadata[row.kernel].get("device", "cpu")) for row in rows})
     measurable = [device for device in devices if device == "cpu" or scope != "end_to_end"]  # where bytes travel
-    unmeasured = [device for device in measurable if not summary.bound_samples(record, scope, device)]
+    unmeasured = [device for device in measurable if not bandwidth_bound.bound_samples(record, scope, device)]
     for device in unmeasured:
         where = "" if device == "cpu" else f" on {device}"
         yield Item("WARN", f"the bound was not measured{where}", "record baseline or predict: python -m bench run")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench import formatting, stats
-from bench.analysis import checklist, summary
+from bench.analysis import bandwidth_bound, checklist, speedup
 from bench.analysis.speedup import Ratio
 from bench.kernel import REFERENCE
 from bench.records.model import Record
@@ -144,7 +144,7 @@ def _against(record: Record, claim: str, base: str, kernel: str, claimed: int, s
     about = ", ".join(filter(None, (f"against {base}", about, images)))
     if obstacle := _obstacle(record, base, kernel, scope):
         return _undetermined(claim, obstacle, about)
-    ratio = summary.paired_ratio(record.samples_of(base, scope), record.samples_of(kernel, scope))
+    ratio = speedup.paired_ratio(record.samples_of(base, scope), record.samples_of(kernel, scope))
     if ratio is None:
         return _undetermined(claim, "no round holds both", about)
     return _by_interval(record, claim, about, scope, ratio, claimed, _bound(record, scope, base, kernel))
@@ -184,10 +184,10 @@ def _by_interval(record: Record, claim: str, about: str, scope: str, ratio: Rati
 def _bound(record: Record, scope: str, base: str, kernel: str) -> str:
     """Return a sentence on how much faster than a baseline any kernel could be on the device of `kernel`."""
     whose, device = ("GPU", "cuda") if record.on_gpu(kernel) else ("machine", "cpu")
-    share_of_bound = summary.share_of_bound(record, base, scope, "l1", device)
+    share_of_bound = bandwidth_bound.share_of_bound(record, base, scope, "l1", device)
     if share_of_bound is None:
         return f" The {whose}'s bound was not measured."
-    launch = summary.bound_samples(record, scope, device)[0].kernel == GPU_LAUNCH
+    launch = bandwidth_bound.bound_samples(record, scope, device)[0].kernel == GPU_LAUNCH
     what = "launching one kernel" if launch else "every byte read once"
     return f" The {whose}'s bound, {what}, is at {formatting.ratio(1 / share_of_bound.value)}."
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from bench.analysis import summary
+from bench.analysis import speedup
 from bench.analysis.speedup import Ratio
 from bench.records.model import Record
 from bench.records.sample import Sample
@@ -107,7 +107,7 @@ def _by_kernel(record: Record) -> dict[str, BySize]:
 
 def _between(base: str, new: str, by_kernel: dict[str, BySize]) -> Crossover:
     ours, theirs = by_kernel.get(base, {}), by_kernel.get(new, {})
-    ratios = {size: summary.paired_ratio(ours[size], theirs[size]) for size in sorted({*ours} & {*theirs})}
+    ratios = {size: speedup.paired_ratio(ours[size], theirs[size]) for size in sorted({*ours} & {*theirs})}
     paired = {size: ratio for size, ratio in ratios.items() if ratio}
     determined = any(ratio.low is not None for ratio in paired.values())
     return Crossover(base, new, {size: _sign(ratio) for size, ratio in paired.items()}, determined)

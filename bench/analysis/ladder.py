@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench import formatting
-from bench.analysis import checklist, claims, speedup, summary
+from bench.analysis import bandwidth_bound, checklist, claims, speedup, summary
 from bench.analysis.speedup import Ratio
 from bench.analysis.summary import Summary, summaries
 from bench.formatting import Grid
@@ -122,7 +122,7 @@ def survivors(record: Record, small: Sequence[Record] = ()) -> list[tuple[str, s
 
 def bound(record: Record) -> str:
     """Return how much faster than the reference any kernel could be on this machine, as a sentence; "" if unknown."""
-    share_of_bound = summary.share_of_bound(record, REFERENCE, "baseline", "l1", "cpu")
+    share_of_bound = bandwidth_bound.share_of_bound(record, REFERENCE, "baseline", "l1", "cpu")
     if share_of_bound is None:
         return ""
     most = 1 / share_of_bound.value
@@ -214,7 +214,7 @@ def _step(known: dict[str, KernelSpec], record: Record, own: Summary, depth: int
         without = f"{predecessor} was not recorded{' on these images' if record.per_class else ''}"
     if samples_before:
         [before] = summaries(record, kernels=[predecessor])
-        ratio = summary.paired_ratio(samples_before, samples) if record.paired else None
+        ratio = speedup.paired_ratio(samples_before, samples) if record.paired else None
         without = "" if ratio else "no round holds both"
     if ratio and ratio.low is not None:
         resolved = speedup.outcome(ratio, summary.noise_floor(record) or 0.0) != "not resolved"

@@ -15,7 +15,7 @@ each other's inverse. The interval assumes no symmetry, so it holds where proces
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
@@ -100,6 +100,12 @@ def ratio(reference: Iterable[Sample], kernel: Iterable[Sample]) -> Ratio:
         drift=rank_correlation(log_ratios.values()),
         spread_within=math.exp(median(max(logs) - min(logs) for logs in log_ratios.values())),
     )
+
+
+def paired_ratio(reference: Sequence[Sample], samples: Sequence[Sample]) -> Ratio | None:
+    """Return their ratio; None where no round holds both, as where one of them failed or was skipped at a size."""
+    rounds, others = ({(sample.process, sample.round) for sample in side} for side in (reference, samples))
+    return ratio(reference, samples) if rounds & others else None
 
 
 def two_groups(samples: Iterable[Sample]) -> tuple[Group, Group] | None:

@@ -4,14 +4,15 @@ All numbers about speed that are shown or tested come from here, so that table, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bench import formatting
 from bench.analysis import speedup
-from bench.analysis.speedup import Group, Ratio
+from bench.analysis.bandwidth_bound import share_of_bound
+from bench.analysis.speedup import Group, Ratio, paired_ratio
 from bench.kernel import REFERENCE
 from bench.records.model import Record
-from bench.records.sample import AGAIN, ALL_CORES, GPU_LAUNCH, GPU_READ, ONE_CORE, Sample
+from bench.records.sample import AGAIN
 
 
 @dataclass(frozen=True)
@@ -70,33 +71,6 @@ def summaries(
     return sorted(rows, key=lambda row: -row.seconds)
 
 
-def bound_samples(record: Record, scope: str, device: str = "cpu") -> list[Sample]:
-    """Return the samples of a device's bound; [] where it was not measured.
-
-    On the CPU with one thread it is one core's reading, with all threads the faster of one core's and all cores'. On
-    the GPU it is the slower of reading and launching.
-    """
-    names = [GPU_READ, GPU_LAUNCH] if device != "cpu" else [ONE_CORE]
-    if device == "cpu" and record.metadata.get("threads") != "1":
-        names.append(ALL_CORES)
-    measured = [samples for name in names if (samples := record.samples_of(name, scope, "-"))]
-    binding = min if device == "cpu" else max
-    return binding(measured, key=lambda samples: speedup.median_and_smallest(samples)[0], default=[])
-
-
-def share_of_bound(record: Record, kernel: str, scope: str, distance: str, device: str) -> Ratio | None:
-    """Return a device's bound over a kernel's seconds, 1.0 is the bound; the device may be another than the kernel's.
-
-    Every round is paired with the fastest reading of the record: other work on the machine slows a reading down,
-    nothing makes it faster than the machine is, and a slower one would flatter the kernels.
-    """
-    samples, bound = record.samples_of(kernel, scope, distance), bound_samples(record, scope, device)
-    if not bound:
-        return None
-    best = min(bound, key=lambda sample: sample.seconds)
-    return paired_ratio([replace(best, process=sample.process, round=sample.round) for sample in samples], samples)
-
-
 def noise_floor(record: Record, scope: str = "baseline", distance: str = "l1") -> float | None:
     """Return the smallest difference that this record can tell from none, as a fraction; None without A/A control."""
     if record.control is None or not record.paired:
@@ -104,12 +78,6 @@ def noise_floor(record: Record, scope: str = "baseline", distance: str = "l1") -
     once = record.samples_of(record.control.removesuffix(AGAIN), scope, distance)
     control = paired_ratio(once, record.samples_of(record.control, scope, distance))
     return speedup.noise_floor(control) if control else None
-
-
-def paired_ratio(reference: Sequence[Sample], samples: Sequence[Sample]) -> Ratio | None:
-    """Return their ratio; None where no round holds both, as where one of them failed or was skipped at a size."""
-    rounds, others = ({(sample.process, sample.round) for sample in side} for side in (reference, samples))
-    return speedup.ratio(reference, samples) if rounds & others else None
 
 
 def _summary(record: Record, kernel: str, scope: str, distance: str) -> Summary:

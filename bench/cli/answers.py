@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from bench.formatting import Grid
-from bench.runner.checking import OUT_OF_MEMORY, CheckResult
+from bench.runner.check_kernels import OUT_OF_MEMORY, CheckResult
 from bench.task.problem import Problem
 
 IN_WORDS = {"agrees": "verified", "disagrees": "wrong"}  # the other statuses are called as in the JSON

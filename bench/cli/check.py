@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 import data
-from bench import files
+from bench import atomic
 from bench.cli import answers, console
-from bench.cli.digits import data_sets
+from bench.cli.data_sets import data_sets
 from bench.cli.options import CHOICE, FILE, Choice
-from bench.runner import checking
-from bench.runner.checking import CheckResult
+from bench.runner import check_kernels
+from bench.runner.check_kernels import CheckResult
 from bench.task.problem import Problem, make_problem
 
 
@@ -34,15 +34,15 @@ def command(json_file: Path | None, **options: Any) -> None:
     checked: list[tuple[Problem, CheckResult]] = []
     with console.progress(choice.quiet) as progress:
         for data_set in sets:
-            with checking.problem_folder(data_set.problem) as folder:
+            with check_kernels.problem_folder(data_set.problem) as folder:
                 for spec in data_set.specs:
                     progress("verify", spec.name, len(checked), len(specs))
-                    result = checking.check_kernel(spec, folder, choice.seed, choice.timeout_s)
+                    result = check_kernels.check_kernel(spec, folder, choice.seed, choice.timeout_s)
                     checked.append((data_set.problem, result))
     if json_file:
         first = sets[0].problem if choice.per_class or not sets[0].problem.per_class else make_problem(digits)
-        with files.whole(json_file) as partial:
-            partial.write_text(json.dumps(checking.report(first, checked), indent=1) + "\n", encoding="utf-8")
+        with atomic.whole(json_file) as partial:
+            partial.write_text(json.dumps(check_kernels.report(first, checked), indent=1) + "\n", encoding="utf-8")
     out = console.out()
     for data_set in sets:
         out.print(answers.dataset(data_set.problem))

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 import data
-from bench import files
+from bench import atomic
 from bench.cli import publish
 from bench.records import keys, reader, writer
 from bench.records.model import Measurements, NotTimed
@@ -48,7 +48,7 @@ def convert(folder: Path, source: str) -> None:
         written = [writer.write(measurements, Path(scratch))[0].path for measurements in by_file.values()]
         for path in written:
             target = folder / f"{reader.read(path).slot}.json.gz"
-            with files.whole(target) as partial:
+            with atomic.whole(target) as partial:
                 partial.write_bytes(publish.packed(path))
             click.echo(target)
     for path in old:

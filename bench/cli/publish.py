@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from bench import files
+from bench import atomic
 from bench.analysis import checklist
 from bench.cli import console
 from bench.cli.options import FILE
 from bench.records import model, reader
 from bench.records.model import BadRecord, Record
-from bench.report import selection
-from bench.report.selection import File
+from bench.report import page_records
+from bench.report.page_records import File
 
 LARGEST = 2**20  # bytes of one published record
 
@@ -42,17 +42,19 @@ def publish(paths: Sequence[Path] = ()) -> list[Path]:
         BadRecord: there is no record; a checklist FAILs; a record is too large, unpaired or one of two of a kind; or
             no page could be made of the machine's records, because digits differ or none times a whole data set.
     """
-    chosen = [reader.read_all(path) for path in paths] or selection.local_files() or [reader.newest()]
+    chosen = [reader.read_all(path) for path in paths] or page_records.local_files() or [reader.newest()]
     contents = {_target(file[0]): _checked(file) for file in chosen}
     if len(contents) < len(chosen):
         raise BadRecord(f"{chosen[0][0].path}: another record is of the same kind; publish one of each kind")
     for folder in {target.parent for target in contents}:
         records = [file for file in chosen if _target(file[0]).parent == folder]
         records += [reader.read_all(path) for path in folder.glob("*.json.gz") if path not in contents]
-        selection.from_records(records, folder / selection.PUBLISHED_PAGE)  # raises BadRecord if they make no page
+        page_records.from_records(
+            records, folder / page_records.PUBLISHED_PAGE
+        )  # raises BadRecord if they make no page
     for target, content in contents.items():
         target.parent.mkdir(parents=True, exist_ok=True)
-        with files.whole(target) as partial:
+        with atomic.whole(target) as partial:
             partial.write_bytes(content)
     return list(contents)
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
+from bench.atomic import whole
 from bench.cli import console
-from bench.cli.digits import with_digits
+from bench.cli.data_sets import with_digits
 from bench.cli.options import DIGITS, FILE
-from bench.files import whole
 from bench.records import reader
-from bench.report import charts, page, readme, selection
+from bench.report import charts, page, page_records, readme
 
 
 @click.command("report", params=[DIGITS])
@@ -21,8 +21,8 @@ def command(records: tuple[Path, ...], source: str | None, with_readme: bool) ->
     RECORDS are shown together on one page. Without them, there is a page for every published machine and for the newest
     local run.
     """
-    published = [] if records and not with_readme else selection.published()
-    chosen = [selection.from_paths(records)] if records else [*published, *filter(None, [selection.local()])]
+    published = [] if records and not with_readme else page_records.published()
+    chosen = [page_records.from_paths(records)] if records else [*published, *filter(None, [page_records.local()])]
     if not chosen:
         reader.newest()  # raises BadRecord, which says what is wrong or that there is no record
     text = readme.README.read_bytes().decode() if with_readme else ""  # bytes, so that line ends stay as they are

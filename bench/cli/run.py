@@ -11,24 +11,24 @@ import click
 from click.core import ParameterSource
 
 import data
-from bench import files
+from bench import atomic
 from bench.analysis import checklist, claims
 from bench.analysis.summary import summaries
 from bench.cli import answers, console
-from bench.cli.digits import DataSet, data_sets, problem_of_first
+from bench.cli.data_sets import DataSet, data_sets, problem_of_first
 from bench.cli.options import CHOICE, POSITIVE, Choice
 from bench.kernel import REFERENCE, KernelSpec, discover
 from bench.records import model, reader, writer
 from bench.records.model import BadRecord, NotTimed, Record
 from bench.records.sample import BOUND
-from bench.report import charts, page, selection, tables
-from bench.report.charts.files import save
-from bench.runner import checking, checkpoint, collection, memory_pass
+from bench.report import charts, page, page_records, tables
+from bench.report.charts.svg import save
+from bench.runner import check_kernels, checkpoint, collection, memory_pass
 from bench.runner.collection import Collected
 from bench.runner.configuration import Configuration, parse
 from bench.runner.plan import BASELINE, FULL, LONGEST_S, PREDICT, Plan
-from bench.runner.process import MEMORY_LIMIT
-from bench.task.problem import tile
+from bench.runner.worker_handle import MEMORY_LIMIT
+from bench.task.tiling import tile
 
 # The kernels that others are compared with: on a whole data set, and on a small one.
 REFERENCES = {False: (REFERENCE,), True: (REFERENCE, "torch_broadcast@cpu")}
@@ -188,10 +188,10 @@ def _record_times(choice: Choice, options: RunOptions) -> list[Outcome]:
 def _record_memory(choice: Choice, options: RunOptions) -> list[Outcome]:
     """Measure memory, without times, and write the records."""
     sets, skipped = _data_sets(choice, options)
-    run_id, outcomes = files.unused(model.LOCAL, "").name, []
+    run_id, outcomes = atomic.unused(model.LOCAL, "").name, []
     for data_set in sets:
         problem, plan = data_set.problem, options.plan(data_set.specs, choice)
-        with console.progress(choice.quiet) as progress, checking.problem_folder(problem) as folder:
+        with console.progress(choice.quiet) as progress, check_kernels.problem_folder(problem) as folder:
             tile(problem, Path(folder), plan.sizes, plan.seed)
             footprints, results, not_timed = memory_pass.measure(plan, folder, problem, progress)
         unknown = dict.fromkeys(footprint.kernel for footprint in footprints if footprint.peak_bytes is None)
@@ -271,7 +271,7 @@ def _print_outcome(outcome: Outcome, choice: Choice, sized: bool) -> int:
         if len(records) > 1:
             out.print(tables.by_configuration(records))
         if not checklist.failed(checklist.review(records[0])):
-            alone = selection.alone(records)
+            alone = page_records.alone(records)
             for path in save(charts.draw("speedup", alone), alone.picture("speedup")):
                 out.print(f"Chart   {console.shown(path)}")
     lines = [line for collected in outcome.collected for line in answers.failures(collected.results)]
@@ -311,7 +311,7 @@ def _print_claims(outcomes: Sequence[Outcome]) -> None:
     written = [outcome.records for outcome in outcomes if outcome.records]
     kernels = {spec.path: None for outcome in outcomes for spec in outcome.data_set.specs}
     try:
-        chosen = selection.from_records(written, reader.stem(written[0][0].path).with_suffix(".html"))
+        chosen = page_records.from_records(written, reader.stem(written[0][0].path).with_suffix(".html"))
         for verdict in claims.verdicts(chosen.speed, chosen.with_small(chosen.speed)[1:]):
             out.print(claims.line(verdict))
         path, *_ = page.write(replace(chosen.with_problem(problem), extra=tuple(kernels)))

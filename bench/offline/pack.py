@@ -23,7 +23,7 @@ import click
 
 import data
 from bench.kernel import ROOT
-from bench.offline import packed
+from bench.offline import manifest
 
 EXTRAS = ("cffi", "numba", "pynvml")  # for the fastest kernels, and for a GPU's metadata
 MACHINE = click.Choice(["x86_64", "aarch64"])
@@ -56,7 +56,7 @@ def pack(folder: Path, python: str, machine: str, extras: list[str] | None, with
         made = Path(scratch) / "made"
         made.mkdir()
         commit = export(ROOT, made)
-        packed.write(made, commit, python=python, machine=machine)
+        manifest.write(made, commit, python=python, machine=machine)
         _wheels(made / "wheels", Path(scratch) / "pins.txt", required, python, machine)
         for wheel in (made / "wheels").iterdir():
             if canonical(wheel.name.partition("-")[0]) in without:  # another package asked for it

@@ -30,7 +30,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  any Python may be used to start i
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from bench.files import whole  # noqa: E402  it needs the standard library alone
+from bench.atomic import whole  # noqa: E402  it needs the standard library alone
 
 LOCAL = ROOT / "results" / "local"
 RECORDED = ROOT / "recorded"

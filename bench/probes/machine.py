@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bench.kernel import ROOT
-from bench.offline import packed
+from bench.offline import manifest
 from bench.probes import nvml
 from bench.records.model import NOT_MEASURED
 
@@ -97,7 +97,7 @@ def _commit() -> str:
     """Return the commit of the checkout or of a packed one, marked where files differ; "unknown" without either."""
     commit = _output("git", "rev-parse", "--short=12", "HEAD")
     if not commit or _output("git", "rev-parse", "--show-toplevel") != str(ROOT):
-        return packed.commit(ROOT) or "unknown"
+        return manifest.commit(ROOT) or "unknown"
     return f"{commit}-modified" if _output("git", "status", "--porcelain", "--untracked-files=no") else commit
 
 

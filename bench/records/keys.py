@@ -6,7 +6,7 @@ Writer and reader take their keys from it. `python -m bench.records.keys` writes
 from dataclasses import dataclass
 from typing import Literal
 
-from bench import files
+from bench import atomic
 from bench.kernel import ROOT
 
 README = ROOT / "results" / "README.md"
@@ -165,5 +165,5 @@ def with_tables(readme: str) -> str:
 
 if __name__ == "__main__":
     new_text = with_tables(README.read_text(encoding="utf-8"))
-    with files.whole(README) as partial:
+    with atomic.whole(README) as partial:
         partial.write_text(new_text, encoding="utf-8")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import files
+from bench import atomic
 from bench.records import keys, model
 from bench.records.model import SCHEMA, Measurements, NotTimed, Record
 
@@ -32,7 +32,7 @@ def write(measurements: Sequence[Measurements], folder: Path | None = None) -> l
 
     folder = folder or model.LOCAL
     folder.mkdir(parents=True, exist_ok=True)
-    path, date = files.unused(folder, ".json"), datetime.now(UTC).isoformat(timespec="seconds")
+    path, date = atomic.unused(folder, ".json"), datetime.now(UTC).isoformat(timespec="seconds")
     records = [_record(of_one, path, date) for of_one in measurements]
     names = tuple(record.configuration for record in records)
     records = [replace(record, configurations=names) for record in records]
@@ -46,7 +46,7 @@ def write(measurements: Sequence[Measurements], folder: Path | None = None) -> l
                 raise ValueError(f"{', '.join(sorted(unknown))}: not in the table of bench/records/keys.py")
             runs.setdefault(name, []).append(pyperf.Run([value], metadata=metadata, collect_metadata=False))
     suite = pyperf.BenchmarkSuite([pyperf.Benchmark(runs[name]) for name in sorted(runs)])
-    with files.whole(path) as partial:
+    with atomic.whole(path) as partial:
         suite.dump(str(partial), replace=True)
     return records
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from bench import formatting
-from bench.analysis import checklist, claims, crossover, speedup, summary
+from bench.analysis import checklist, claims, crossover, speedup
 from bench.analysis.speedup import Ratio
 from bench.analysis.summary import Summary, summaries
 from bench.formatting import Grid
@@ -110,7 +110,7 @@ def _allowed(record: Record, scope: str) -> Iterator[tuple[str, ...]]:
 
 
 def _ratio(record: Record, scope: str, reference: str, kernel: str) -> Ratio | None:
-    return summary.paired_ratio(record.samples_of(reference, scope), record.samples_of(kernel, scope))
+    return speedup.paired_ratio(record.samples_of(reference, scope), record.samples_of(kernel, scope))
 
 
 def _sides(record: Record, scope: str) -> tuple[Summary | None, list[Summary]]:

@@ -10,12 +10,12 @@ from typing import Any
 from bench import formatting, kernel
 from bench.analysis import checklist, claims, crossover, ladder
 from bench.analysis.summary import summaries
-from bench.files import whole
+from bench.atomic import whole
 from bench.formatting import Grid
 from bench.records.model import DEFAULT, Record
 from bench.report import charts, gpu_tables, tables
-from bench.report.charts import NotDrawn, files
-from bench.report.selection import Selection
+from bench.report.charts import NotDrawn, svg
+from bench.report.page_records import Selection
 
 PROCESSES = 6  # that `run` takes of each kernel by default
 TEMPLATES = Path(__file__).parent / "templates"
@@ -73,7 +73,7 @@ def _picture(name: str, selection: Selection) -> tuple[Shown, list[Path]]:
     file = stem.with_name(f"{stem.name}.svg")
     paths: list[Path] = []
     if name in charts.OF_DIGITS and selection.published and selection.problem is None and file.exists():
-        svg = file.read_text(encoding="utf-8")
+        markup = file.read_text(encoding="utf-8")
     else:
         try:
             drawing = charts.draw(name, selection)
@@ -81,10 +81,10 @@ def _picture(name: str, selection: Selection) -> tuple[Shown, list[Path]]:
             if selection.published:
                 file.unlink(missing_ok=True)  # it was of another record
             return Shown(str(error)), paths
-        paths = files.save(drawing, stem, [".svg"]) if selection.published else []
-        svg = paths[0].read_text(encoding="utf-8") if paths else files.svg(drawing)
-    caption, alt = files.described(svg)
-    inline = Markup(files.inline(ascii_lowercase[charts.PICTURES.index(name)], svg))  # by matplotlib, which escapes
+        paths = svg.save(drawing, stem, [".svg"]) if selection.published else []
+        markup = paths[0].read_text(encoding="utf-8") if paths else svg.svg(drawing)
+    caption, alt = svg.described(markup)
+    inline = Markup(svg.inline(ascii_lowercase[charts.PICTURES.index(name)], markup))  # by matplotlib, which escapes
     return Shown(caption, alt, inline), paths
 
 

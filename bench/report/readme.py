@@ -12,8 +12,8 @@ from bench.formatting import Grid
 from bench.kernel import ROOT
 from bench.records.model import BadRecord
 from bench.report import gpu_tables, page, tables
-from bench.report.charts import files
-from bench.report.selection import Selection
+from bench.report.charts import svg
+from bench.report.page_records import Selection
 
 README = ROOT / "README.md"
 BEGIN = "<!-- results: written by python -m bench report --readme -->"
@@ -83,5 +83,5 @@ def _shown(rows: Sequence[Summary]) -> list[Summary]:
 def _alt(stem: Path) -> str:
     """Return a picture's words as they may appear in Markdown's brackets; "" where it could not be drawn."""
     path = stem.with_name(f"{stem.name}.svg")
-    _, alt = files.described(path.read_text(encoding="utf-8")) if path.exists() else ("", "")
+    _, alt = svg.described(path.read_text(encoding="utf-8")) if path.exists() else ("", "")
     return re.sub(r"[\[\]\s]+", " ", alt).strip()

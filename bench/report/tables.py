@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 
 from bench import formatting
-from bench.analysis import summary
+from bench.analysis import bandwidth_bound
 from bench.analysis.checklist import Item
 from bench.analysis.speedup import Ratio
 from bench.analysis.summary import Summary, summaries
@@ -46,7 +46,7 @@ def ci(ratios: Iterable[Ratio | None]) -> str:
 
 def bound(record: Record, scope: str) -> str:
     """Return the sentences that say from what the bandwidth bounds of the machine and of its GPU were computed."""
-    readings, gpu = summary.bound_samples(record, scope), _gpu_bound(record, scope)
+    readings, gpu = bandwidth_bound.bound_samples(record, scope), _gpu_bound(record, scope)
     if not readings:
         return f"The bandwidth bound was not measured.{gpu}"
     size = readings[0].images * int(record.metadata["image_pixels"])
@@ -80,7 +80,7 @@ def _gpu_bound(record: Record, scope: str) -> str:
         return ""
     size = reading[0].images * int(record.metadata["image_pixels"])
     read_s, launch_s = (min(sample.seconds for sample in samples) for samples in (reading, launching))
-    binds = "launching" if summary.bound_samples(record, scope, "cuda")[0].kernel == GPU_LAUNCH else "reading"
+    binds = "launching" if bandwidth_bound.bound_samples(record, scope, "cuda")[0].kernel == GPU_LAUNCH else "reading"
     return (
         f" The GPU's bound, {binds}: {formatting.size(size)} read in {formatting.time(read_s)}, at "
         f"{size / read_s / 1e9:,.0f} GB/s; one launch and the smallest answer take {formatting.time(launch_s)}."

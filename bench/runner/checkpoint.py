@@ -14,19 +14,20 @@ from typing import Any
 
 import psutil
 
-from bench import code_size, files
+from bench import atomic, code_size
 from bench.kernel import KernelSpec
 from bench.probes import machine
 from bench.records import model
 from bench.records.model import BadRecord, NotTimed
 from bench.records.sample import Sample
 from bench.runner import collection
-from bench.runner.checking import CheckResult
+from bench.runner.check_kernels import CheckResult
 from bench.runner.collection import Collected
 from bench.runner.configuration import Configuration
 from bench.runner.plan import Plan, Progress
 from bench.runner.scheduler import FinishedProcess, measure_process
-from bench.task.problem import Problem, tile, write
+from bench.task.problem import Problem, write
+from bench.task.tiling import tile
 
 SUFFIX = ".unfinished"
 
@@ -62,7 +63,7 @@ class Checkpoint:
 def begin(tasks: Sequence[Task], source: str, problems: Mapping[int, Problem]) -> Checkpoint:
     """Make the folder of a new run in results/local/; `problems` by images per class."""
     model.LOCAL.mkdir(parents=True, exist_ok=True)
-    folder = files.unused(model.LOCAL, SUFFIX)
+    folder = atomic.unused(model.LOCAL, SUFFIX)
     folder.mkdir()
     _own(folder)
     source = os.path.abspath(source) if os.path.exists(source) else source
@@ -208,7 +209,7 @@ def _path(checkpoint: Checkpoint, task: Task, configuration: Configuration, proc
 
 
 def _write(path: Path, content: Any) -> None:
-    with files.whole(path) as partial:
+    with atomic.whole(path) as partial:
         partial.write_text(json.dumps(content, default=str), encoding="utf-8")
 
 

@@ -9,7 +9,7 @@ from bench import code_size
 from bench.probes import machine, nvml
 from bench.records.model import Measurements, NotTimed
 from bench.records.sample import AGAIN, BOUND, Footprint
-from bench.runner.checking import OUT_OF_MEMORY, CheckResult
+from bench.runner.check_kernels import OUT_OF_MEMORY, CheckResult
 from bench.runner.configuration import Configuration, allocator_in_force
 from bench.runner.plan import Plan
 from bench.runner.scheduler import FinishedProcess

@@ -7,9 +7,9 @@ from typing import Any
 from bench.kernel import KernelSpec, why_unavailable
 from bench.probes import nvml
 from bench.records.sample import Sample
-from bench.runner.checking import CheckResult, as_json, failed_result
+from bench.runner.check_kernels import CheckResult, as_json, failed_result
 from bench.runner.plan import Plan
-from bench.runner.process import Failure, Reply, Worker
+from bench.runner.worker_handle import Failure, Reply, Worker
 from bench.task.problem import Problem
 from bench.task.scopes import images_read
 

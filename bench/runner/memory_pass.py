@@ -4,7 +4,7 @@ import random
 
 from bench.records.model import NotTimed
 from bench.records.sample import Footprint
-from bench.runner.checking import CheckResult
+from bench.runner.check_kernels import CheckResult
 from bench.runner.collection import skipped_at
 from bench.runner.configuration import environment
 from bench.runner.executor import Executor, Setup

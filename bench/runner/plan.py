@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.kernel import KernelSpec
 from bench.runner.configuration import Configuration
-from bench.runner.process import MEMORY_LIMIT
+from bench.runner.worker_handle import MEMORY_LIMIT
 
 Progress = Callable[[str, str, int, int], None]  # stage, kernel, steps done, steps in all
 BASELINE = (("baseline", "l1"),)

@@ -17,13 +17,14 @@ from typing import Any
 from bench.kernel import KernelSpec
 from bench.probes import machine, nvml
 from bench.records.sample import AGAIN, ALL_CORES, GPU_LAUNCH, GPU_READ, ONE_CORE, Sample
-from bench.runner.checking import CheckResult
+from bench.runner.check_kernels import CheckResult
 from bench.runner.configuration import Configuration, environment
 from bench.runner.executor import Executor, Setup
 from bench.runner.plan import Plan, Progress
-from bench.runner.process import Failure, Worker
-from bench.task.problem import Problem, in_reach
+from bench.runner.worker_handle import Failure, Worker
+from bench.task.problem import Problem
 from bench.task.scopes import images_read
+from bench.task.tiling import in_reach
 
 SETTLE_S = 0.02  # OpenMP threads spin for some milliseconds after a parallel loop and would steal the next one's core
 

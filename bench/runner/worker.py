@@ -1,4 +1,4 @@
-"""One process, one kernel, one clock. `bench.runner.process` starts it; requests and replies are lines of JSON.
+"""One process, one kernel, one clock. `bench.runner.worker_handle` starts it; requests and replies are lines of JSON.
 
 Whatever a kernel raises becomes a reply. It costs this process and nothing else.
 """
@@ -26,7 +26,7 @@ import numpy as np
 from bench.kernel import KernelSpec, Unavailable, load
 from bench.probes import broadcasting, device_memory, gpu_bandwidth, host_memory, nvml, read_bandwidth
 from bench.runner import configuration
-from bench.task import oracle, problem, scopes, verify
+from bench.task import oracle, problem, scopes, tiling, verify
 from bench.task.scopes import WrongAnswer
 
 try:
@@ -70,7 +70,7 @@ class Session:
         device_memory.release()
         resized, repeated = self.problem, valid_images > len(self.problem.valid)
         if repeated and self.device == "cpu":
-            resized = problem.read_tiled(self.whole, self.folder, valid_images, seed)
+            resized = tiling.read_tiled(self.whole, self.folder, valid_images, seed)
         elif valid_images and not repeated:
             resized = resized.tiled(valid_images)
         gc.disable()  # it went through ten million new objects again and again: half of what python_loops took here

@@ -1,7 +1,6 @@
 """The problem that a kernel solves: digits in an order that it cannot know, each with its exact answer."""
 
 import hashlib
-import math
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import files
 from bench.task import oracle
 from bench.task.oracle import Answer
 from data import DataError, Digits
@@ -159,36 +157,3 @@ def read(folder: Path) -> Problem:
     rest: Problem = pickle.loads((folder / "rest.pickle").read_bytes())
     train = tuple(mapped(f"train{index}.npy") for index in range(len(rest.classes)))
     return replace(rest, train=train, valid=mapped("valid.npy"))
-
-
-def tile(problem: Problem, folder: Path, sizes: Sequence[int], seed: int, room: float = math.inf) -> None:
-    """Write, for each size n above the number of validation images, n of them repeated, in an order of `seed`.
-
-    They are never all in memory at once. Files that exist stay; a size that takes more than `room` bytes is left out.
-
-    Raises:
-        OSError: the folder's disk is full.
-    """
-    valid = problem.shuffled(seed).valid
-    for n in sizes:
-        if n <= len(valid) or n * valid[0].size > room or _tiled(folder, n).exists():
-            continue
-        with files.whole(_tiled(folder, n)) as partial:
-            target = np.lib.format.open_memmap(partial, "w+", np.uint8, (n, *valid.shape[1:]))
-            for start in range(0, n, len(valid)):
-                target[start : start + len(valid)] = valid[: n - start]
-            target.flush()
-
-
-def read_tiled(problem: Problem, folder: Path, n: int, seed: int) -> Problem:
-    """Return the problem with the n validation images that `tile` wrote, mapped from their file."""
-    return problem.shuffled(seed).tiled(n, np.asarray(np.load(_tiled(folder, n), mmap_mode="r")))
-
-
-def in_reach(problem: Problem, folder: Path, n: int) -> bool:
-    """Return whether the host has n validation images: the problem has as many, or `tile` wrote them."""
-    return n <= len(problem.valid) or _tiled(folder, n).exists()
-
-
-def _tiled(folder: Path, n: int) -> Path:
-    return folder / f"valid-{n}.npy"

@@ -7,8 +7,8 @@ import numpy as np
 from bench.records import writer
 from bench.records.model import Measurements, NotTimed
 from bench.records.sample import Footprint, Sample
-from bench.report import selection
-from bench.report.selection import Selection
+from bench.report import page_records
+from bench.report.page_records import Selection
 from bench.task import margins
 from bench.task.problem import Problem, make_problem
 from bench.tests.builders_records import KERNEL_METADATA, METADATA, record, samples, small
@@ -70,6 +70,6 @@ def full_selection(folder: Path) -> Selection:
     footprints = [Footprint(name, *pair, 40, 10**7, 10**6) for name in ("python_loops", *KERNELS) for pair in PAIRS]
     by_kernel = {name: {**KERNEL_METADATA, **more} for name, more in BY_KERNEL.items()}
     [memory] = writer.write([Measurements((), (), {**metadata, "kind": "memory"}, by_kernel, footprints)], folder)
-    return selection.from_records(
+    return page_records.from_records(
         [[file] for file in (speed, ten, sizes, memory)], folder / "report.html"
     ).with_problem(made)

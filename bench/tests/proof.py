@@ -23,7 +23,7 @@ import numpy as np
 from bench import kernel
 from bench.analysis import speedup
 from bench.kernel import ROOT
-from bench.runner import checking
+from bench.runner import check_kernels
 from bench.runner.configuration import Configuration, environment
 from bench.runner.executor import Executor, Setup
 from bench.runner.plan import Plan
@@ -145,7 +145,7 @@ def main():
         errors[name].append(ratio / true_ratios[name] - 1)
         in_interval[name].append(contained)
 
-    with tempfile.TemporaryDirectory() as temporary, checking.problem_folder(problem) as problem_folder:
+    with tempfile.TemporaryDirectory() as temporary, check_kernels.problem_folder(problem) as problem_folder:
         folder = Path(temporary)
         for stem, source in (("base", SOURCE), ("twice", TWICE), ("more", MORE)):
             (folder / f"{stem}.py").write_text(source)

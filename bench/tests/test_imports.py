@@ -12,11 +12,11 @@ import kernels
 from bench.kernel import ROOT
 
 ARRAY_LIBRARIES = {"torch", "jax", "cupy", "numba", "pandas", "scipy", "tensorflow", "mlx", "dask"}
-ROOT_MODULES = {"kernel", "stats", "files", "formatting"}  # of bench/ itself; every room may import them
+ROOT_MODULES = {"kernel", "stats", "atomic", "formatting"}  # of bench/ itself; every room may import them
 ALLOWED = {  # what each room of bench/ may import besides itself and ROOT_MODULES
     "kernel": set(),
     "stats": set(),
-    "files": set(),
+    "atomic": set(),
     "formatting": set(),
     "code_size": set(),
     "task": {"data"},
@@ -29,7 +29,7 @@ ALLOWED = {  # what each room of bench/ may import besides itself and ROOT_MODUL
     "cli": {"data", "task", "records", "probes", "runner", "analysis", "report", "code_size"},
     "__main__": {"data", "records"},
 }
-OF_DIGITS = {"selection", "gallery", "broadcasting"}  # modules of report/ that show digits, and may import task/
+OF_DIGITS = {"page_records", "gallery", "broadcasting"}  # modules of report/ that show digits, and may import task/
 
 
 def sources(folder: str) -> list[Path]:
@@ -89,8 +89,8 @@ def test_the_oracle_stands_alone() -> None:
 
 def test_recording_on_another_machine_starts_without_any_package() -> None:
     start = imported(ROOT / "bench" / "offline" / "record.py")
-    assert {name for name in start if name.startswith(("bench", "data"))} == {"bench.files.whole"}
-    for path in ("offline/record.py", "files.py", "__init__.py"):
+    assert {name for name in start if name.startswith(("bench", "data"))} == {"bench.atomic.whole"}
+    for path in ("offline/record.py", "atomic.py", "__init__.py"):
         assert packages(ROOT / "bench" / path) <= {*sys.stdlib_module_names, "bench"}, path
 
 

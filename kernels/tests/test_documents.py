@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.runner.in_process import Verified
+from bench.runner.pytest_support import Verified
 from data import Digits
 
 pytestmark = pytest.mark.real_digits

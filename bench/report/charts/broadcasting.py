@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from bench.report.charts import Drawing, style
-from bench.report.selection import Selection
+from bench.report.page_records import Selection
 from bench.task import oracle
 
 Shape = tuple[int, ...]

@@ -11,7 +11,7 @@ from bench.analysis.summary import summaries
 from bench.kernel import REFERENCE
 from bench.report.charts import Drawing, NotDrawn, panels, style
 from bench.report.charts.panels import Cell, Panel
-from bench.report.selection import Selection
+from bench.report.page_records import Selection
 
 
 def draw(selection: Selection) -> Drawing:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from bench.report.charts import Drawing, NotDrawn, style
-from bench.report.selection import Selection
+from bench.report.page_records import Selection
 from bench.task import margins, oracle
 from bench.task.problem import Problem
 

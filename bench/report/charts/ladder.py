@@ -8,7 +8,7 @@ from bench.analysis.ladder import Step
 from bench.kernel import REFERENCE
 from bench.report.charts import Drawing, NotDrawn, bars, style
 from bench.report.charts.bars import Row
-from bench.report.selection import Selection
+from bench.report.page_records import Selection
 
 ROW, INDENT = 18, 8  # points of height for a step; to the right for each step down to the reference
 SIZE = 8.5

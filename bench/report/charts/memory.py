@@ -11,7 +11,7 @@ from bench.records.model import Record
 from bench.records.sample import AGAIN
 from bench.report.charts import Drawing, NotDrawn, panels, style
 from bench.report.charts.panels import Cell, Panel
-from bench.report.selection import Selection
+from bench.report.page_records import Selection
 
 EXPRESSIONS = {"expression_bytes_l1": "expression, L1 distance", "expression_bytes_l2": "expression, L2 distance"}
 SCOPES = {

@@ -8,7 +8,7 @@ from bench.analysis.summary import summaries
 from bench.records.model import Record
 from bench.report.charts import Drawing, NotDrawn, panels, style
 from bench.report.charts.panels import Cell, Panel
-from bench.report.selection import Selection
+from bench.report.page_records import Selection
 
 PREPARE = "prepare, transfer"
 SCOPES = {

@@ -14,7 +14,7 @@ from bench.analysis.claims import TUTORIAL_CPU, TUTORIAL_GPU
 from bench.analysis.summary import Summary, summaries
 from bench.kernel import REFERENCE
 from bench.report.charts import Drawing, NotDrawn, style
-from bench.report.selection import Selection
+from bench.report.page_records import Selection
 
 BROADCASTING = (TUTORIAL_CPU, TUTORIAL_GPU, "numpy_broadcast")  # the first that was recorded is shown
 TITLES = {

@@ -14,7 +14,7 @@ from bench.records.model import BadRecord, NotTimed
 from bench.report import tables
 from bench.report.charts import Drawing, bars, style
 from bench.report.charts.bars import Row
-from bench.report.selection import Selection
+from bench.report.page_records import Selection
 
 ROW, SIZE = 21, 10  # points: of height for each kernel, and of type
 

@@ -22,7 +22,7 @@ from bench.analysis.speedup import Ratio
 from bench.kernel import REFERENCE, ROOT
 from bench.records import reader
 from bench.records.model import NotTimed
-from bench.report import selection
+from bench.report import page_records
 from bench.tests.builders_records import DOCUMENTS, changed, configurations, pytest_benchmark, record, samples, small
 
 LOOPS_S = 4.0  # so that a thousandth of it is slower than the machine's bound, 1 ms
@@ -328,7 +328,7 @@ def test_every_claim_has_a_verdict_whatever_a_record_holds(tmp_path):
 
 
 def test_every_published_record_has_verdicts():
-    for published in selection.published():
+    for published in page_records.published():
         for configuration in published.configurations:
             verdicts = sound(claims.verdicts(configuration, published.small))
             if configuration.metadata["dataset_digest"] == MNIST_SAMPLE:

@@ -9,7 +9,7 @@ import pytest
 from bench.analysis import claims, ladder
 from bench.kernel import LADDER, REFERENCE, ROOT, KernelSpec, discover
 from bench.records.model import NotTimed
-from bench.report import charts, page, readme, selection
+from bench.report import charts, page, page_records, readme
 from bench.report.charts import NotDrawn
 from bench.tests.builders import write_kernel
 from bench.tests.builders_records import DOCUMENTS, changed, configurations, record, samples, small
@@ -198,7 +198,7 @@ def test_peers_say_what_they_are(tmp_path):
 
 
 def test_too_few_steps_are_no_ladder(tmp_path):
-    bare = selection.alone([record(tmp_path, samples(numpy_broadcast=0.004))])
+    bare = page_records.alone([record(tmp_path, samples(numpy_broadcast=0.004))])
     with pytest.raises(NotDrawn, match="The ladder was not recorded: make bench-all"):
         charts.draw("ladder", bare)
     text = page.write(bare)[0].read_text()
@@ -209,7 +209,7 @@ def test_too_few_steps_are_no_ladder(tmp_path):
 def test_the_page_and_the_picture_show_every_step(tmp_path):
     whole = record(tmp_path, taken(python_indexed=0.5, slower={"numba_loops": (1.0, 7.0)}))
     seconds = {REFERENCE: 0.01, "python_indexed": 0.02, "python_ndarray_elements": 0.2}
-    chosen = replace(selection.alone([whole]), small=(small(tmp_path, 20, taken=samples(quick=0, **seconds)),))
+    chosen = replace(page_records.alone([whole]), small=(small(tmp_path, 20, taken=samples(quick=0, **seconds)),))
     drawn = charts.draw("ladder", chosen)
     assert (
         "numpy_in_place, stale after numpy_broadcast: 2.00× · 2.00 ms, confidence interval 2.00× to 2.00×, 200×"

@@ -4,11 +4,11 @@ import pytest
 from click.testing import CliRunner
 
 from bench import __main__, kernel
-from bench.cli.digits import data_sets
+from bench.cli.data_sets import data_sets
 from bench.cli.options import Choice
 from bench.kernel import ROOT
-from bench.runner import checking, checkpoint
-from bench.runner.checking import CheckResult
+from bench.runner import check_kernels, checkpoint
+from bench.runner.check_kernels import CheckResult
 from bench.tests.builders import noise, spec, write_kernel
 
 
@@ -71,7 +71,7 @@ def test_check_includes_the_ladder_and_run_only_on_request(place, monkeypatch, c
         names.append(spec.name)
         return CheckResult(spec.name, "agrees")
 
-    monkeypatch.setattr(checking, "check_kernel", note_check)
+    monkeypatch.setattr(check_kernels, "check_kernel", note_check)
     monkeypatch.setattr(checkpoint, "begin", lambda tasks, *_: note(tasks[0].plan))
     monkeypatch.setattr("bench.runner.memory_pass.measure", lambda plan, *_: note(plan))
     done = invoke(*command, "--data", place / "small", "--quiet")

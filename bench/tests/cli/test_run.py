@@ -15,11 +15,11 @@ from click.testing import CliRunner
 
 from bench import __main__, kernel
 from bench.cli import answers, options, run
-from bench.cli.digits import DataSet
+from bench.cli.data_sets import DataSet
 from bench.kernel import REFERENCE, ROOT
 from bench.records import model, reader
 from bench.runner import checkpoint
-from bench.runner.checking import CheckResult
+from bench.runner.check_kernels import CheckResult
 from bench.runner.configuration import Configuration
 from bench.runner.plan import BASELINE, FULL, LONGEST_S, PREDICT
 from bench.task.problem import make_problem

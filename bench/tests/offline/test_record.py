@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.kernel import ROOT
-from bench.offline import pack, packed
+from bench.offline import manifest, pack
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the other machine runs Linux")
 
@@ -22,7 +22,7 @@ needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is missi
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 KERNELS = [["loops", "cpu", False], ["wide@cpu", "cpu", False], ["wide@cuda", "cuda", False], ["c_bytes", "cpu", True],
            ["slow_step", "cpu", True], ["fused@cuda", "cuda", True]]  # fmt: skip
-FILES = ("bench/__init__.py", "bench/files.py", "bench/offline/record.py")
+FILES = ("bench/__init__.py", "bench/atomic.py", "bench/offline/record.py")
 
 # Stands in for Python and notes its arguments. `run` executes the file `next` once; after that it writes two records.
 STAND_IN = f"""#!/bin/sh
@@ -218,14 +218,14 @@ def test_what_is_packed_is_the_commit_without_the_published_records(tmp_path, mo
     with pytest.raises(click.ClickException, match="needs a commit of a git checkout"):
         pack.export(folder, tmp_path / "other")
 
-    assert packed.commit(folder) is None
-    packed.write(folder, commit, python="3.12", machine="x86_64")
+    assert manifest.commit(folder) is None
+    manifest.write(folder, commit, python="3.12", machine="x86_64")
     (folder / "wheels").mkdir()  # a file that is not in the commit does not matter
-    assert packed.commit(folder) == commit
+    assert manifest.commit(folder) == commit
     clock.write_text("changed", encoding="utf-8")
-    assert packed.commit(folder) == f"{commit}-modified"
+    assert manifest.commit(folder) == f"{commit}-modified"
     clock.unlink()
-    assert packed.commit(folder) == f"{commit}-modified"
+    assert manifest.commit(folder) == f"{commit}-modified"
 
 
 @pytest.mark.parametrize(

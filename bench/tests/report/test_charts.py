@@ -20,8 +20,8 @@ from bench.kernel import REFERENCE, ROOT, discover
 from bench.records import reader
 from bench.records.model import BadRecord, NotTimed
 from bench.records.sample import Footprint, Sample
-from bench.report import charts, selection
-from bench.report.charts import Drawing, NotDrawn, files, ladder, memory, scaling, scopes, speedup, style
+from bench.report import charts, page_records
+from bench.report.charts import Drawing, NotDrawn, ladder, memory, scopes, sizes, speedup, style, svg
 from bench.tests.builders_records import pytest_benchmark, record, samples
 from bench.tests.builders_selections import full_selection
 
@@ -43,7 +43,7 @@ def axes(drawing):
 
 
 def of_speed(tmp_path, *arguments, **options):
-    return selection.alone([record(tmp_path, *arguments, **options)])
+    return page_records.alone([record(tmp_path, *arguments, **options)])
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +77,15 @@ print([name for name in sys.modules if name.split(".")[0] in ("torch", "kernels"
     done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.stdout == "[]\n"
     for name, drawing in drawn.items():
-        assert (tmp_path / f"{name}.svg").read_text(encoding="utf-8") == files.svg(drawing), name
-    (png,) = files.save(drawn["scopes"], tmp_path / "again", [".png"])
+        assert (tmp_path / f"{name}.svg").read_text(encoding="utf-8") == svg.svg(drawing), name
+    (png,) = svg.save(drawn["scopes"], tmp_path / "again", [".png"])
     assert png.read_bytes() == (tmp_path / "scopes.png").read_bytes()
 
 
 @pytest.mark.parametrize("name", charts.PICTURES)
 def test_every_picture_is_on_opaque_paper_and_all_its_texts_are_within_it(full, drawn, name):
     figure = drawn[name].figure
-    small = style.small_print({"scaling": full.sizes, "memory": full.memory}.get(name, full.speed))
+    small = style.small_print({"sizes": full.sizes, "memory": full.memory}.get(name, full.speed))
     assert figure.get_facecolor() == (*to_rgb(style.PAPER), 1.0)
     assert figure.get_size_inches()[0] * 72 == style.WIDTH
     assert small in words(drawn[name])
@@ -162,7 +162,7 @@ def test_processes_in_two_groups_have_their_median_marked(tmp_path):
 
 def test_an_unpaired_file_has_bars_and_says_so(tmp_path):
     file = reader.read_all(pytest_benchmark(tmp_path, python_loops=[0.4, 0.4], quick=[0.004]))
-    text = words(speedup.draw(selection.alone(file)))
+    text = words(speedup.draw(page_records.alone(file)))
     assert "100× · 4.00 ms" in text
     assert "indicative, unpaired" in text
 
@@ -177,7 +177,7 @@ def test_what_was_measured_with_an_older_source_is_hatched_and_called_stale(tmp_
     for text in (words(drawing), drawing.alt):
         assert ("40.0× · 10.0 ms · stale" in text) == stale
     predict = samples(numpy_broadcast=0.01, pairs=(("predict", "l1"),))
-    by_number = scaling.draw(of_speed(tmp_path, predict, (), older, kind="sizes"))
+    by_number = sizes.draw(of_speed(tmp_path, predict, (), older, kind="sizes"))
     for text in (words(scopes.draw(shown)), words(by_number)):
         assert ("numpy_broadcast (stale)" in text) == stale
 
@@ -216,11 +216,11 @@ def by_size(tmp_path, *missing, **slower):
         for name, seconds in ((REFERENCE, 1e-4 * size), ("late", 1e-3))
         if (name, size) not in missing
     ]
-    return selection.alone([record(tmp_path, taken, kind="sizes")])
+    return page_records.alone([record(tmp_path, taken, kind="sizes")])
 
 
-def test_scaling_has_a_line_between_neighbouring_sizes_and_none_where_a_kernel_was_skipped(tmp_path):
-    drawing = scaling.draw(by_size(tmp_path, (REFERENCE, 10), (REFERENCE, 1000)))
+def test_sizes_has_a_line_between_neighbouring_sizes_and_none_where_a_kernel_was_skipped(tmp_path):
+    drawing = sizes.draw(by_size(tmp_path, (REFERENCE, 10), (REFERENCE, 1000)))
     spans = {
         name: [tuple(line.get_xdata()) for line in axes(drawing).lines if line.get_label() == name]
         for name in (REFERENCE, "late")
@@ -229,19 +229,19 @@ def test_scaling_has_a_line_between_neighbouring_sizes_and_none_where_a_kernel_w
     assert f"{REFERENCE}: 100 µs at 1, 100 µs at 100; not timed at 10, 1,000." in drawing.alt.replace(" (stale)", "")
 
 
-def test_scaling_shades_intervals_and_lists_crossings(tmp_path):
+def test_sizes_shades_intervals_and_lists_crossings(tmp_path):
     shown = by_size(tmp_path, late=(0.9, 1, 1, 1, 1, 1.1), **{REFERENCE: TWO_GROUPS})
-    alt = scaling.draw(by_size(tmp_path)).alt
+    alt = sizes.draw(by_size(tmp_path)).alt
     assert f"late overtakes {REFERENCE} between 1 and 100 images." in alt  # at 10 they are alike
-    assert len(axes(scaling.draw(shown)).collections) == 6
+    assert len(axes(sizes.draw(shown)).collections) == 6
     five = [sample for sample in shown.sizes.samples if sample.process]
-    drawing = scaling.draw(replace(shown, sizes=replace(shown.sizes, samples=five)))
+    drawing = sizes.draw(replace(shown, sizes=replace(shown.sizes, samples=five)))
     assert not axes(drawing).collections
     assert "Pairs of kernels without a crossing that is resolved: 1." in drawing.alt
 
 
 def test_names_at_the_ends_of_lines_do_not_overlap():
-    places = scaling.spread([0, 1, 2, 50, 99, 100], 11.5, 100)
+    places = sizes.spread([0, 1, 2, 50, 99, 100], 11.5, 100)
     assert all(b - a >= 11.5 for a, b in pairwise(places))
     assert (max(places), places[3]) == (100, 50)
 
@@ -309,7 +309,7 @@ def test_temporaries_on_the_gpu_are_below_those_on_the_host(full):
 
 def test_what_was_not_recorded_is_not_drawn_and_the_message_has_the_command(tmp_path):
     bare = of_speed(tmp_path, [sample for sample in samples() if sample.scope != "first_call"])
-    for module, command in ((scaling, "--sizes 1,10,100,1000,10000"), (scopes, "--full"), (memory, "--memory")):
+    for module, command in ((sizes, "--sizes 1,10,100,1000,10000"), (scopes, "--full"), (memory, "--memory")):
         with pytest.raises(NotDrawn, match=f"recorded; python -m bench run {command}"):
             module.draw(bare)
 
@@ -317,7 +317,7 @@ def test_what_was_not_recorded_is_not_drawn_and_the_message_has_the_command(tmp_
 def test_nothing_half_drawn_is_left(tmp_path, monkeypatch):
     monkeypatch.setattr(Figure, "savefig", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        files.save(Drawing(Figure(), "", ""), tmp_path / "chart")
+        svg.save(Drawing(Figure(), "", ""), tmp_path / "chart")
     assert list(tmp_path.iterdir()) == []
 
 

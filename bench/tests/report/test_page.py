@@ -16,7 +16,7 @@ from bench.analysis import claims
 from bench.formatting import Grid
 from bench.kernel import REFERENCE
 from bench.records import model
-from bench.report import charts, page, readme, selection
+from bench.report import charts, page, page_records, readme
 from bench.report.charts import Drawing, NotDrawn
 from bench.task import margins
 from bench.task.problem import make_problem
@@ -338,7 +338,7 @@ def full(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory):
-    shown = selection.alone([record(tmp_path_factory.mktemp("bare"), **MINE)])
+    shown = page_records.alone([record(tmp_path_factory.mktemp("bare"), **MINE)])
     page.write(shown)
     return shown
 

@@ -9,8 +9,8 @@ from bench.analysis import claims
 from bench.kernel import REFERENCE
 from bench.records.model import BadRecord
 from bench.report import charts
-from bench.report.charts import NotDrawn, broadcasting, files, style
-from bench.report.selection import Selection
+from bench.report.charts import NotDrawn, broadcasting, style, svg
+from bench.report.page_records import Selection
 from bench.task import margins, problem
 from bench.tests import builders
 from bench.tests.builders_records import record, samples
@@ -165,4 +165,4 @@ def test_the_gallery_of_the_documents_digits(tmp_path, real_digits):
     assert "The worst of 99 mistakes by L1 distance" in drawing.alt
     assert "differ for 54 images: only L1 is right on 12, only L2 on 42" in drawing.alt
     assert "626/1010, 717/1028, average 0.6586" in drawing.alt
-    assert len(files.svg(drawing)) < 1_500_000
+    assert len(svg.svg(drawing)) < 1_500_000

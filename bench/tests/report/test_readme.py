@@ -11,7 +11,7 @@ from bench import __main__, kernel
 from bench.cli import run as running
 from bench.kernel import ROOT
 from bench.records import model
-from bench.report import page, readme, selection
+from bench.report import page, page_records, readme
 from data.tests.builders import small_set, write
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -96,7 +96,7 @@ def test_the_results_are_what_the_published_records_say(monkeypatch):
     monkeypatch.setattr(readme, "README", ROOT / "README.md")
     monkeypatch.setattr(readme, "ROOT", ROOT)
     text = readme.README.read_bytes().decode()
-    same = text == readme.rewritten(text, list(selection.published()))
+    same = text == readme.rewritten(text, list(page_records.published()))
     assert same, "README.md is not what results/ gives: python -m bench report --readme writes it, after publishing"
 
 

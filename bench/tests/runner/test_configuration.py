@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from bench.runner import checking, configuration
+from bench.runner import check_kernels, configuration
 from bench.runner.configuration import Configuration
 from bench.tests.builders import problem, spec, write_kernel
 
@@ -27,8 +27,10 @@ def test_a_worker_gets_that_environment(monkeypatch, tmp_path):
     monkeypatch.setattr(configuration, "cores", lambda: 7)
     kernel = "import os\ndef unavailable(device):\n"
     kernel += "    return [os.environ[name] for name in ('NPROC', 'DASK_NUM_WORKERS', 'NUMBA_NUM_THREADS')]\n"
-    with checking.problem_folder(problem(train=3, valid=4)) as folder:
-        result = checking.check_kernel(spec(write_kernel(tmp_path / "mine.py", kernel)), folder, seed=1, timeout_s=60)
+    with check_kernels.problem_folder(problem(train=3, valid=4)) as folder:
+        result = check_kernels.check_kernel(
+            spec(write_kernel(tmp_path / "mine.py", kernel)), folder, seed=1, timeout_s=60
+        )
     assert (result.status, result.reason) == ("unavailable", "['7', '7', '7']")
 
 

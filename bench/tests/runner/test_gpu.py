@@ -12,7 +12,7 @@ import pytest
 from bench.analysis import checklist
 from bench.records import model, writer
 from bench.records.sample import Footprint
-from bench.runner import checking, checkpoint, collection, executor, memory_pass
+from bench.runner import check_kernels, checkpoint, collection, executor, memory_pass
 from bench.runner.checkpoint import Task
 from bench.runner.plan import FULL, PREDICT, Plan
 from bench.task.scopes import WrongAnswer
@@ -133,7 +133,7 @@ def test_a_gpu_repeats_images_that_no_file_holds_and_holds_many_of_one_kernel_at
 
 def test_the_memory_pass_measures_device_memory_of_kernels_on_a_gpu(machine, problem):
     memory_plan = plan(machine, {"fine": ON_GPU, "host": ""}, pairs=PREDICT, sizes=(10,))
-    with checking.problem_folder(problem) as folder:
+    with check_kernels.problem_folder(problem) as folder:
         footprints, results, not_timed = memory_pass.measure(memory_plan, folder, problem, lambda *_: None)
     fine, host = footprints
     assert (fine.device_before_bytes, fine.device_temporaries_bytes) == (10_000, 2_000)

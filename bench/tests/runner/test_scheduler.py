@@ -13,12 +13,12 @@ import pytest
 
 from bench import kernel
 from bench.records.sample import AGAIN, ALL_CORES, BOUND, ONE_CORE
-from bench.runner import checking, collection, scheduler
-from bench.runner.checking import CheckResult
+from bench.runner import check_kernels, collection, scheduler
+from bench.runner.check_kernels import CheckResult
 from bench.runner.configuration import Configuration
 from bench.runner.plan import FULL, PREDICT, Plan
 from bench.task import scopes
-from bench.task.problem import tile
+from bench.task.tiling import tile
 from bench.tests import builders
 
 SLOW = """
@@ -49,7 +49,7 @@ def run(problem, folder, sources, **options):
     paths = [builders.write_kernel(folder / f"{name}.py", source) for name, source in sources.items()]
     plan = Plan(tuple(map(builders.spec, paths)), **{"processes": 1, "seed": 5, "timeout_s": 60, **options})
     steps, finished = [], {}
-    with checking.problem_folder(problem) as digits:
+    with check_kernels.problem_folder(problem) as digits:
         tile(problem, Path(digits), plan.sizes, plan.seed)
         for process in range(plan.processes):
             finished[process] = scheduler.measure_process(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.task.problem import read_tiled, tile
+from bench.task.tiling import read_tiled, tile
 from bench.tests.builders import problem
 
 

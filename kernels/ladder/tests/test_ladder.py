@@ -18,7 +18,7 @@ import pytest
 
 from bench import kernel
 from bench.kernel import KernelSpec, Unavailable, discover
-from bench.runner.in_process import verified_in_process
+from bench.runner.pytest_support import verified_in_process
 from bench.tests import builders
 
 LADDER = Path(__file__).resolve().parents[1]

@@ -10,7 +10,7 @@ from bench import code_size
 from bench.kernel import REFERENCE, ROOT
 from bench.records import model, reader
 from bench.records.model import BadRecord
-from bench.report import selection
+from bench.report import page_records
 from bench.task import problem
 from bench.tests import builders
 from bench.tests.builders_records import METADATA, configurations, memory, pytest_benchmark, record, samples, small
@@ -49,22 +49,22 @@ def test_one_record_of_each_kind_makes_a_selection(tmp_path):
     few = configurations(tmp_path, "all/default", "1/keep", per_class=10, dataset_of=METADATA["dataset_digest"])
     scopes, sizes = record(tmp_path, kind="scopes"), record(tmp_path, kind="sizes")
     files = [few, [memory(tmp_path)], [sizes], [scopes], ladder]
-    chosen = selection.from_records(files, tmp_path / "report.html")
+    chosen = page_records.from_records(files, tmp_path / "report.html")
     assert (chosen.speed, list(chosen.configurations), list(chosen.small)) == (ladder[0], ladder, few)
     assert (chosen.scopes, chosen.sizes, [chosen.memory], chosen.problem) == (scopes, sizes, files[1], None)
     assert chosen.with_small(ladder[1]) == [ladder[1], few[1]]
-    assert selection.from_records(files[:-1], tmp_path / "report.html").speed is scopes  # which has the baseline too
+    assert page_records.from_records(files[:-1], tmp_path / "report.html").speed is scopes  # which has the baseline too
 
 
 @pytest.mark.parametrize("metadata", [{"kind": "sizes"}, {"taken": samples(python_loops=0)}, {"per_class": 9}])
 def test_no_times_of_a_whole_data_set_with_the_reference_are_refused(tmp_path, metadata):
     with pytest.raises(BadRecord, match=rf"no record of times with {REFERENCE}; python -m bench run makes one"):
-        selection.from_records([[record(tmp_path, **metadata)]], tmp_path / "report.html")
+        page_records.from_records([[record(tmp_path, **metadata)]], tmp_path / "report.html")
 
 
 def test_two_records_of_one_kind_are_refused(tmp_path):
     with pytest.raises(BadRecord, match=r"of the kind ladder, as is .* a page takes one of each"):
-        selection.from_records([[record(tmp_path)], [record(tmp_path)]], tmp_path / "report.html")
+        page_records.from_records([[record(tmp_path)], [record(tmp_path)]], tmp_path / "report.html")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_two_records_of_one_kind_are_refused(tmp_path):
 def test_records_of_two_machines_or_data_sets_are_refused_by_name(tmp_path, metadata, says):
     first, second = record(tmp_path), record(tmp_path, **{"kind": "sizes", **metadata})
     with pytest.raises(BadRecord, match=says) as refusal:
-        selection.from_records([[first], [second]], tmp_path / "report.html")
+        page_records.from_records([[first], [second]], tmp_path / "report.html")
     for part in (str(second.path), first.path.name, "move one of them to a folder of its own"):
         assert part in str(refusal.value)
     assert "\n" not in str(refusal.value)
@@ -88,12 +88,12 @@ def test_records_of_two_machines_or_data_sets_are_refused_by_name(tmp_path, meta
 @pytest.mark.parametrize("metadata", [{"python_version": "3.13.0 (CPython)"}, {"commit": "beef"}, {"memory_bytes": 1}])
 def test_what_else_may_change_between_recordings_does(tmp_path, metadata):
     files = [[record(tmp_path)], [record(tmp_path, kind="sizes", **metadata)]]
-    assert selection.from_records(files, tmp_path / "x.html").sizes
+    assert page_records.from_records(files, tmp_path / "x.html").sizes
 
 
 def test_one_record_of_any_kind_by_itself(tmp_path):
     speed, sizes, footprints = record(tmp_path), record(tmp_path, kind="sizes"), memory(tmp_path)
-    alone = [selection.alone([part]) for part in (speed, sizes, footprints)]
+    alone = [page_records.alone([part]) for part in (speed, sizes, footprints)]
     assert [chosen.speed for chosen in alone] == [speed, sizes, footprints]
     assert [(chosen.sizes, chosen.memory) for chosen in alone] == [(None, None), (sizes, None), (None, footprints)]
     assert alone[0].page == speed.path.with_suffix(".html")
@@ -111,14 +111,14 @@ def test_every_published_machine_has_a_selection_the_last_recorded_first(local):
         pack(record(local, date=date).path, results / machine / "ladder.json.gz")
         (results / machine / "speedup.svg").touch()
         (results / machine / "notes.json").write_text("no record")
-    published = selection.published()
+    published = page_records.published()
     assert [chosen.page for chosen in published] == [results / name / "report.html" for name in "ba"]
     assert all(chosen.published for chosen in published)
 
 
 def test_nothing_is_published_where_there_is_no_such_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(model, "LOCAL", tmp_path / "results" / "local")
-    assert selection.published() == []
+    assert page_records.published() == []
 
 
 @pytest.mark.parametrize(
@@ -132,18 +132,18 @@ def test_a_published_record_that_cannot_be_read_is_named(local, spoil, says):
     bad = pack(record(local).path, local.parent / "machine" / "ladder.json.gz")
     bad.write_bytes(spoil(bad.read_bytes()))
     with pytest.raises(BadRecord, match=rf"ladder\.json\.gz.*{says}"):
-        selection.published()
+        page_records.published()
 
 
 # The newest local run.
 
 
 def test_without_local_times_of_a_whole_data_set_there_is_none(local):
-    assert selection.local() is None
+    assert page_records.local() is None
     pack(record(local).path, local.parent / "machine" / "ladder.json.gz")
     keep(record(local, kind="sizes"), "1")
     keep(small(local), "2")
-    assert selection.local() is None
+    assert page_records.local() is None
 
 
 def test_the_records_of_the_newest_run_and_the_newest_sizes_and_memory(local):
@@ -155,9 +155,9 @@ def test_the_records_of_the_newest_run_and_the_newest_sizes_and_memory(local):
     keep(record(local), "05")
     keep(small(local, 10), "06")
     keep(small(local, 20), "07")
-    assert names(selection.local()) == ["05", None, "02", "02m", "06", "07"]
-    assert selection.local().page == local / "05.html"
-    assert not selection.local().published
+    assert names(page_records.local()) == ["05", None, "02", "02m", "06", "07"]
+    assert page_records.local().page == local / "05.html"
+    assert not page_records.local().published
 
 
 def test_records_of_other_digits_and_machines_do_not_belong_to_it(local):
@@ -165,7 +165,7 @@ def test_records_of_other_digits_and_machines_do_not_belong_to_it(local):
         keep(record(local, kind="sizes", **metadata), f"2{number}")
         keep(memory(local, **metadata), f"3{number}")
     keep(record(local), "1")
-    assert names(selection.local()) == ["1", None, None, None]
+    assert names(page_records.local()) == ["1", None, None, None]
 
 
 def test_a_file_that_is_no_record_is_passed_over(local):
@@ -173,13 +173,13 @@ def test_a_file_that_is_no_record_is_passed_over(local):
     (local / "2.json").write_text("{")
     (local / "3.json").write_text("{}")
     os.replace(pytest_benchmark(local, python_loops=[1.0]), local / "4.json")
-    assert names(selection.local()) == ["1", None, None, None]
+    assert names(page_records.local()) == ["1", None, None, None]
 
 
 def test_a_run_whose_reference_failed_says_so(local):
     keep(record(local, samples(python_loops=0)), "1")
     with pytest.raises(BadRecord, match=f"no record of times with {REFERENCE}"):
-        selection.local()
+        page_records.local()
 
 
 # What a selection knows.
@@ -187,7 +187,7 @@ def test_a_run_whose_reference_failed_says_so(local):
 
 @pytest.fixture
 def chosen(tmp_path):
-    return selection.from_records([[record(tmp_path)]], tmp_path / "20261121T000000Z.html")
+    return page_records.from_records([[record(tmp_path)]], tmp_path / "20261121T000000Z.html")
 
 
 def test_pictures_lie_beside_the_page(chosen, tmp_path):

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.kernel import KernelSpec, why_unavailable
 from bench.runner.configuration import Configuration, environment
-from bench.runner.process import MEMORY_LIMIT, Failure, Worker
+from bench.runner.worker_handle import MEMORY_LIMIT, Failure, Worker
 from bench.task.oracle import DISTANCES
 from bench.task.problem import Problem, write
 

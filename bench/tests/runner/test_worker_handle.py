@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from bench.kernel import ROOT
-from bench.runner import checking
+from bench.runner import check_kernels
 from bench.runner.configuration import Configuration, environment
-from bench.runner.process import MEMORY_LIMIT, Failure, Worker
+from bench.runner.worker_handle import MEMORY_LIMIT, Failure, Worker
 from bench.tests.builders import problem, spec, write_kernel
 
 CHILD = """
@@ -53,8 +53,8 @@ def gone(process):
 )
 def test_a_kernels_children_end_with_it(ending, timeout_s, status, reason, tmp_path):
     path = write_kernel(tmp_path / "parent.py", f"{CHILD}\n{ending}")
-    with checking.problem_folder(problem()) as folder:
-        result = checking.check_kernel(spec(path), folder, 0, timeout_s)
+    with check_kernels.problem_folder(problem()) as folder:
+        result = check_kernels.check_kernel(spec(path), folder, 0, timeout_s)
     assert (result.status, result.reason) == (status, reason)
     assert gone(int((tmp_path / "child").read_text()))
 
@@ -64,9 +64,9 @@ def test_a_worker_does_not_outlive_its_parent(tmp_path):
     source = "import pathlib; pathlib.Path(__file__).with_name('began').touch()\nwhile True: pass\n"
     path = write_kernel(tmp_path / "busy.py", source)
     command = [sys.executable, "-m", "bench.runner.worker", "0"]  # no memory limit
-    with checking.problem_folder(problem()) as folder:
+    with check_kernels.problem_folder(problem()) as folder:
         worker = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-        start = {"do": "start", "spec": checking.as_json(spec(path)), "folder": folder, "order": 0}
+        start = {"do": "start", "spec": check_kernels.as_json(spec(path)), "folder": folder, "order": 0}
         worker.stdin.write(json.dumps(start) + "\n")
         worker.stdin.flush()
         while not (tmp_path / "began").exists():
@@ -80,8 +80,8 @@ def test_the_answer_of_a_timed_call_is_verified(tmp_path):
     """The kernel is right while it is verified, and wrong when the last of the loops is timed."""
     path = write_kernel(tmp_path / "late.py", LATE)
     variables = environment(Configuration(), random.Random(0))
-    with checking.problem_folder(problem()) as folder, Worker(variables, MEMORY_LIMIT) as worker:
-        worker.ask("start", 100, spec=checking.as_json(spec(path)), folder=folder, order=0)
+    with check_kernels.problem_folder(problem()) as folder, Worker(variables, MEMORY_LIMIT) as worker:
+        worker.ask("start", 100, spec=check_kernels.as_json(spec(path)), folder=folder, order=0)
         worker.ask("prepare", 100)
         assert set(worker.ask("verify", 100, seed=1)["correct"]) == {"l1", "l2"}
         for scope, distance in (("mean", "-"), ("predict", "l1"), ("baseline", "l1"), ("end_to_end", "l2")):

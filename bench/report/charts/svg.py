@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import unescape
 from pathlib import Path
 
-from bench.files import whole
+from bench.atomic import whole
 from bench.report.charts import Drawing
 
 NOTHING = {"Date": None, "Creator": None, "Format": None, "Type": None}  # nothing of the moment or of matplotlib

@@ -6,7 +6,7 @@ from functools import cache
 
 import data
 from bench.kernel import KernelSpec
-from bench.report.selection import Selection
+from bench.report.page_records import Selection
 from bench.task.problem import Problem, make_problem
 from data import Digits
 

@@ -1,0 +1,35 @@
+"""The bandwidth bound in a record: how near a kernel is to reading every byte once, as fast as the machine can."""
+
+from dataclasses import replace
+
+from bench.analysis import speedup
+from bench.analysis.speedup import Ratio, paired_ratio
+from bench.records.model import Record
+from bench.records.sample import ALL_CORES, GPU_LAUNCH, GPU_READ, ONE_CORE, Sample
+
+
+def bound_samples(record: Record, scope: str, device: str = "cpu") -> list[Sample]:
+    """Return the samples of a device's bound; [] where it was not measured.
+
+    On the CPU with one thread it is one core's reading, with all threads the faster of one core's and all cores'. On
+    the GPU it is the slower of reading and launching.
+    """
+    names = [GPU_READ, GPU_LAUNCH] if device != "cpu" else [ONE_CORE]
+    if device == "cpu" and record.metadata.get("threads") != "1":
+        names.append(ALL_CORES)
+    measured = [samples for name in names if (samples := record.samples_of(name, scope, "-"))]
+    binding = min if device == "cpu" else max
+    return binding(measured, key=lambda samples: speedup.median_and_smallest(samples)[0], default=[])
+
+
+def share_of_bound(record: Record, kernel: str, scope: str, distance: str, device: str) -> Ratio | None:
+    """Return a device's bound over a kernel's seconds, 1.0 is the bound; the device may be another than the kernel's.
+
+    Every round is paired with the fastest reading of the record: other work on the machine slows a reading down,
+    nothing makes it faster than the machine is, and a slower one would flatter the kernels.
+    """
+    samples, bound = record.samples_of(kernel, scope, distance), bound_samples(record, scope, device)
+    if not bound:
+        return None
+    best = min(bound, key=lambda sample: sample.seconds)
+    return paired_ratio([replace(best, process=sample.process, round=sample.round) for sample in samples], samples)

@@ -1,0 +1,43 @@
+"""More validation images than a data set has: its own, repeated in a file that worker processes map."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bench import atomic
+from bench.task.problem import Problem
+
+
+def tile(problem: Problem, folder: Path, sizes: Sequence[int], seed: int, room: float = math.inf) -> None:
+    """Write, for each size n above the number of validation images, n of them repeated, in an order of `seed`.
+
+    They are never all in memory at once. Files that exist stay; a size that takes more than `room` bytes is left out.
+
+    Raises:
+        OSError: the folder's disk is full.
+    """
+    valid = problem.shuffled(seed).valid
+    for n in sizes:
+        if n <= len(valid) or n * valid[0].size > room or _tiled(folder, n).exists():
+            continue
+        with atomic.whole(_tiled(folder, n)) as partial:
+            target = np.lib.format.open_memmap(partial, "w+", np.uint8, (n, *valid.shape[1:]))
+            for start in range(0, n, len(valid)):
+                target[start : start + len(valid)] = valid[: n - start]
+            target.flush()
+
+
+def read_tiled(problem: Problem, folder: Path, n: int, seed: int) -> Problem:
+    """Return the problem with the n validation images that `tile` wrote, mapped from their file."""
+    return problem.shuffled(seed).tiled(n, np.asarray(np.load(_tiled(folder, n), mmap_mode="r")))
+
+
+def in_reach(problem: Problem, folder: Path, n: int) -> bool:
+    """Return whether the host has n validation images: the problem has as many, or `tile` wrote them."""
+    return n <= len(problem.valid) or _tiled(folder, n).exists()
+
+
+def _tiled(folder: Path, n: int) -> Path:
+    return folder / f"valid-{n}.npy"
