@@ -1,5 +1,6 @@
 """Options and fixtures that join data, kernels and bench."""
 
+import argparse
 import os
 from collections.abc import Callable
 from functools import cache
@@ -16,14 +17,14 @@ from data import Digits
 
 
 def number_from_1(text: str) -> int:
-    if int(text) < 1:
-        raise ValueError
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, not {text!r}")
     return int(text)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("the benchmark")
-    group.addoption("--data", default="auto", help="auto, mnist_sample, drawn, or a folder or archive of PNG files.")
+    group.addoption("--data", default="auto", help="Digits: auto, mnist_sample, drawn, or a folder or archive of PNGs.")
     group.addoption("--per-class", type=number_from_1, help="Use only the first N images of each class.", metavar="N")
     group.addoption("--kernels", default="", help="Test only kernels A,B; NAME alone means all of its devices.")
     group.addoption("--ladder", action="store_true", help="Also test every kernel of kernels/ladder/.")
@@ -46,7 +47,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         elif not option.ladder:
             specs = [spec for spec in specs if not spec.on_ladder]
     except kernel.UnknownKernel as error:
-        raise pytest.UsageError(str(error)) from error
+        pytest.exit(str(error), returncode=2)  # a UsageError would be shown as a traceback of this file
     metafunc.parametrize("verified", specs, ids=[spec.name for spec in specs], indirect=True, scope="session")
 
 

@@ -71,6 +71,7 @@ class KernelSpec:
 
     @property
     def kernel(self) -> str:
+        """The kernel's name, without a device."""
         return self.path.stem
 
 

@@ -11,7 +11,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.runner.pytest_support import Verified
 from bench.task import oracle, scopes
 from bench.task.scopes import WrongAnswer
-from bench.task.verify import check_labels, check_means
+from bench.task.verify import check_answer
 
 BUDGET_S = 1.0  # per kernel, scope and distance; even the slowest kernel gets FEWEST rounds
 FEWEST, MOST = 3, 50
@@ -21,7 +21,6 @@ def time(benchmark: BenchmarkFixture, verified: Verified, scope: str, distance: 
     """Time one scope, then verify every answer of its timed calls."""
     if not verified.offers(distance):
         pytest.skip(f"{verified.spec.name} does not predict under {distance}")
-    problem = verified.prepared.problem
     views, call = scopes.call(verified.prepared, scope, distance)
     started = perf_counter()
     answers = [call(views())]
@@ -35,13 +34,9 @@ def time(benchmark: BenchmarkFixture, verified: Verified, scope: str, distance: 
         rounds=min(MOST, max(FEWEST, rounds)),
         iterations=1,
     )
-    exact = oracle.mean_images(problem.train)
     try:
         for answer in answers:
-            if scope == "mean":
-                check_means(answer, exact, "in a timed call: ")
-            else:
-                check_labels(answer, problem, distance, "in a timed call: ")
+            check_answer(verified.prepared, scope, distance, answer)
     except WrongAnswer:
         benchmark.has_error = True  # or the library would write the wrong answer's time into its JSON
         raise

@@ -19,16 +19,20 @@ WORST_SPREAD = 3  # between processes, times that within them, in logarithms
 WORST_SHARE = 1.25  # of the bound: no error of the bound explains an interval that lies above it
 SHORTEST_S = 1e-3  # of a sample; a shorter one measures the clock as much as the kernel
 OVERHEAD_S = 1e-6
-RECORD = "record anew: python -m bench run"
+RECORD = "Record again with python -m bench run"
 
 
 @dataclass(frozen=True)
 class Item:
-    """One answer: its level, what is so, and what to do about it ("" for PASS)."""
+    """One answer: its level, what is so, and what to do about it ("" for PASS), as sentences without full stops."""
 
     level: str
     text: str
     remedy: str = ""
+
+    @property
+    def sentences(self) -> str:
+        return f"{self.text}. {self.remedy}." if self.remedy else f"{self.text}."
 
 
 def review(record: Record, scope: str = "baseline", distance: str = "l1", reference: str = REFERENCE) -> list[Item]:
@@ -46,7 +50,10 @@ def review(record: Record, scope: str = "baseline", distance: str = "l1", refere
         *_noise_floor(record, scope, distance),
         *_circumstances(record),
         *_times(record, rows, scope, distance),
-        *(Item("WARN", f"{entry.kernel} is missing: {entry.status}", "see its reason") for entry in record.not_timed),
+        *(
+            Item("WARN", f"{entry.kernel} was not timed: it is {entry.status_in_words}", "The page lists the reason")
+            for entry in record.not_timed
+        ),
     ]
 
 
@@ -59,8 +66,8 @@ def must_not_fail(record: Record, scope: str = "baseline", distance: str = "l1",
     """Raise BadRecord, with every item that fails, where no ratio may be shown."""
     failing = [item for item in review(record, scope, distance, reference) if item.level == "FAIL"]
     if failing:
-        reasons = "; ".join(f"{item.text} ({item.remedy})" for item in failing)
-        raise BadRecord(f"{record.path}: its checklist fails in {scope} {distance}: {reasons}")
+        reasons = " ".join(item.sentences for item in failing)
+        raise BadRecord(f"{record.path} fails its checklist in {scope} {distance}: {reasons}")
 
 
 def _scores(record: Record, rows: Sequence[Summary], distance: str) -> Iterator[Item]:
@@ -69,26 +76,27 @@ def _scores(record: Record, rows: Sequence[Summary], distance: str) -> Iterator[
         scores = {row.kernel: record.kernel_metadata[row.kernel].get(f"correct_{scored}") for row in rows}
         if record.speed and (scored == distance or (scored, distance) == ("l1", "-")):  # L2 is optional
             for name in (name for name, score in scores.items() if not score):
-                yield Item("FAIL", f"{name} was not verified {under}", "verify it: python -m bench check")
+                yield Item("FAIL", f"{name} was not verified {under}", "Verify it with python -m bench check")
         scores = {name: score for name, score in scores.items() if score}
         close = int(record.metadata.get(f"too_close_{scored}", 0))
         if len(set(scores.values())) > 1 and close:
-            yield Item("PASS", f"scores {under} may differ in {close} images that are too close to call")
+            yield Item("PASS", f"Scores {under} may differ in {close} images that are too close to call")
         elif len(set(scores.values())) > 1:
             listed = ", ".join(f"{name} {score}" for name, score in sorted(scores.items()))
-            yield Item("FAIL", f"kernels score differently {under}: {listed}", "find out why: python -m bench check")
+            yield Item("FAIL", f"Kernels score differently {under}: {listed}", "Run python -m bench check")
         elif scores:
             score = next(iter(scores.values()))
-            yield Item("PASS", f"every kernel was verified before and every timed answer after, {under}: {score}")
+            who = "Every kernel" if len(scores) == len(rows) else "Every kernel that offers it"
+            yield Item("PASS", f"{who} was verified before and every timed answer after, {under}: {score}")
 
 
 def _reference(record: Record, scope: str, distance: str, reference: str) -> Iterator[Item]:
     if record.samples_of(reference, scope, distance):
-        yield Item("PASS", f"every ratio is over {reference}, with both times beside it")
+        yield Item("PASS", f"Every ratio is over {reference}, with both times beside it")
     elif record.kind == "sizes":  # the slowest kernel is skipped at the largest sizes
-        yield Item("WARN", f"{reference} was skipped, so there is no ratio", "compare other kernels there")
+        yield Item("WARN", f"The reference {reference} was skipped, so there is no ratio", "Compare other kernels")
     else:
-        yield Item("FAIL", f"{reference} is missing, so there is no ratio to show", "record it too")
+        yield Item("FAIL", f"The reference {reference} was not timed", "Include it in the next run")
 
 
 def _bounds(record: Record, rows: Sequence[Summary], scope: str) -> Iterator[Item]:
@@ -96,36 +104,40 @@ def _bounds(record: Record, rows: Sequence[Summary], scope: str) -> Iterator[Ite
     for name, share_of_bound in faster.items():
         text = f"{name} is at {share_of_bound.value:.0%} of its bound"
         if (min(share_of_bound.per_process) if share_of_bound.low is None else share_of_bound.low) > WORST_SHARE:
-            yield Item("FAIL", text, "no machine reads that fast: the kernel omits work, or the bound is wrong")
+            yield Item("FAIL", text, "No machine reads that fast: the kernel omits work, or the bound is wrong")
         else:
-            yield Item("WARN", text, "the bound is too low, or the kernel omits work")
+            yield Item("WARN", text, "The bound is too low, or the kernel omits work")
     devices = sorted({str(record.kernel_metadata[row.kernel].get("device", "cpu")) for row in rows})
     measurable = [device for device in devices if device == "cpu" or scope != "end_to_end"]  # where bytes travel
     unmeasured = [device for device in measurable if not bandwidth_bound.bound_samples(record, scope, device)]
     for device in unmeasured:
         where = "" if device == "cpu" else f" on {device}"
-        yield Item("WARN", f"the bound was not measured{where}", "record baseline or predict: python -m bench run")
+        yield Item("WARN", f"The bound was not measured{where}", "Record baseline or predict with python -m bench run")
     if not faster and len(unmeasured) < len(measurable):
-        yield Item("PASS", "no kernel is faster than this machine can read its bytes")
+        yield Item("PASS", "No kernel is faster than this machine can read its bytes")
 
 
 def _processes(record: Record) -> Iterator[Item]:
     if record.processes >= FEWEST_PROCESSES:
-        text = f"{record.processes} processes per kernel, each with its own hash seed and environment size"
+        text = f"There are {record.processes} processes per kernel, each with its own hash seed and environment size"
         yield Item("PASS", text)
+    elif record.paired:
+        processes = f"{record.processes} process{'es' if record.processes > 1 else ''} per kernel"
+        text = f"The record has {processes}, so there is no confidence interval"
+        yield Item("WARN", text, "Record six or more with python -m bench run")
     else:
-        yield Item("WARN", record.label, "record six or more: python -m bench run")
+        text = "The record is unpaired, so there is no confidence interval"
+        yield Item("WARN", text, "Record six or more processes per kernel with python -m bench run")
 
 
 def _noise_floor(record: Record, scope: str, distance: str) -> Iterator[Item]:
     noise_floor = summary.noise_floor(record, scope, distance)
     if noise_floor is None:
-        yield Item("WARN", "there is no A/A control", RECORD)
+        yield Item("WARN", "There is no A/A control", RECORD)
     elif noise_floor > WORST_NOISE_FLOOR:
-        text = f"noise floor ±{noise_floor:.1%}: smaller differences are noise"
-        yield Item("WARN", text, "close other programs and record anew")
+        yield Item("WARN", f"Differences below ±{noise_floor:.1%} are noise", "Close other programs and record again")
     else:
-        yield Item("PASS", f"noise floor ±{noise_floor:.1%}, from the A/A control")
+        yield Item("PASS", f"The noise floor is ±{noise_floor:.1%}, from the A/A control")
 
 
 def _circumstances(record: Record) -> Iterator[Item]:
@@ -135,35 +147,35 @@ def _circumstances(record: Record) -> Iterator[Item]:
         in_force = str(record.kernel_metadata[name].get("threads_in_force", ""))
         counts = [int(count) for count in re.findall(r"[a-z] (\d+)", in_force)]  # "openblas 2, torch 2"; "1" of none
         if metadata.get("threads") == "1" and max(counts, default=1) > 1:
-            yield Item("WARN", f"{name} should use one thread and has {in_force}", "limit its threads in the kernel")
+            yield Item("WARN", f"{name} should use one thread and has {in_force}", "Limit its threads in the kernel")
         if metadata.get("threads") == "all" and max(counts, default=cores) < cores:
             text = f"{name} should use {cores} threads and has {in_force}"
-            yield Item("WARN", text, "do not limit its threads in the kernel")
+            yield Item("WARN", text, "Do not limit its threads in the kernel")
     if metadata.get("allocator_in_force", metadata.get("allocator")) != metadata.get("allocator"):
-        text = f"the allocator setting is {metadata['allocator_in_force']} here"
-        yield Item("WARN", text, "use the default allocator")
+        text = f"The allocator setting is {metadata['allocator_in_force']} here"
+        yield Item("WARN", text, "Use the default allocator")
     if "gpu_throttled" in metadata:
         yield _throttled(str(metadata["gpu_throttled"]))
     load, overhead_s = float(metadata.get("load_average", 0)), float(metadata.get("overhead_s", 0))
     if load > cores / 2:
-        yield Item("WARN", f"load average {load:.1f} on {cores} cores at the start", "close other programs")
+        yield Item("WARN", f"The load average was {load:.1f} on {cores} cores at the start", "Close other programs")
     if metadata.get("governor", "unknown") not in ("performance", "unknown"):
-        yield Item("WARN", f"the frequency governor is {metadata['governor']}", "set it to performance")
+        yield Item("WARN", f"The frequency governor is {metadata['governor']}", "Set it to performance")
     if str(metadata.get("commit", "")).endswith("-modified"):
-        yield Item("WARN", "the checkout had uncommitted changes", "commit them, then record anew")
+        yield Item("WARN", "The checkout had uncommitted changes", "Commit them and record again")
     if overhead_s > OVERHEAD_S:
-        yield Item("WARN", f"the harness adds {overhead_s * 1e6:.1f} µs to every call", "close other programs")
+        yield Item("WARN", f"The harness adds {overhead_s * 1e6:.1f} µs to every call", "Close other programs")
     elif overhead_s:
-        yield Item("PASS", f"the harness adds {overhead_s * 1e6:.2f} µs to every call")
+        yield Item("PASS", f"The harness adds {overhead_s * 1e6:.2f} µs to every call")
 
 
 def _throttled(reasons: str) -> Item:
     if reasons.startswith(NOT_MEASURED):
         why = reasons.removeprefix(NOT_MEASURED)
-        return Item("WARN", f"GPU throttling was not measured: {why}", "the GPU's times may be too long")
+        return Item("WARN", f"GPU throttling was not measured: {why}", "The GPU's times may be too long")
     if reasons != NOT_THROTTLED:
-        return Item("WARN", f"the GPU was throttled: {reasons}", "let it cool, or raise its power limit; record anew")
-    return Item("PASS", "the GPU was not throttled")
+        return Item("WARN", f"The GPU was throttled: {reasons}", "Let it cool or raise its power limit")
+    return Item("PASS", "The GPU was not throttled")
 
 
 def _times(record: Record, rows: Sequence[Summary], scope: str, distance: str) -> Iterator[Item]:
@@ -171,18 +183,18 @@ def _times(record: Record, rows: Sequence[Summary], scope: str, distance: str) -
     for row in rows:
         name, ratio = row.kernel, row.ratio if row.kernel != REFERENCE else None
         if row.groups:
-            text = f"the processes of {name} fall into two groups, {row.two_groups}"
-            warnings.append(Item("WARN", text, "try another allocator: --configurations all/keep"))
+            text = f"The processes of {name} fall into two groups, {row.two_groups}"
+            warnings.append(Item("WARN", text, "Try another allocator with --configurations all/keep"))
         elif ratio and ratio.spread_within > 1 and ratio.spread > ratio.spread_within**WORST_SPREAD:
             spreads = f"{ratio.spread - 1:.1%} between its processes, {ratio.spread_within - 1:.1%} within"
-            warnings.append(Item("WARN", f"{name} differs by {spreads}", "record more processes: --rigorous"))
+            warnings.append(Item("WARN", f"{name} differs by {spreads}", "Record more processes with --rigorous"))
         if ratio and ratio.drift is not None and abs(ratio.drift) > WORST_DRIFT:
             text = f"{name} drifts from round to round (Spearman {ratio.drift:+.2f})"
             warnings.append(Item("WARN", text, RECORD))
         if min(sample.seconds * sample.loops for sample in record.samples_of(name, scope, distance)) < SHORTEST_S:
             text = f"{name} has samples below {SHORTEST_S * 1e3:g} ms"
-            warnings.append(Item("WARN", text, "repeat the call more often"))
+            warnings.append(Item("WARN", text, "Repeat the call more often"))
     without = [row.kernel for row in rows if row.first_call is None and record.speed]
     if without:
-        warnings.append(Item("WARN", f"the first call of {', '.join(without)} is missing", RECORD))
-    yield from warnings or [Item("PASS", "no kernel drifts or falls into two groups; first calls are shown")]
+        warnings.append(Item("WARN", f"The first call of {', '.join(without)} was not timed", RECORD))
+    yield from warnings or [Item("PASS", "No kernel drifts or falls into two groups; first calls are shown")]

@@ -47,7 +47,7 @@ class Verdict:
         about: which part of the claim it decides; "" for a claim of one part.
         verdict: "supported", "refuted" or "undetermined".
         number: what was measured, with its interval and level if it has one.
-        condition: under which it was measured.
+        basis: what was compared or counted, and under which configuration.
         why: one sentence.
     """
 
@@ -55,7 +55,7 @@ class Verdict:
     about: str
     verdict: str
     number: str
-    condition: str
+    basis: str
     why: str
 
 
@@ -118,8 +118,8 @@ def _less_code(records: Sequence[Record]) -> Iterator[Verdict]:
         others = sorted(times.items(), key=lambda item: item[1])
         why += f" The ratios of other loops: {', '.join(f'{name} {value:.2f}' for name, value in others)}."
     number = f"{ratio:.2f} times the tokens, {tokens[REFERENCE]} against {tokens[tutorial]}"
-    condition = "functions that compute the baseline under the L1 distance, counted by Python's tokenizer; exact"
-    yield Verdict("C1", "", SUPPORTED if ratio >= TWICE else REFUTED, number, condition, why)
+    basis = "functions that compute the baseline under the L1 distance, counted by Python's tokenizer; exact"
+    yield Verdict("C1", "", SUPPORTED if ratio >= TWICE else REFUTED, number, basis, why)
 
 
 def _times_faster(
@@ -163,7 +163,7 @@ def _obstacle(record: Record, base: str, kernel: str, scope: str) -> str | None:
     if len(images) > 1:
         return f"they read {' and '.join(f'{count:,}' for count in images)} images"
     failing = [item.text for item in checklist.review(record, scope, "l1", base) if item.level == "FAIL"]
-    return f"the checklist fails: {'; '.join(failing)}" if failing else None
+    return f"the checklist fails: {'. '.join(failing)}" if failing else None
 
 
 def _by_interval(record: Record, claim: str, about: str, scope: str, ratio: Ratio, claimed: int, bound: str) -> Verdict:
@@ -177,8 +177,8 @@ def _by_interval(record: Record, claim: str, about: str, scope: str, ratio: Rati
             verdict, why = SUPPORTED, f"The whole interval reaches {claimed:,}×"
         elif ratio.high < claimed:
             verdict, why = REFUTED, f"The whole interval is below {claimed:,}×"
-    condition = f"{scope} under the L1 distance, {record.configuration}, {record.label}"
-    return Verdict(claim, about, verdict, number, condition, f"{why}.{bound}")
+    basis = f"{scope} under the L1 distance, {record.configuration}, {record.label}"
+    return Verdict(claim, about, verdict, number, basis, f"{why}.{bound}")
 
 
 def _bound(record: Record, scope: str, base: str, kernel: str) -> str:
@@ -218,8 +218,8 @@ def _no_memory(record: Record) -> Iterator[Verdict]:
         why += f" The expression of the L1 distance allocates {temporaries} for its temporaries."
     verdict = SUPPORTED if taken < VIEW * full else REFUTED
     number = f"{formatting.size(taken)} allocated where a copy takes {formatting.size(full)}"
-    condition = f"anonymous memory at its highest point; a mean image against {_valid(record):,} images"
-    yield Verdict("C4", name, verdict, number, condition, why)
+    basis = f"anonymous memory at its highest point; a mean image against {_valid(record):,} images"
+    yield Verdict("C4", name, verdict, number, basis, why)
 
 
 def _accuracy(record: Record) -> Iterator[Verdict]:
@@ -269,8 +269,8 @@ def _devices(record: Record) -> Iterator[Verdict]:
     if any(name.startswith(("cupy_", "jax_")) for name in on_gpu):
         verdict = REFUTED
         why = "NumPy runs on the CPU; its expressions run on a GPU with the import of a library that has its interface."
-    condition = f"{record.configuration}, {record.metadata.get('gpu', 'unknown GPU')}"
-    yield Verdict("C7", "", verdict, f"{', '.join(on_gpu)} ran on a GPU", condition, why)
+    basis = f"{record.configuration}, {record.metadata.get('gpu', 'unknown GPU')}"
+    yield Verdict("C7", "", verdict, f"{', '.join(on_gpu)} ran on a GPU", basis, why)
 
 
 def _ranks(record: Record) -> Iterator[Verdict]:
@@ -292,8 +292,8 @@ def _ranks(record: Record) -> Iterator[Verdict]:
     if serve:
         bits = "with the same results to the last bit" if exact == serve else "though last bits of results may differ"
         why = f"The same function takes both ranks, {bits}."
-    condition = "one call on the stack against one call per image; results that are equal to the last bit"
-    yield Verdict("C8", "", SUPPORTED if serve else REFUTED, number, condition, why)
+    basis = "one call on the stack against one call per image; results that are equal to the last bit"
+    yield Verdict("C8", "", SUPPORTED if serve else REFUTED, number, basis, why)
 
 
 def _cancel(record: Record) -> Iterator[Verdict]:
@@ -333,5 +333,5 @@ def _why_missing(record: Record, kernel: str) -> str:
     """Return a kernel's name and why a record does not hold it, in a few words."""
     for entry in record.not_timed:
         if entry.kernel == kernel:
-            return f"{kernel} is {entry.status}, {entry.in_short.rstrip('.')}"
+            return f"{kernel} is {entry.status_in_words}, {entry.in_short.rstrip('.')}"
     return f"{kernel} was not recorded"

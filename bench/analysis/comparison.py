@@ -26,6 +26,7 @@ class Side:
 
     @property
     def samples(self) -> list[Sample]:
+        """The kernel's samples in its record."""
         return self.record.samples_of(self.kernel, self.scope, self.distance)
 
     @property
@@ -75,7 +76,8 @@ def compare(base: Side, new: Side, force: bool) -> Comparison:
         _must_be_usable(side)
     differs = tuple(differences(base.record, new.record, SAME))
     if differs and not force:
-        raise BadRecord(f"these records are not comparable: {'; '.join(differs)}; --force compares them and marks it")
+        what = "; ".join(differs)
+        raise BadRecord(f"The records are not comparable: {what}. Compare them all the same with --force.")
     paired = base.record.paired and new.record.paired
     noise_floor, ratio = _noise_floor(base, new), speedup.ratio(base.samples, new.samples)
     if not paired:
@@ -90,14 +92,14 @@ def compare(base: Side, new: Side, force: bool) -> Comparison:
 def _must_be_usable(side: Side) -> None:
     record, scope, distance = side.record, side.scope, side.distance
     if not record.speed:
-        raise BadRecord(f"{record.path}: is a record of {record.kind}, expected one of times; name another")
+        raise BadRecord(f"{record.path} is a record of {record.kind}. Name a record of times.")
     if not side.samples:
-        statuses = [entry.status for entry in record.not_timed if entry.kernel == side.kernel]
-        why = f"; {side.kernel} is {statuses[0]}" if statuses else ""
+        statuses = [entry.status_in_words for entry in record.not_timed if entry.kernel == side.kernel]
+        why = f", because it is {statuses[0]}" if statuses else ""
         known = ", ".join(record.kernels(scope, distance)) or "none"
         raise UnknownKernel(
-            f"{record.path}: holds no {side.kernel} in {scope} {distance}; its kernels there: {known}{why}; "
-            "--record FILE names another record"
+            f"{record.path} has no times of {side.kernel} in {scope} {distance}{why}. Its kernels there: {known}. "
+            "Name another kernel, or another record with --record FILE."
         )
     checklist.must_not_fail(record, scope, distance, reference=side.kernel)
 
@@ -149,4 +151,4 @@ def _under(configuration: str | None, records: Sequence[Record]) -> Record:
         if configuration in (None, record.configuration):
             return record
     held = ", ".join(record.configuration for record in records)
-    raise BadRecord(f"{records[0].path}: was not recorded under {configuration}; it holds {held}")
+    raise BadRecord(f"{records[0].path} was not recorded under {configuration}. Name one of these: {held}.")

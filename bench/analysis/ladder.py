@@ -19,7 +19,7 @@ from bench.records.model import Record
 
 ABOUT_SPEED = ("C2", "C3")  # the claims that a baseline decides
 FEWEST = 5  # steps; fewer are no ladder
-NOT_RECORDED = "The ladder was not recorded: make bench-all"
+NOT_RECORDED = "The ladder was not recorded. Record it with make bench-all."
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Step:
 
     @property
     def name(self) -> str:
+        """The kernel's name, with its device where it has several."""
         return self.spec.name
 
     @property
@@ -95,7 +96,7 @@ def missing(records: Sequence[Record], specs: Iterable[KernelSpec]) -> list[str]
     known = _known(specs)
     timed, holders = _timed(records, known), _holders(records)
     entries = [entry for record in reversed(records) for entry in record.not_timed]
-    reasons = {entry.kernel: f"{entry.status}, {entry.in_short}" for entry in entries}
+    reasons = {entry.kernel: f"{entry.status_in_words}, {entry.in_short}" for entry in entries}
     by_reason: dict[str, list[str]] = defaultdict(list)
     for name in (name for name in known if name not in timed):
         reason = reasons.get(name, "its checklist fails" if name in holders else "not recorded")

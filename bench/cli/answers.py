@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from bench.formatting import Grid
+from bench.records.model import STATUS_IN_WORDS
 from bench.runner.check_kernels import OUT_OF_MEMORY, CheckResult
 from bench.task.problem import Problem
-
-IN_WORDS = {"agrees": "verified", "disagrees": "wrong"}  # the other statuses are called as in the JSON
 
 
 def dataset(problem: Problem) -> str:
@@ -23,14 +22,15 @@ def agreement(problem: Problem, results: Sequence[CheckResult]) -> Iterable[str]
     verified = sum(result.status == "agrees" for result in results)
     score = problem.score(problem.correct(problem.answers["l1"].labels))
     if verified:
-        yield f"{'all ' if 1 < verified == ran else ''}{verified} kernel{'s' if verified > 1 else ''} verified: {score}"
+        count = f"{verified} kernels are" if verified > 1 else "1 kernel is"
+        yield f"{'All ' if 1 < verified == ran else ''}{count} verified: {score}"
     else:
-        yield f"no kernel verified; the exact answer is {score}"
+        yield f"No kernel is verified. The exact answer is {score}"
     for distance, answer in problem.answers.items():
         correct = problem.correct(answer.labels)
         yield (
-            f"exact {distance.upper()}: {problem.score(correct)}, average {problem.accuracy(correct):.4f}, "
-            f"too close to call in float32: {answer.too_close}"
+            f"exact answer, {distance.upper()} distance: {problem.score(correct)}, "
+            f"average {problem.accuracy(correct):.4f}, too close to call in float32: {answer.too_close}"
         )
 
 
@@ -38,7 +38,7 @@ def failures(results: Iterable[CheckResult]) -> Iterable[str]:
     """Yield the reason for each kernel that is not verified."""
     for result in results:
         if result.status != "agrees":
-            yield f"{result.name} is {IN_WORDS.get(result.status, result.status)}: {result.reason}"
+            yield f"{result.name} is {STATUS_IN_WORDS.get(result.status, result.status)}: {result.reason}"
 
 
 def table(checked: Sequence[tuple[Problem, CheckResult]]) -> Grid:
@@ -47,7 +47,7 @@ def table(checked: Sequence[tuple[Problem, CheckResult]]) -> Grid:
     for problem, result in checked:
         error = "" if result.mean_error is None else f"{result.mean_error:.1e}"
         scores = [_score(problem, result, distance) for distance in problem.answers]
-        rows.append((result.name, *scores, error, IN_WORDS.get(result.status, result.status)))
+        rows.append((result.name, *scores, error, STATUS_IN_WORDS.get(result.status, result.status)))
     columns = ("kernel", "L1 accuracy", "L2 accuracy", "mean-image error", "status")
     return Grid(columns, rows, right=["mean-image error"])
 

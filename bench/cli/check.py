@@ -11,7 +11,7 @@ import click
 import data
 from bench import atomic
 from bench.cli import answers, console
-from bench.cli.data_sets import data_sets
+from bench.cli.data_sets import data_sets, whole_in_spite
 from bench.cli.options import CHOICE, FILE, Choice
 from bench.runner import check_kernels
 from bench.runner.check_kernels import CheckResult
@@ -31,6 +31,8 @@ def command(json_file: Path | None, **options: Any) -> None:
         raise click.UsageError(f"{json_file}: cannot be written; name a file in a folder that exists and is yours")
     digits = data.load(choice.source)
     sets = data_sets(specs, digits, choice.per_class)
+    if notice := whole_in_spite(digits, choice.per_class):
+        console.out().print(notice)
     checked: list[tuple[Problem, CheckResult]] = []
     with console.progress(choice.quiet) as progress:
         for data_set in sets:
@@ -42,7 +44,8 @@ def command(json_file: Path | None, **options: Any) -> None:
     if json_file:
         first = sets[0].problem if choice.per_class or not sets[0].problem.per_class else make_problem(digits)
         with atomic.whole(json_file) as partial:
-            partial.write_text(json.dumps(check_kernels.report(first, checked), indent=1) + "\n", encoding="utf-8")
+            content = check_kernels.check_as_json(first, checked)
+            partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     out = console.out()
     for data_set in sets:
         out.print(answers.dataset(data_set.problem))
@@ -53,6 +56,6 @@ def command(json_file: Path | None, **options: Any) -> None:
         for line in answers.agreement(data_set.problem, results):
             out.print(f"{name}{line}")
     results = [result for _, result in checked]
-    for line in (*answers.failures(results), f"orders drawn from seed {choice.seed}"):
+    for line in (*answers.failures(results), f"All orders were drawn from seed {choice.seed}."):
         out.print(line)
     sys.exit(answers.exit_status(results, choice.require))

@@ -19,11 +19,10 @@ import click
 import data
 from bench import atomic
 from bench.cli import publish
-from bench.records import keys, reader, writer
+from bench.records import keys, writer
 from bench.records.model import Measurements, NotTimed
 from bench.records.sample import BOUND, Footprint, Sample
-from bench.runner import collection
-from bench.task import margins
+from bench.task import digits_metadata
 from bench.task.oracle import DISTANCES
 from bench.task.problem import Problem, make_problem
 
@@ -36,20 +35,22 @@ def convert(folder: Path, source: str) -> None:
     digits = data.load(source)
     by_file: dict[tuple[str, int], list[Measurements]] = defaultdict(list)
     old = sorted(path for path in folder.glob("*.json.gz") if _content(path)["metadata"]["schema"] == 1)
+    if not old:
+        click.echo(f"{folder}: no record needs converting.")
     for path in old:
         content = _content(path)
         if content["metadata"]["dataset_digest"] != digits.digest:
-            raise click.ClickException(f"{path}: recorded on other digits than {source}; name its digits with --data")
+            raise click.ClickException(f"{path} was recorded on other digits than {source}. Name them with --data.")
         for per_class in sorted({int(run.get("first", 0)) for run, _ in _runs(content)}):
             problem = make_problem(digits.first_of_each_class(per_class)) if per_class else None
             measurements = _measurements(content, per_class, problem)
             by_file[measurements.metadata["kind"], per_class].append(measurements)
     with tempfile.TemporaryDirectory() as scratch:
-        written = [writer.write(measurements, Path(scratch))[0].path for measurements in by_file.values()]
-        for path in written:
-            target = folder / f"{reader.read(path).slot}.json.gz"
+        written = [writer.write(measurements, Path(scratch))[0] for measurements in by_file.values()]
+        for record in written:
+            target = folder / f"{record.slot}.json.gz"
             with atomic.whole(target) as partial:
-                partial.write_bytes(publish.packed(path))
+                partial.write_bytes(publish.packed(record.path))
             click.echo(target)
     for path in old:
         path.unlink()
@@ -79,7 +80,7 @@ def _measurements(content: dict[str, Any], per_class: int, problem: Problem | No
         known = {key: run[key] for key in keys.PER_KERNEL if key in run}
         if problem and run.get("images_of_class") != per_class:  # it was verified on all images
             known.pop("mean_error", None)
-            exact = {f"correct_{distance}": margins.exact(problem, distance) for distance in DISTANCES}
+            exact = {f"correct_{distance}": digits_metadata.exact(problem, distance) for distance in DISTANCES}
             known |= {key: score for key, score in exact.items() if key in known}
         kernel_metadata[run["kernel"]] = known
         if content["metadata"]["kind"] == "memory":
@@ -94,7 +95,7 @@ def _measurements(content: dict[str, Any], per_class: int, problem: Problem | No
     if metadata["kind"] == "speed":
         metadata["kind"] = "ladder" if {sample.scope for sample in samples} <= {"baseline", "first_call"} else "scopes"
     if problem:
-        metadata |= collection.digits_metadata(problem)
+        metadata |= digits_metadata.metadata(problem)
         not_timed = []
     return Measurements(samples, not_timed, metadata, kernel_metadata, footprints)
 

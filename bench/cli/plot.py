@@ -17,10 +17,17 @@ from bench.report.charts import svg
 def command(record: Path | None, source: str | None) -> None:
     """Draw the pictures of a record.
 
-    RECORD is a record or a file of pytest --benchmark-json. Without it, the newest record of a whole data set is drawn.
+    RECORD is a record or a file of pytest --benchmark-json. Without it, the records of the newest run are drawn, or
+    those of a published machine if no run was recorded here. Pictures of published records go to results/local/.
     """
-    chosen = page_records.alone(reader.read_all(record)) if record else page_records.local()
-    chosen = with_digits([chosen or page_records.alone(reader.newest())], source)[0]
+    if record:
+        chosen = page_records.alone(reader.read_all(record))
+    else:
+        newest = page_records.local() or next(iter(page_records.published()), None)
+        chosen = newest or page_records.alone(reader.newest())
+    chosen = with_digits([page_records.apart(chosen)], source)[0]
+    for entry in () if chosen.speed.paired else chosen.speed.not_timed:
+        print(f"{entry.kernel} is left out: {entry.reason}")
     pictures = {"sizes": ("sizes",), "memory": ("memory",)}.get(chosen.speed.kind, charts.PICTURES)
     for name in pictures if chosen.speed.paired else ("speedup",):
         try:

@@ -42,7 +42,9 @@ def publish(paths: Sequence[Path] = ()) -> list[Path]:
         BadRecord: there is no record; a checklist FAILs; a record is too large, unpaired or one of two of a kind; or
             no page could be made of the machine's records, because digits differ or none times a whole data set.
     """
-    chosen = [reader.read_all(path) for path in paths] or page_records.local_files() or [reader.newest()]
+    chosen = [reader.read_all(path) for path in paths] or page_records.local_files()
+    if not chosen:
+        raise BadRecord(f"{model.LOCAL} has no run of a whole data set to publish. Make one with python -m bench run.")
     contents = {_target(file[0]): _checked(file) for file in chosen}
     if len(contents) < len(chosen):
         raise BadRecord(f"{chosen[0][0].path}: another record is of the same kind; publish one of each kind")

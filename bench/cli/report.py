@@ -33,7 +33,8 @@ def command(records: tuple[Path, ...], source: str | None, with_readme: bool) ->
             print(console.shown(path))
         if shown.published and shown.problem is None:
             pictures = " and ".join(charts.OF_DIGITS)
-            print(f"Not drawn again: {pictures}. The recorded digits were not found; name them with --data.")
+            why = "because the recorded digits were not found. Name them with --data."
+            print(f"The pictures {pictures} were not drawn again, {why}")
     if with_readme:
         with whole(readme.README) as partial:
             partial.write_bytes(readme.rewritten(text, published).encode())

@@ -15,7 +15,7 @@ from bench import atomic
 from bench.analysis import checklist, claims
 from bench.analysis.summary import summaries
 from bench.cli import answers, console
-from bench.cli.data_sets import DataSet, data_sets, problem_of_first
+from bench.cli.data_sets import DataSet, data_sets, problem_of_first, whole_in_spite
 from bench.cli.options import CHOICE, POSITIVE, Choice
 from bench.kernel import REFERENCE, KernelSpec, discover
 from bench.records import model, reader, writer
@@ -60,9 +60,8 @@ def _configurations(_: click.Context, __: click.Parameter, value: str | None) ->
 OPTIONS = [
     click.Option(["--processes"], type=click.IntRange(1), default=6, metavar="N",
                  help="Start N processes per kernel (default 6)."),
-    click.Option(["--quick", "processes"], flag_value=1, type=int,
-                 help="Start one process per kernel. There is no confidence interval."),
-    click.Option(["--rigorous", "processes"], flag_value=15, type=int, help="Start fifteen processes per kernel."),
+    click.Option(["--quick"], is_flag=True, help="Start one process per kernel. There is no confidence interval."),
+    click.Option(["--rigorous"], is_flag=True, help="Start fifteen processes per kernel."),
     click.Option(["--full"], is_flag=True, help="Time all scopes, not only the baseline."),
     click.Option(["--ladder"], is_flag=True, help="Include all kernels of kernels/ladder/."),
     click.Option(["--sizes"], callback=_sizes, metavar="N,N",
@@ -76,7 +75,9 @@ OPTIONS = [
     click.Option(["--resume"], is_flag=True, help="Finish the newest unfinished run."),
 ]  # fmt: skip
 EXCLUSIVE = (
-    ("--memory", "--full"), ("--memory", "--processes"), ("--memory", "--configurations"), ("--sizes", "--full"),
+    ("--memory", "--full"), ("--memory", "--processes"), ("--memory", "--quick"), ("--memory", "--rigorous"),
+    ("--memory", "--configurations"), ("--sizes", "--full"), ("--processes", "--quick"), ("--processes", "--rigorous"),
+    ("--quick", "--rigorous"),
 )  # fmt: skip
 
 
@@ -110,12 +111,13 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RecordedDataSet:
     """What was recorded of one data set: under each configuration, and as read from its file; [] without a file."""
 
     data_set: DataSet
     collected: list[Collected]
     records: list[Record]
+    require: tuple[str, ...]
 
 
 @click.command("run", params=[*CHOICE, *OPTIONS])
@@ -136,36 +138,38 @@ def command(**options: Any) -> None:
         raise click.UsageError("--memory takes one number of validation images: --sizes N.")
     if options["no_time_limit"] and not options["sizes"]:
         raise click.UsageError("--no-time-limit needs --sizes: add the numbers of validation images.")
+    quick, rigorous = options.pop("quick"), options.pop("rigorous")
+    options["processes"] = 1 if quick else 15 if rigorous else options["processes"]
     choice = {field.name: options.pop(field.name) for field in fields(Choice)}
     sys.exit(run(Choice(**choice), RunOptions(**options)))
 
 
 def run(choice: Choice, options: RunOptions) -> int:
     """Verify, time, save, draw and print. Return the exit status."""
-    outcomes = _record_memory(choice, options) if options.memory else _record_times(choice, options)
+    recorded = _record_memory(choice, options) if options.memory else _record_times(choice, options)
     status = 0
-    for outcome in outcomes:
-        status |= _print_outcome(outcome, choice, bool(options.sizes))
-    if any(outcome.records and outcome.records[0].speed for outcome in outcomes):
-        _print_claims(outcomes)
+    for one in recorded:
+        status |= _print_recorded(one, bool(options.sizes))
+    if any(one.records and one.records[0].speed for one in recorded):
+        _print_claims(recorded)
     return status
 
 
-def _record_times(choice: Choice, options: RunOptions) -> list[Outcome]:
+def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
     """Record times in a new run, or finish an unfinished one, and write the records."""
     if options.resume:
         saved = checkpoint.newest()
         digits = data.load(saved.source)
-        problems = {task.per_class: problem_of_first(digits, task.per_class) for task in saved.tasks}
+        problems = {planned.per_class: problem_of_first(digits, planned.per_class) for planned in saved.data_sets}
         checkpoint.must_be_same(saved, problems)
     else:
         sets, skipped = _data_sets(choice, options)
         problems = {data_set.problem.per_class: data_set.problem for data_set in sets}
-        tasks = [
-            checkpoint.Task(data_set.problem.per_class, options.plan(data_set.specs, choice), tuple(skipped))
+        plans = [
+            checkpoint.DataSetPlan(data_set.problem.per_class, options.plan(data_set.specs, choice), tuple(skipped))
             for data_set in sets
         ]
-        saved = checkpoint.begin(tasks, choice.source, problems)
+        saved = checkpoint.begin(plans, choice.source, problems, choice.require)
     try:
         with console.progress(choice.quiet) as progress:
             checkpoint.finish(saved, problems, progress)
@@ -175,20 +179,21 @@ def _record_times(choice: Choice, options: RunOptions) -> list[Outcome]:
         else:
             console.out().print("python -m bench run --resume continues after the finished processes.")
         raise
-    outcomes = []
-    for task in saved.tasks:
-        problem = problems[task.per_class]
-        collected = checkpoint.collect(saved, task, problem)
-        metadata = {} if task.per_class else _loading(saved.source)
-        outcomes.append(Outcome(DataSet(problem, task.plan.specs), collected, _write(collected, metadata)))
+    recorded = []
+    for planned in saved.data_sets:
+        problem = problems[planned.per_class]
+        collected = checkpoint.collect(saved, planned, problem)
+        records = _write(collected, {} if planned.per_class else _loading(saved.source))
+        data_set = DataSet(problem, planned.plan.specs)
+        recorded.append(RecordedDataSet(data_set, collected, records, saved.require))
     checkpoint.remove(saved)  # before anything is drawn: the records are written, so there is nothing to resume
-    return outcomes
+    return recorded
 
 
-def _record_memory(choice: Choice, options: RunOptions) -> list[Outcome]:
+def _record_memory(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
     """Measure memory, without times, and write the records."""
     sets, skipped = _data_sets(choice, options)
-    run_id, outcomes = atomic.unused(model.LOCAL, "").name, []
+    run_id, recorded = atomic.unused(model.LOCAL, "").name, []
     for data_set in sets:
         problem, plan = data_set.problem, options.plan(data_set.specs, choice)
         with console.progress(choice.quiet) as progress, check_kernels.problem_folder(problem) as folder:
@@ -196,13 +201,14 @@ def _record_memory(choice: Choice, options: RunOptions) -> list[Outcome]:
             footprints, results, not_timed = memory_pass.measure(plan, folder, problem, progress)
         unknown = dict.fromkeys(footprint.kernel for footprint in footprints if footprint.peak_bytes is None)
         if unknown:
-            console.out().print(f"Not recorded: {', '.join(unknown)}. This system does not report their memory.")
+            why = "because this system does not report it"
+            console.out().print(f"The memory of {', '.join(unknown)} was not recorded, {why}.")
         measurements = collection.memory_measurements(
             plan, problem, footprints, results, [*not_timed, *skipped], run_id
         )
         collected = [Collected(measurements, results)]
-        outcomes.append(Outcome(data_set, collected, _write(collected, {})))
-    return outcomes
+        recorded.append(RecordedDataSet(data_set, collected, _write(collected, {}), choice.require))
+    return recorded
 
 
 def _data_sets(choice: Choice, options: RunOptions) -> tuple[list[DataSet], list[NotTimed]]:
@@ -213,9 +219,17 @@ def _data_sets(choice: Choice, options: RunOptions) -> tuple[list[DataSet], list
     specs, skipped = choice.specs(options.ladder), list[NotTimed]()
     digits = data.load(choice.source)
     sets = data_sets(specs, digits, choice.per_class)
+    if notice := whole_in_spite(digits, choice.per_class):
+        console.out().print(notice)
     if options.sizes and not choice.per_class:
         reason = "it needs a small data set; --per-class N times every kernel on one"
         slow = [spec for data_set in sets if data_set.problem.per_class for spec in data_set.specs]
+        named = {*choice.kernels, *choice.require, *(path.stem for path in choice.files)}
+        if asked := [spec for spec in slow if named & {spec.name, spec.kernel}]:
+            raise click.UsageError(
+                f"{asked[0].name} needs a small data set (IMAGES = {asked[0].images}), which --sizes does not make. "
+                "Add --per-class N, or leave the kernel out."
+            )
         skipped = [NotTimed(spec.name, "not measured", reason) for spec in slow]
         sets = [data_set for data_set in sets if not data_set.problem.per_class]
         sets = sets or [DataSet(problem_of_first(digits, 0), ())]
@@ -231,12 +245,12 @@ def _data_sets(choice: Choice, options: RunOptions) -> tuple[list[DataSet], list
 
 def _write(collected: Sequence[Collected], metadata: dict[str, float]) -> list[Record]:
     """Write what was recorded of one data set. Return the records, [] if nothing was measured."""
-    recordings = [
-        replace(measurements, metadata={**measurements.metadata, **metadata})
-        for measurements in (entry.measurements for entry in collected)
-        if measurements.footprints or any(not sample.kernel.startswith(BOUND) for sample in measurements.samples)
+    measurements = [
+        replace(of_one, metadata={**of_one.metadata, **metadata})
+        for of_one in (entry.measurements for entry in collected)
+        if of_one.footprints or any(not sample.kernel.startswith(BOUND) for sample in of_one.samples)
     ]
-    return writer.write(recordings) if recordings else []
+    return writer.write(measurements) if measurements else []
 
 
 def _loading(source: str) -> dict[str, float]:
@@ -249,15 +263,15 @@ def _loading(source: str) -> dict[str, float]:
     return {"loading_s": time.perf_counter() - started}
 
 
-def _print_outcome(outcome: Outcome, choice: Choice, sized: bool) -> int:
+def _print_recorded(recorded: RecordedDataSet, sized: bool) -> int:
     """Print and draw what was recorded of one data set. Return 1 if a kernel failed or a ratio is withheld."""
-    out, problem, records = console.out(), outcome.data_set.problem, outcome.records
-    sized = sized or outcome.collected[0].measurements.metadata["kind"] == "sizes"
+    out, problem, records = console.out(), recorded.data_set.problem, recorded.records
+    sized = sized or recorded.collected[0].measurements.metadata["kind"] == "sizes"
     lines = [answers.dataset(problem)]
-    lines += [next(iter(answers.agreement(problem, collected.results))) for collected in outcome.collected]
+    lines += [next(iter(answers.agreement(problem, collected.results))) for collected in recorded.collected]
     for line in dict.fromkeys(lines):
         out.print(line)
-    status = max(answers.exit_status(collected.results, choice.require, sized) for collected in outcome.collected)
+    status = max(answers.exit_status(collected.results, recorded.require, sized) for collected in recorded.collected)
     for record in records:
         if record.footprints:
             for printed in (tables.memory(record.footprints), *tables.not_measured(record.footprints)):
@@ -274,7 +288,7 @@ def _print_outcome(outcome: Outcome, choice: Choice, sized: bool) -> int:
             alone = page_records.alone(records)
             for path in save(charts.draw("speedup", alone), alone.picture("speedup")):
                 out.print(f"Chart   {console.shown(path)}")
-    lines = [line for collected in outcome.collected for line in answers.failures(collected.results)]
+    lines = [line for collected in recorded.collected for line in answers.failures(collected.results)]
     not_timed = [entry for record in records for entry in record.not_timed if entry.status == "not measured"]
     lines += [f"{entry.kernel} is skipped: {entry.reason}" for entry in not_timed]
     for line in dict.fromkeys(lines):
@@ -302,14 +316,14 @@ def _print_times(record: Record) -> int:
     return status
 
 
-def _print_claims(outcomes: Sequence[Outcome]) -> None:
+def _print_claims(recorded: Sequence[RecordedDataSet]) -> None:
     """Print the verdict on every claim, write the page of this run and print its path, or why there is no page."""
-    out, problem = console.out(), outcomes[0].data_set.problem
+    out, problem = console.out(), recorded[0].data_set.problem
     if problem.per_class:
         out.print("There is no page, for no whole data set was recorded: choose other kernels, or omit --per-class.")
         return
-    written = [outcome.records for outcome in outcomes if outcome.records]
-    kernels = {spec.path: None for outcome in outcomes for spec in outcome.data_set.specs}
+    written = [one.records for one in recorded if one.records]
+    kernels = {spec.path: None for one in recorded for spec in one.data_set.specs}
     try:
         chosen = page_records.from_records(written, reader.stem(written[0][0].path).with_suffix(".html"))
         for verdict in claims.verdicts(chosen.speed, chosen.with_small(chosen.speed)[1:]):

@@ -36,10 +36,10 @@ def _names(_: click.Context, __: click.Parameter, value: str | None) -> list[str
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--python", default="3.12", show_default=True, metavar="3.N", help="Python version of the other machine.")
-@click.option("--machine", default="x86_64", show_default=True, type=MACHINE, help="Its processor.")
-@click.option("--extras", callback=_names, metavar="A,B", help=f"Extras to pack (default {','.join(EXTRAS)}).")
-@click.option("--without", callback=_names, default="", metavar="A,B", help="Packages to leave out.")
+@click.option("--python", default="3.12", show_default=True, metavar="3.N", help="Pack for this version of Python.")
+@click.option("--machine", default="x86_64", show_default=True, type=MACHINE, help="Pack for this kind of processor.")
+@click.option("--extras", callback=_names, metavar="A,B", help=f"Pack only these extras (default {','.join(EXTRAS)}).")
+@click.option("--without", callback=_names, default="", metavar="A,B", help="Do not pack these packages.")
 def pack(folder: Path, python: str, machine: str, extras: list[str] | None, without: list[str]) -> None:
     """Make FOLDER, from which a machine that has Python and torch can record without a network."""
     if not re.fullmatch(r"3\.\d+", python):

@@ -308,11 +308,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description="Record all that a machine's page shows, unattended. Start it again to go on where it stopped."
     )
-    parser.add_argument("--kernels", metavar="A,B", help="record only these, in every step (default: all of kernels/, "
-                        f"those for a GPU except {', '.join(VARIANTS)}, {' and '.join(FASTEST)})")  # fmt: skip
-    parser.add_argument("--sizes", default=SIZES, metavar="N,N", help="numbers of images (default: %(default)s)")
-    parser.add_argument("--deadline", type=float, default=480, metavar="SECONDS", help="stop by then (default: 480)")
-    parser.add_argument("--processes", type=int, default=6, metavar="N", help="processes per kernel (default: 6)")
+    parser.add_argument(
+        "--kernels",
+        metavar="A,B",
+        help="Record only these kernels, in every step. The default is all kernels of kernels/, "
+        f"{', '.join(FASTEST)}, and every kernel for a GPU except the variants {', '.join(VARIANTS)}.",
+    )
+    parser.add_argument(
+        "--sizes", default=SIZES, metavar="N,N", help="The numbers of images of the step sizes (default %(default)s)."
+    )
+    parser.add_argument(
+        "--deadline", type=float, default=480, metavar="SECONDS", help="Stop after SECONDS (default %(default)s)."
+    )
+    parser.add_argument(
+        "--processes", type=int, default=6, metavar="N", help="Start each kernel in N processes (default %(default)s)."
+    )
     options = parser.parse_args()
     grace = min(15.0, options.deadline / 10)
     until = time.monotonic() + options.deadline - grace

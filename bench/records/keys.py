@@ -143,7 +143,7 @@ KEYS = (
     Key("threadpoolctl_version", "record", "", "version, or `not installed`"),
     Key("commit", "record", "", "commit of this repository; ends in `-modified` if tracked files differed from it"),
     Key("not_timed", "record", "", "JSON list of the kernels without samples: `kernel`, `status` (`unavailable`, "
-        "`disagrees`, `broken`, `not measured`) and `reason`, in which paths have lost their folders"),
+        "`disagrees`, `broken`, `out of memory`, `not measured`) and `reason`, in which paths have lost their folders"),
     Key("schema", "record", "", "version of these keys, 2"),
     Key("date", "record", "", "when the file was written: UTC, ISO 8601"),
 )  # fmt: skip

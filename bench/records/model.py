@@ -17,6 +17,7 @@ LOCAL = ROOT / "results" / "local"
 NOT_MEASURED = "not measured: "  # begins a metadata value that could not be measured; the reason follows
 NOT_THROTTLED = "no"
 SAME = ("cpu_model_name", "cpu_count", "platform")  # in all records of one page, besides the data set
+STATUS_IN_WORDS = {"agrees": "verified", "disagrees": "wrong", "not measured": "skipped"}  # others are as in the JSON
 DEFAULT = "all/default"  # the configuration that is shown first: all threads, the system's allocator
 
 
@@ -31,6 +32,11 @@ class NotTimed:
     kernel: str
     status: str
     reason: str
+
+    @property
+    def status_in_words(self) -> str:
+        """The status as prose has it: "it is wrong"."""
+        return STATUS_IN_WORDS.get(self.status, self.status)
 
     @property
     def in_short(self) -> str:

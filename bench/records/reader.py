@@ -32,19 +32,20 @@ def read_all(path: Path) -> list[Record]:
         raw = path.read_bytes()
         content = json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BadRecord(f"{path}: no gzip file, or cut short ({error}); copy the file again or record anew") from error
+        raise BadRecord(f"{path} is not a complete gzip file ({error}). Copy it again, or record again.") from error
     except OSError as error:
-        raise BadRecord(f"{path}: cannot be read ({error.strerror}); python -m bench run makes a record") from error
+        raise BadRecord(f"{path} cannot be read ({error.strerror}). Make a record with python -m bench run.") from error
     except (ValueError, RecursionError) as error:
-        raise BadRecord(f"{path}: not JSON, or cut short ({error}); record anew") from error
+        raise BadRecord(f"{path} is not complete JSON ({error}). Copy it again, or record again.") from error
     try:
         if isinstance(content, dict) and "machine_info" in content:
             return [_read_pytest_benchmark(path, content)]
         if isinstance(content, dict) and content.get("version") == "1.0":
             return _read_pyperf(path, content)
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-        raise BadRecord(f"{path}: not written by this project ({type(error).__name__} {error}); record anew") from error
-    raise BadRecord(f"{path}: neither a pyperf file nor one of pytest --benchmark-json; name a record")
+        why = f"{type(error).__name__} {error}"
+        raise BadRecord(f"{path} was not written by this project ({why}). Record again.") from error
+    raise BadRecord(f"{path} is neither a pyperf file nor one of pytest --benchmark-json. Name a record.")
 
 
 def read(path: Path) -> Record:
@@ -62,7 +63,7 @@ def newest() -> list[Record]:
         return configurations
     for path in (*local_paths(), *_published_paths()):
         read_all(path)
-    raise BadRecord("there is no record yet; python -m bench run makes one")
+    raise BadRecord("There is no record yet. Make one with python -m bench run.")
 
 
 def speed_files() -> Iterator[list[Record]]:
@@ -71,20 +72,25 @@ def speed_files() -> Iterator[list[Record]]:
     Whole data sets come before small ones, local files before published ones, new files before old ones.
     """
     small = []
-    for path in (*local_paths(), *_published_paths()):
-        with suppress(BadRecord):
-            configurations = read_all(path)
-            first = configurations[0]
-            if first.speed and first.paired and first.per_class:
-                small.append(configurations)
-            elif first.speed and first.paired:
-                yield configurations
+    published = sorted(_readable(_published_paths()), key=lambda file: str(file[0].metadata.get("date")), reverse=True)
+    for file in (*_readable(local_paths()), *published):
+        if file[0].speed and file[0].paired:
+            if file[0].per_class:
+                small.append(file)
+            else:
+                yield file
     yield from small
+
+
+def _readable(paths: Iterable[Path]) -> Iterator[list[Record]]:
+    for path in paths:
+        with suppress(BadRecord):
+            yield read_all(path)
 
 
 def local_paths() -> list[Path]:
     """Return the files of results/local/ that may be records, from new to old."""
-    return _from_new_to_old(model.LOCAL.glob("*.json"))
+    return sorted(model.LOCAL.glob("*.json"), key=lambda path: stem(path).name, reverse=True)
 
 
 def stem(path: Path) -> Path:
@@ -93,20 +99,17 @@ def stem(path: Path) -> Path:
 
 
 def _published_paths() -> list[Path]:
-    return _from_new_to_old(model.LOCAL.parent.glob("*/*.json.gz"))
-
-
-def _from_new_to_old(paths: Iterable[Path]) -> list[Path]:
-    return sorted(paths, key=lambda path: stem(path).name, reverse=True)
+    return sorted(model.LOCAL.parent.glob("*/*.json.gz"))
 
 
 def _read_pyperf(path: Path, content: dict[str, Any]) -> list[Record]:
     shared = content["metadata"]
     schema = shared.get("schema")
     if schema != SCHEMA:
-        raise BadRecord(f"{path}: has schema {schema}, expected {SCHEMA}; record anew")
+        convert = "Convert it with python -m bench.cli.convert_records FOLDER" if schema == 1 else "Record again"
+        raise BadRecord(f"{path} has schema {schema}, expected {SCHEMA}. {convert}.")
     if missing := keys.REQUIRED - shared.keys():
-        raise BadRecord(f"{path}: not written by this project, as it lacks {', '.join(sorted(missing))}; record anew")
+        raise BadRecord(f"{path} was not written by this project: it lacks {', '.join(sorted(missing))}. Record again.")
     records: dict[tuple[str, ...], Record] = {}
     for benchmark in content["benchmarks"]:
         for run in benchmark["runs"]:
@@ -135,7 +138,8 @@ def _add_run(record: Record, metadata: dict[str, Any], values: list[float]) -> N
     fields = {key: metadata[key] for key in Sample.__dataclass_fields__ if key in metadata}
     for seconds in values:
         if not 0 < seconds < math.inf or metadata["scope"] not in SCOPES:
-            raise BadRecord(f"{record.path}: {seconds} seconds in scope {metadata['scope']} are no sample; record anew")
+            what = f"{seconds} seconds in scope {metadata['scope']}"
+            raise BadRecord(f"{record.path} has an impossible sample, {what}. Record again.")
         record.samples.append(Sample(seconds=seconds, **fields))  # type: ignore[attr-defined]  # likewise
 
 
@@ -164,7 +168,7 @@ def _read_pytest_benchmark(path: Path, content: dict[str, Any]) -> Record:
             not_timed[kernel] = NotTimed(kernel, "not measured", reason)
             continue
         if "data" not in benchmark["stats"]:
-            raise BadRecord(f"{path}: holds no samples; write it with --benchmark-json, or add --benchmark-save-data")
+            raise BadRecord(f"{path} has no samples. Write it with --benchmark-json, or add --benchmark-save-data.")
         metadata, kernel_metadata[kernel] = _shared(info), _of_kernel(info)
         what, loops = (kernel, info["scope"], info["distance"], info["images"]), benchmark["stats"]["iterations"]
         for number, seconds in enumerate(benchmark["stats"]["data"]):

@@ -14,10 +14,12 @@ def lines(comparison: Comparison) -> list[tuple[str, str]]:
     names = [side.kernel for side in (base, new)]
     if base.kernel == new.kernel:
         names = [f"{side.kernel} of {side.record.path.name}" for side in (base, new)]
-    resolved = comparison.outcome != "not resolved"
+    result = f"{names[1]} is {comparison.outcome} than {names[0]}"
+    if comparison.outcome == "not resolved":
+        result = f"the difference between {names[0]} and {names[1]} is not resolved"
     interval = ratio.interval(level=True, show=_times)
     rows = [
-        ("result", f"{names[1]} is {comparison.outcome}{' than ' + names[0] if resolved else ''}"),
+        ("result", result),
         ("ratio", f"{_times(ratio.value)} as fast{'' if comparison.paired else ' (indicative, unpaired)'}"),
         ("confidence interval", interval or "none: it needs six processes per kernel, in paired rounds"),
         ("noise floor", "unknown" if comparison.noise_floor is None else f"±{comparison.noise_floor:.1%}"),

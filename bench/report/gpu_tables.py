@@ -25,7 +25,7 @@ def no_gpu(record: Record) -> str:
     if record.gpu_kernels():
         return ""
     skipped = [kernel for kernel in record.not_timed if "@cuda" in kernel.kernel]
-    reasons = dict.fromkeys(f"{kernel.status}, {kernel.in_short}" for kernel in skipped)
+    reasons = dict.fromkeys(f"{kernel.status_in_words}, {kernel.in_short}" for kernel in skipped)
     return f"No GPU recorded yet{': kernels for it are ' if reasons else ''}{'; '.join(reasons)}."
 
 

@@ -81,8 +81,10 @@ def _picture(name: str, selection: Selection) -> tuple[Shown, list[Path]]:
             if selection.published:
                 file.unlink(missing_ok=True)  # it was of another record
             return Shown(str(error)), paths
-        paths = svg.save(drawing, stem, [".svg"]) if selection.published else []
-        markup = paths[0].read_text(encoding="utf-8") if paths else svg.svg(drawing)
+        markup = svg.svg(drawing)
+        if selection.published:
+            svg.write(markup, file)
+            paths.append(file)
     caption, alt = svg.described(markup)
     inline = Markup(svg.inline(ascii_lowercase[charts.PICTURES.index(name)], markup))  # by matplotlib, which escapes
     return Shown(caption, alt, inline), paths
@@ -91,7 +93,8 @@ def _picture(name: str, selection: Selection) -> tuple[Shown, list[Path]]:
 def _contents(selection: Selection) -> dict[str, Any]:
     record = selection.speed
     records, metadata = selection.with_small(record), record.metadata
-    skipped = {row.kernel: (row.kernel, row.status, row.reason) for part in reversed(records) for row in part.not_timed}
+    not_timed = {row.kernel: row for part in reversed(records) for row in part.not_timed}
+    skipped = [(row.kernel, row.status_in_words, row.reason) for row in not_timed.values()]
     crossings = crossover.crossings(selection.sizes) if selection.sizes else []
     return {
         "title": f"{metadata.get('cpu_model_name', 'unknown CPU')}, {metadata.get('cpu_count', '?')} cores",
@@ -110,7 +113,7 @@ def _contents(selection: Selection) -> dict[str, Any]:
         "metadata": Grid(
             ("key", "value"), [(key, str(metadata[key])) for key in sorted(metadata) if key != "not_timed"]
         ),
-        "not_timed": Grid(("kernel", "status", "reason"), [*skipped.values()]),
+        "not_timed": Grid(("kernel", "status", "reason"), skipped),
         "commands": list(dict.fromkeys(_commands(selection))),
     }
 

@@ -131,6 +131,15 @@ def alone(file: File) -> Selection:
     return Selection(_page_beside(record), record, tuple(file), **parts)
 
 
+def apart(selection: Selection) -> Selection:
+    """Return a selection whose pictures go to results/local/ if its records are published: those have their own."""
+    folder = selection.speed.path.parent
+    if folder == model.LOCAL or folder.parent != model.LOCAL.parent:
+        return selection
+    name = folder.name if selection.published else f"{folder.name}-{selection.speed.slot}"
+    return replace(selection, page=model.LOCAL / f"{name}.html")
+
+
 def from_records(files: Sequence[File], page: Path) -> Selection:
     """Return the selection that records amount to.
 
@@ -142,18 +151,19 @@ def from_records(files: Sequence[File], page: Path) -> Selection:
     for file in files:
         if differs := differences(first, file[0]):
             raise BadRecord(
-                f"{file[0].path}: {'; '.join(differs)} (of {first.path.name}); one page is of one machine and one data "
-                "set: move one of them to a folder of its own"
+                f"{file[0].path} and {first.path.name} are not of one machine and one data set: {'; '.join(differs)}. "
+                "Move one of them to a folder of its own."
             )
         if same := by_slot.get(file[0].slot):
             raise BadRecord(
-                f"{file[0].path}: is of the kind {file[0].slot}, as is {same[0].path.name}; a page takes one of each"
+                f"{file[0].path} and {same[0].path.name} are both of the kind {file[0].slot}. Name only one of them."
             )
         by_slot[file[0].slot] = file
     timed = [by_slot[kind] for kind in ("ladder", "scopes") if kind in by_slot]
     timed = [file for file in timed if file[0].samples_of(REFERENCE)]
     if not timed:
-        raise BadRecord(f"{first.path.parent}: no record of times with {REFERENCE}; python -m bench run makes one")
+        folder = first.path.parent
+        raise BadRecord(f"{folder} has no record of times with {REFERENCE}. Make one with python -m bench run.")
     small = (file for _, file in sorted(by_slot.items()) if file[0].per_class and file[0].speed)
     parts: dict[str, Any] = {kind: by_slot[kind][0] for kind in PARTS if kind in by_slot}
     return Selection(page, timed[0][0], tuple(timed[0]), tuple(record for file in small for record in file), **parts)

@@ -38,9 +38,9 @@ def around(text: str, selections: Sequence[Selection]) -> tuple[str, str]:
         BadRecord: as `rewritten`.
     """
     if not selections:
-        raise BadRecord("no record is published, so there is nothing to write in the README; python -m bench publish")
+        raise BadRecord("No record is published. Publish one with python -m bench publish.")
     if not (text.count(BEGIN) == text.count(END) == text.partition(BEGIN)[2].count(END) == 1):
-        raise BadRecord(f"{README.name}: expected one line {BEGIN} and after it one line {END}; put them back")
+        raise BadRecord(f"{README.name} must have one line {BEGIN} and after it one line {END}. Put them back.")
     before, rest = text.split(BEGIN)
     return before, rest.split(END)[1]
 

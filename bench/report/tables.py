@@ -91,9 +91,9 @@ def checklist_lines(items: Sequence[Item]) -> Iterable[str]:
     """Yield the checklist, the worst last; what passed is one line."""
     passed = [item.text for item in items if item.level == "PASS"]
     if passed:
-        yield f"PASS  {'; '.join(passed)}"
+        yield f"PASS  {'. '.join(passed)}."
     for level in ("WARN", "FAIL"):
-        yield from (f"{level}  {item.text}: {item.remedy}" for item in items if item.level == level)
+        yield from (f"{level}  {item.sentences}" for item in items if item.level == level)
 
 
 def by_configuration(records: Sequence[Record]) -> Grid:

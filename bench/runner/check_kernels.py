@@ -70,7 +70,7 @@ def as_json(spec: KernelSpec) -> dict[str, Any]:
     return {**asdict(spec), "path": str(spec.path.resolve())}
 
 
-def report(whole: Problem, results: Sequence[tuple[Problem, CheckResult]]) -> dict[str, Any]:
+def check_as_json(whole: Problem, results: Sequence[tuple[Problem, CheckResult]]) -> dict[str, Any]:
     """Return what `check --json` writes: the whole data set, and each result with the problem it is about."""
 
     def score(problem: Problem, correct: list[int] | None) -> dict[str, Any] | None:

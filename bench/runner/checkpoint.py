@@ -8,7 +8,7 @@ import math
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,11 @@ from bench.task.problem import Problem, write
 from bench.task.tiling import tile
 
 SUFFIX = ".unfinished"
+Finished = dict[tuple[int, Configuration], dict[int, FinishedProcess]]  # by images per class, and by number
 
 
 @dataclass(frozen=True)
-class Task:
+class DataSetPlan:
     """What to measure on one data set: all of it (`per_class` 0), or the first `per_class` images of each class.
 
     `skipped` are kernels that are not measured, which its record lists with the reason.
@@ -49,26 +50,34 @@ class Checkpoint:
     """An unfinished run.
 
     Attributes:
-        tasks: done one after the other.
+        data_sets: measured one after the other.
         source: the value of `--data`; the digits are loaded again on resuming.
+        require: the values of `--require`.
         identity: what must be the same on resuming: digits, kernels, versions, machine.
+        finished: the finished processes; each is in a file as well, which only `newest` reads.
     """
 
     folder: Path
-    tasks: tuple[Task, ...]
+    data_sets: tuple[DataSetPlan, ...]
     source: str
     identity: dict[str, Any]
+    finished: Finished = field(compare=False)
+    require: tuple[str, ...] = ()
 
 
-def begin(tasks: Sequence[Task], source: str, problems: Mapping[int, Problem]) -> Checkpoint:
+def begin(
+    data_sets: Sequence[DataSetPlan], source: str, problems: Mapping[int, Problem], require: tuple[str, ...] = ()
+) -> Checkpoint:
     """Make the folder of a new run in results/local/; `problems` by images per class."""
     model.LOCAL.mkdir(parents=True, exist_ok=True)
     folder = atomic.unused(model.LOCAL, SUFFIX)
     folder.mkdir()
     _own(folder)
     source = os.path.abspath(source) if os.path.exists(source) else source
-    checkpoint = Checkpoint(folder, tuple(tasks), source, identity(tasks, problems))
-    content = {"tasks": [asdict(task) for task in tasks], "source": source, "identity": checkpoint.identity}
+    finished = _read_all(folder, data_sets)  # none
+    checkpoint = Checkpoint(folder, tuple(data_sets), source, identity(data_sets, problems), finished, require)
+    plans = [asdict(data_set) for data_set in data_sets]
+    content = {"data_sets": plans, "source": source, "identity": checkpoint.identity, "require": require}
     _write(folder / "plan.json", content)
     return checkpoint
 
@@ -85,11 +94,10 @@ def newest() -> Checkpoint:
             continue
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            tasks = [
-                Task(task["per_class"], _plan(task["plan"]), tuple(NotTimed(**fields) for fields in task["skipped"]))
-                for task in content["tasks"]
-            ]
-            checkpoint = Checkpoint(folder, tuple(tasks), content["source"], content["identity"])
+            data_sets = tuple(map(_data_set_plan, content["data_sets"]))
+            finished = _read_all(folder, data_sets)
+            require = tuple(content["require"])
+            checkpoint = Checkpoint(folder, data_sets, content["source"], content["identity"], finished, require)
         except (ValueError, KeyError, TypeError) as error:
             raise BadRecord(f"{path}: cannot be read ({error}); remove {folder} and start a new run") from error
         _own(folder)
@@ -118,7 +126,7 @@ def must_be_same(checkpoint: Checkpoint, problems: Mapping[int, Problem]) -> Non
     Raises:
         BadRecord: digits, a kernel, a version or the machine has changed; the message names the first difference.
     """
-    before, now = checkpoint.identity, identity(checkpoint.tasks, problems)
+    before, now = checkpoint.identity, identity(checkpoint.data_sets, problems)
     changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
     if changed:
         more = f" ({len(changed)} differences)" if len(changed) > 1 else ""
@@ -128,69 +136,75 @@ def must_be_same(checkpoint: Checkpoint, problems: Mapping[int, Problem]) -> Non
         )
 
 
-def identity(tasks: Sequence[Task], problems: Mapping[int, Problem]) -> dict[str, Any]:
+def identity(data_sets: Sequence[DataSetPlan], problems: Mapping[int, Problem]) -> dict[str, Any]:
     """Return what must not change while a run is unfinished."""
-    digests = {f"dataset_digest of {problems[task.per_class].name}": problems[task.per_class].digest for task in tasks}
-    specs = (spec for task in tasks for spec in task.plan.specs)
+    solved = [problems[data_set.per_class] for data_set in data_sets]
+    digests = {f"dataset_digest of {problem.name}": problem.digest for problem in solved}
+    specs = (spec for data_set in data_sets for spec in data_set.plan.specs)
     hashes = {f"source of {spec.kernel}": code_size.source_hash(spec.path) for spec in specs}
     return {**digests, **hashes, **machine.metadata()}
 
 
 def finish(checkpoint: Checkpoint, problems: Mapping[int, Problem], progress: Progress) -> None:
     """Measure the processes that are missing, and save each as soon as it is done."""
-    steps = [task.plan.steps for task in checkpoint.tasks]
-    for number, task in enumerate(checkpoint.tasks):
-        problem, before = problems[task.per_class], sum(steps[:number])
+    steps = [data_set.plan.steps for data_set in checkpoint.data_sets]
+    for number, data_set in enumerate(checkpoint.data_sets):
+        problem, before = problems[data_set.per_class], sum(steps[:number])
         name = f"{problem.name}, " if len(steps) > 1 else ""
 
         def report(stage: str, kernel: str, done: int, _: int, name: str = name, before: int = before) -> None:
             progress(f"{name}{stage}", kernel, before + done, sum(steps))
 
-        _finish(checkpoint, task, problem, report)
+        _finish(checkpoint, data_set, problem, report)
 
 
-def _finish(checkpoint: Checkpoint, task: Task, problem: Problem, progress: Progress) -> None:
+def _finish(checkpoint: Checkpoint, data_set: DataSetPlan, problem: Problem, progress: Progress) -> None:
     """Measure what is missing of one data set: process by process, each under one configuration after the other."""
-    plan, digits = task.plan, checkpoint.folder / f"digits-{task.per_class}"
+    plan, digits = data_set.plan, checkpoint.folder / f"digits-{data_set.per_class}"
     digits.mkdir(exist_ok=True)
     write(problem, digits)
     on_gpu = any(spec.device != "cpu" for spec in plan.specs)  # a GPU repeats images that the disk has no room for
     tile(problem, digits, plan.sizes, plan.seed, shutil.disk_usage(digits).free // 2 if on_gpu else math.inf)
     for process in range(plan.processes):
         for configuration in plan.configurations:
-            earlier = _finished(checkpoint, task, configuration)
-            if process not in earlier:
-                done = measure_process(plan, configuration, earlier, str(digits), problem, progress)
-                _write(_path(checkpoint, task, configuration, process), asdict(done))
+            finished = checkpoint.finished[data_set.per_class, configuration]
+            if process not in finished:
+                done = measure_process(plan, configuration, finished, str(digits), problem, progress)
+                finished[process] = done  # first, so that Ctrl-C never removes a run that has a file
+                _write(_path(checkpoint.folder, data_set, configuration, process), asdict(done))
 
 
 def empty(checkpoint: Checkpoint) -> bool:
     """Return whether no process is finished yet, so that there is nothing to resume."""
-    return not any(
-        _finished(checkpoint, task, configuration)
-        for task in checkpoint.tasks
-        for configuration in task.plan.configurations
-    )
+    return not any(checkpoint.finished.values())
 
 
-def collect(checkpoint: Checkpoint, task: Task, problem: Problem) -> list[Collected]:
-    """Return what a task's finished processes gave, one item per configuration."""
+def collect(checkpoint: Checkpoint, data_set: DataSetPlan, problem: Problem) -> list[Collected]:
+    """Return what the finished processes of one data set gave, one item per configuration."""
     run = checkpoint.folder.name.removesuffix(SUFFIX)
     items = []
-    for configuration in task.plan.configurations:
-        finished = _finished(checkpoint, task, configuration)
-        item = collection.collect(task.plan, configuration, problem, finished, run)
-        not_timed = [*item.measurements.not_timed, *task.skipped]
+    for configuration in data_set.plan.configurations:
+        finished = checkpoint.finished[data_set.per_class, configuration]
+        item = collection.collect(data_set.plan, configuration, problem, finished, run)
+        not_timed = [*item.measurements.not_timed, *data_set.skipped]
         items.append(replace(item, measurements=replace(item.measurements, not_timed=not_timed)))
     return items
 
 
-def _finished(checkpoint: Checkpoint, task: Task, configuration: Configuration) -> dict[int, FinishedProcess]:
-    """Return the finished processes up to the first that is missing or cannot be read, which is measured again."""
+def _read_all(folder: Path, data_sets: Sequence[DataSetPlan]) -> Finished:
+    return {
+        (data_set.per_class, configuration): _read_finished(folder, data_set, configuration)
+        for data_set in data_sets
+        for configuration in data_set.plan.configurations
+    }
+
+
+def _read_finished(folder: Path, data_set: DataSetPlan, configuration: Configuration) -> dict[int, FinishedProcess]:
+    """Read the finished processes up to the first that is missing or cannot be read, which is measured again."""
     finished: dict[int, FinishedProcess] = {}
-    for process in range(task.plan.processes):
+    for process in range(data_set.plan.processes):
         try:
-            content = json.loads(_path(checkpoint, task, configuration, process).read_text(encoding="utf-8"))
+            content = json.loads(_path(folder, data_set, configuration, process).read_text(encoding="utf-8"))
             content["samples"] = tuple(Sample(**fields) for fields in content["samples"])
             content["results"] = tuple(CheckResult(**fields) for fields in content["results"])
             finished[process] = FinishedProcess(**content)
@@ -204,13 +218,18 @@ def remove(checkpoint: Checkpoint) -> None:
     shutil.rmtree(checkpoint.folder)
 
 
-def _path(checkpoint: Checkpoint, task: Task, configuration: Configuration, process: int) -> Path:
-    return checkpoint.folder / f"{task.per_class}-{configuration.threads}-{configuration.allocator}-{process}.json"
+def _path(folder: Path, data_set: DataSetPlan, configuration: Configuration, process: int) -> Path:
+    return folder / f"{data_set.per_class}-{configuration.threads}-{configuration.allocator}-{process}.json"
 
 
 def _write(path: Path, content: Any) -> None:
     with atomic.whole(path) as partial:
         partial.write_text(json.dumps(content, default=str), encoding="utf-8")
+
+
+def _data_set_plan(content: dict[str, Any]) -> DataSetPlan:
+    skipped = tuple(NotTimed(**fields) for fields in content["skipped"])
+    return DataSetPlan(content["per_class"], _plan(content["plan"]), skipped)
 
 
 def _plan(content: dict[str, Any]) -> Plan:

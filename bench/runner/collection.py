@@ -13,7 +13,7 @@ from bench.runner.check_kernels import OUT_OF_MEMORY, CheckResult
 from bench.runner.configuration import Configuration, allocator_in_force
 from bench.runner.plan import Plan
 from bench.runner.scheduler import FinishedProcess
-from bench.task import margins
+from bench.task import digits_metadata
 from bench.task.problem import Problem
 
 
@@ -31,7 +31,7 @@ def collect(
     """Join the finished processes of one configuration. A kernel that failed in any of them loses all its samples.
 
     Args:
-        run: the name that all records of one invocation share.
+        run: the name that all records of one run share.
     """
     finished = [processes[number] for number in sorted(processes)]
     by_name = {result.name: result for result in finished[0].results}
@@ -105,29 +105,13 @@ def shared_metadata(plan: Plan, configuration: Configuration, problem: Problem) 
     """Return the metadata that all samples share, under the keys of `bench.records.keys`."""
     return {
         **machine.metadata(),
-        **digits_metadata(problem),
+        **digits_metadata.metadata(problem),
         "kind": plan.kind,
         "order_seed": plan.seed,
         "threads": configuration.threads,
         "allocator": configuration.allocator,
         "allocator_in_force": allocator_in_force(configuration),
         "memory_limit_bytes": plan.memory_limit if sys.platform == "linux" else "not applicable",
-    }
-
-
-def digits_metadata(problem: Problem) -> dict[str, Any]:
-    """Return the metadata of a data set, under the keys of `bench.records.keys`."""
-    small = {"per_class": problem.per_class, "dataset_of": problem.dataset_of}
-    return {
-        "dataset": problem.name,
-        "dataset_digest": problem.digest,
-        **(small if problem.per_class else {}),
-        "classes": " ".join(problem.classes),
-        "image_pixels": problem.valid[0].size,
-        "train_counts": " ".join(map(str, problem.train_counts)),
-        "valid_counts": " ".join(map(str, problem.valid_counts)),
-        **{f"too_close_{distance}": answer.too_close for distance, answer in problem.answers.items()},
-        **margins.metadata(problem),
     }
 
 

@@ -11,12 +11,12 @@ from bench.runner.check_kernels import CheckResult, as_json, failed_result
 from bench.runner.plan import Plan
 from bench.runner.worker_handle import Failure, Reply, Worker
 from bench.task.problem import Problem
-from bench.task.scopes import images_read
+from bench.task.scopes import device_bytes, images_read
 
 SHORTEST_SAMPLE_S = 1e-2  # a faster call is repeated; waking threads took 0.4 ms, a quarter of a sample of 1.5 ms
 MARGIN = 1.5  # planned above that, or of a call that takes ten milliseconds only the slower half would be kept
 VERIFY_CALLS = 12  # calls that one verification makes, which may take so many timeouts
-CROWDED, PER_PIXEL = 2**33, 12  # bytes of one kernel on a GPU, and of a pixel: as float32, with two temporaries
+CROWDED = 2**33  # bytes of one kernel on a GPU
 SLOW_S = 0.1  # a call that takes longer is bracketed and not repeated: the fast kernels run before and after it
 
 
@@ -102,7 +102,7 @@ class Executor:
             self._size = size
             self.ask("prepare", valid_images=size, seed=self.plan.seed)
         if self.spec.device != "cpu":
-            crowded = size * self.setup.problem.valid[0].size * PER_PIXEL > CROWDED
+            crowded = device_bytes(self.setup.problem, size) > CROWDED
             self._refill = {"valid_images": size, "seed": self.plan.seed} if crowded else {}
             self.slow("predict", "l1")
             self.make_room()

@@ -23,7 +23,7 @@ from bench.runner.executor import Executor, Setup
 from bench.runner.plan import Plan, Progress
 from bench.runner.worker_handle import Failure, Worker
 from bench.task.problem import Problem
-from bench.task.scopes import images_read
+from bench.task.scopes import answer_bytes, bytes_read, images_read
 from bench.task.tiling import in_reach
 
 SETTLE_S = 0.02  # OpenMP threads spin for some milliseconds after a parallel loop and would steal the next one's core
@@ -81,7 +81,15 @@ def measure_process(
 
 @dataclass
 class _Scheduler:
-    """The worker processes of one `measure_process`; `stack` ends them."""
+    """The worker processes of one `measure_process`; `stack` ends them.
+
+    Attributes:
+        executors: of the kernels in the order in which they started, the A/A control last.
+        bound_worker: reads for the bounds of the host, and measures the harness itself; `run` starts it.
+        gpu_bound_worker: reads and launches for the bounds of the GPU; None where no kernel uses one, or it failed.
+        gpu_bound_failed: why it failed, or "".
+        steps_done: steps of progress of the plan so far; `run` counts them.
+    """
 
     plan: Plan
     configuration: Configuration
@@ -90,8 +98,10 @@ class _Scheduler:
     progress: Progress
     stack: ExitStack
     executors: list[Executor] = field(default_factory=list)
+    bound_worker: Worker = field(init=False)
     gpu_bound_worker: Worker | None = None
     gpu_bound_failed: str = ""
+    steps_done: int = 0
 
     def run(self, earlier: dict[int, FinishedProcess]) -> FinishedProcess:
         plan, process = self.plan, self.setup.process
@@ -150,7 +160,7 @@ class _Scheduler:
         plan, problem = self.plan, self.setup.problem
         reads = {scope: size or images_read(problem, scope) for scope, _ in plan.pairs}
         # Before the kernels fill a GPU's memory.
-        bounds = [sample for scope in reads for sample in self._bounds(scope, reads[scope], size or problem.count)]
+        bounds = [sample for scope in reads for sample in self._bounds(scope, size)]
         for executor in self.executors if size else ():
             executor.resize(size, in_reach(problem, Path(self.setup.folder), size))
         of_size = f" of {size:,} images" if size else ""
@@ -165,24 +175,25 @@ class _Scheduler:
                     executor.time(scope, distance, reads[scope], round=number, position=position)
         return bounds
 
-    def _bounds(self, scope: str, images: int, labels: int) -> list[Sample]:
-        """Read as many bytes as the scope must touch, one per pixel, on one core and on all; once per process.
+    def _bounds(self, scope: str, size: int) -> list[Sample]:
+        """Read as many bytes as the scope must touch, on one core and on all; once per process.
 
-        Where a kernel uses a GPU, read them there too, and launch the least that gives an answer: a byte per label, or
-        the mean images. The scope `end_to_end` has no such bound: its bytes come from the host. Without the bound of
-        the GPU the kernels keep their samples.
+        Where a kernel uses a GPU, read them there too, and launch the least that gives an answer. The scope
+        `end_to_end` has no such bound: its bytes come from the host. Without the bound of the GPU the kernels keep
+        their samples.
         """
-        pixels, timeout_s = self.setup.problem.valid[0].size, self.plan.timeout_s
-        size, seconds = images * pixels, {}
+        problem, timeout_s = self.setup.problem, self.plan.timeout_s
+        read, seconds = bytes_read(problem, scope, size), {}
         for name, threads in ((ONE_CORE, 1), (ALL_CORES, machine.cores())):
-            seconds[name] = self.bound_worker.ask("read", timeout_s, size=size, threads=threads)["seconds"]
+            seconds[name] = self.bound_worker.ask("read", timeout_s, size=read, threads=threads)["seconds"]
         if self.gpu_bound_worker and scope != "end_to_end":
-            answer = len(self.setup.problem.classes) * pixels if scope == "mean" else labels
+            answer = answer_bytes(problem, scope, size or problem.count)
             try:
-                reply = self.gpu_bound_worker.ask("gpu_bound", timeout_s, size=size, answer=answer)
+                reply = self.gpu_bound_worker.ask("gpu_bound", timeout_s, size=read, answer=answer)
                 seconds |= {GPU_READ: reply["read"], GPU_LAUNCH: reply["launch"]}
             except Failure as failure:
                 self.gpu_bound_worker, self.gpu_bound_failed = None, f"{failure.status}: {failure.reason}"
+        images = size or images_read(problem, scope)
         return [
             Sample(name, scope, "-", images, value, 1, self.setup.process, 0, position)
             for position, (name, value) in enumerate(seconds.items())

@@ -26,7 +26,7 @@ import numpy as np
 from bench.kernel import KernelSpec, Unavailable, load
 from bench.probes import broadcasting, device_memory, gpu_bandwidth, host_memory, nvml, read_bandwidth
 from bench.runner import configuration
-from bench.task import oracle, problem, scopes, tiling, verify
+from bench.task import problem, scopes, tiling, verify
 from bench.task.scopes import WrongAnswer
 
 try:
@@ -109,10 +109,7 @@ class Session:
         faults, switches, peak = _usage()
         gpu = nvml.state() if self.device == "cuda" else {}  # at once: it is about to be idle
         try:
-            if scope == "mean":
-                verify.check_means(answer, oracle.mean_images(self.prepared.problem.train), "in a timed call: ")
-            else:
-                verify.check_labels(answer, self.prepared.problem, distance, "in a timed call: ")
+            verify.check_answer(self.prepared, scope, distance, answer)
         except WrongAnswer as error:
             return {"status": "disagrees", "reason": str(error)}
         return {

@@ -46,6 +46,11 @@ class Problem:
         return self.repeated or len(self.actual)
 
     @property
+    def pixels(self) -> int:
+        """Pixels of one image."""
+        return int(self.valid[0].size)
+
+    @property
     def train_counts(self) -> list[int]:
         """Training images per class."""
         return [len(stack) for stack in self.train]

@@ -10,6 +10,8 @@ from bench.kernel import Kernel
 from bench.task.oracle import DISTANCES
 from bench.task.problem import Problem
 
+DEVICE_BYTES_PER_PIXEL = 12  # as float32, with two temporaries
+
 
 class WrongAnswer(Exception):
     """A kernel's answer is wrong. The message says what it answered and what was expected."""
@@ -98,8 +100,23 @@ def images_read(problem: Problem, scope: str) -> int:
     return {"mean": training, "predict": validation}.get(scope, training + validation)
 
 
+def bytes_read(problem: Problem, scope: str, size: int = 0) -> int:
+    """Return how many bytes one call of the scope must read: one per pixel; of `size` images where that is not 0."""
+    return (size or images_read(problem, scope)) * problem.pixels
+
+
+def answer_bytes(problem: Problem, scope: str, labels: int) -> int:
+    """Return the bytes of the least that answers one call of the scope: one per label, or per pixel of the means."""
+    return len(problem.classes) * problem.pixels if scope == "mean" else labels
+
+
+def device_bytes(problem: Problem, size: int) -> int:
+    """Return the bytes that a kernel may need on a GPU for `size` validation images."""
+    return size * problem.pixels * DEVICE_BYTES_PER_PIXEL
+
+
 def host_copy(labels: Any) -> np.ndarray:
-    """Return a copy of labels on the host.
+    """Return a copy of labels (n,) on the host.
 
     Raises:
         WrongAnswer: the labels are neither a list nor a numpy.ndarray; an array on a device may not be finished.
@@ -111,5 +128,5 @@ def host_copy(labels: Any) -> np.ndarray:
 
 
 def host_means(kernel: Kernel, means: Any) -> np.ndarray:
-    """Return a copy of the kernel's means on the host, by its `to_host` or `numpy.asarray`."""
+    """Return a copy of the kernel's means on the host, float (classes, height, width), by its `to_host` if any."""
     return np.array(getattr(kernel, "to_host", np.asarray)(means))

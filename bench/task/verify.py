@@ -14,7 +14,7 @@ from bench.task.oracle import Answer
 from bench.task.problem import Problem
 from bench.task.scopes import PreparedKernel, WrongAnswer, host_copy, host_means, offered
 
-MEAN_BOUND = 2.0**-14  # of full scale: a sixtieth of a grey level
+MEAN_TOLERANCE = 2.0**-14  # of full scale: a sixtieth of a grey level
 
 
 @dataclass
@@ -81,6 +81,18 @@ def verify(prepared: PreparedKernel, seed: int, findings: Findings) -> None:
     _check_untouched(prepared)
 
 
+def check_answer(prepared: PreparedKernel, scope: str, distance: str, answer: np.ndarray) -> None:
+    """Compare what a timed call of a scope returned with the exact answer.
+
+    Raises:
+        WrongAnswer: as `check_means` or `check_labels`.
+    """
+    if scope == "mean":
+        check_means(answer, oracle.mean_images(prepared.problem.train), "in a timed call: ")
+    else:
+        check_labels(answer, prepared.problem, distance, "in a timed call: ")
+
+
 def check_means(host: np.ndarray, exact: np.ndarray, context: str) -> float:
     """Compare mean images (classes, height, width) on the host with the exact ones.
 
@@ -95,10 +107,10 @@ def check_means(host: np.ndarray, exact: np.ndarray, context: str) -> float:
     error = float(np.max(np.abs(host.astype(np.float64) - exact)))
     if np.isnan(error):
         raise WrongAnswer(f"{context}mean images hold {int(np.isnan(host).sum())} NaN, expected none")
-    if not error <= MEAN_BOUND:
+    if not error <= MEAN_TOLERANCE:
         raise WrongAnswer(
             f"{context}mean images are up to {error:.2e} of full scale from the exact ones, expected at most 2^-14 = "
-            f"{MEAN_BOUND:.2e}: sum in float64 or in blocks, and leave every sum to mean_images"
+            f"{MEAN_TOLERANCE:.2e}: sum in float64 or in blocks, and leave every sum to mean_images"
         )
     return error
 

@@ -9,7 +9,7 @@ from bench.records.model import Measurements, NotTimed
 from bench.records.sample import Footprint, Sample
 from bench.report import page_records
 from bench.report.page_records import Selection
-from bench.task import margins
+from bench.task import digits_metadata
 from bench.task.problem import Problem, make_problem
 from bench.tests.builders_records import KERNEL_METADATA, METADATA, record, samples, small
 from data.digits import Digits
@@ -49,7 +49,7 @@ def full_selection(folder: Path) -> Selection:
     """Write records of all scopes, a small data set, sizes and memory, and return their selection."""
     made = problem()
     metadata = {
-        **METADATA, **margins.metadata(made), "dataset": made.name, "dataset_digest": made.digest, "loading_s": 0.5,
+        **METADATA, **digits_metadata.metadata(made), "loading_s": 0.5,
         "image_pixels": 784, "valid_counts": "20 20", "train_counts": "20 20", "gpu": "A Fine GPU, 1.0",
     }  # fmt: skip
     not_timed = (NotTimed("jax_broadcast@cuda", "unavailable", "jax is not installed"),)

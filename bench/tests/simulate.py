@@ -1,7 +1,7 @@
 """Simulated records whose true ratio is known, on a machine as bad as those we met.
 
 The machine has a pace, shared by all that run on it, which moves from slot to slot; one fast sample takes one slot.
-All sizes are in log seconds, about fractions. (measurement.md 1.1.)
+All sizes are in log seconds, about fractions.
 """
 
 from dataclasses import astuple, dataclass, replace
@@ -103,10 +103,10 @@ def ratios(references, kernels):
     return [speedup.ratio(samples(a), samples(b)) for a, b in zip(references, kernels, strict=True)]
 
 
-def coverage(intervals, truth):
-    """Return the share of intervals (records × 2) that hold the truth."""
+def coverage(intervals, true_ratio):
+    """Return the share of intervals (records × 2) that hold the true ratio."""
     low, high = np.asarray(intervals).T
-    return float(np.mean((low <= truth) & (truth <= high)))
+    return float(np.mean((low <= true_ratio) & (true_ratio <= high)))
 
 
 def ratio_of_means(reference, kernel):
@@ -129,7 +129,7 @@ def main():
     worlds = {"bad machine": World(), "and two groups, 1 in 4": replace(World(), trapped=0.25)}
     print("world, plan, P, r: achieved level: coverage, half-width of the interval, error of the estimate")
     for name, world in worlds.items():
-        truth = _middle(world) if world.trapped else 0.0
+        true_log = _middle(world) if world.trapped else 0.0
         for kind, processes, rounds in product(("fast", "bracketed"), (6, 15), (3, 5)):
             plan = Plan(4000, processes, rounds)
             if kind == "fast":
@@ -138,8 +138,8 @@ def main():
                 answers = ratios(*bracketed(1, 1, plan, world))
             ends, values = np.log([(each.low, each.high) for each in answers]), np.log([each.value for each in answers])
             print(
-                f"{name}, {kind}, {processes}, {rounds}: {answers[0].level:.3f}: {coverage(ends, truth):.3f}, "
-                f"{np.mean(ends[:, 1] - ends[:, 0]) / 2:.2%}, {np.sqrt(np.mean((values - truth) ** 2)):.2%}"
+                f"{name}, {kind}, {processes}, {rounds}: {answers[0].level:.3f}: {coverage(ends, true_log):.3f}, "
+                f"{np.mean(ends[:, 1] - ends[:, 0]) / 2:.2%}, {np.sqrt(np.mean((values - true_log) ** 2)):.2%}"
             )
 
 

@@ -239,7 +239,7 @@ def test_every_kernel_has_its_code(path):
     assert code_size.find(f"{path.stem}@anywhere") == path
 
 
-@pytest.mark.parametrize("name", ["ghost", "", "*", "../bench/source", "/etc/passwd", "kernels"])
+@pytest.mark.parametrize("name", ["ghost", "", "*", "../bench/code_size", "/etc/passwd", "kernels"])
 def test_a_kernel_that_lives_elsewhere_is_not_found(name):
     assert code_size.find(name) is None
 

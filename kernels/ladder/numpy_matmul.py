@@ -1,4 +1,4 @@
-"""L2 as a matrix product, |x|² − 2x·m + |m|²: BLAS does the work. (L1 has no such form.)
+"""The L2 distance as a matrix product, |x|² − 2x·m + |m|²: BLAS does the work. (The L1 distance has no such form.)
 
 After numpy_float64: the sums of the mean are a matrix product with ones, which BLAS blocks for cache and registers; the
 L1 distance has no such form, so its float64 temporaries stay.

@@ -3,7 +3,7 @@
 After scipy_cdist: `fit` copies all stacks into one and computes the spread within classes too, in temporaries of that
 size, mapped and faulted in page by page.
 Peer: scikit-learn's own estimator; under metric="manhattan" its centroids are medians, which answers another question
-and is not ranked, so L1 here is scikit-learn's nearest row under "manhattan" among the means.
+and is not ranked, so the L1 distance here is scikit-learn's nearest row under "manhattan" among the means.
 The means are the fitted estimator. `fit` takes nearly all the time, for the spread, which is not used here.
 Temporaries: in `fit` all stacks in one, (n, height * width) float64, several times.
 Source: scikit-learn's user guide, "Nearest Centroid Classifier".

@@ -54,7 +54,7 @@ def nearest(images, n, pixels, classes, counts, sums, labels, kind: tl.constexpr
     for c in range(classes):
         count = tl.load(counts + c)
         s = tl.load(sums + c * pixels + pixel, pixel < pixels, 0)
-        if kind == tl.float64:  # L2
+        if kind == tl.float64:  # the L2 distance
             d = x.to(tl.float64) * count - s
             its_whole, its_rest = tl.sum(d * d, 1) / (count * count).to(kind), tl.zeros([ROWS], tl.int64)
         else:

@@ -1,6 +1,8 @@
 """One picture per file: each a pure function of a selection, that is of records, and of digits and kernel files.
 
-A picture is a module with `draw(selection) -> Drawing`; its docstring's first line is its caption.
+A picture is a module with `draw(selection) -> Drawing`.
+May import `analysis`, `records`, `code_size` and the rest of `report`; what shows digits also `task`.
+Begin with `speedup.py`, the picture in the README.
 """
 
 import importlib

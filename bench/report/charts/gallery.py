@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from bench.report.charts import Drawing, NotDrawn, style
 from bench.report.page_records import Selection
-from bench.task import margins, oracle
+from bench.task import digits_metadata, oracle
 from bench.task.problem import Problem
 
 TENS, SIXES = 10, 6  # tiles in a row: small ones without, and large ones with words
@@ -18,7 +18,7 @@ MOST = 12  # images of a kind
 TITLE, TILE, WORDS, CREDIT = 24, 56, 30, 16  # points: heights of a section's parts; a tile's height without its words
 LONGEST = 26  # characters under a tile
 PATCH, MARKED, BINS = 6, 4, 48  # pixels of a patch, and where it begins; bars of the histogram
-NO_DIGITS = "the recorded digits are not at hand; name them with --data SOURCE, or set MNIST_SAMPLE"
+NO_DIGITS = "The recorded digits were not found. Name them with --data SOURCE, or set MNIST_SAMPLE."
 Image = np.ndarray[Any, Any]
 Tile = tuple[int, Sequence[str]]  # the index of a validation image, and words under it
 
@@ -90,20 +90,20 @@ def _tile(problem: Problem, index: int) -> Tile:
     """Return a tile that says how near an image is to its two nearest mean images, by L1 distance."""
     label, distances = problem.answers["l1"].labels[index], problem.answers["l1"].distances[index]
     near = [f"{problem.classes[c]}: {distances[c]:.5f}" for c in np.argsort(distances, kind="stable")[:2]]
-    margin = margins.relative_margins(distances[None])[0]
+    margin = digits_metadata.relative_margins(distances[None])[0]
     file = problem.files[index].removeprefix("valid/")
     return index, (f"{file} called {problem.classes[label]}", "  ".join(near), f"margin {100 * margin:.2g}%")
 
 
 def _hardest(problem: Problem) -> tuple[str, list[Tile]]:
-    relative = margins.relative_margins(problem.answers["l1"].distances)
+    relative = digits_metadata.relative_margins(problem.answers["l1"].distances)
     chosen = np.argsort(relative, kind="stable")[:MOST]
     return "The hardest: smallest margin between both L1 distances", [_tile(problem, i) for i in chosen]
 
 
 def _worst(problem: Problem) -> tuple[str, list[Tile]]:
     answer = problem.answers["l1"]
-    relative = margins.relative_margins(answer.distances)
+    relative = digits_metadata.relative_margins(answer.distances)
     wrong = np.flatnonzero(answer.labels != problem.actual)
     chosen = wrong[np.argsort(-relative[wrong], kind="stable")][:MOST]
     return f"The worst of {len(wrong):,} mistakes by L1 distance: largest margin", [_tile(problem, i) for i in chosen]
@@ -112,7 +112,7 @@ def _worst(problem: Problem) -> tuple[str, list[Tile]]:
 def _disagreements(problem: Problem) -> tuple[str, list[Tile]]:
     """Return images whose labels by L1 and by L2 distance differ, those first that both are surest of."""
     labels = {distance: answer.labels for distance, answer in problem.answers.items()}
-    relative = {key: margins.relative_margins(answer.distances) for key, answer in problem.answers.items()}
+    relative = {key: digits_metadata.relative_margins(answer.distances) for key, answer in problem.answers.items()}
     differ = np.flatnonzero(labels["l1"] != labels["l2"])
     chosen = differ[np.argsort(-np.minimum(relative["l1"], relative["l2"])[differ], kind="stable")][:MOST]
     tiles: list[Tile] = []
@@ -121,13 +121,13 @@ def _disagreements(problem: Problem) -> tuple[str, list[Tile]]:
         right = next((key.upper() for key in labels if labels[key][i] == problem.actual[i]), "neither")
         tiles.append((int(i), (f"{problem.files[i].removeprefix('valid/')}, {right} is right", *called)))
     alone = [int((labels[key][differ] == problem.actual[differ]).sum()) for key in ("l1", "l2")]
-    right_alone = f"only L1 is right on {alone[0]:,}, only L2 on {alone[1]:,}"
+    right_alone = f"only the L1 distance is right on {alone[0]:,}, only L2 on {alone[1]:,}"
     return f"The labels by L1 and L2 distance differ for {len(differ):,} images: {right_alone}", tiles
 
 
 def _signed(problem: Problem) -> tuple[Image, str]:
     """Return the mean ink of each image, all that is left of it without `abs`, and how often that decides rightly."""
-    right = problem.correct(margins.signed_labels(problem))
+    right = problem.correct(digits_metadata.signed_labels(problem))
     title = f"Without abs only the amount of ink counts: {problem.score(right)}, average {problem.accuracy(right):.4f}"
     return problem.valid.mean((1, 2)) / 255, title
 

@@ -21,7 +21,7 @@ SCOPES = {
     ("baseline", "l1"): "baseline",
     ("end_to_end", "l1"): "end_to_end",
 }
-NOT_RECORDED = "the memory of the scopes was not recorded; python -m bench run --memory"
+NOT_RECORDED = "The memory of the scopes was not recorded. Record it with python -m bench run --memory."
 CLAIMED = "One mean image against the validation stack; outlined: what a copy as large as the stack takes"
 TEMPORARIES = "Temporaries of each scope, at the highest point of one call"
 ON_DEVICE = "Temporaries of each scope on the GPU, at the highest point of one call"
@@ -48,7 +48,7 @@ def draw(selection: Selection) -> Drawing:
     memory = "memory of host and GPU" if ON_DEVICE in groups else "host memory"
     caption = f"How much {memory} the expansion of a mean image, the whole expression, and each scope of a kernel take."
     words = [_words(*group) for group in groups.items()]
-    words += [f"T{NOT_RECORDED[1:]}."] if [*groups] == [CLAIMED] else []
+    words += [NOT_RECORDED] if [*groups] == [CLAIMED] else []
     with style.drawing():
         return Drawing(_figure(selection, groups), caption, " ".join(words))
 

@@ -18,7 +18,7 @@ SCOPES = {
     "first_call": ("first call", "l1"),
 }  # in the order of the panels
 DIFFERENCE = f"{PREPARE}: the median of end_to_end less that of baseline; not measured itself."
-MISSING = "The other scopes were not recorded; python -m bench run --full records them."
+MISSING = "The other scopes were not recorded. Record all with python -m bench run --full."
 
 
 def draw(selection: Selection) -> Drawing:
@@ -31,7 +31,7 @@ def draw(selection: Selection) -> Drawing:
     record = selection.scopes or selection.speed
     columns = _columns(record)
     if len(columns) < 2:
-        raise NotDrawn("where the time goes was not recorded; python -m bench run --full")
+        raise NotDrawn("Only one scope was recorded. Record all with python -m bench run --full.")
     for scope, distance in record.pairs:
         checklist.must_not_fail(record, scope, distance)
     kernels = [row.kernel for row in summaries(record)]

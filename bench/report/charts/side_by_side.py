@@ -28,7 +28,7 @@ LOOP = re.compile(r"\b(?:for|while)\b")
 
 
 @dataclass(frozen=True)
-class Code:
+class CodeColumn:
     """A kernel: the lines of each step, how much code they are as recorded (else as counted now), and its summary.
 
     `stale` says that the lines are not those that were timed.
@@ -65,14 +65,14 @@ def draw(selection: Selection) -> Drawing:
     rows = {row.kernel: row for row in summaries(selection.speed)}
     second = next((name for name in BROADCASTING if name in rows), None)
     if second is None:
-        raise NotDrawn(f"none of {', '.join(BROADCASTING)} was recorded; python -m bench run records them")
+        raise NotDrawn(f"None of {', '.join(BROADCASTING)} was recorded. Record one with python -m bench run.")
     pair = [_code(selection, rows[name]) for name in (REFERENCE, second)]
     instead = "" if second == TUTORIAL_CPU else f"; {TUTORIAL_CPU} was not recorded, so {second} is shown instead"
     comparison = _comparison(*pair)
     with style.drawing():
         longest = [max(len(code.steps[step]) for code in pair) for step in TITLES]
         height = TOP + sum(LEADING * lines + 37 for lines in longest) + 96 + style.FOOT
-        legend = f"Proven to give the same label to every image{instead}"
+        legend = f"Both kernels are verified to give the same label to every image{instead}"
         figure = style.card("The same computation, twice", legend, selection.speed, height)
         axes = style.sheet(figure)
         y = float(TOP)
@@ -92,15 +92,15 @@ def draw(selection: Selection) -> Drawing:
     return Drawing(figure, caption, f"{pair[0]} {pair[1]} {second} is {comparison}.")
 
 
-def _code(selection: Selection, summary: Summary) -> Code:
+def _code(selection: Selection, summary: Summary) -> CodeColumn:
     path = selection.file(summary.kernel)
     code = code_size.code(path) if path else None
     if code is None:
-        raise NotDrawn(f"the file of {summary.kernel} is not in this checkout; name it with --kernel FILE")
+        raise NotDrawn(f"The file of {summary.kernel} is not in this checkout. Name it with --kernel FILE.")
     lines = {step.name: _fitted(step.lines) for step in code.steps}
     metadata = selection.speed.kernel_metadata.get(summary.kernel, {})
     counts = int(metadata.get("code_tokens", code.tokens)), int(metadata.get("code_lines", code.lines))
-    return Code({step: lines.get(step, []) for step in TITLES}, *counts, summary, selection.stale(summary.kernel))
+    return CodeColumn({step: lines.get(step, []) for step in TITLES}, *counts, summary, selection.stale(summary.kernel))
 
 
 def _fitted(lines: Sequence[str]) -> list[str]:
@@ -135,7 +135,7 @@ def _card(axes: Axes, x: float, y: float, lines: list[str], height: float) -> No
             axes.text(s=" " * word.start() + word[0], color=style.WRONG, weight="bold", **options)
 
 
-def _costs(axes: Axes, x: float, y: float, code: Code) -> None:
+def _costs(axes: Axes, x: float, y: float, code: CodeColumn) -> None:
     """Draw what a kernel costs, in three numbers, each with what it is."""
     costs = (
         (f"{code.tokens}", f"tokens, in {code.lines} lines"),
@@ -149,7 +149,7 @@ def _costs(axes: Axes, x: float, y: float, code: Code) -> None:
         axes.text(x, y + 36, "stale: its source has changed since", fontsize=8, color=style.WRONG, weight="bold")
 
 
-def _comparison(first: Code, second: Code) -> str:
+def _comparison(first: CodeColumn, second: CodeColumn) -> str:
     """Return how the second compares with the first, with the confidence interval where there is one."""
     interval = second.summary.ratio.interval(level=True) if second.summary.ratio else ""
     times = f"{formatting.ratio(second.summary.speedup)} as fast{f' ({interval})' if interval else ''}"

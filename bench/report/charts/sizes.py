@@ -42,7 +42,8 @@ def draw(selection: Selection) -> Drawing:
     record = selection.sizes
     if record is None:
         raise NotDrawn(
-            "time against the number of images was not recorded; python -m bench run --sizes 1,10,100,1000,10000"
+            "Times at several numbers of images were not recorded. "
+            "Record them with python -m bench run --sizes 1,10,100,1000,10000."
         )
     for size in record.sizes:
         checklist.must_not_fail(record.at(size), "predict", "l1")
@@ -146,7 +147,7 @@ def _sentences(record: Record, lines: Mapping[str, Sequence[Point]], labels: Map
         skipped = [f"{size:,}" for size in record.sizes if size not in {point.size for point in points}]
         gap = f"; not timed at {', '.join(skipped)}" if skipped else ""
         sentences.append(f"{labels[name]}: {', '.join(times)}{gap}.")
-    return sentences + [f"{row.kernel}: {row.status}, {row.in_short}." for row in record.not_timed]
+    return sentences + [f"{row.kernel}: {row.status_in_words}, {row.in_short}." for row in record.not_timed]
 
 
 def _crossings(crossings: Sequence[Crossover]) -> list[str]:

@@ -27,9 +27,9 @@ def draw(selection: Selection) -> Drawing:
     """
     record = selection.speed
     if not record.speed:
-        raise BadRecord(f"{record.path}: is a record of {record.kind}, expected one of speed; name another")
+        raise BadRecord(f"{record.path} is a record of {record.kind}. Name a record of times.")
     if not record.samples_of(REFERENCE):
-        raise BadRecord(f"{record.path}: holds no baseline/l1/{REFERENCE} to compare with; record it too")
+        raise BadRecord(f"{record.path} has no times of {REFERENCE} in baseline l1. Include it in the next run.")
     checklist.must_not_fail(record)
     kernels = sorted(summaries(record), key=lambda row: row.speedup or 0)
     stale = {row.kernel for row in kernels if selection.stale(row.kernel)}
@@ -65,7 +65,7 @@ def _by_reason(not_timed: Sequence[NotTimed]) -> dict[str, list[str]]:
     by_reason: dict[str, list[str]] = defaultdict(list)
     for row in not_timed:
         line = row.in_short
-        by_reason[f"{row.status}: {line if len(line) <= 60 else f'{line[:59]}…'}"].append(row.kernel)
+        by_reason[f"{row.status_in_words}: {line if len(line) <= 60 else f'{line[:59]}…'}"].append(row.kernel)
     return by_reason
 
 

@@ -27,14 +27,21 @@ def save(drawing: Drawing, stem: Path, suffixes: Sequence[str] = (".svg", ".png"
     """Write a picture with each of the suffixes, each file whole or not at all, and return the paths."""
     from bench.report.charts import style
 
+    stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(f"{stem.name}{suffix}") for suffix in suffixes]
     for path in paths:
+        if path.suffix == ".svg":
+            write(svg(drawing), path)
+            continue
         with whole(path) as partial, style.drawing():
-            if path.suffix == ".svg":
-                partial.write_text(svg(drawing), encoding="utf-8")
-            else:
-                drawing.figure.savefig(partial, format="png", metadata={"Software": None}, dpi=style.DPI)
+            drawing.figure.savefig(partial, format="png", metadata={"Software": None}, dpi=style.DPI)
     return paths
+
+
+def write(svg: str, path: Path) -> None:
+    """Write a picture that `svg` made, whole or not at all."""
+    with whole(path) as partial:
+        partial.write_text(svg, encoding="utf-8")
 
 
 def described(svg: str) -> tuple[str, str]:

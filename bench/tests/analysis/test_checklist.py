@@ -25,13 +25,13 @@ def test_a_good_record_passes_every_rule(tmp_path):
     assert texts(good, "WARN") == texts(good, "FAIL") == []
     passed = "; ".join(texts(good, "PASS"))
     for text in (
-        "every kernel was verified before and every timed answer after, under the L1 distance: 30/40, 31/41",
+        "Every kernel was verified before and every timed answer after, under the L1 distance: 30/40, 31/41",
         "under the L2 distance: 32/40, 33/41",
-        f"every ratio is over {REFERENCE}",
-        "no kernel is faster than this machine can read its bytes",
+        f"Every ratio is over {REFERENCE}",
+        "No kernel is faster than this machine can read its bytes",
         "6 processes per kernel",
-        "noise floor ±1.0%",
-        "no kernel drifts",
+        "The noise floor is ±1.0%",
+        "No kernel drifts",
     ):
         assert text in passed
     assert not checklist.failed(checklist.review(good))
@@ -40,53 +40,56 @@ def test_a_good_record_passes_every_rule(tmp_path):
 
 # level, text, remedy, and how the record differs from a good one
 RULES = {
-    "scores": ("FAIL", "score differently under the L1 distance: python_loops 30/40, 31/41, quick 9/40, 9/41",
+    "scores": ("FAIL", "Kernels score differently under the L1 distance: python_loops 30/40, 31/41, quick 9/40, 9/41",
                "bench check", {"kernel_metadata": {"quick": {"correct_l1": "9/40, 9/41"}}}),
     "scores_l2": ("FAIL", "score differently under the L2 distance", "bench check",
                   {"kernel_metadata": {"quick": {"correct_l2": "9/40, 9/41"}}}),
     "unverified": ("FAIL", "quick was not verified under the L1 distance", "bench check",
                    {"kernel_metadata": {"quick": {"correct_l1": ""}}}),
-    "reference": ("FAIL", "python_loops is missing", "record it too", {"taken": samples(python_loops=0)}),
+    "reference": ("FAIL", "The reference python_loops was not timed", "Include it in the next run",
+                  {"taken": samples(python_loops=0)}),
     "bound_fail": ("FAIL", "quick is at 130% of its bound", "the kernel omits work, or the bound is wrong",
                    {"taken": samples(quick=0.001 / 1.3)}),
-    "bound_warn": ("WARN", "quick is at 120% of its bound", "the bound is too low, or the kernel omits work",
+    "bound_warn": ("WARN", "quick is at 120% of its bound", "The bound is too low, or the kernel omits work",
                    {"taken": samples(quick=0.001 / 1.2)}),
-    "bound_low_end": ("WARN", "quick is at 130% of its bound", "the bound is too low, or the kernel omits work",
+    "bound_low_end": ("WARN", "quick is at 130% of its bound", "The bound is too low, or the kernel omits work",
                       {"taken": samples(quick=0.001 / 1.3, slower={"quick": (1, 1, 1, 1, 1, 1.1)})}),
-    "bound_unmeasured": ("WARN", "the bound was not measured", "record",
+    "bound_unmeasured": ("WARN", "The bound was not measured", "Record baseline or predict",
                          {"taken": [sample for sample in samples() if not sample.kernel.startswith("bound@")]}),
-    "processes": ("WARN", "indicative: 5 processes per kernel, no confidence interval", "record six or more",
-                  {"taken": samples(processes=5)}),
-    "control": ("WARN", "there is no A/A control", "record anew", {"taken": samples(**{"quick~again": 0})}),
-    "noise_floor": ("WARN", "noise floor ±6.0%: smaller differences are noise", "close",
+    "processes": ("WARN", "The record has 5 processes per kernel, so there is no confidence interval",
+                  "Record six or more", {"taken": samples(processes=5)}),
+    "control": ("WARN", "There is no A/A control", "Record again", {"taken": samples(**{"quick~again": 0})}),
+    "noise_floor": ("WARN", "Differences below ±6.0% are noise", "Close other programs",
                    {"taken": samples(slower={"quick~again": (1, 1, 1, 1, 1, 1.06)})}),
-    "one_thread": ("WARN", "quick should use one thread and has openblas 1, torch 2", "limit its threads",
+    "one_thread": ("WARN", "quick should use one thread and has openblas 1, torch 2", "Limit its threads",
                    {"threads": "1", "kernel_metadata": {"quick": {"threads_in_force": "openblas 1, torch 2"}}}),
-    "all_threads": ("WARN", "quick should use 2 threads and has openblas 1", "do not limit its threads",
+    "all_threads": ("WARN", "quick should use 2 threads and has openblas 1", "Do not limit its threads",
                     {"kernel_metadata": {"quick": {"threads_in_force": "openblas 1"}}}),
-    "allocator": ("WARN", "the allocator setting is not applicable here", "use the default allocator",
+    "allocator": ("WARN", "The allocator setting is not applicable here", "Use the default allocator",
                   {"allocator": "keep", "allocator_in_force": "not applicable"}),
-    "load": ("WARN", "load average 1.1 on 2 cores", "close", {"load_average": 1.1}),
-    "governor": ("WARN", "frequency governor is powersave", "performance", {"governor": "powersave"}),
-    "modified": ("WARN", "uncommitted changes", "commit them, then record anew", {"commit": "c0ffee-modified"}),
-    "overhead": ("WARN", "the harness adds 1.2 µs", "close", {"overhead_s": 1.2e-6}),
-    "groups": ("WARN", "the processes of quick fall into two groups, 4.00 ms (4 processes) and 28.0 ms (2 processes)",
+    "load": ("WARN", "The load average was 1.1 on 2 cores", "Close", {"load_average": 1.1}),
+    "governor": ("WARN", "The frequency governor is powersave", "performance", {"governor": "powersave"}),
+    "modified": ("WARN", "uncommitted changes", "Commit them and record again", {"commit": "c0ffee-modified"}),
+    "overhead": ("WARN", "The harness adds 1.2 µs", "Close", {"overhead_s": 1.2e-6}),
+    "groups": ("WARN", "The processes of quick fall into two groups, 4.00 ms (4 processes) and 28.0 ms (2 processes)",
                "--configurations all/keep", {"taken": samples(slower={"quick": (1, 1, 1, 1, 7, 7)})}),
-    "drift": ("WARN", "quick drifts from round to round (Spearman -1.00)", "record anew",
+    "drift": ("WARN", "quick drifts from round to round (Spearman -1.00)", "Record again",
               {"taken": changed(samples(), "quick", lambda sample: replace(
                   sample, seconds=sample.seconds * TREND[sample.round]))}),
     "spread": ("WARN", "quick differs by 30.0% between its processes, 2.0% within", "--rigorous",
                {"taken": changed(samples(), "quick", lambda sample: replace(
                    sample, seconds=sample.seconds * [1, 1.02, 1.01][sample.round] * [1, 1, 1.3][sample.process % 3]))}),
-    "short": ("WARN", "quick has samples below 1 ms", "repeat",
+    "short": ("WARN", "quick has samples below 1 ms", "Repeat",
               {"taken": changed(samples(), "quick", lambda sample: replace(sample, loops=1, seconds=9e-4))}),
-    "first_call": ("WARN", "the first call of quick is missing", "record anew",
+    "first_call": ("WARN", "The first call of quick was not timed", "Record again",
                    {"taken": [sample for sample in samples() if (sample.kernel, sample.scope) != FIRST_CALL]}),
-    "throttled": ("WARN", "the GPU was throttled: software power cap", "let it cool, or raise its power limit",
+    "throttled": ("WARN", "The GPU was throttled: software power cap", "Let it cool or raise its power limit",
                   {"gpu_throttled": "software power cap"}),
     "throttled_unread": ("WARN", "GPU throttling was not measured: install X", "may be too long",
                          {"gpu_throttled": "not measured: install X"}),
-    "not_timed": ("WARN", "gpu@cuda is missing: unavailable", "reason",
+    "wrong": ("WARN", "mine was not timed: it is wrong", "The page lists the reason",
+              {"not_timed": (NotTimed("mine", "disagrees", "no"),)}),
+    "not_timed": ("WARN", "gpu@cuda was not timed: it is unavailable", "The page lists the reason",
                {"not_timed": (NotTimed("gpu@cuda", "unavailable", "no"),)}),
 }  # fmt: skip
 
@@ -99,14 +102,14 @@ def test_a_broken_rule_comes_with_its_remedy(rule, tmp_path):
     assert any(text in item.text and remedy in item.remedy for item in items if item.level == level), items
     assert checklist.failed(items) == (level == "FAIL")
     if level == "FAIL":
-        with pytest.raises(BadRecord, match="its checklist fails in baseline l1") as refusal:
+        with pytest.raises(BadRecord, match="fails its checklist in baseline l1") as refusal:
             checklist.must_not_fail(broken)
         assert str(broken.path) in str(refusal.value)
         assert remedy in str(refusal.value)
 
 
 def test_a_gpu_that_was_not_throttled_passes_and_without_a_gpu_there_is_no_item(tmp_path):
-    assert "the GPU was not throttled: " in texts(record(tmp_path, gpu_throttled="no"), "PASS")
+    assert "The GPU was not throttled: " in texts(record(tmp_path, gpu_throttled="no"), "PASS")
     assert not any("throttled" in item.text for item in checklist.review(record(tmp_path)))
 
 
@@ -143,12 +146,12 @@ def test_a_size_at_which_the_reference_was_skipped_has_no_ratio_and_does_not_fai
 def test_an_unpaired_file_has_a_checklist_too(tmp_path):
     unpaired = reader.read(pytest_benchmark(tmp_path, python_loops=[0.4, 0.4], quick=[0.004]))
     warnings = texts(unpaired, "WARN")
-    assert any("indicative, unpaired" in text for text in warnings)
+    assert any("The record is unpaired" in text for text in warnings)
     assert not any("allocator" in text for text in warnings)
     assert texts(unpaired, "FAIL") == []
 
 
 def test_what_passed_is_one_line_and_the_worst_comes_last():
     items = [Item("FAIL", "c", "z"), Item("PASS", "a"), Item("WARN", "b", "y"), Item("PASS", "d")]
-    assert list(tables.checklist_lines(items)) == ["PASS  a; d", "WARN  b: y", "FAIL  c: z"]
-    assert list(tables.checklist_lines(items[:1])) == ["FAIL  c: z"]
+    assert list(tables.checklist_lines(items)) == ["PASS  a. d.", "WARN  b. y.", "FAIL  c. z."]
+    assert list(tables.checklist_lines(items[:1])) == ["FAIL  c. z."]

@@ -1,4 +1,4 @@
-"""Every verdict by its rule, on records whose truth is planted; and nothing that a record may lack is a crash."""
+"""Every verdict by its rule, on records with planted true ratios; and nothing that a record may lack is a crash."""
 
 import math
 from dataclasses import replace
@@ -153,7 +153,7 @@ def test_three_classes(tmp_path):
     three = record(tmp_path, **{**DOCUMENTS, **scores, "classes": "3 5 7", "valid_counts": "10 20 40"})
     sound(claims.verdicts(three))
     assert verdict_on("C5", three).number == "0.6667 (5/10, 10/20, 40/40)"  # of classes, not of images
-    assert verdict_on("C5", three).condition == "mnist_sample, all 70 validation images; exact"
+    assert verdict_on("C5", three).basis == "mnist_sample, all 70 validation images; exact"
     assert verdict_on("C9", three).number.startswith("0.3333")
 
 
@@ -194,7 +194,7 @@ def test_no_interval_is_decided_both_ways_and_a_higher_one_is_never_worse(first,
 def test_thousands_of_times_as_planted(tmp_path):
     verdict = verdict_on("C2", record(tmp_path, times(2000), NO_GPU), HEADLINE)
     assert (verdict.verdict, verdict.number) == (SUPPORTED, "2,000× as fast (2,000× to 2,000×, 96.9% CI)")
-    assert verdict.condition == "baseline under the L1 distance, all/default, paired, 6 processes per kernel"
+    assert verdict.basis == "baseline under the L1 distance, all/default, paired, 6 processes per kernel"
     assert "bound, every byte read once, is at 4,000×" in verdict.why
     taken = samples(python_loops=LOOPS_S, slower={CPU: (1, 1, 1, 1, 1, 3)}, **{CPU: LOOPS_S / 2000})
     verdict = verdict_on("C2", record(tmp_path, taken), HEADLINE)

@@ -1,4 +1,4 @@
-"""Does an interval that says 96.9 % hold the truth that often? On simulated records, where the truth is known.
+"""Does an interval that says 96.9 % hold the true ratio that often? On simulated records, where that is known.
 
 The bounds, 93 % and 99 %, are seven and four standard errors of 1,000 records away from 96.9 %. The mistakes that the
 estimator avoids are made here on the same records, and must fail: a test that nothing can fail proves nothing.
@@ -15,7 +15,7 @@ from bench.analysis import speedup
 from bench.tests import simulate
 from bench.tests.simulate import Plan, World
 
-SEED, TRUTH = 20240229, 3.7
+SEED, TRUE_RATIO = 20240229, 3.7
 PLAN = Plan(records=2000)  # six processes of four rounds each
 CALM = World(drift=0, wander=0, switch=0, process=0)
 
@@ -27,7 +27,7 @@ def ends(ratios):
 @cache
 def machine():
     """Return the same records in rounds and in sequence, as log seconds (reference, kernel)."""
-    plans = simulate.fast(SEED, (1, TRUTH), PLAN)
+    plans = simulate.fast(SEED, (1, TRUE_RATIO), PLAN)
     return tuple((logs[..., 0], logs[..., 1]) for logs in plans)
 
 
@@ -38,7 +38,7 @@ def in_rounds():
 
 def test_coverage_of_two_fast_kernels():
     assert {ratio.level for ratio in in_rounds()} == {0.96875}
-    assert 0.93 <= simulate.coverage(ends(in_rounds()), TRUTH) <= 0.99
+    assert 0.93 <= simulate.coverage(ends(in_rounds()), TRUE_RATIO) <= 0.99
 
 
 @pytest.mark.parametrize("rounds", [3, 5])
@@ -48,31 +48,31 @@ def test_coverage_where_the_slow_kernel_is_bracketed(rounds):
 
 
 def test_coverage_of_fifteen_processes():
-    logs, _ = simulate.fast(SEED, (1, TRUTH), Plan(1000, processes=15, rounds=3))
-    assert 0.93 <= simulate.coverage(ends(simulate.ratios(logs[..., 0], logs[..., 1])), TRUTH) <= 0.99
+    logs, _ = simulate.fast(SEED, (1, TRUE_RATIO), Plan(1000, processes=15, rounds=3))
+    assert 0.93 <= simulate.coverage(ends(simulate.ratios(logs[..., 0], logs[..., 1])), TRUE_RATIO) <= 0.99
 
 
 def test_the_value_is_not_biased():
     logs = np.log([ratio.value for ratio in in_rounds()])
-    assert np.median(logs) == pytest.approx(math.log(TRUTH), abs=0.002)
-    assert np.mean(np.abs(logs - math.log(TRUTH))) < 0.015
+    assert np.median(logs) == pytest.approx(math.log(TRUE_RATIO), abs=0.002)
+    assert np.mean(np.abs(logs - math.log(TRUE_RATIO))) < 0.015
 
 
 def test_one_after_the_other_fails_on_the_same_machine():
-    assert simulate.coverage(simulate.ratio_of_means(*machine()[1]), TRUTH) < 0.8
+    assert simulate.coverage(simulate.ratio_of_means(*machine()[1]), TRUE_RATIO) < 0.8
 
 
 def test_one_after_the_other_is_fine_on_a_calm_machine():
-    _, logs = simulate.fast(SEED, (1, TRUTH), PLAN, CALM)  # so the machine makes it fail, not this simulation
-    assert 0.93 <= simulate.coverage(simulate.ratio_of_means(logs[..., 0], logs[..., 1]), TRUTH) <= 0.99
+    _, logs = simulate.fast(SEED, (1, TRUE_RATIO), PLAN, CALM)  # so the machine makes it fail, not this simulation
+    assert 0.93 <= simulate.coverage(simulate.ratio_of_means(logs[..., 0], logs[..., 1]), TRUE_RATIO) <= 0.99
 
 
 def test_rounds_are_not_independent():
-    assert simulate.coverage(simulate.pooled(*machine()[0]), TRUTH) < 0.9
-    logs, _ = simulate.fast(SEED, (1, TRUTH), Plan(1000, rounds=20))  # more rounds make it surer and more wrong
+    assert simulate.coverage(simulate.pooled(*machine()[0]), TRUE_RATIO) < 0.9
+    logs, _ = simulate.fast(SEED, (1, TRUE_RATIO), Plan(1000, rounds=20))  # more rounds make it surer and more wrong
     reference, kernel = logs[..., 0], logs[..., 1]
-    assert simulate.coverage(simulate.pooled(reference, kernel), TRUTH) < 0.7
-    assert 0.93 <= simulate.coverage(ends(simulate.ratios(reference[:500], kernel[:500])), TRUTH) <= 0.99
+    assert simulate.coverage(simulate.pooled(reference, kernel), TRUE_RATIO) < 0.7
+    assert 0.93 <= simulate.coverage(ends(simulate.ratios(reference[:500], kernel[:500])), TRUE_RATIO) <= 0.99
 
 
 def test_in_rounds_but_not_paired_is_far_wider():
@@ -82,12 +82,12 @@ def test_in_rounds_but_not_paired_is_far_wider():
     assert np.mean(np.diff(np.log(unpaired))) > 1.5 * np.mean(np.diff(paired))
 
 
-def outcomes(truth):
+def outcomes(true_ratio):
     """Return how many of 1,000 records have each outcome, and their noise floors.
 
     The A/A control is in the same rounds, as in a record.
     """
-    logs, _ = simulate.fast(SEED, (1, 1, truth), Plan(1000))
+    logs, _ = simulate.fast(SEED, (1, 1, true_ratio), Plan(1000))
     reference, again, kernel = np.moveaxis(logs, -1, 0)
     floors = [speedup.noise_floor(control) for control in simulate.ratios(reference, again)]
     pairs = zip(simulate.ratios(reference, kernel), floors, strict=True)

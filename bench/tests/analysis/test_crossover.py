@@ -1,4 +1,4 @@
-"""Crossovers on planted truth: at each size a kernel is made faster, slower, or either from process to process."""
+"""Crossovers on planted true ratios: at each size a kernel is faster, slower, or either from process to process."""
 
 from dataclasses import replace
 

@@ -199,10 +199,10 @@ def test_peers_say_what_they_are(tmp_path):
 
 def test_too_few_steps_are_no_ladder(tmp_path):
     bare = page_records.alone([record(tmp_path, samples(numpy_broadcast=0.004))])
-    with pytest.raises(NotDrawn, match="The ladder was not recorded: make bench-all"):
+    with pytest.raises(NotDrawn, match=r"The ladder was not recorded\. Record it with make bench-all"):
         charts.draw("ladder", bare)
     text = page.write(bare)[0].read_text()
-    assert "The ladder was not recorded: make bench-all" in text
+    assert "The ladder was not recorded. Record it with make bench-all" in text
     assert "Which claim survives" not in text
 
 

@@ -97,7 +97,7 @@ def test_a_broken_kernel_has_a_reason(name: str, checked: Checked) -> None:
 def test_a_broken_kernel_does_not_affect_others(checked: Checked) -> None:
     for name in ("right", "no_l2", "slow", "wrong_on_few"):
         assert checked.row(name)["status"] == "agrees"
-    assert "3 kernels verified: " in checked.stdout
+    assert "3 kernels are verified: " in checked.stdout
     assert "all 3" not in checked.stdout
     assert "Traceback" not in checked.stderr
 
@@ -111,7 +111,7 @@ def test_a_slow_kernel_is_checked_on_its_small_data_set(checked: Checked) -> Non
     rows = checked.results["kernels"]
     assert [row["name"] for row in rows if "images_of_class" in row] == ["slow", "slow_and_wrong"]
     assert f"of {2 * FEW} images differ from the exact answer" in checked.row("slow_and_wrong")["reason"]
-    assert f"small[{FEW} per class]: 1 kernel verified: {small.score(right)}" in checked.stdout
+    assert f"small[{FEW} per class]: 1 kernel is verified: {small.score(right)}" in checked.stdout
 
 
 def test_the_json_is_as_documented(checked: Checked, small_data: Path) -> None:
@@ -166,7 +166,7 @@ def test_exit_0_means_that_every_listed_kernel_was_verified(small_data: Path, tm
 
     done = check(*options)
     assert (done.exit_code, done.stderr) == (0, "verify\n")
-    assert "1 kernel verified: " in done.stdout
+    assert "1 kernel is verified: " in done.stdout
     assert [row["name"] for row in json.loads(json_file.read_text())["kernels"]] == ["right"]
 
     assert check(*options, "--kernel", missing, "--quiet", "--require", "right").exit_code == 0
@@ -227,6 +227,6 @@ def test_a_seed_draws_the_same_orders_again(small_data: Path, tmp_path: Path) ->
     """The image that a message names first depends on the order that the seed draws."""
     path = write_kernel(tmp_path / "wrong.py", ANSWERS.format("return 1 - labels"))
     first, again, other = (check("--data", small_data, "--kernel", path, "--seed", seed).stdout for seed in (5, 5, 6))
-    assert "orders drawn from seed 5" in first
+    assert "All orders were drawn from seed 5." in first
     assert first == again
     assert first.partition("orders")[0] != other.partition("orders")[0]

@@ -251,8 +251,8 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch, fails):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda text: text[:-40], "not JSON, or cut short"),
-        (lambda text: "", "not JSON, or cut short"),
+        (lambda text: text[:-40], "is not complete JSON"),
+        (lambda text: "", "is not complete JSON"),
         (lambda text: "[]", "neither a pyperf file nor"),
         (lambda text: '{"version": "1.0"}', "not written by this project"),
         (lambda text: '{"version": "1.0", "metadata": []}', "not written by this project"),
@@ -274,7 +274,7 @@ def test_a_packed_record_cut_short_is_refused_by_name(tmp_path):
     packed = gzip.compress(write(tmp_path).read_bytes())
     for content in (packed[:-20], packed[:5], b"plain", packed[:100] + b"x" * 100 + packed[200:]):
         (tmp_path / "bad.json.gz").write_bytes(content)
-        with pytest.raises(BadRecord, match=r"bad\.json\.gz: no gzip file, or cut short"):
+        with pytest.raises(BadRecord, match=r"bad\.json\.gz is not a complete gzip file"):
             reader.read(tmp_path / "bad.json.gz")
 
 
@@ -282,7 +282,7 @@ def test_a_missing_record_says_how_to_make_one(tmp_path, monkeypatch):
     with pytest.raises(BadRecord, match="python -m bench run"):
         reader.read(tmp_path / "none.json")
     monkeypatch.setattr(model, "LOCAL", tmp_path / "results" / "local")
-    with pytest.raises(BadRecord, match="there is no record yet"):
+    with pytest.raises(BadRecord, match="There is no record yet"):
         reader.newest()
 
 

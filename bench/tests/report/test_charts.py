@@ -64,12 +64,12 @@ def test_another_process_draws_the_same_bytes_and_imports_no_kernel(full, drawn,
 import sys
 from pathlib import Path
 from bench.report import charts
-from bench.report import selection
-from bench.report.charts import files
+from bench.report import page_records
+from bench.report.charts import svg
 from bench.tests.builders_selections import problem
-shown = selection.from_paths(map(Path, sys.argv[2:]), Path("report.html")).with_problem(problem())
+shown = page_records.from_paths(map(Path, sys.argv[2:]), Path("report.html")).with_problem(problem())
 for name in charts.PICTURES:
-    files.save(charts.draw(name, shown), Path(sys.argv[1]) / name)
+    svg.save(charts.draw(name, shown), Path(sys.argv[1]) / name)
 print([name for name in sys.modules if name.split(".")[0] in ("torch", "kernels")])
 """
     paths = [part.path for part in (full.speed, *full.small, full.sizes, full.memory)]
@@ -185,9 +185,9 @@ def test_what_was_measured_with_an_older_source_is_hatched_and_called_stale(tmp_
 @pytest.mark.parametrize(
     ("taken", "kind", "says"),
     [
-        (samples(python_loops=0), "ladder", f"holds no baseline/l1/{REFERENCE}"),
-        (samples(quick=0.0005), "ladder", "its checklist fails in baseline l1: quick is at 200% of its bound"),
-        (samples(pairs=(("predict", "l1"),)), "sizes", "a record of sizes, expected one of speed"),
+        (samples(python_loops=0), "ladder", f"has no times of {REFERENCE} in baseline l1"),
+        (samples(quick=0.0005), "ladder", "fails its checklist in baseline l1: quick is at 200% of its bound"),
+        (samples(pairs=(("predict", "l1"),)), "sizes", "is a record of sizes. Name a record of times."),
     ],
 )
 def test_without_a_believable_ratio_there_is_no_chart(tmp_path, taken, kind, says):
@@ -310,7 +310,7 @@ def test_temporaries_on_the_gpu_are_below_those_on_the_host(full):
 def test_what_was_not_recorded_is_not_drawn_and_the_message_has_the_command(tmp_path):
     bare = of_speed(tmp_path, [sample for sample in samples() if sample.scope != "first_call"])
     for module, command in ((sizes, "--sizes 1,10,100,1000,10000"), (scopes, "--full"), (memory, "--memory")):
-        with pytest.raises(NotDrawn, match=f"recorded; python -m bench run {command}"):
+        with pytest.raises(NotDrawn, match=f"recorded. Record .* python -m bench run {command}"):
             module.draw(bare)
 
 

@@ -18,7 +18,7 @@ from bench.kernel import REFERENCE
 from bench.records import model
 from bench.report import charts, page, page_records, readme
 from bench.report.charts import Drawing, NotDrawn
-from bench.task import margins
+from bench.task import digits_metadata
 from bench.task.problem import make_problem
 from bench.tests import builders_records
 from bench.tests.builders import noise, write_folder
@@ -151,16 +151,16 @@ def test_records_named_make_one_page_beside_the_first(checkout, tmp_path):
 
 
 def test_no_record_at_all_is_refused(checkout):
-    assert "there is no record yet; python -m bench run makes one" in refused(checkout)
-    assert "no_such.json: cannot be read" in refused(checkout, "no_such.json")
+    assert "There is no record yet. Make one with python -m bench run." in refused(checkout)
+    assert "no_such.json cannot be read" in refused(checkout, "no_such.json")
 
 
 @pytest.mark.parametrize("readme_too", [(), ("--readme",)])
 @pytest.mark.parametrize(
     ("metadata", "size", "says"),
     [
-        ({"cpu_model_name": "Another CPU"}, None, "one page is of one machine"),
-        ({}, 200, "sizes.json.gz: no gzip file, or cut short"),
+        ({"cpu_model_name": "Another CPU"}, None, "are not of one machine and one data set"),
+        ({}, 200, "sizes.json.gz is not a complete gzip file"),
     ],
 )
 def test_what_makes_no_page_is_refused_before_any_is_written(checkout, metadata, size, says, readme_too):
@@ -248,13 +248,13 @@ def test_a_verdict_on_a_small_data_set_is_in_the_readme_too():
 def test_without_exactly_one_pair_of_markers_nothing_is_written(checkout, between):
     publish()
     readme.README.write_bytes(AROUND.format(between).encode())
-    expected = f"expected one line {readme.BEGIN} and after it one line {readme.END}; put them back"
+    expected = f"must have one line {readme.BEGIN} and after it one line {readme.END}. Put them back."
     assert expected in refused(checkout, "--readme")
 
 
 def test_without_a_published_record_there_is_nothing_to_write(checkout):
     record(model.LOCAL, **MINE)
-    assert "no record is published" in refused(checkout, "--readme")
+    assert "No record is published." in refused(checkout, "--readme")
 
 
 # The same bytes.
@@ -265,8 +265,7 @@ def digits(tmp_path):
     """Digits on disk, and their metadata in a record."""
     folder = write_folder(noise(train=3, valid=4, height=28, width=28), tmp_path / "small")
     problem = make_problem(data.load(folder))
-    counts = {"train_counts": "3 6", "valid_counts": "4 5", "classes": "3 5", "image_pixels": 784}
-    return folder, {**margins.metadata(problem), **counts, "dataset": problem.name, "dataset_digest": problem.digest}
+    return folder, digits_metadata.metadata(problem)
 
 
 def test_the_same_records_give_the_same_bytes_and_are_not_touched(checkout, digits, tmp_path, monkeypatch):
@@ -283,7 +282,7 @@ def test_the_same_records_give_the_same_bytes_and_are_not_touched(checkout, digi
     use_checkout(monkeypatch, copy)
     printed = done("--readme", "--data", folder)
     assert "gallery.svg" in printed
-    assert "Not drawn again" not in printed
+    assert "drawn again" not in printed
     assert "side_by_side" not in readme.README.read_text(encoding="utf-8")  # of these there is neither torch nor NumPy
     assert files(copy) == first
     assert [(path.read_bytes(), path.stat().st_mtime_ns) for path in records] == before
@@ -305,12 +304,12 @@ def test_without_the_digits_the_gallery_is_left_and_the_command_says_so(checkout
     shutil.rmtree(folder)
     printed = done()
     assert files(checkout) == first
-    assert "Not drawn again: gallery and broadcasting. The recorded digits were not found" in printed
+    assert "The pictures gallery and broadcasting were not drawn again, because the recorded digits" in printed
     assert not any(f"{name}.svg" in printed for name in charts.OF_DIGITS)
     for name in charts.OF_DIGITS:
         (checkout / "results" / MACHINE / f"{name}.svg").unlink()
     done()  # and where there was none, the page says why
-    assert "the recorded digits are not at hand" in text(checkout / "results" / MACHINE / "report.html")
+    assert "The recorded digits were not found" in text(checkout / "results" / MACHINE / "report.html")
 
 
 @pytest.mark.usefixtures("captions")
@@ -357,7 +356,7 @@ def test_a_verdict_has_its_number_and_its_configuration(full):
         assert verdict.about in row[0]
         assert row[1:3] == [verdict.verdict, verdict.number]
         assert verdict.why in row[3]
-        assert not verdict.condition or f"[{verdict.condition}]" in row[3]
+        assert not verdict.basis or f"[{verdict.basis}]" in row[3]
 
 
 def test_nothing_is_asked_of_the_network_and_nothing_is_a_script(full):

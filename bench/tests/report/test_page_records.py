@@ -58,12 +58,12 @@ def test_one_record_of_each_kind_makes_a_selection(tmp_path):
 
 @pytest.mark.parametrize("metadata", [{"kind": "sizes"}, {"taken": samples(python_loops=0)}, {"per_class": 9}])
 def test_no_times_of_a_whole_data_set_with_the_reference_are_refused(tmp_path, metadata):
-    with pytest.raises(BadRecord, match=rf"no record of times with {REFERENCE}; python -m bench run makes one"):
+    with pytest.raises(BadRecord, match=rf"has no record of times with {REFERENCE}. Make one with python -m bench run"):
         page_records.from_records([[record(tmp_path, **metadata)]], tmp_path / "report.html")
 
 
 def test_two_records_of_one_kind_are_refused(tmp_path):
-    with pytest.raises(BadRecord, match=r"of the kind ladder, as is .* a page takes one of each"):
+    with pytest.raises(BadRecord, match=r"are both of the kind ladder\. Name only one"):
         page_records.from_records([[record(tmp_path)], [record(tmp_path)]], tmp_path / "report.html")
 
 
@@ -80,13 +80,13 @@ def test_records_of_two_machines_or_data_sets_are_refused_by_name(tmp_path, meta
     first, second = record(tmp_path), record(tmp_path, **{"kind": "sizes", **metadata})
     with pytest.raises(BadRecord, match=says) as refusal:
         page_records.from_records([[first], [second]], tmp_path / "report.html")
-    for part in (str(second.path), first.path.name, "move one of them to a folder of its own"):
+    for part in (str(second.path), first.path.name, "Move one of them to a folder of its own"):
         assert part in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("metadata", [{"python_version": "3.13.0 (CPython)"}, {"commit": "beef"}, {"memory_bytes": 1}])
-def test_what_else_may_change_between_recordings_does(tmp_path, metadata):
+def test_what_else_may_change_between_records_does(tmp_path, metadata):
     files = [[record(tmp_path)], [record(tmp_path, kind="sizes", **metadata)]]
     assert page_records.from_records(files, tmp_path / "x.html").sizes
 
@@ -124,7 +124,7 @@ def test_nothing_is_published_where_there_is_no_such_folder(tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (lambda packed: packed[:-20], "cut short"),
+        (lambda packed: packed[:-20], "is not a complete gzip file"),
         (lambda packed: gzip.compress(gzip.decompress(packed).replace(b'"schema":2', b'"schema":99')), "has schema 99"),
     ],
 )
@@ -234,3 +234,18 @@ def test_the_first_readable_record_of_times_is_the_newest(local):
     (local / "4.json").touch()
     assert reader.newest()[0].path == local / "2.json"
     assert [file[0].path.stem for file in reader.speed_files()] == ["2", "1", "3"]
+
+
+def test_pictures_of_published_records_are_drawn_apart_from_their_page(local):
+    published = pack(record(local).path, local.parent / "machine" / "ladder.json.gz")
+    alone = page_records.apart(page_records.alone(reader.read_all(published)))
+    assert alone.picture("ladder") == local / "machine-ladder-ladder"
+    assert page_records.apart(page_records.published()[0]).picture("speedup") == local / "machine"
+    mine = page_records.alone([record(local)])
+    assert page_records.apart(mine) is mine
+
+
+def test_of_published_records_the_one_recorded_last_is_the_newest(local):
+    for slot, kind, date in (("ladder", "ladder", "2026-11-22"), ("scopes", "scopes", "2026-11-21")):
+        pack(record(local, kind=kind, date=date).path, local.parent / "machine" / f"{slot}.json.gz")
+    assert [file[0].kind for file in reader.speed_files()] == ["ladder", "scopes"]

@@ -11,7 +11,7 @@ from bench.records.model import BadRecord
 from bench.report import charts
 from bench.report.charts import NotDrawn, broadcasting, style, svg
 from bench.report.page_records import Selection
-from bench.task import margins, problem
+from bench.task import digits_metadata, problem
 from bench.tests import builders
 from bench.tests.builders_records import record, samples
 
@@ -85,9 +85,9 @@ def test_code_shows_tokens_and_speed_the_shortest_first_and_what_was_not_counted
 @pytest.mark.parametrize(
     ("name", "taken", "metadata", "says"),
     [
-        ("side_by_side", samples(), {}, "torch_broadcast@cpu, .* recorded; python -m bench run"),
+        ("side_by_side", samples(), {}, "torch_broadcast@cpu, .* recorded. Record one with python -m bench run"),
         ("code_size", None, {REFERENCE: {}}, "how much code python_loops is; python -m bench run counts it"),
-        ("gallery", None, {}, "the recorded digits are not at hand"),
+        ("gallery", None, {}, "The recorded digits were not found"),
     ],
 )
 def test_what_a_selection_lacks_is_not_drawn(tmp_path, name, taken, metadata, says):
@@ -97,13 +97,13 @@ def test_what_a_selection_lacks_is_not_drawn(tmp_path, name, taken, metadata, sa
 
 def test_a_kernel_without_its_file_is_not_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr(Selection, "file", lambda *_: None)
-    with pytest.raises(NotDrawn, match=f"the file of {REFERENCE} is not in this checkout"):
+    with pytest.raises(NotDrawn, match=f"The file of {REFERENCE} is not in this checkout"):
         charts.draw("side_by_side", selection(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["side_by_side", "code_size"])
 def test_where_the_checklist_fails_no_speed_is_shown(tmp_path, name):
-    with pytest.raises(BadRecord, match="checklist fails"):
+    with pytest.raises(BadRecord, match="fails its checklist"):
         charts.draw(name, selection(tmp_path, samples(**{TORCH: 0.0005})))
 
 
@@ -131,7 +131,7 @@ def test_odd_digits_are_shown_too(tmp_path, odd):
     assert "Pixels [0:5, 1:7] of the second training image of class 3" in drawing.alt
     assert " / ".join(" ".join(map(str, row)) for row in odd.train[0][1][:, 1:].tolist()) in drawing.alt
     assert words(drawing).count("Digits drawn by this project") == 6  # under every section
-    right = odd.score(odd.correct(margins.signed_labels(odd)))
+    right = odd.score(odd.correct(digits_metadata.signed_labels(odd)))
     assert f"only the amount of ink counts: {right}" in drawing.alt
 
 
@@ -163,6 +163,6 @@ def test_the_gallery_of_the_documents_digits(tmp_path, real_digits):
     assert "of the second training image of class 3: 0 0 0 0 0 0 / 0 0 0 0 0 29 / 0 0 0 48 166 224 /" in drawing.alt
     assert "0.1114 to mean 3, 0.1586 to mean 7" in drawing.alt
     assert "The worst of 99 mistakes by L1 distance" in drawing.alt
-    assert "differ for 54 images: only L1 is right on 12, only L2 on 42" in drawing.alt
+    assert "differ for 54 images: only the L1 distance is right on 12, only L2 on 42" in drawing.alt
     assert "626/1010, 717/1028, average 0.6586" in drawing.alt
     assert len(svg.svg(drawing)) < 1_500_000

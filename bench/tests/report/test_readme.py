@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench import __main__, kernel
-from bench.cli import run as running
+from bench.cli import run as run_command
 from bench.kernel import ROOT
 from bench.records import model
 from bench.report import page, page_records, readme
@@ -66,7 +66,7 @@ def test_a_command_of_the_tool_does_what_it_says(place, command, invoked, monkey
     # Nothing is unfinished or published here: other tests resume, and rewrite a README.
     due = 2 if words in (["run", "--resume"], ["report", "--readme"]) else 0
     if words[0] == "run" and not due and "--memory" not in words:  # `place` ran one; other tests run the others
-        monkeypatch.setattr(running, "run", lambda choice, options: options.plan((), choice) is None)
+        monkeypatch.setattr(run_command, "run", lambda choice, options: options.plan((), choice) is None)
     if words[0] in ("check", "run") and not due and "--kernel" not in words:
         words += ["--kernels", "numpy_broadcast"]  # .ci/run takes all that can run here
     if tuple(words) not in invoked:

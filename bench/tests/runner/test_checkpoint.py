@@ -17,7 +17,7 @@ from bench.kernel import ROOT
 from bench.records import model, reader
 from bench.records.model import BadRecord
 from bench.runner import checkpoint
-from bench.runner.checkpoint import Task
+from bench.runner.checkpoint import DataSetPlan
 from bench.runner.configuration import Configuration
 from bench.runner.plan import PREDICT, Plan
 from bench.task.problem import make_problem
@@ -52,8 +52,8 @@ def saved(tmp_path, monkeypatch, problems):
     monkeypatch.setattr(checkpoint, "_in_progress", lambda folder: False)
     plan = Plan((spec(write_kernel(tmp_path / "mine.py")),), processes=2, rounds=1, seed=3)
     both = (Configuration(), Configuration("1", "keep"))
-    tasks = Task(0, replace(plan, configurations=both)), Task(5, replace(plan, processes=1, longest_s=math.inf))
-    return checkpoint.begin(tasks, "drawn", problems)
+    small = DataSetPlan(5, replace(plan, processes=1, longest_s=math.inf))
+    return checkpoint.begin([DataSetPlan(0, replace(plan, configurations=both)), small], "drawn", problems)
 
 
 def test_two_data_sets_are_measured_one_after_the_other_and_resumed_where_they_stopped(saved, problems):
@@ -75,7 +75,11 @@ def test_two_data_sets_are_measured_one_after_the_other_and_resumed_where_they_s
     assert {stage.partition(", ")[0] for stage, *_ in progress} == {"tiny", "tiny[5 per class]"}
     assert [done for _, done, _ in progress] == sorted(done for _, done, _ in progress)
     assert {steps for *_, steps in progress} == {progress[-1][1]}  # each process was measured once, and all of them are
-    collected = [item for task in resumed.tasks for item in checkpoint.collect(resumed, task, problems[task.per_class])]
+    collected = [
+        item
+        for data_set in resumed.data_sets
+        for item in checkpoint.collect(resumed, data_set, problems[data_set.per_class])
+    ]
     assert [item.results[0].status for item in collected] == ["agrees"] * 3
     metadata = [item.measurements.metadata for item in collected]
     assert {one["run"] for one in metadata} == {saved.folder.name.removesuffix(".unfinished")}
@@ -106,14 +110,16 @@ def test_a_run_is_not_resumed_if_anything_has_changed(saved, problems, tmp_path)
 
 
 def test_resuming_a_run_of_sizes_repairs_tiles_and_processes_that_cannot_be_read(saved, problems):
-    plan = replace(saved.tasks[0].plan, pairs=PREDICT, sizes=(2, 99), configurations=(Configuration(),))
-    saved = checkpoint.begin([Task(0, plan)], "drawn", problems)
+    plan = replace(saved.data_sets[0].plan, pairs=PREDICT, sizes=(2, 99), configurations=(Configuration(),))
+    checkpoint.remove(saved)
+    saved = checkpoint.begin([DataSetPlan(0, plan)], "drawn", problems)
     checkpoint.finish(saved, problems, lambda *_: None)
     (saved.folder / "0-all-default-1.json").write_text("[]")
     for tile in saved.folder.rglob("valid-*.npy"):
         tile.unlink()  # as if the crash came while it was written
+    saved = checkpoint.newest()
     checkpoint.finish(saved, problems, lambda *_: None)
-    (collected,) = checkpoint.collect(saved, saved.tasks[0], problems[0])
+    (collected,) = checkpoint.collect(saved, saved.data_sets[0], problems[0])
     assert collected.results[0].status == "agrees"
     samples = [one for one in collected.measurements.samples if (one.kernel, one.scope) == ("mine", "predict")]
     assert {(sample.images, sample.process) for sample in samples} == {(2, 0), (99, 0), (2, 1), (99, 1)}

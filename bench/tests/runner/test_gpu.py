@@ -13,8 +13,9 @@ from bench.analysis import checklist
 from bench.records import model, writer
 from bench.records.sample import Footprint
 from bench.runner import check_kernels, checkpoint, collection, executor, memory_pass
-from bench.runner.checkpoint import Task
+from bench.runner.checkpoint import DataSetPlan
 from bench.runner.plan import FULL, PREDICT, Plan
+from bench.task import scopes
 from bench.task.scopes import WrongAnswer
 from bench.task.verify import check_labels
 from bench.tests import builders
@@ -88,9 +89,9 @@ def plan(folder, sources, **options):
 
 def run(problem, plan):
     """Return the record of a plan, and the result of every kernel by name."""
-    saved = checkpoint.begin([Task(0, plan)], "drawn", {0: problem})
+    saved = checkpoint.begin([DataSetPlan(0, plan)], "drawn", {0: problem})
     checkpoint.finish(saved, {0: problem}, lambda *_: None)
-    (collected,) = checkpoint.collect(saved, saved.tasks[0], problem)
+    (collected,) = checkpoint.collect(saved, saved.data_sets[0], problem)
     return writer.write([collected.measurements])[0], {result.name: result for result in collected.results}
 
 
@@ -100,8 +101,8 @@ def test_a_record_has_the_state_of_the_gpu_and_no_bound_that_cannot_be_measured(
     assert record.metadata["gpu_throttled"] == "software power cap"  # after one sample alone
     assert (record.metadata["gpu_clock_mhz"], record.metadata["gpu_memory_clock_mhz"]) == (1000, 2000)
     levels = {item.text: item.level for item in checklist.review(record, reference="slow")}
-    assert levels["the GPU was throttled: software power cap"] == "WARN"
-    assert "the bound was not measured on cuda" in levels
+    assert levels["The GPU was throttled: software power cap"] == "WARN"
+    assert "The bound was not measured on cuda" in levels
     assert [(entry.kernel, entry.status) for entry in record.not_timed] == [("bound@gpu", "unavailable")]
     assert "end_to_end" in {sample.scope for sample in record.samples if sample.kernel == "fine@cuda"}
 
@@ -110,7 +111,7 @@ def test_a_gpu_repeats_images_that_no_file_holds_and_holds_many_of_one_kernel_at
     """A kernel that repeats them in another order is caught."""
     log = machine / "log"
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 784 * 2 * 150})())
-    monkeypatch.setattr(executor, "CROWDED", 784 * 130 * executor.PER_PIXEL)
+    monkeypatch.setattr(executor, "CROWDED", scopes.device_bytes(problem, 130))
     spies = {name: ON_GPU + SPY.format(log=str(log), name=name) for name in ("one", "two")}
     sources = {**spies, "wrong": ON_GPU + REPEATS_WRONGLY, "host": ""}
     record, results = run(problem, plan(machine, sources, pairs=PREDICT, sizes=(1, 140, 999)))

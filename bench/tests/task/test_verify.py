@@ -11,7 +11,7 @@ from bench import kernel
 from bench.task import scopes
 from bench.task.problem import Problem, make_problem
 from bench.task.scopes import WrongAnswer
-from bench.task.verify import MEAN_BOUND, Findings, check_means, verify
+from bench.task.verify import MEAN_TOLERANCE, Findings, check_means, verify
 from bench.tests import builders
 from bench.tests.builders import digits, noise, spec, verified, write_kernel
 from bench.tests.wrong_kernels import ANSWERS, HALF, WRONG
@@ -132,9 +132,9 @@ def test_drawn_digits_expose_half_precision(drawn: Problem, tmp_path: Path) -> N
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_mean_images_may_be_2_to_the_minus_14_off(sign: int) -> None:
     exact = np.full((2, 1, 1), 0.5)
-    assert check_means(exact + sign * MEAN_BOUND, exact, "") == MEAN_BOUND
+    assert check_means(exact + sign * MEAN_TOLERANCE, exact, "") == MEAN_TOLERANCE
     with pytest.raises(WrongAnswer, match=r"^here: mean images are up to 6.1.e-05"):
-        check_means(exact + sign * MEAN_BOUND * 1.001, exact, "here: ")
+        check_means(exact + sign * MEAN_TOLERANCE * 1.001, exact, "here: ")
 
 
 def test_torch_that_changes_its_input_is_refused(tmp_path: Path) -> None:

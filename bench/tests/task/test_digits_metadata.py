@@ -1,4 +1,4 @@
-"""Margins and exact scores: each number is computed in a second way, and compared with the documents' numbers."""
+"""Metadata of the digits: each number is computed in a second way, and compared with the documents' numbers."""
 
 import json
 from fractions import Fraction
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bench.analysis import claims
 from bench.stats import sign_test
-from bench.task.margins import exact, metadata, relative_margins, signed_labels
+from bench.task.digits_metadata import exact, metadata, relative_margins, signed_labels
 from bench.task.problem import make_problem
 from bench.tests import builders
 from bench.tests.builders import digits
