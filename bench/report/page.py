@@ -13,7 +13,7 @@ from bench.analysis.summary import summaries
 from bench.atomic import whole
 from bench.formatting import Grid
 from bench.records.model import DEFAULT, Record
-from bench.report import charts, gpu_tables, tables
+from bench.report import charts, gpu_tables, ladder_text, tables
 from bench.report.charts import NotDrawn, svg
 from bench.report.page_records import Selection
 
@@ -168,11 +168,11 @@ def _ladder(selection: Selection) -> dict[str, Any] | None:
         "where": f"Scope baseline, L1 distance, {record.configuration}, {record.label}.",
         "steps": [(step, _faults(step), selection.stale(step.name)) for step in steps],
         "missing": ladder.missing(records, specs),
-        "survivors": ladder.survivors(record, records[1:]),
-        "bound": ladder.bound(record),
-        "peers": ladder.peers(steps),
-        "ratios": ladder.by_configuration(several, specs, "ratio") if several else None,
-        "faults": ladder.by_configuration(several, specs, "faults") if several else None,
+        "survivors": ladder_text.survivors(record, records[1:]),
+        "bound": ladder_text.bound(record),
+        "peers": ladder_text.peers(steps),
+        "ratios": ladder_text.by_configuration(several, specs, "ratio") if several else None,
+        "faults": ladder_text.by_configuration(several, specs, "faults") if several else None,
     }
 
 

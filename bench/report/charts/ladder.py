@@ -23,7 +23,7 @@ def draw(selection: Selection) -> Drawing:
     record = selection.speed
     steps = ladder.steps(selection.with_small(record), kernel.discover(selection.extra))
     if len(steps) < ladder.FEWEST:
-        raise NotDrawn(ladder.NOT_RECORDED)
+        raise NotDrawn("The ladder was not recorded. Record it with make bench-all.")
     labels = [_label(step, selection.stale(step.name)) for step in steps]
     share_of_bound = steps[0].summary.share_of_bound
     with style.drawing():

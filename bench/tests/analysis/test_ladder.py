@@ -9,7 +9,7 @@ import pytest
 from bench.analysis import claims, ladder
 from bench.kernel import LADDER, REFERENCE, ROOT, KernelSpec, discover
 from bench.records.model import NotTimed
-from bench.report import charts, page, page_records, readme
+from bench.report import charts, ladder_text, page, page_records, readme
 from bench.report.charts import NotDrawn
 from bench.tests.builders import write_kernel
 from bench.tests.builders_records import DOCUMENTS, changed, configurations, record, samples, small
@@ -165,33 +165,35 @@ def test_kernels_that_follow_each_other_in_a_circle_are_below_the_reference(tmp_
 def test_configurations_are_side_by_side(tmp_path):
     few = small(tmp_path, 20, taken=samples(quick=0, python_ndarray_elements=8.0))
     both = [[whole, few] for whole in configurations(tmp_path, "all/default", "1/keep", taken=taken())]
-    ratios = ladder.by_configuration(both, discover(), "ratio")
+    ratios = ladder_text.by_configuration(both, discover(), "ratio")
     assert ratios.columns == ("step", "after", "all/default", "1/keep")
     rows = {row[0]: row[1:] for row in ratios.rows}
     assert rows["numpy_in_place"] == ("numpy_broadcast", "2.00× (2.00× to 2.00×)", "2.00× (2.00× to 2.00×)")
     without = "python_indexed was not recorded on these images"
     assert rows["python_ndarray_elements (20 per class)"] == ("python_indexed", without, without)
     assert REFERENCE not in rows
-    assert ("numpy_in_place", "12", "12") in ladder.by_configuration(both, discover(), "faults").rows
+    assert ("numpy_in_place", "12", "12") in ladder_text.by_configuration(both, discover(), "faults").rows
 
 
 def test_which_claim_holds_against_which_baseline(tmp_path):
     whole = record(tmp_path, taken(python_bytes=0.2), **DOCUMENTS)
     seconds = {"python_ndarray_elements": 20.0, "torch_broadcast@cpu": 0.001}
     few = small(tmp_path, 20, taken=samples(quick=0, **seconds), dataset_of=DOCUMENTS["dataset_digest"])
-    by_verdict = {(claim[:2], verdict): baselines for claim, verdict, baselines in ladder.survivors(whole, [few])}
+    by_verdict = {(claim[:2], verdict): baselines for claim, verdict, baselines in ladder_text.survivors(whole, [few])}
     assert [text.partition(":")[0] for text in by_verdict["C2", claims.REFUTED]] == [
         f"against {REFERENCE}", "against python_bytes",
     ]  # fmt: skip
     (supported,) = by_verdict["C2", claims.SUPPORTED]
     assert supported.startswith("against python_ndarray_elements, on 20 images per class: 20,000× as fast")
     assert next(iter(by_verdict)) == ("C2", claims.SUPPORTED)
-    assert ladder.bound(whole).startswith(f"Reading every byte once would be 400× as fast as {REFERENCE} here: on this")
+    assert ladder_text.bound(whole).startswith(
+        f"Reading every byte once would be 400× as fast as {REFERENCE} here: on this"
+    )
 
 
 def test_peers_say_what_they_are(tmp_path):
     steps = steps_of(record(tmp_path, taken(sklearn_centroids=0.4, scipy_cdist=0.01)))
-    sentences = dict(ladder.peers([*steps.values()]))
+    sentences = dict(ladder_text.peers([*steps.values()]))
     assert [*sentences] == ["scipy_cdist", "sklearn_centroids"]
     assert "another question" in sentences["sklearn_centroids"]
     assert sentences["scipy_cdist"].endswith(f" 40.0× as fast as {REFERENCE}.")

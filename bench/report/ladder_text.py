@@ -1,0 +1,77 @@
+"""The ladder in sentences and tables; its numbers are those of bench/analysis/ladder.py."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from bench import formatting
+from bench.analysis import bandwidth_bound, claims
+from bench.analysis.ladder import Step, steps
+from bench.formatting import Grid
+from bench.kernel import REFERENCE, KernelSpec
+from bench.records.model import Record
+
+ABOUT_SPEED = ("C2", "C3")  # the claims that a baseline decides
+
+
+def survivors(record: Record, small: Sequence[Record] = ()) -> list[tuple[str, str, list[str]]]:
+    """Return which claim about speed holds against which baseline: (claim, verdict, baselines with their numbers).
+
+    Supported ones come first.
+    """
+    by_verdict: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for verdict in claims.verdicts(record, small):
+        parts = filter(None, (verdict.about, verdict.number or verdict.why.rstrip(".")))
+        by_verdict[verdict.claim, verdict.verdict].append(": ".join(parts))
+    return [
+        (f"{claim}, “{claims.CLAIMS[claim]}”", verdict, by_verdict[claim, verdict])
+        for claim in ABOUT_SPEED
+        for verdict in (claims.SUPPORTED, claims.REFUTED, claims.UNDETERMINED)
+        if (claim, verdict) in by_verdict
+    ]
+
+
+def bound(record: Record) -> str:
+    """Return how much faster than the reference any kernel could be on this machine, as a sentence; "" if unknown."""
+    share_of_bound = bandwidth_bound.share_of_bound(record, REFERENCE, "baseline", "l1", "cpu")
+    if share_of_bound is None:
+        return ""
+    most = 1 / share_of_bound.value
+    sentence = f"Reading every byte once would be {formatting.ratio(most)} as fast as {REFERENCE} here"
+    if most < claims.THOUSANDS:
+        return f"{sentence}: on this machine no kernel can be a thousand times as fast, in any language."
+    return f"{sentence}: that is the most that any kernel can reach on this machine."
+
+
+def peers(steps: Sequence[Step]) -> list[tuple[str, str]]:
+    """Return the libraries' own solutions among the steps: the kernel, and a sentence on what it is and reaches."""
+    return [
+        (step.name, f"{step.spec.peer} {formatting.ratio(step.summary.speedup)} as fast as {REFERENCE}.")
+        for step in steps
+        if step.spec.peer
+    ]
+
+
+def by_configuration(configurations: Sequence[Sequence[Record]], specs: Sequence[KernelSpec], what: str) -> Grid:
+    """Return one number of every step under several configurations, side by side.
+
+    Args:
+        configurations: for each of them the records that `steps` takes.
+        what: "ratio", how many times as fast as the kernel before it is, or "faults", its page faults per call.
+    """
+    by_name = [{step.name: step for step in steps(records, specs)} for records in configurations]
+    rows = []
+    for name in dict.fromkeys(name for steps_by_name in by_name for name in steps_by_name):
+        row = [steps_by_name.get(name) for steps_by_name in by_name]
+        first = next(filter(None, row))
+        label = f"{name} ({first.part})" if first.part else name
+        if what == "faults":
+            rows.append((label, *(f"{step.faults:,.0f}" if step else "" for step in row)))
+        elif name != REFERENCE:
+            after = first.before.kernel if first.before else first.spec.after
+            rows.append((label, after, *(_ratio(step) if step else "" for step in row)))
+    columns = [records[0].configuration for records in configurations]
+    return Grid(("step", *(("after",) if what == "ratio" else ()), *columns), rows, right=columns)
+
+
+def _ratio(step: Step) -> str:
+    return f"{step.times} ({step.interval})" if step.interval else step.times or step.without
