@@ -12,17 +12,14 @@ from click.core import ParameterSource
 
 import data
 from bench import atomic
-from bench.analysis import checklist, claims
-from bench.analysis.summary import summaries
-from bench.cli import answers, console
+from bench.cli import console
 from bench.cli.data_sets import DataSet, data_sets, problem_of_first, whole_in_spite
 from bench.cli.options import CHOICE, POSITIVE, Choice
+from bench.cli.run_output import RecordedDataSet, print_claims, print_recorded
 from bench.kernel import REFERENCE, KernelSpec, discover
-from bench.records import model, reader, writer
-from bench.records.model import BadRecord, NotTimed, Record
+from bench.records import model, writer
+from bench.records.model import NotTimed, Record
 from bench.records.sample import BOUND
-from bench.report import charts, page, page_records, tables
-from bench.report.charts.svg import save
 from bench.runner import check_kernels, checkpoint, collection, memory_pass
 from bench.runner.collection import Collected
 from bench.runner.configuration import Configuration, parse
@@ -110,16 +107,6 @@ class RunOptions:
         )
 
 
-@dataclass(frozen=True)
-class RecordedDataSet:
-    """What was recorded of one data set: under each configuration, and as read from its file; [] without a file."""
-
-    data_set: DataSet
-    collected: list[Collected]
-    records: list[Record]
-    require: tuple[str, ...]
-
-
 @click.command("run", params=[*CHOICE, *OPTIONS])
 def command(**options: Any) -> None:
     """Verify the kernels, time them, save a record and draw it.
@@ -149,9 +136,9 @@ def run(choice: Choice, options: RunOptions) -> int:
     recorded = _record_memory(choice, options) if options.memory else _record_times(choice, options)
     status = 0
     for one in recorded:
-        status |= _print_recorded(one, bool(options.sizes))
+        status |= print_recorded(one, bool(options.sizes))
     if any(one.records and one.records[0].speed for one in recorded):
-        _print_claims(recorded)
+        print_claims(recorded)
     return status
 
 
@@ -261,76 +248,3 @@ def _loading(source: str) -> dict[str, float]:
     started = time.perf_counter()
     data.load(source)
     return {"loading_s": time.perf_counter() - started}
-
-
-def _print_recorded(recorded: RecordedDataSet, sized: bool) -> int:
-    """Print and draw what was recorded of one data set. Return 1 if a kernel failed or a ratio is withheld."""
-    out, problem, records = console.out(), recorded.data_set.problem, recorded.records
-    sized = sized or recorded.collected[0].measurements.metadata["kind"] == "sizes"
-    lines = [answers.dataset(problem)]
-    lines += [next(iter(answers.agreement(problem, collected.results))) for collected in recorded.collected]
-    for line in dict.fromkeys(lines):
-        out.print(line)
-    status = max(answers.exit_status(collected.results, recorded.require, sized) for collected in recorded.collected)
-    for record in records:
-        if record.footprints:
-            for printed in (tables.memory(record.footprints), *tables.not_measured(record.footprints)):
-                out.print(printed)
-        else:
-            status |= _print_times(record)
-    out.print(
-        f"Record  {console.shown(records[0].path)}" if records else "There is no record, for nothing was measured."
-    )
-    if records and records[0].speed:
-        if len(records) > 1:
-            out.print(tables.by_configuration(records))
-        if not checklist.failed(checklist.review(records[0])):
-            alone = page_records.alone(records)
-            for path in save(charts.draw("speedup", alone), alone.picture("speedup")):
-                out.print(f"Chart   {console.shown(path)}")
-    lines = [line for collected in recorded.collected for line in answers.failures(collected.results)]
-    not_timed = [entry for record in records for entry in record.not_timed if entry.status == "not measured"]
-    lines += [f"{entry.kernel} is skipped: {entry.reason}" for entry in not_timed]
-    for line in dict.fromkeys(lines):
-        out.print(line)
-    return status
-
-
-def _print_times(record: Record) -> int:
-    """Print every scope or size with its checklist, of sizes only what FAILs. Return 1 if a ratio is withheld."""
-    out, status, sized = console.out(), 0, record.kind == "sizes"
-    parts = {f" on {record.metadata['dataset']}" if record.per_class else "": record}
-    if sized:
-        parts = {f", {size:,} validation images": record.at(size) for size in record.sizes}
-    for title, part in parts.items():
-        for scope, distance in part.pairs:
-            items = checklist.review(part, scope, distance)
-            passed = not checklist.failed(items)
-            status |= not passed
-            out.print(f"{scope} {distance}{title}, {record.configuration}, {record.label}")
-            out.print(tables.timed(summaries(part, scope, distance), ratios=passed))
-            if not sized:
-                out.print(tables.bound(record, scope))
-            for line in tables.checklist_lines([item for item in items if item.level == "FAIL" or not sized]):
-                out.print(line)
-    return status
-
-
-def _print_claims(recorded: Sequence[RecordedDataSet]) -> None:
-    """Print the verdict on every claim, write the page of this run and print its path, or why there is no page."""
-    out, problem = console.out(), recorded[0].data_set.problem
-    if problem.per_class:
-        out.print("There is no page, for no whole data set was recorded: choose other kernels, or omit --per-class.")
-        return
-    written = [one.records for one in recorded if one.records]
-    kernels = {spec.path: None for one in recorded for spec in one.data_set.specs}
-    try:
-        chosen = page_records.from_records(written, reader.stem(written[0][0].path).with_suffix(".html"))
-        for verdict in claims.verdicts(chosen.speed, chosen.with_small(chosen.speed)[1:]):
-            out.print(claims.line(verdict))
-        path, *_ = page.write(replace(chosen.with_problem(problem), extra=tuple(kernels)))
-    except BadRecord as reason:  # the reference failed, or the checklist of what a picture shows
-        out.print(f"There is no page: {reason}")
-        return
-    out.print("Next    python -m bench run --kernel mine.py")
-    out.print(f"Page    {console.shown(path)}")

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench import __main__, kernel
-from bench.cli import answers, options, run
+from bench.cli import answers, options, run, run_output
 from bench.cli.data_sets import DataSet
 from bench.kernel import REFERENCE, ROOT
 from bench.records import model, reader
@@ -202,7 +202,7 @@ def test_at_a_size_running_out_of_memory_is_no_failure_but_a_wrong_answer_is():
 
 def test_a_small_data_set_alone_has_no_page(capsys):
     small = make_problem(noise().first_of_each_class(2))
-    run._print_claims([run.RecordedDataSet(DataSet(small, ()), [], [], ())])
+    run_output.print_claims([run_output.RecordedDataSet(DataSet(small, ()), [], [], ())])
     assert capsys.readouterr().out.startswith("There is no page, for no whole data set was recorded: ")
 
 
