@@ -1,4 +1,4 @@
-"""The L2 distance as a matrix product, |x|² − 2x·m + |m|²: BLAS does the work. (The L1 distance has no such form.)
+"""The L2 distance as a matrix product, |x|² − 2x·m + |m|²: BLAS does the work.
 
 After numpy_float64: the sums of the mean are a matrix product with ones, which BLAS blocks for cache and registers; the
 L1 distance has no such form, so its float64 temporaries stay.
