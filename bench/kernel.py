@@ -173,7 +173,7 @@ def load(spec: KernelSpec) -> Kernel:
         BrokenKernel: it lacks a required function, or DEVICES or IMAGES is not a literal.
         Exception: whatever else importing it raises is a mistake in the kernel, and is not caught here.
     """
-    name = f"kernels.{spec.kernel}"
+    name = _module_name(spec.path)
     module_spec = importlib.util.spec_from_file_location(name, spec.path)
     assert module_spec is not None
     assert module_spec.loader is not None
@@ -188,6 +188,15 @@ def load(spec: KernelSpec) -> Kernel:
     if hasattr(module, "unavailable") and (reason := module.unavailable(spec.device)):
         raise Unavailable(str(reason))
     return cast(Kernel, module)
+
+
+def _module_name(path: Path) -> str:
+    """Return the name under which a process that the kernel starts can import its file, too."""
+    if path.resolve().is_relative_to(ROOT / "kernels"):
+        return ".".join(path.resolve().relative_to(ROOT).with_suffix("").parts)
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # last, so that it hides no library
+    return path.stem
 
 
 def _keep_contract(module: ModuleType, spec: KernelSpec) -> None:

@@ -12,6 +12,7 @@ from bench.runner.pytest_support import Verified
 from bench.task import oracle, scopes
 from bench.task.scopes import WrongAnswer
 from bench.task.verify import check_answer
+from bench.task.windows import Window
 
 BUDGET_S = 1.0  # per kernel, scope and distance; even the slowest kernel gets FEWEST rounds
 FEWEST, MOST = 3, 50
@@ -21,22 +22,27 @@ def time(benchmark: BenchmarkFixture, verified: Verified, scope: str, distance: 
     """Time one scope, then verify every answer of its timed calls."""
     if not verified.offers(distance):
         pytest.skip(f"{verified.spec.name} does not predict under {distance}")
-    views, call = scopes.call(verified.prepared, scope, distance)
+    windows = verified.inputs(scope, MOST + 1)
+    call = scopes.call(verified.prepared, scope, distance)
     started = perf_counter()
-    answers = [call(views())]
-    rounds = round(BUDGET_S / (perf_counter() - started))
+    call(windows.pop())
+    rounds = min(MOST, max(FEWEST, round(BUDGET_S / (perf_counter() - started))))
+    answers = []
+
+    def check_last() -> None:
+        if answers:
+            check_answer(verified.prepared, scope, distance, windows[len(answers) - 1], *answers[-1])
+
+    def setup() -> tuple[tuple[Window], dict[str, object]]:
+        check_last()
+        verified.prepared.windows.before_clock()
+        return (windows[len(answers)],), {}
 
     benchmark.group = f"{scope} {distance}"
     benchmark.extra_info.update(verified.extra_info(scope, distance))
-    benchmark.pedantic(
-        lambda stacks: answers.append(call(stacks)),
-        setup=lambda: ((views(),), {}),
-        rounds=min(MOST, max(FEWEST, rounds)),
-        iterations=1,
-    )
     try:
-        for answer in answers:
-            check_answer(verified.prepared, scope, distance, answer)
+        benchmark.pedantic(lambda window: answers.append(call(window)), setup=setup, rounds=rounds, iterations=1)
+        check_last()
     except WrongAnswer:
         benchmark.has_error = True  # or the library would write the wrong answer's time into its JSON
         raise

@@ -18,7 +18,8 @@ WORST_DRIFT = 0.5
 WORST_SPREAD = 3  # between processes, times that within them, in logarithms
 WORST_SHARE = 1.25  # of the bound: no error of the bound explains an interval that lies above it
 SHORTEST_S = 1e-3  # of a sample; a shorter one measures the clock as much as the kernel
-OVERHEAD_S = 1e-6
+WORST_OTHERS = 0.02  # of a core
+OVERHEAD_S = 2e-6  # of which slicing three NumPy stacks is about half
 RECORD = "Record again with python -m bench run"
 
 
@@ -135,7 +136,10 @@ def _noise_floor(record: Record, scope: str, distance: str) -> Iterator[Item]:
     if noise_floor is None:
         yield Item("WARN", "There is no A/A control", RECORD)
     elif noise_floor > WORST_NOISE_FLOOR:
-        yield Item("WARN", f"Differences below ±{noise_floor:.1%} are noise", "Close other programs and record again")
+        others = sum(summary.cores_used(record, name) or 0.0 for name in ("other_cores", "steal_cores"))
+        why = f"; other programs and the host took {others:.2f} of a core" if others > WORST_OTHERS else ""
+        text = f"Differences below ±{noise_floor:.1%} are noise{why}"
+        yield Item("WARN", text, "Close other programs and record again")
     else:
         yield Item("PASS", f"The noise floor is ±{noise_floor:.1%}, from the A/A control")
 
@@ -156,6 +160,7 @@ def _circumstances(record: Record) -> Iterator[Item]:
         yield Item("WARN", text, "Use the default allocator")
     if "gpu_throttled" in metadata:
         yield _throttled(str(metadata["gpu_throttled"]))
+    yield from _other_programs(record)
     load, overhead_s = float(metadata.get("load_average", 0)), float(metadata.get("overhead_s", 0))
     if load > cores / 2:
         yield Item("WARN", f"The load average was {load:.1f} on {cores} cores at the start", "Close other programs")
@@ -167,6 +172,19 @@ def _circumstances(record: Record) -> Iterator[Item]:
         yield Item("WARN", f"The harness adds {overhead_s * 1e6:.1f} µs to every call", "Close other programs")
     elif overhead_s:
         yield Item("PASS", f"The harness adds {overhead_s * 1e6:.2f} µs to every call")
+
+
+def _other_programs(record: Record) -> Iterator[Item]:
+    """Say how much of a core others used while kernels were timed; records of protocol 1 do not know."""
+    for name, taker, remedy in (
+        ("other_cores", "Other programs", "Close them and record again"),
+        ("steal_cores", "The host of this virtual machine", "Record again when it is less busy"),
+    ):
+        cores = summary.cores_used(record, name)
+        if cores is not None and cores > WORST_OTHERS:
+            yield Item("WARN", f"{taker} took {cores:.2f} of a core during the samples", remedy)
+        elif cores is not None:
+            yield Item("PASS", f"{taker} took {cores:.1%} of a core during the samples")
 
 
 def _throttled(reasons: str) -> Item:

@@ -12,7 +12,17 @@ from bench.records import reader
 from bench.records.model import BadRecord, Record, differences
 from bench.records.sample import Sample
 
-SAME = ("cpu_model_name", "cpu_count", "caches", "gpu", "platform", "dataset_digest", "threads", "allocator")
+SAME = (
+    "cpu_model_name",
+    "cpu_count",
+    "caches",
+    "gpu",
+    "platform",
+    "dataset_digest",
+    "threads",
+    "allocator",
+    "protocol",
+)
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,14 @@ def noise_floor(record: Record, scope: str = "baseline", distance: str = "l1") -
     return speedup.noise_floor(control) if control else None
 
 
+def cores_used(record: Record, name: str) -> float | None:
+    """Return the mean of a sample's `other_cores` or `steal_cores` over all sampled seconds; None if not measured."""
+    measured = [sample for sample in record.samples if getattr(sample, name) is not None]
+    seconds = sum(sample.seconds * sample.loops for sample in measured)
+    used = sum(getattr(sample, name) * sample.seconds * sample.loops for sample in measured)
+    return max(0.0, used / seconds) if measured else None
+
+
 def _summary(record: Record, kernel: str, scope: str, distance: str) -> Summary:
     reference, samples = (record.samples_of(name, scope, distance) for name in (REFERENCE, kernel))
     first_calls = record.samples_of(kernel, "first_call")

@@ -30,7 +30,8 @@ def examine(prepared: PreparedKernel) -> dict[str, Any]:
 
     Memory is in bytes. It is left out on a GPU, and where the system does not report it.
     """
-    stack, mean = prepared.valid, prepared.kernel.mean_images(prepared.train)[0]
+    train, stack = prepared.plain()
+    mean = prepared.kernel.mean_images(train)[0]
     on_host = prepared.device == "cpu"
     findings: dict[str, Any] = {}
     if expand := _expansion(mean):

@@ -54,6 +54,11 @@ KEYS = (
     Key("minor_faults", "sample", "per call", "page faults served from memory; 0 where not counted"),
     Key("context_switches", "sample", "per call", "switches to other processes; 0 where not counted"),
     Key("peak_rss_bytes", "sample", "bytes", "largest resident size of the process so far; 0 where unknown"),
+    Key("cpu_cores", "sample", "cores", "CPU seconds per second of the kernel's process and its children during the "
+        "sample: 1 is one core; this and the next two are missing where they were not measured"),
+    Key("other_cores", "sample", "cores", "the same of programs that are not part of the run; counted in hundredths of "
+        "a second, so only the mean of many samples is exact"),
+    Key("steal_cores", "sample", "cores", "the same of what the host of a virtual machine took"),
     Key("anonymous_before_bytes", "memory", "bytes", "anonymous memory (without mapped files) held before the call"),
     Key("temporaries_bytes", "memory", "bytes", "further memory at the highest point of the call"),
     Key("device_before_bytes", "memory", "bytes", "GPU memory held before the call by the library's allocator, without "
@@ -83,6 +88,8 @@ KEYS = (
     Key("expression_bytes_l1", "broadcast", "bytes", "the same for the L1 distance of the stack to a mean image"),
     Key("expression_bytes_l2", "broadcast", "bytes", "the same for the L2 distance"),
     Key("kind", "record", "", "`ladder` (the scope baseline), `scopes` (all scopes), `sizes` or `memory`", True),
+    Key("protocol", "record", "", "version of the way in which samples are taken (`bench/runner/worker.py`), 2; absent "
+        "in records of version 1, where every call had the same images"),
     Key("unit", "record", "", "`second`; `byte` in a record of memory"),
     Key("run", "record", "", "the same text in all files of one run; missing if it was not recorded"),
     Key("order_seed", "record", "", "seed of every random choice in the run"),

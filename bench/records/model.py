@@ -13,6 +13,7 @@ from bench.kernel import ROOT
 from bench.records.sample import AGAIN, BOUND, Footprint, Sample
 
 SCHEMA = 2
+PROTOCOL = 2  # version of the way in which samples are taken; records that lack it are of version 1
 LOCAL = ROOT / "results" / "local"
 NOT_MEASURED = "not measured: "  # begins a metadata value that could not be measured; the reason follows
 NOT_THROTTLED = "no"

@@ -125,7 +125,7 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> list[Record]:
 
 
 def _shared(metadata: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in metadata.items() if key not in NOT_SHARED}
+    return {"protocol": 1, **{key: value for key, value in metadata.items() if key not in NOT_SHARED}}
 
 
 def _add_run(record: Record, metadata: dict[str, Any], values: list[float]) -> None:

@@ -23,6 +23,9 @@ class Sample:
         minor_faults, context_switches: page faults served from memory, and switches to other processes, per call.
         peak_rss_bytes: the process's largest resident size so far. All three are 0 where the system has no count.
         threads, allocator: the configuration.
+        cpu_cores: CPU seconds per second that the kernel's process and its children used: 1.0 is one core.
+        other_cores, steal_cores: the same of programs that are not part of the run, and of what a virtual machine's
+            host took. All three are None where they were not measured.
     """
 
     kernel: str
@@ -39,6 +42,9 @@ class Sample:
     peak_rss_bytes: int = 0
     threads: str = "all"
     allocator: str = "default"
+    cpu_cores: float | None = None
+    other_cores: float | None = None
+    steal_cores: float | None = None
 
 
 @dataclass(frozen=True)

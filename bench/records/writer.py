@@ -69,7 +69,8 @@ def _runs(record: Record) -> Iterator[tuple[str, float, dict[str, Any]]]:
     """Yield each run's benchmark name, its value in seconds or bytes, and its metadata."""
     for sample in record.samples:
         name = f"{sample.scope}/{sample.distance}/{sample.kernel}"
-        own = {**record.kernel_metadata[sample.kernel], **asdict(sample)}
+        measured = {key: value for key, value in asdict(sample).items() if value is not None}
+        own = {**record.kernel_metadata[sample.kernel], **measured}
         yield f"{name}/{sample.images}" if record.kind == "sizes" else name, own.pop("seconds"), own
     for footprint in record.footprints:
         measured = {key: value for key, value in asdict(footprint).items() if value is not None}

@@ -142,7 +142,7 @@ def identity(data_sets: Sequence[DataSetPlan], problems: Mapping[int, Problem]) 
     digests = {f"dataset_digest of {problem.name}": problem.digest for problem in solved}
     specs = (spec for data_set in data_sets for spec in data_set.plan.specs)
     hashes = {f"source of {spec.kernel}": code_size.source_hash(spec.path) for spec in specs}
-    return {**digests, **hashes, **machine.metadata()}
+    return {**digests, **hashes, **machine.metadata(), "protocol": model.PROTOCOL}
 
 
 def finish(checkpoint: Checkpoint, problems: Mapping[int, Problem], progress: Progress) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench import code_size
 from bench.probes import machine, nvml
-from bench.records.model import Measurements, NotTimed
+from bench.records.model import PROTOCOL, Measurements, NotTimed
 from bench.records.sample import AGAIN, BOUND, Footprint
 from bench.runner.check_kernels import OUT_OF_MEMORY, CheckResult
 from bench.runner.configuration import Configuration, allocator_in_force
@@ -107,6 +107,7 @@ def shared_metadata(plan: Plan, configuration: Configuration, problem: Problem) 
         **machine.metadata(),
         **digits_metadata.metadata(problem),
         "kind": plan.kind,
+        "protocol": PROTOCOL,
         "order_seed": plan.seed,
         "threads": configuration.threads,
         "allocator": configuration.allocator,

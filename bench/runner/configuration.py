@@ -81,6 +81,18 @@ def allocator_in_force(configuration: Configuration) -> str:
     return "not applicable"
 
 
+def in_force() -> dict[str, str]:
+    """Return the threads and the allocator that this process has, as a record names them; it was not started for them.
+
+    "threads" is "1" or "all" where every library that has loaded agrees, else the count of each.
+    """
+    counted = threads_in_force()
+    counts = {int(part.rpartition(" ")[2]) for part in counted.split(", ")}
+    named = {1: "1", cores(): "all"}
+    threads = named.get(counts.pop(), counted) if len(counts) == 1 else counted
+    return {"threads": threads, "allocator": "keep" if KEEP.items() <= os.environ.items() else "default"}
+
+
 def threads_in_force() -> str:
     """Return how many threads each library loaded in this process uses: "openblas 2, openmp 2, torch 2"."""
     import threadpoolctl

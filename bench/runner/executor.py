@@ -15,9 +15,13 @@ from bench.task.scopes import device_bytes, images_read
 
 SHORTEST_SAMPLE_S = 1e-2  # a faster call is repeated; waking threads took 0.4 ms, a quarter of a sample of 1.5 ms
 MARGIN = 1.5  # planned above that, or of a call that takes ten milliseconds only the slower half would be kept
-VERIFY_CALLS = 12  # calls that one verification makes, which may take so many timeouts
+VERIFY_CALLS = 16  # calls that one verification makes, which may take so many timeouts
 CROWDED = 2**33  # bytes of one kernel on a GPU
+BUSY_CORES = 0.02  # CPU seconds per second that a kernel may use while another one is timed
 SLOW_S = 0.1  # a call that takes longer is bracketed and not repeated: the fast kernels run before and after it
+
+
+Others = dict[str, list[int]]  # processes by the name of their kernel
 
 
 @dataclass(frozen=True)
@@ -54,30 +58,47 @@ class Executor:
         self.skipped: dict[int, float | None] = {}  # size: seconds that one call would have taken; None: no images
         self._call_s: dict[tuple[str, str], float] = {}  # the fastest call of a pair (scope, distance) so far
         self._size = setup.problem.count  # validation images that are prepared
+        self._processes: list[int] = []  # as its last sample found them
         self._refill: dict[str, int] = {}  # how to prepare them again where a GPU cannot hold those of all kernels
 
     def offers(self, distance: str) -> bool:
         """Return whether the kernel has not failed and predicts under this distance ("-": no distance)."""
         return self.worker is not None and (distance == "-" or distance in self.distances)
 
-    def start(self, position: int) -> None:
+    def start(self, position: int, others: Others | None = None, *, plain: bool = False) -> dict[str, float]:
         """Start the worker, time its first call, verified like every timed call, and prepare its stacks.
 
         first_call = import the kernel + prepare(one image) + the first baseline; preparing all images is not in it.
+
+        Args:
+            others: the processes of other kernels, by name, which should sleep.
+            plain: prepare no images for further timed calls, for a pass that measures memory.
+
+        Returns:
+            The kernels that did not sleep, and how many cores they used; {} if the first call was undisturbed.
         """
         if reason := why_unavailable(self.spec):
             self.result = CheckResult(self.name, "unavailable", reason)
-            return
+            return {}
         setup = self.setup
         self.worker = Worker(setup.environment, self.plan.memory_limit if self.spec.device == "cpu" else 0)
         started = self.ask("start", spec=as_json(self.spec), folder=setup.folder, order=setup.order)
-        if prepared := self.ask("prepare"):
+        if prepared := self.ask("prepare", plain=plain):
             self.distances, self.broadcasts = tuple(prepared["distances"]), prepared["broadcasts"]
-        first = self.ask("time", scope="baseline", distance="l1", loops=1, warm=False)
-        if started and first:
-            self._call_s["baseline", "l1"] = first["seconds"]
-            first["seconds"] += started["start_s"]
-            self._keep("first_call", "l1", images_read(setup.problem, "first_call"), 0, position, 1, first)
+        first = self.ask("time", scope="baseline", distance="l1", loops=1, warm=False, others=others or {})
+        if not (started and first):
+            return {}
+        if busy := _busy(first, 1):
+            return busy
+        self._call_s["baseline", "l1"] = first["seconds"]
+        first["seconds"] += started["start_s"]
+        self._keep("first_call", "l1", images_read(setup.problem, "first_call"), 0, position, 1, first)
+        return {}
+
+    @property
+    def processes(self) -> list[int]:
+        """The worker process and its descendants, as far as known; [] where it has ended."""
+        return (self._processes or [self.worker.pid]) if self.worker else []
 
     def verify(self, seed: int) -> None:
         """Verify the kernel on inputs drawn from `seed`, which it has not seen."""
@@ -121,31 +142,48 @@ class Executor:
         """Return whether a call takes so long that it is bracketed; measures one call where none was timed yet."""
         pair = (scope, distance)
         timed = pair in self._call_s
-        if not timed and (reply := self.ask("time", scope=scope, distance=distance, loops=1, warm=False)):
+        if not timed and (reply := self.ask("time", scope=scope, distance=distance, loops=1, warm=False, others={})):
             self._call_s[pair] = reply["seconds"]
         return self._call_s.get(pair, 0) > SLOW_S
 
-    def time(self, scope: str, distance: str, images: int, round: int, position: int) -> None:
-        """Take one sample of at least ten milliseconds.
+    def time(
+        self, scope: str, distance: str, images: int, round: int, position: int, others: Others | None = None
+    ) -> dict[str, float]:
+        """Take one sample of at least ten milliseconds, and keep it unless it was disturbed.
 
         Where a GPU has no room for the images of all kernels, this kernel has its own there during its sample alone.
+
+        Returns:
+            The kernels in `others` that did not sleep, and how many cores they used; {} if the sample was kept.
         """
         self.refill()
+        loops, reply = self._sample(scope, distance, others or {})
+        busy = _busy(reply, loops) if reply else {}
+        if reply and not busy:
+            self._keep(scope, distance, images, round, position, loops, reply)
+        self.make_room()
+        return busy
+
+    def seconds(self, scope: str, distance: str) -> float | None:
+        """Return the seconds per call of one sample, which is not kept; None where the kernel has failed."""
+        _, reply = self._sample(scope, distance, {})
+        return reply["seconds"] if reply else None
+
+    def _sample(self, scope: str, distance: str, others: Others) -> tuple[int, Reply | None]:
         warm = not self.slow(scope, distance)
         loops = math.ceil(MARGIN * SHORTEST_SAMPLE_S / self._call_s.get((scope, distance), 1))
-        while reply := self.ask("time", scope=scope, distance=distance, loops=loops, warm=warm):
+        while reply := self.ask("time", scope=scope, distance=distance, loops=loops, warm=warm, others=others):
             self._call_s[scope, distance] = min(reply["seconds"], self._call_s.get((scope, distance), math.inf))
             if reply["seconds"] * loops >= SHORTEST_SAMPLE_S:
-                self._keep(scope, distance, images, round, position, loops, reply)
                 break
             loops = math.ceil(MARGIN * SHORTEST_SAMPLE_S / reply["seconds"])  # it was much faster than before
-        self.make_room()
+        return loops, reply
 
     def examine(self) -> dict[str, Any]:
         """Return what `bench.probes.broadcasting` learns on all images; a failure costs the kernel nothing else."""
         assert self.worker
         try:
-            self.worker.ask("prepare", self.plan.timeout_s)
+            self.worker.ask("prepare", self.plan.timeout_s, plain=True)
             reply = self.worker.ask("broadcast", self.plan.timeout_s)
         except Failure as failure:
             return {"ranks_l1": f"fails: {failure.status}"}
@@ -159,17 +197,25 @@ class Executor:
         try:
             return self.worker.ask(do, timeout_s or self.plan.timeout_s, **arguments)
         except Failure as failure:
-            self.result = failed_result(self.name, failure)
-            if not self.plan.sizes or failure.status == "disagrees":  # what breaks was verified at smaller sizes
-                self.samples.clear()
-            self.end()
+            self.fail(failure, keep_samples=bool(self.plan.sizes) and failure.status != "disagrees")
             return None
 
+    def fail(self, failure: Failure, *, keep_samples: bool = False) -> None:
+        """End the worker process; the kernel has this failure as its result.
+
+        Args:
+            keep_samples: with sizes, what breaks at one size was verified at smaller ones.
+        """
+        self.result = failed_result(self.name, failure)
+        if not keep_samples:
+            self.samples.clear()
+        self.end()
+
     def end(self) -> None:
-        """End the worker process."""
+        """End the worker process, and what it started in its process group."""
         if self.worker:
             self.worker.end()
-        self.worker = None
+        self.worker, self._processes = None, []
 
     def _keep(
         self, scope: str, distance: str, images: int, round: int, position: int, loops: int, reply: Reply
@@ -178,5 +224,17 @@ class Executor:
         if scope != "first_call":  # which wakes the GPU
             self.gpu = nvml.worst([self.gpu, reply["gpu"]])
         usage = reply["minor_faults"], reply["context_switches"], reply["peak_rss_bytes"]
-        place = self.setup.process, round, position
-        self.samples.append(Sample(self.name, scope, distance, images, reply["seconds"], loops, *place, *usage))
+        place, cpu = (self.setup.process, round, position), reply["cpu"]
+        cores = {"cpu_cores": cpu["own"], "other_cores": cpu["machine"], "steal_cores": cpu["steal"]}
+        values = images, reply["seconds"], loops, *place, *usage
+        self.samples.append(Sample(self.name, scope, distance, *values, **cores))
+        self._processes = reply["processes"]
+
+
+def _busy(reply: Reply, loops: int) -> dict[str, float]:
+    """Return the other kernels that used more than BUSY_CORES during a sample, by name, and how many cores.
+
+    Of a first call, which may be short, the same number of seconds counts as of the shortest sample.
+    """
+    share = max(1.0, SHORTEST_SAMPLE_S / (reply["seconds"] * loops))
+    return {name: cores for name, cores in reply["cpu"]["others"].items() if cores > BUSY_CORES * share}

@@ -29,7 +29,7 @@ def measure(
         setup = Setup(plan, problem, folder, environment(plan.configurations[0], rng), plan.seed)
         executor, measured = Executor(spec.name, spec, setup), []
         try:
-            executor.start(position)
+            executor.start(position, plain=True)
             executor.verify(plan.seed + 1)
             if size:
                 executor.resize(size)

@@ -4,25 +4,41 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from bench.kernel import KernelSpec, Unavailable, load, why_unavailable
 from bench.probes import machine
+from bench.records.model import PROTOCOL
+from bench.runner import configuration
 from bench.task import scopes
 from bench.task.problem import Problem
 from bench.task.scopes import PreparedKernel
 from bench.task.verify import Findings, verify
+from bench.task.windows import Window
 
 
-@dataclass(frozen=True)
+@dataclass
 class Verified:
     """A kernel that was verified in this process, with its prepared stacks."""
 
     spec: KernelSpec
     prepared: PreparedKernel
     findings: Findings
+    renewed: int = 0
 
     def offers(self, distance: str) -> bool:
         """Return whether the kernel predicts under this distance ("-": no distance, always True)."""
         return distance == "-" or distance in scopes.offered(self.prepared.kernel)
+
+    def inputs(self, scope: str, n: int) -> list[Window]:
+        """Return n windows that no call has had; the stacks are prepared anew where too few are left."""
+        if self.prepared.windows.left < n:
+            old = self.prepared
+            self.renewed += 1
+            self.prepared = scopes.prepare(
+                old.kernel, old.device, old.problem, np.random.default_rng(), renewed=self.renewed
+            )
+        return scopes.inputs(self.prepared, scope, n)
 
     def extra_info(self, scope: str, distance: str) -> dict[str, Any]:
         """Return what pytest-benchmark's JSON has beside the times, under the keys of `results/README.md`."""
@@ -38,8 +54,8 @@ class Verified:
             "dataset": problem.name,
             "dataset_digest": problem.digest,
             **({"per_class": problem.per_class, "dataset_of": problem.dataset_of} if problem.per_class else {}),
-            "threads": "all",
-            "allocator": "default",
+            **configuration.in_force(),
+            "protocol": PROTOCOL,
         }
 
 
@@ -52,7 +68,8 @@ def verified_in_process(spec: KernelSpec, problem: Problem) -> Verified:
     """
     if reason := why_unavailable(spec):
         raise Unavailable(reason)
-    prepared = scopes.prepare(load(spec), spec.device, problem.shuffled(secrets.randbits(32)))
+    rng = np.random.default_rng()
+    prepared = scopes.prepare(load(spec), spec.device, problem.shuffled(secrets.randbits(32)), rng)
     findings = Findings()
     verify(prepared, secrets.randbits(32), findings)
     return Verified(spec, prepared, findings)

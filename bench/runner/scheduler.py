@@ -8,9 +8,10 @@ because what one process measures twice is not two measurements (Kalibera and Jo
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from bench.probes import machine, nvml
 from bench.records.sample import AGAIN, ALL_CORES, GPU_LAUNCH, GPU_READ, ONE_CORE, Sample
 from bench.runner.check_kernels import CheckResult
 from bench.runner.configuration import Configuration, environment
-from bench.runner.executor import Executor, Setup
+from bench.runner.executor import Executor, Others, Setup
 from bench.runner.plan import Plan, Progress
 from bench.runner.worker_handle import Failure, Worker
 from bench.task.problem import Problem
@@ -27,6 +28,21 @@ from bench.task.scopes import answer_bytes, bytes_read, images_read
 from bench.task.tiling import in_reach
 
 SETTLE_S = 0.02  # OpenMP threads spin for some milliseconds after a parallel loop and would steal the next one's core
+CALM_S = 1.0  # for pools that spin longer; twice as busy is broken
+MOST_CORES = 1.1  # CPU seconds per second under one thread
+WORST_SHARE = 1.25  # of the bandwidth bound; no error of the bound explains more
+AWAKE = (
+    "used {:.2f} of a core while another kernel was timed, twice in a row: nothing of it may work between its calls, "
+    "so end its threads and processes, or let them sleep"
+)
+MANY_THREADS = (
+    "used {:.2f} cores under one thread, over all samples of a process: start no threads or processes of your own "
+    "where OMP_NUM_THREADS is 1"
+)
+TOO_FAST = (
+    "mean_images took {:.0f} µs for {:.2f} MB of training images, which this machine takes {:.0f} µs to read: sums "
+    "were taken before the call, such as in prepare; leave every sum to mean_images"
+)
 
 
 @dataclass(frozen=True)
@@ -117,15 +133,22 @@ class _Scheduler:
             if process == 0:
                 executor.verify(self.rng.randrange(2**32))
         executors = list(self.executors)  # without the A/A control
-        control = earlier[0].control if earlier else _fastest(executors)
-        for spec in specs:
-            if spec.name == control:
-                self._start(spec.name + AGAIN, spec)
         self.bound_worker = self.stack.enter_context(Worker(self.setup.environment, plan.memory_limit))
         overhead_s = self.bound_worker.ask("overhead", plan.timeout_s, folder=self.setup.folder)["seconds"]
         if any(executor.worker and executor.spec.device == "cuda" for executor in executors):
             self.gpu_bound_worker = self.stack.enter_context(Worker(self.setup.environment, 0))
-        bounds = [sample for size in plan.sizes or (0,) for sample in self._time(size)]
+        sizes = plan.sizes or (0,)
+        bounds = self._bounds_at(sizes[0])
+        self._must_read_all([] if plan.sizes else bounds)
+        control = earlier[0].control if earlier else _fastest(executors)  # none that has failed by now
+        for spec in specs:
+            if spec.name == control:
+                self._start(spec.name + AGAIN, spec)
+        for size in sizes:
+            bounds += self._bounds_at(size) if size != sizes[0] else []
+            self._time(size)
+        if self.configuration.threads == "1":
+            self._must_use_one_thread()
         broadcasting = [executor for executor in executors if executor.broadcasts and executor.worker]
         return FinishedProcess(
             samples=(*bounds, *(sample for executor in self.executors for sample in executor.samples)),
@@ -149,18 +172,89 @@ class _Scheduler:
     def _start(self, name: str, spec: KernelSpec) -> Executor:
         self.steps_done += 1
         self._report("start", name)
-        executor = Executor(name, spec, self.setup)
+        executor, position = Executor(name, spec, self.setup), len(self.executors)
         self.stack.callback(executor.end)
-        executor.start(position=len(self.executors))
+
+        def start() -> dict[str, float]:
+            executor.end()  # where its first call was disturbed
+            return executor.start(position, self._others(executor))
+
+        self._undisturbed(start)
         self.executors.append(executor)
         return executor
 
-    def _time(self, size: int) -> list[Sample]:
-        """Time all pairs round by round, with `size` validation images (0: all); return the samples of the bounds."""
+    def _others(self, timed: Executor) -> Others:
+        return {one.name: one.processes for one in self.executors if one is not timed and one.worker}
+
+    def _undisturbed(self, measure: Callable[[], dict[str, float]]) -> None:
+        """Measure again as long as other kernels do not sleep. Whoever does not in two attempts is broken, and ends.
+
+        A thread pool may spin for a while after its work, so there is a pause before the second attempt.
+        """
+        before: dict[str, float] = {}
+        while busy := measure():
+            for name in busy.keys() & before.keys():
+                for executor in self.executors:
+                    if executor.worker and executor.name.removesuffix(AGAIN) == name.removesuffix(AGAIN):
+                        executor.fail(Failure("broken", AWAKE.format(busy[name])))
+            if not busy.keys() & before.keys():
+                time.sleep(CALM_S)
+            before = busy
+
+    def _must_use_one_thread(self) -> None:
+        """Fail the kernels that used more than one core under one thread, judged over all their samples."""
+        for executor in self.executors:
+            if executor.spec.device != "cpu":
+                continue
+            samples = [one for one in executor.samples if one.scope != "first_call" and one.cpu_cores is not None]
+            seconds = sum(one.seconds * one.loops for one in samples)
+            used = sum(one.seconds * one.loops * (one.cpu_cores or 0.0) for one in samples)
+            if used > MOST_CORES * seconds:
+                executor.fail(Failure("broken", MANY_THREADS.format(used / seconds)))
+
+    def _must_read_all(self, bounds: Sequence[Sample]) -> None:
+        """Fail the kernels whose mean images take less time than their device needs to read the images.
+
+        It is one sample of the scope `mean`, which is not kept. Sums that were taken in `prepare` show there.
+        """
+        size = bytes_read(self.setup.problem, "mean")
+        for device, names in (("cpu", (ONE_CORE, ALL_CORES)), ("cuda", (GPU_READ,))):
+            known = [
+                size * one.seconds / bytes_read(self.setup.problem, one.scope) for one in bounds if one.kernel in names
+            ]
+            for executor in self.executors:
+                if executor.spec.device != device or not executor.worker or not (known or self._can_read(device)):
+                    continue
+                seconds = executor.seconds("mean", "-")
+                known = known or [self._read(device, size)]
+                if seconds is None or seconds * WORST_SHARE > min(known):
+                    continue
+                known.append(self._read(device, size))  # before a verdict, both once more
+                slower = max(seconds, executor.seconds("mean", "-") or seconds)
+                if executor.worker and slower * WORST_SHARE < min(known):
+                    reason = TOO_FAST.format(slower * 1e6, size / 1e6, min(known) * 1e6)
+                    executor.fail(Failure("broken", reason))
+
+    def _can_read(self, device: str) -> bool:
+        return device == "cpu" or self.gpu_bound_worker is not None
+
+    def _read(self, device: str, size: int) -> float:
+        """Return the seconds in which a device reads so many bytes; the CPU on one core or on all."""
+        timeout_s = self.plan.timeout_s
+        if device == "cuda":
+            assert self.gpu_bound_worker
+            return float(self.gpu_bound_worker.ask("gpu_bound", timeout_s, size=size, answer=1)["read"])
+        ask = partial(self.bound_worker.ask, "read", timeout_s, size=size)
+        return float(min(ask(threads=threads)["seconds"] for threads in {1, machine.cores()}))
+
+    def _bounds_at(self, size: int) -> list[Sample]:
+        """Return the samples of the bounds of all scopes; take them before the kernels fill a GPU's memory."""
+        return [sample for scope in dict(self.plan.pairs) for sample in self._bounds(scope, size)]
+
+    def _time(self, size: int) -> None:
+        """Time all pairs round by round, with `size` validation images (0: all)."""
         plan, problem = self.plan, self.setup.problem
         reads = {scope: size or images_read(problem, scope) for scope, _ in plan.pairs}
-        # Before the kernels fill a GPU's memory.
-        bounds = [sample for scope in reads for sample in self._bounds(scope, size)]
         for executor in self.executors if size else ():
             executor.resize(size, in_reach(problem, Path(self.setup.folder), size))
         of_size = f" of {size:,} images" if size else ""
@@ -170,10 +264,14 @@ class _Scheduler:
                 timed = [one for one in self.executors if one.offers(distance) and size not in one.skipped]
                 for position, executor in enumerate(bracketed(timed, scope, distance, self.rng)):
                     self._report(f"{scope}{of_size}, round {number + 1} of {plan.rounds}", executor.name)
-                    if self.configuration.threads != "1":
-                        time.sleep(SETTLE_S)
-                    executor.time(scope, distance, reads[scope], round=number, position=position)
-        return bounds
+                    self._undisturbed(partial(self._sample, executor, scope, distance, reads[scope], number, position))
+
+    def _sample(
+        self, executor: Executor, scope: str, distance: str, images: int, number: int, position: int
+    ) -> dict[str, float]:
+        if self.configuration.threads != "1":
+            time.sleep(SETTLE_S)
+        return executor.time(scope, distance, images, number, position, self._others(executor))
 
     def _bounds(self, scope: str, size: int) -> list[Sample]:
         """Read as many bytes as the scope must touch, on one core and on all; once per process.

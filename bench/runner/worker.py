@@ -24,10 +24,11 @@ from typing import Any
 import numpy as np
 
 from bench.kernel import KernelSpec, Unavailable, load
-from bench.probes import broadcasting, device_memory, gpu_bandwidth, host_memory, nvml, read_bandwidth
+from bench.probes import broadcasting, cpu_time, device_memory, gpu_bandwidth, host_memory, nvml, read_bandwidth
 from bench.runner import configuration
 from bench.task import problem, scopes, tiling, verify
 from bench.task.scopes import WrongAnswer
+from bench.task.windows import COUNT, Window
 
 try:
     import resource
@@ -49,36 +50,53 @@ class Session:
         self.folder = Path(folder)
         self.whole = problem.read(self.folder)
         self.problem = self.whole.shuffled(order)
+        self.rng = np.random.default_rng(order)
         self.device = spec["device"]
         started = perf_counter()
         self.kernel = load(KernelSpec(**{**spec, "path": Path(spec["path"])}))
         self.kernel.prepare(self.problem.valid[:1], self.device)
         return {"start_s": perf_counter() - started}
 
-    def prepare(self, valid_images: int = 0, seed: int = 0) -> Reply:
+    def prepare(self, valid_images: int = 0, seed: int = 0, plain: bool = False) -> Reply:
         """Prepare every stack, untimed.
 
         Args:
             valid_images: how many validation images; 0 for all, once. Fewer are the first of them. More are repeated:
                 on the CPU they come from a file, in the order of `seed`; any other device repeats them itself.
+            plain: prepare just these images, for a pass that measures no time.
         """
-        self.__dict__.pop("prepared", None)  # the former stacks make room first
-        self.calls: dict[tuple[str, str], tuple[Callable[[], Any], Callable[[Any], Any]]] = {}
-        self.kept: list[Any] = []
+        self.sized, self.tiled, self.renewed, self.predict_only = self.problem, None, 0, valid_images > 0
+        if valid_images > len(self.problem.valid) and self.device == "cpu":
+            self.sized, self.tiled = tiling.read_tiled(self.whole, self.folder, valid_images, seed)
+        elif valid_images:
+            self.sized = self.problem.tiled(valid_images)
+        self._prepare(0 if plain else COUNT)
+        broadcasts = broadcasting.concerns(self.kernel, self.prepared.valid)
+        return {"distances": scopes.offered(self.kernel), "broadcasts": broadcasts}
+
+    def _prepare(self, count: int) -> None:
+        former = self.__dict__.pop("prepared", None)  # its stacks make room first
+        train = former.train if former and self.renewed and self.predict_only else None
+        del former
+        self.calls: dict[tuple[str, str], Callable[[Window], tuple[Any, Any]]] = {}
         if hasattr(self.kernel, "release"):
             self.kernel.release()
         device_memory.release()
-        resized, repeated = self.problem, valid_images > len(self.problem.valid)
-        if repeated and self.device == "cpu":
-            resized = tiling.read_tiled(self.whole, self.folder, valid_images, seed)
-        elif valid_images and not repeated:
-            resized = resized.tiled(valid_images)
         gc.disable()  # it went through ten million new objects again and again: half of what python_loops took here
-        self.prepared = scopes.prepare(self.kernel, self.device, resized)
-        if repeated and self.device != "cpu":
-            self.prepared = scopes.repeated(self.prepared, valid_images)
-        broadcasts = broadcasting.concerns(self.kernel, self.prepared.valid)
-        return {"distances": scopes.offered(self.kernel), "broadcasts": broadcasts}
+        self.prepared = scopes.prepare(
+            self.kernel,
+            self.device,
+            self.sized,
+            self.rng,
+            count=count,
+            renewed=self.renewed,
+            tiled=self.tiled,
+            predict_only=self.predict_only,
+            train=train,
+        )
+        self.renewed += 1
+        gc.enable()
+        gc.collect()  # or the first timed call would have to
 
     def verify(self, seed: int) -> Reply:
         """Verify the kernel and return the findings, also when it is wrong."""
@@ -89,35 +107,45 @@ class Session:
             return {"status": "disagrees", "reason": str(error), **asdict(findings)}
         return asdict(findings)
 
-    def time(self, scope: str, distance: str, loops: int, warm: bool) -> Reply:
+    def time(self, scope: str, distance: str, loops: int, warm: bool, others: dict[str, list[int]]) -> Reply:
         """Time one sample and verify the very array that its last call returned.
 
         Args:
             warm: make untimed calls for WARM_S first; other kernels ran in between, so caches and clocks went cold.
+            others: the processes of other kernels, by name, which should sleep.
 
         Returns:
-            `seconds`, `minor_faults` and `context_switches` per call, `peak_rss_bytes` of the process, `threads`, and
-            `gpu`, the state right after the sample where a GPU was used (see `bench.probes.nvml`).
+            `seconds`, `minor_faults` and `context_switches` per call, `peak_rss_bytes` of the process, `threads`, `cpu`
+            (see `bench.probes.cpu_time`), `processes`, which are this one and its descendants, and `gpu`, the state
+            right after the sample where a GPU was used (see `bench.probes.nvml`).
         """
-        views, call = self._call(scope, distance)
+        if self.prepared.windows.left < loops + warm:
+            self._prepare(max(COUNT, loops + warm))
+        call, windows = self._call(scope, distance), scopes.inputs(self.prepared, scope, loops + warm)
+        children = cpu_time.descendants()
         started = perf_counter()
         while warm and perf_counter() - started < WARM_S:
-            call(self._fresh(views))
-        inputs = [self._fresh(views) for _ in range(loops)]
-        before = _usage()
-        seconds, answer = clock(call, inputs)
+            call(windows[-1])
+        self.prepared.windows.before_clock()
+        faults_before, cpu_before = _usage(), cpu_time.read(children, others)
+        seconds, (answer, means) = clock(call, windows[:loops])
+        cpu = cpu_time.between(cpu_before, cpu_time.read(children, others), seconds * loops)
         faults, switches, peak = _usage()
         gpu = nvml.state() if self.device == "cuda" else {}  # at once: it is about to be idle
+        new = [pid for pid in cpu_time.descendants() if pid not in children]
+        own = cpu.own + cpu_time.seconds_of(new) / (seconds * loops)
         try:
-            verify.check_answer(self.prepared, scope, distance, answer)
+            verify.check_answer(self.prepared, scope, distance, windows[loops - 1], answer, means)
         except WrongAnswer as error:
             return {"status": "disagrees", "reason": str(error)}
         return {
             "threads": configuration.threads_in_force(),
             "seconds": seconds,
-            "minor_faults": (faults - before[0]) / loops,
-            "context_switches": (switches - before[1]) / loops,
+            "minor_faults": (faults - faults_before[0]) / loops,
+            "context_switches": (switches - faults_before[1]) / loops,
             "peak_rss_bytes": peak,
+            "cpu": {**asdict(cpu), "own": own},
+            "processes": [os.getpid(), *children, *new],
             "gpu": gpu,
         }
 
@@ -126,13 +154,10 @@ class Session:
 
         Where the kernel uses a GPU, another call measures the GPU's memory likewise.
         """
-        views, call = self._call(scope, distance)
-        call(views())
-        inputs = views()
-        footprint = asdict(host_memory.peak(lambda: call(inputs)))
+        call, [window] = self._call(scope, distance), scopes.inputs(self.prepared, scope, 1)
+        footprint = asdict(host_memory.peak(lambda: call(window)))
         if self.device == "cuda":
-            inputs = views()
-            footprint |= asdict(device_memory.peak(lambda: call(inputs)))
+            footprint |= asdict(device_memory.peak(lambda: call(window)))
         return footprint
 
     def broadcast(self) -> Reply:
@@ -150,32 +175,35 @@ class Session:
     def overhead(self, folder: str) -> Reply:
         """Return the `seconds` that the harness adds to a call: those of a kernel that does nothing."""
         nothing = np.zeros(0, dtype=np.int64)
-        idle: Any = SimpleNamespace(mean_images=lambda stacks: None, predict_l1=lambda images, means: nothing)
-        prepared = scopes.PreparedKernel(idle, "cpu", problem.read(Path(folder)), [], [], b"")
-        views, call = scopes.call(prepared, "baseline", "l1")
-        return {"seconds": statistics.median(clock(call, [views()])[0] for _ in range(1000))}
+        idle: Any = SimpleNamespace(
+            prepare=lambda images, device: images,
+            mean_images=lambda stacks: None,
+            predict_l1=lambda images, means: nothing,
+        )
+        prepared = scopes.prepare(idle, "cpu", problem.read(Path(folder)), np.random.default_rng(0))
+        call, windows = scopes.call(prepared, "baseline", "l1"), scopes.inputs(prepared, "baseline", COUNT)
+        return {"seconds": statistics.median(clock(call, [window])[0] for window in windows * 16)}
 
-    def _fresh(self, views: Callable[[], Any]) -> Any:
-        """Return fresh views of the stacks, kept alive: no two calls get the same object, nor one of the same id."""
-        self.kept.append(views())
-        return self.kept[-1]
-
-    def _call(self, scope: str, distance: str) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    def _call(self, scope: str, distance: str) -> Callable[[Window], tuple[Any, Any]]:
         if (scope, distance) not in self.calls:
             self.calls[scope, distance] = scopes.call(self.prepared, scope, distance)
         return self.calls[scope, distance]
 
 
-def clock(call: Callable[[Any], Any], inputs: Sequence[Any]) -> tuple[float, Any]:
-    """Return (seconds per call, the last call's answer).
+def clock(call: Callable[[Window], tuple[Any, Any]], windows: Sequence[Window]) -> tuple[float, tuple[Any, Any]]:
+    """Return (seconds per call, what the last call returned).
 
-    seconds = (time after one call for each item of `inputs` - time before) / len(inputs). The answer is on the host
-    when a call returns.
+    In the scope `baseline`, with L windows, of which window j begins at image o_j of every stack:
+
+        seconds = 1/L * sum over j of the time of
+                  copy(predict(valid[o_j : o_j + n], mean_images([train_c[o_j : o_j + n_c] for each class c])))
+
+    The answer is on the host when a call returns.
     """
     started = perf_counter()
-    for views in inputs:
-        answer = call(views)
-    return (perf_counter() - started) / len(inputs), answer
+    for window in windows:
+        answer = call(window)
+    return (perf_counter() - started) / len(windows), answer
 
 
 def _usage() -> tuple[int, int, int]:
@@ -225,10 +253,13 @@ def main() -> None:
     """Answer requests until the parent closes the pipe or dies; then end at once, even in the middle of a call."""
     _limit(int(sys.argv[1]))
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    incoming = os.fdopen(os.dup(0), encoding="utf-8")
+    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  a forked child closes it, which must not wait
+    os.dup2(sys.stdin.fileno(), 0)
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def listen() -> None:
-        for line in sys.stdin:
+        for line in incoming:
             requests.put(line)
         os._exit(0)
 
@@ -241,9 +272,6 @@ def main() -> None:
             if os.getpid() != process:  # a child's reply would be taken for the next one of its parent
                 reply = {"status": "broken", "reason": "forked a process that came back from the kernel"}
             print(json.dumps(reply), file=channel, flush=True)
-            if not gc.isenabled():  # after preparing
-                gc.enable()
-                gc.collect()  # or the first timed call would have to
 
 
 if __name__ == "__main__":

@@ -63,6 +63,11 @@ class Worker:
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
+    @property
+    def pid(self) -> int:
+        """Number of the worker process."""
+        return self._process.pid
+
     def __enter__(self) -> "Worker":
         return self
 

@@ -18,6 +18,8 @@ import numpy as np
 DISTANCES = ("l1", "l2")
 TOO_CLOSE = 20  # distances within 2^-20 of full scale are too close to call in float32
 BLOCK = 4096  # images at a time, so that temporaries stay small
+CACHED = 64  # images at a time, so that temporaries stay in the cache
+CLEAR = 2.0**-10  # of full scale: a call with a larger margin is clear
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,24 +44,36 @@ class Answer:
 
 def mean_images(train: Sequence[np.ndarray]) -> np.ndarray:
     """Return the exact mean images of uint8 stacks (n, height, width), rounded once to float64, in 0..1."""
-    return np.stack([_sum(stack) / (255 * len(stack)) for stack in train])
+    return means_of([len(stack) for stack in train], pixel_sums(train))
 
 
-def solve(train: Sequence[np.ndarray], valid: np.ndarray) -> dict[str, Answer]:
+def pixel_sums(train: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Return per class the sum of its uint8 images (n_c, height, width), int64 (height, width).
+
+    Raises:
+        OverflowError: int64 cannot hold what `solve` sums over this many training images.
+    """
+    pixels, most = train[0][0].size, max(map(len, train))
+    if pixels * 255**2 * most >= 2**63:
+        raise OverflowError(f"{most:,} training images of {pixels:,} pixels overflow the oracle's int64 sums")
+    return tuple(np.asarray(np.sum(stack, axis=0, dtype=np.int64)) for stack in train)
+
+
+def means_of(counts: Sequence[int], sums: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the exact mean images of `counts` images with these pixel sums, as `mean_images` does."""
+    return np.stack([pixel_sum / (255 * n) for n, pixel_sum in zip(counts, sums, strict=True)])
+
+
+def solve(counts: Sequence[int], sums: Sequence[np.ndarray], valid: np.ndarray) -> dict[str, Answer]:
     """Return the exact answer under "l1" and "l2".
 
     Args:
-        train: per class a uint8 stack (n_c, height, width).
+        counts: training images of each class.
+        sums: per class their pixel sums, int64 (height, width).
         valid: uint8 (n, height, width).
-
-    Raises:
-        OverflowError: int64 cannot hold a sum over this many training images.
     """
-    counts = [len(stack) for stack in train]
     pixels = valid[0].size
-    if pixels * 255**2 * max(counts) >= 2**63:
-        raise OverflowError(f"{max(counts):,} training images of {pixels:,} pixels overflow the oracle's int64 sums")
-    sums = [_sum(stack).ravel() for stack in train]
+    sums = [pixel_sum.ravel() for pixel_sum in sums]
     blocks = [_numerators(valid[start : start + BLOCK], counts, sums) for start in range(0, len(valid), BLOCK)]
     l1, l2 = (np.concatenate(numerators) for numerators in zip(*blocks, strict=True))
     return {
@@ -68,11 +82,29 @@ def solve(train: Sequence[np.ndarray], valid: np.ndarray) -> dict[str, Answer]:
     }
 
 
-def _sum(stack: np.ndarray) -> np.ndarray:
-    return np.asarray(np.sum(stack, axis=0, dtype=np.int64))
+def clear_calls(
+    counts: Sequence[int], sums: Sequence[np.ndarray], valid: np.ndarray, distance: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (labels, clear), each (n,): the nearest class, and whether that is beyond doubt.
+
+    It is in a tenth of the time of `solve`, in float32, which errs by less than a hundredth of CLEAR. Where a call is
+    not clear, ask `solve`.
+    """
+    images, pixels = valid.reshape(len(valid), -1), valid[0].size
+    means = [(pixel_sum.ravel() / n).astype(np.float32) for n, pixel_sum in zip(counts, sums, strict=True)]
+    distances = np.empty((len(images), len(means)), np.float32)
+    for start in range(0, len(images), CACHED):
+        block = images[start : start + CACHED].astype(np.float32)
+        for index, mean in enumerate(means):
+            difference = block - mean
+            np.abs(difference, out=difference) if distance == "l1" else np.square(difference, out=difference)
+            distances[start : start + CACHED, index] = difference.sum(1)
+    distances = distances / pixels if distance == "l1" else np.sqrt(distances / pixels)
+    two = np.partition(distances, 1, axis=1)
+    return distances.argmin(1), two[:, 1] - two[:, 0] > 255 * CLEAR
 
 
-def _numerators(images: np.ndarray, counts: list[int], sums: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _numerators(images: np.ndarray, counts: Sequence[int], sums: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return sum |x n - S| and sum (x n - S)^2 per image and class, (n, classes) Python integers each."""
     x = images.reshape(len(images), -1).astype(np.int64)
     xx = (x * x).sum(1).astype(object)

@@ -1,6 +1,5 @@
 """The problem that a kernel solves: digits in an order that it cannot know, each with its exact answer."""
 
-import hashlib
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +23,8 @@ class Problem:
         actual: int64 (n,), the class index that each validation image belongs to.
         files: n names, `valid/<class>/<file>`.
         answers: the exact answer, per distance, in the order of `valid`.
-        repeated: the number of validation images where all of `actual` are repeated, else 0. The answer to image i is
+        sums: per class the pixel sums of `train`, int64 (height, width).
+        repeated: the number of validation images where those in `valid` are repeated, else 0. The answer to image i is
             then the answer to image i modulo len(actual).
     """
 
@@ -36,6 +36,7 @@ class Problem:
     actual: np.ndarray
     files: tuple[str, ...]
     answers: dict[str, Answer]
+    sums: tuple[np.ndarray, ...]
     per_class: int = 0
     dataset_of: str = ""
     repeated: int = 0
@@ -72,30 +73,19 @@ class Problem:
         """Return right labels per class as they are always shown: "926/1010, 1013/1028"."""
         return ", ".join(f"{right}/{n}" for right, n in zip(correct, self.valid_counts, strict=True))
 
-    def fingerprint(self) -> bytes:
-        """Return a hash of all pixels as they are now. A later one that differs shows that a kernel changed them."""
-        sha = hashlib.sha256(self.valid.data)
-        for stack in self.train:
-            sha.update(stack.data)
-        return sha.digest()
-
     def shuffled(self, seed: int) -> "Problem":
         """Return the same problem with its validation images in another order."""
-        return self._take(np.random.default_rng(seed).permutation(len(self.valid)))
+        return self.taken(np.random.default_rng(seed).permutation(len(self.valid)))
 
-    def tiled(self, n: int, valid: np.ndarray | None = None) -> "Problem":
+    def tiled(self, n: int) -> "Problem":
         """Return the same problem with n validation images: the first n, or all of them repeated as often as needed.
 
-        `valid` is those n images where a file holds them already, or `self.valid` where a device repeats them.
+        Repeated, `valid` has each image once: a file or a device has the others.
         """
-        if n <= len(self.actual):
-            return self._take(np.arange(n))
-        if valid is None:
-            valid = self.valid[np.arange(n) % len(self.valid)]
-            valid.setflags(write=False)
-        return replace(self, valid=valid, repeated=n)
+        return self.taken(np.arange(n)) if n <= len(self.actual) else replace(self, repeated=n)
 
-    def _take(self, order: np.ndarray) -> "Problem":
+    def taken(self, order: np.ndarray) -> "Problem":
+        """Return the same problem with only these validation images, in this order; indices, int64."""
         valid = self.valid[order]
         valid.setflags(write=False)
         return replace(
@@ -119,9 +109,10 @@ def make_problem(digits: Digits) -> Problem:
     valid = np.concatenate(digits.valid)
     valid.setflags(write=False)
     try:
-        answers = oracle.solve(digits.train, valid)
+        sums = oracle.pixel_sums(digits.train)
     except OverflowError as error:
         raise DataError(f"{digits.name}: {error}; use fewer or smaller images") from error
+    answers = oracle.solve([len(stack) for stack in digits.train], sums, valid)
     return Problem(
         name=digits.name,
         digest=digits.digest,
@@ -135,6 +126,7 @@ def make_problem(digits: Digits) -> Problem:
             for file in names
         ),
         answers=answers,
+        sums=sums,
         per_class=digits.per_class,
         dataset_of=digits.dataset_of,
     )

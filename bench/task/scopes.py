@@ -1,14 +1,18 @@
 """The scopes: what one timed call contains. The clock itself is in `bench/runner/`."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import getitem
 from typing import Any
 
 import numpy as np
 
 from bench.kernel import Kernel
+from bench.task import in_place
 from bench.task.oracle import DISTANCES
 from bench.task.problem import Problem
+from bench.task.windows import COUNT, Fixed, Window, Windows
 
 DEVICE_BYTES_PER_PIXEL = 12  # as float32, with two temporaries
 
@@ -22,8 +26,11 @@ class PreparedKernel:
     """A kernel on one device, with its own prepared stacks of a problem.
 
     Attributes:
-        train, valid: the kernel's stacks: one per class, and one of all validation images.
-        fingerprint: of the problem's pixels, taken before the kernel saw them.
+        train, valid: the kernel's stacks: one per class, and one of validation images. They have more images than the
+            problem, of which every timed call gets a window.
+        windows: the windows that no call has had yet.
+        given: the uint8 stacks that `prepare` was given, in the same order.
+        fingerprint: a hash of these, taken before; b"" of repeated images.
     """
 
     kernel: Kernel
@@ -31,23 +38,63 @@ class PreparedKernel:
     problem: Problem
     train: list[Any]
     valid: Any
+    windows: Windows | Fixed
+    given: tuple[np.ndarray, ...]
     fingerprint: bytes
 
-
-def prepare(kernel: Kernel, device: str, problem: Problem) -> PreparedKernel:
-    """Prepare every stack of the problem with the kernel's own `prepare`."""
-    fingerprint = problem.fingerprint()
-    train = [kernel.prepare(stack, device) for stack in problem.train]
-    return PreparedKernel(kernel, device, problem, train, kernel.prepare(problem.valid, device), fingerprint)
+    def plain(self) -> tuple[list[Any], Any]:
+        """Return the stacks of the problem's own images: of each class, and of all validation images."""
+        counts = self.problem.train_counts
+        return [stack[:n] for stack, n in zip(self.train, counts, strict=True)], self.valid[: self.problem.count]
 
 
-def repeated(prepared: PreparedKernel, n: int) -> PreparedKernel:
-    """Return the kernel with n validation images, all of them repeated by the device that holds them.
+def prepare(
+    kernel: Kernel,
+    device: str,
+    problem: Problem,
+    rng: np.random.Generator,
+    *,
+    count: int = COUNT,
+    renewed: int = 0,
+    tiled: np.ndarray | None = None,
+    predict_only: bool = False,
+    train: list[Any] | None = None,
+) -> PreparedKernel:
+    """Prepare every stack with the kernel's own `prepare`; its other arguments are those of `Windows`.
 
-    The stack must take an array of indices, `stack[order]`, as the arrays of every GPU library do.
+    On a GPU the stacks have no further images where they can be changed in place (see `Fixed`). Where there are more
+    validation images than the problem has, and no file of them, the device repeats them. Its stack must then take an
+    array of indices, `stack[order]`, as the arrays of every GPU library do.
+
+    Args:
+        train: prepared training stacks to use again, with `predict_only`.
     """
-    order = np.arange(n) % prepared.problem.count
-    return replace(prepared, valid=prepared.valid[order], problem=prepared.problem.tiled(n, prepared.problem.valid))
+    if device != "cpu":
+        plain = _prepare(kernel, device, problem, Windows(problem, 0, rng))
+        if count == 0 or in_place.writable([*plain.train, plain.valid], problem.pixels):
+            return plain if count == 0 else replace(plain, windows=Fixed(problem, plain.train, plain.valid, rng))
+        del plain  # before the next stacks need its room
+    return _prepare(kernel, device, problem, Windows(problem, count, rng, renewed, tiled, predict_only), train)
+
+
+def _prepare(
+    kernel: Kernel, device: str, problem: Problem, windows: Windows, train: list[Any] | None = None
+) -> PreparedKernel:
+    given = *windows.train, windows.valid
+    before = b"" if problem.repeated else fingerprint(given)
+    train = train or [kernel.prepare(stack, device) for stack in windows.train]
+    valid = kernel.prepare(windows.valid, device)
+    if len(windows.valid) < problem.count:
+        valid = valid[np.arange(windows.length) % len(problem.actual)]
+    return PreparedKernel(kernel, device, problem, train, valid, windows, given, before)
+
+
+def fingerprint(stacks: Sequence[np.ndarray]) -> bytes:
+    """Return a hash of all pixels of uint8 stacks as they are now."""
+    sha = hashlib.sha256()
+    for stack in stacks:
+        sha.update(stack.data)
+    return sha.digest()
 
 
 def offered(kernel: Kernel) -> tuple[str, ...]:
@@ -55,48 +102,65 @@ def offered(kernel: Kernel) -> tuple[str, ...]:
     return tuple(distance for distance in DISTANCES if hasattr(kernel, f"predict_{distance}"))
 
 
-def call(prepared: PreparedKernel, scope: str, distance: str) -> tuple[Callable[[], Any], Callable[[Any], np.ndarray]]:
-    """Return (views, call): `call(views())` is what a sample of the scope times. Its body is the scope's timing model.
+def call(prepared: PreparedKernel, scope: str, distance: str) -> Callable[[Window], tuple[np.ndarray, Any]]:
+    """Return what a sample of the scope times: a function from a window to (answer, means).
 
-    scope         time of one call                                                      starts from
-    mean          copy(to_host(mean_images(train)))                                     prepared stacks
-    predict       copy(predict(valid, means))                                           prepared stacks and means
-    baseline      copy(predict(valid, mean_images(train)))                              prepared stacks
-    end_to_end    copy(predict(prepare(valid), mean_images(prepare(train))))            uint8 arrays on the host
+    scope         time of one call, on the window w of every stack                      starts from
+    mean          copy(to_host(mean_images(train[w])))                                  prepared stacks
+    predict       copy(predict(valid[w], means))                                        prepared stacks and means
+    baseline      copy(predict(valid[w], mean_images(train[w])))                        prepared stacks
+    end_to_end    copy(predict(prepare(valid[w]), mean_images(prepare(train[w]))))      uint8 arrays on the host
 
-    Download and PNG decoding are in none of them. `copy` is the harness's: the answer must have arrived on the host.
-    `views` is not timed. It gives every call new slices `[:]`, so that a kernel which remembers answers by the identity
-    of a stack, as `functools.cache` does with a tensor, never finds one again.
+    Slicing is part of the call: a stack that computes when it is sliced does so in the measured time. Download and PNG
+    decoding are in none of them. `copy` is the harness's: the answer must have arrived on the host.
 
     Args:
         distance: "l1" or "l2"; "-" in the scope mean, which has none.
     """
-    kernel, problem, device = prepared.kernel, prepared.problem, prepared.device
-    mean_images = kernel.mean_images
+    kernel, device, train, valid = prepared.kernel, prepared.device, prepared.train, prepared.valid
+    mean_images, prepare, windows = kernel.mean_images, kernel.prepare, prepared.windows
     predict = getattr(kernel, f"predict_{distance}", None)
 
-    def slices() -> tuple[Any, list[Any]]:
-        return prepared.valid[:], [stack[:] for stack in prepared.train]
+    def mean(w: Window) -> tuple[np.ndarray, Any]:
+        return host_means(kernel, mean_images([*map(getitem, train, w.train)])), None
 
     if scope == "mean":
-        return slices, lambda stacks: host_means(kernel, mean_images(stacks[1]))
+        return mean
     assert predict is not None, f"the kernel offers no {distance}"
-    if scope == "predict":
-        means = mean_images(prepared.train)
-        return lambda: prepared.valid[:], lambda valid: host_copy(predict(valid, means))
-    if scope == "baseline":
-        return slices, lambda stacks: host_copy(predict(stacks[0], mean_images(stacks[1])))
-    if scope == "end_to_end":
-        prepare = kernel.prepare
-        return lambda: (problem.valid[:], [stack[:] for stack in problem.train]), lambda images: host_copy(
-            predict(prepare(images[0], device), mean_images([prepare(stack, device) for stack in images[1]]))
-        )
-    raise ValueError(f"unknown scope {scope!r}")
+
+    def predict_alone(w: Window) -> tuple[np.ndarray, Any]:
+        return host_copy(predict(valid[w.valid], w.means)), w.means
+
+    def baseline(w: Window) -> tuple[np.ndarray, Any]:
+        means = mean_images([*map(getitem, train, w.train)])
+        return host_copy(predict(valid[w.valid], means)), means
+
+    def end_to_end(w: Window) -> tuple[np.ndarray, Any]:
+        means = mean_images([prepare(images[i], device) for images, i in zip(windows.train, w.train, strict=True)])
+        return host_copy(predict(prepare(windows.valid[w.valid], device), means)), means
+
+    scopes = {"predict": predict_alone, "baseline": baseline, "end_to_end": end_to_end}
+    return scopes[scope]
+
+
+def inputs(prepared: PreparedKernel, scope: str, n: int) -> list[Window]:
+    """Return n windows that no call has had; in the scope `predict` with means that no call has had."""
+    windows = prepared.windows.take(n)
+    if scope != "predict":
+        return windows
+    train, mean_images = prepared.train, prepared.kernel.mean_images
+
+    def with_means(w: Window) -> Window:
+        return replace(w, means=mean_images([*map(getitem, train, w.few)]))
+
+    if isinstance(prepared.windows, Fixed):  # one for all: a graph depends on the address of the means, too
+        return [with_means(windows[0])] * n
+    return [with_means(w) for w in windows]
 
 
 def images_read(problem: Problem, scope: str) -> int:
     """Return how many images one call of the scope reads: training, validation, or both."""
-    training, validation = sum(problem.train_counts), len(problem.valid)
+    training, validation = sum(problem.train_counts), problem.count
     return {"mean": training, "predict": validation}.get(scope, training + validation)
 
 

@@ -8,12 +8,14 @@ import numpy as np
 
 from bench import atomic
 from bench.task.problem import Problem
+from bench.task.windows import SPARE, step
 
 
 def tile(problem: Problem, folder: Path, sizes: Sequence[int], seed: int, room: float = math.inf) -> None:
     """Write, for each size n above the number of validation images, n of them repeated, in an order of `seed`.
 
-    They are never all in memory at once. Files that exist stay; a size that takes more than `room` bytes is left out.
+    A file has more of them than n, for the windows of timed calls. They are never all in memory at once. Files that
+    exist stay; a size that takes more than `room` bytes is left out.
 
     Raises:
         OSError: the folder's disk is full.
@@ -23,15 +25,16 @@ def tile(problem: Problem, folder: Path, sizes: Sequence[int], seed: int, room: 
         if n <= len(valid) or n * valid[0].size > room or _tiled(folder, n).exists():
             continue
         with atomic.whole(_tiled(folder, n)) as partial:
-            target = np.lib.format.open_memmap(partial, "w+", np.uint8, (n, *valid.shape[1:]))
-            for start in range(0, n, len(valid)):
-                target[start : start + len(valid)] = valid[: n - start]
+            length = n + SPARE * step(problem)
+            target = np.lib.format.open_memmap(partial, "w+", np.uint8, (length, *valid.shape[1:]))
+            for start in range(0, length, len(valid)):
+                target[start : start + len(valid)] = valid[: length - start]
             target.flush()
 
 
-def read_tiled(problem: Problem, folder: Path, n: int, seed: int) -> Problem:
-    """Return the problem with the n validation images that `tile` wrote, mapped from their file."""
-    return problem.shuffled(seed).tiled(n, np.asarray(np.load(_tiled(folder, n), mmap_mode="r")))
+def read_tiled(problem: Problem, folder: Path, n: int, seed: int) -> tuple[Problem, np.ndarray]:
+    """Return the problem with n validation images, and all that `tile` wrote for them, mapped from their file."""
+    return problem.shuffled(seed).tiled(n), np.asarray(np.load(_tiled(folder, n), mmap_mode="r"))
 
 
 def in_reach(problem: Problem, folder: Path, n: int) -> bool:

@@ -4,17 +4,20 @@ It guards against honest mistakes: remembered answers, overwritten buffers, chan
 `prepare`. It does not guard against malice: running someone's kernel is running their code.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from bench.task import oracle
+from bench.task import in_place, oracle
 from bench.task.oracle import Answer
 from bench.task.problem import Problem
-from bench.task.scopes import PreparedKernel, WrongAnswer, host_copy, host_means, offered
+from bench.task.scopes import PreparedKernel, WrongAnswer, fingerprint, host_copy, host_means, offered
+from bench.task.windows import Window
 
 MEAN_TOLERANCE = 2.0**-14  # of full scale: a sixtieth of a grey level
+CHANGED = "{} answered for images that had changed"
 
 
 @dataclass
@@ -31,10 +34,11 @@ class Findings:
 
 
 def verify(prepared: PreparedKernel, seed: int, findings: Findings) -> None:
-    """Verify a kernel on its prepared digits, and in an order and on slices that it has not seen.
+    """Verify a kernel on its prepared digits, and in an order, on slices and on changed images that it has not seen.
 
     Everything is called twice on the same stacks. Then the validation images come in an order drawn from `seed`, with
-    the classes reversed. Then the kernel computes mean images of slices drawn from `seed`.
+    the classes reversed. Then the kernel computes mean images and labels of slices drawn from `seed`, and again after
+    images of these slices were exchanged in place.
 
     Raises:
         WrongAnswer: an answer differs from the exact one, or an input or an earlier answer was changed.
@@ -42,30 +46,33 @@ def verify(prepared: PreparedKernel, seed: int, findings: Findings) -> None:
     """
     kernel, device, problem = prepared.kernel, prepared.device, prepared.problem
     _check_untouched(prepared)
-    for stack, images in zip((*prepared.train, prepared.valid), (*problem.train, problem.valid), strict=True):
+    for stack, images in zip((*prepared.train, prepared.valid), prepared.given, strict=True):
         if len(stack) != len(images):
             raise WrongAnswer(f"prepare gave a stack of length {len(stack)}, expected {len(images)}")
+    train, valid = prepared.plain()
 
     exact = oracle.mean_images(problem.train)
-    means = kernel.mean_images(prepared.train)
+    means = kernel.mean_images(train)
     host = host_means(kernel, means)
     findings.mean_error = check_means(host, exact, "")
-    check_means(host_means(kernel, kernel.mean_images(prepared.train)), exact, "second call on the same stacks: ")
+    check_means(host_means(kernel, kernel.mean_images(train)), exact, "second call on the same stacks: ")
 
     answers = []
     for distance in offered(kernel):
         predict = getattr(kernel, f"predict_{distance}")
-        first = predict(prepared.valid, means)
+        first = predict(valid, means)
         kept = as_labels(first, problem, f"{distance}: ")
         findings.correct[distance] = problem.correct(kept)
         check_labels(first, problem, distance)
         answers.append((distance, first, kept))
-        check_labels(predict(prepared.valid, means), problem, distance, "second call on the same stack: ")
+        check_labels(predict(valid, means), problem, distance, "second call on the same stack: ")
     if not np.array_equal(host_means(kernel, means), host):
         raise WrongAnswer("predict changed the means that it was given")
 
-    reordered = _classes_reversed(problem.shuffled(seed))
-    stack, reversed_means = kernel.prepare(reordered.valid, device), kernel.mean_images(prepared.train[::-1])
+    rng = np.random.default_rng(seed)
+    reordered = _reordered(problem, rng)
+    kernel.prepare(problem.valid, device)  # a stack that is remembered from it has the shape of the next one
+    stack, reversed_means = kernel.prepare(reordered.valid, device), kernel.mean_images(train[::-1])
     for distance in offered(kernel):
         labels = getattr(kernel, f"predict_{distance}")(stack, reversed_means)
         check_labels(labels, reordered, distance, "images and classes in another order: ")
@@ -75,22 +82,49 @@ def verify(prepared: PreparedKernel, seed: int, findings: Findings) -> None:
     if not np.array_equal(host_means(kernel, means), host):
         raise WrongAnswer("a later call overwrote the mean images of an earlier one")
 
-    _check_slices(prepared, np.random.default_rng(seed))
-    means = kernel.mean_images(prepared.train)
-    check_means(host_means(kernel, means), exact, "after predicting, from the same stacks: ")
+    for _ in range(2):  # a remembered mean, or a sum taken in `prepare`, is wrong of at least one
+        _check_slices_of_train(prepared, rng)
+    for distance in offered(kernel):
+        _check_slices_of_valid(prepared, means, distance, rng)
+    check_means(host_means(kernel, kernel.mean_images(train)), exact, "after predicting, from the same stacks: ")
     _check_untouched(prepared)
 
 
-def check_answer(prepared: PreparedKernel, scope: str, distance: str, answer: np.ndarray) -> None:
-    """Compare what a timed call of a scope returned with the exact answer.
+def check_answer(
+    prepared: PreparedKernel, scope: str, distance: str, window: Window, answer: np.ndarray, means: Any
+) -> None:
+    """Compare what a timed call returned for its window with the exact answer: labels, and the means it used.
+
+    Args:
+        answer: mean images in the scope `mean`, else labels.
+        means: in the kernel's own form, as `scopes.call` returns them.
 
     Raises:
         WrongAnswer: as `check_means` or `check_labels`.
     """
+    windows = prepared.windows
+    slices = window.few if scope == "predict" else window.train
+    counts, sums = [images.stop - images.start for images in slices], windows.sums(slices)
+    host = answer if scope == "mean" else host_means(prepared.kernel, means)
+    context = "in a timed call: "
+    check_means(host, oracle.means_of(counts, sums), context)
     if scope == "mean":
-        check_means(answer, oracle.mean_images(prepared.problem.train), "in a timed call: ")
-    else:
-        check_labels(answer, prepared.problem, distance, "in a timed call: ")
+        return
+    labels = as_labels(answer, prepared.problem, f"{distance}: {context}")
+    images, which = windows.distinct(window)
+    nearest, clear = oracle.clear_calls(counts, sums, images, distance)
+    of_image = slice(None) if which is None else which
+    open_calls = np.flatnonzero(~clear[of_image] | (labels != nearest[of_image]))
+    if not len(open_calls):
+        return
+    asked, place = np.unique(open_calls if which is None else which[open_calls], return_inverse=True)
+    exact = oracle.solve(counts, sums, images[asked])[distance]
+    wrong = np.flatnonzero(~exact.acceptable[place, labels[open_calls]])
+    if len(wrong):
+        called, image = labels[open_calls[wrong[0]]], place[wrong[0]]
+        file = windows.file(window, int(asked[image]))
+        message = _mismatch(len(wrong), len(labels), file, prepared.problem, exact, int(image), int(called))
+        raise WrongAnswer(f"{distance}: {context}{message}")
 
 
 def check_means(host: np.ndarray, exact: np.ndarray, context: str) -> float:
@@ -126,7 +160,10 @@ def check_labels(labels: Any, problem: Problem, distance: str, context: str = ""
     host = as_labels(labels, problem, context)
     wrong = np.flatnonzero(~problem.answers[distance].acceptable[np.arange(len(host)) % len(problem.actual), host])
     if len(wrong):
-        raise WrongAnswer(f"{context}{_mismatch(host, wrong, problem, distance)}")
+        image = int(wrong[0]) % len(problem.actual)
+        exact, file = problem.answers[distance], problem.files[image]
+        message = _mismatch(len(wrong), len(host), file, problem, exact, image, int(host[wrong[0]]))
+        raise WrongAnswer(f"{context}{message}")
 
 
 def as_labels(labels: Any, problem: Problem, context: str) -> np.ndarray:
@@ -149,29 +186,105 @@ def as_labels(labels: Any, problem: Problem, context: str) -> np.ndarray:
     return host
 
 
-def _mismatch(labels: np.ndarray, wrong: np.ndarray, problem: Problem, distance: str) -> str:
-    answer = problem.answers[distance]
-    image = wrong[0] % len(problem.actual)
-    called, nearest = labels[wrong[0]], answer.labels[image]
+def _mismatch(wrong: int, n: int, file: str, problem: Problem, answer: Answer, image: int, called: int) -> str:
+    nearest = answer.labels[image]
     far, near = answer.distances[image, called], answer.distances[image, nearest]
     return (
-        f"{len(wrong)} of {len(labels)} images differ from the exact answer; {problem.files[image]} was called "
+        f"{wrong} of {n} images differ from the exact answer; {file} was called "
         f"{problem.classes[called]} (exact distance {far:.7f}), expected {problem.classes[nearest]} ({near:.7f}), "
         f"margin {far - near:.2e} of full scale"
     )
 
 
-def _check_slices(prepared: PreparedKernel, rng: np.random.Generator) -> None:
-    """Check two slices of one length: a remembered mean, or a sum taken in `prepare`, is wrong on at least one."""
-    for _ in range(2):
-        windows = []
-        for stack in prepared.problem.train:
-            length = max(1, len(stack) // 3)
-            start = int(rng.integers(0, len(stack) - length + 1))
-            windows.append(slice(start, start + length))
-        exact = oracle.mean_images([stack[w] for stack, w in zip(prepared.problem.train, windows, strict=True)])
-        means = prepared.kernel.mean_images([stack[w] for stack, w in zip(prepared.train, windows, strict=True)])
-        check_means(host_means(prepared.kernel, means), exact, "of a slice of the stacks: ")
+def _check_slices_of_train(prepared: PreparedKernel, rng: np.random.Generator) -> None:
+    """Check mean images of slices, and again after images of two classes were exchanged in the same slices."""
+    kernel, problem = prepared.kernel, prepared.problem
+    slices = []
+    for stack in problem.train:
+        length = max(1, len(stack) // 3)
+        start = int(rng.integers(0, len(stack) - length + 1))
+        slices.append(slice(start, start + length))
+    stacks = [stack[w] for stack, w in zip(prepared.train, slices, strict=True)]
+    exact = oracle.mean_images([stack[w] for stack, w in zip(problem.train, slices, strict=True)])
+    check_means(host_means(kernel, kernel.mean_images(stacks)), exact, "of a slice of the stacks: ")
+
+    pixels = [stack[w].copy() for stack, w in zip(problem.train, slices, strict=True)]
+    pairs = _exchanged(pixels)
+    changed, exact = _change(prepared, stacks, pixels, pairs), oracle.mean_images(pixels)
+    check_means(host_means(kernel, kernel.mean_images(changed)), exact, f"{CHANGED.format('mean_images')}: ")
+    for i, j in pairs if changed is stacks else ():
+        in_place.exchange(stacks[0], i, stacks[1], j, problem.pixels)
+
+
+def _exchanged(pixels: Sequence[np.ndarray]) -> list[tuple[int, int]]:
+    """Exchange images of the first two stacks, uint8, until a mean image has changed measurably; return which."""
+    a, b, *_ = pixels
+    pairs, before = [], oracle.mean_images([a, b])
+    for i, j in zip(range(len(a)), reversed(range(len(b))), strict=False):
+        a[i], b[j] = b[j].copy(), a[i].copy()
+        pairs.append((i, j))
+        if np.abs(oracle.mean_images([a, b]) - before).max() > 4 * MEAN_TOLERANCE:
+            break
+    return pairs
+
+
+def _change(
+    prepared: PreparedKernel, stacks: list[Any], pixels: Sequence[np.ndarray], pairs: Sequence[tuple[int, int]]
+) -> list[Any]:
+    """Exchange images of the first two prepared stacks in place; prepare `pixels` anew where they are read-only."""
+    if not in_place.writable(stacks[:2], prepared.problem.pixels):
+        for stack in pixels:
+            stack.setflags(write=False)
+        return [prepared.kernel.prepare(stack, prepared.device) for stack in pixels]
+    for i, j in pairs:
+        in_place.exchange(stacks[0], i, stacks[1], j, prepared.problem.pixels)
+    return stacks
+
+
+def _check_slices_of_valid(prepared: PreparedKernel, means: Any, distance: str, rng: np.random.Generator) -> None:
+    """Check labels of slices, of which every class is in turn the first and the last, and again with these exchanged.
+
+    So a label that is never computed, at either end, is wrong at least once, whatever it is.
+    """
+    kernel, problem = prepared.kernel, prepared.problem
+    predict, answer = getattr(kernel, f"predict_{distance}"), problem.answers[distance]
+    labels = np.where(answer.acceptable.sum(1) == 1, answer.labels, -1)
+    classes = [int(label) for label in np.unique(labels[labels >= 0])]
+    longest = max(2, len(labels) // max(3, len(classes)))
+    for first, last in zip(classes, classes[1:] + classes[:1], strict=True):
+        starts, ends = np.flatnonzero(labels == first), np.flatnonzero(labels == last)
+        starts = starts[starts < ends[-1]]
+        if first == last or not len(starts):
+            continue
+        start = int(rng.choice(starts))
+        after = ends[ends > start]
+        stop = int(after[np.abs(after - (start + longest - 1)).argmin()]) + 1
+        part = problem.taken(np.arange(start, stop))
+        stack = prepared.valid[start:stop]
+        check_labels(predict(stack, means), part, distance, "of a slice of the stack: ")
+        order = np.r_[len(part.valid) - 1, 1 : len(part.valid) - 1, 0]
+        changed = part.taken(order)
+        in_slice = in_place.exchange(stack, 0, stack, len(stack) - 1, problem.pixels)
+        new = stack if in_slice else kernel.prepare(changed.valid, prepared.device)
+        check_labels(predict(new, means), changed, distance, f"{CHANGED.format('predict')}: ")
+        if in_slice:
+            in_place.exchange(stack, 0, stack, len(stack) - 1, problem.pixels)
+
+
+def _reordered(problem: Problem, rng: np.random.Generator) -> Problem:
+    """Return the problem in another order, classes reversed, where the labels at both ends differ from those before."""
+    order, n = rng.permutation(len(problem.valid)), len(problem.classes)
+    clear = np.logical_and.reduce([answer.acceptable.sum(1) == 1 for answer in problem.answers.values()])
+    labels = problem.answers["l1"].labels
+    clear &= labels == problem.answers["l2"].labels
+    for end in (0, -1):
+        usable = clear[order] & (n - 1 - labels[order] != labels[end])
+        if end:
+            usable[0] = False
+        if usable.any():
+            place = int(np.flatnonzero(usable)[0])
+            order[end], order[place] = order[place], order[end]
+    return _classes_reversed(problem.taken(order))
 
 
 def _classes_reversed(problem: Problem) -> Problem:
@@ -184,7 +297,7 @@ def _classes_reversed(problem: Problem) -> Problem:
 
 
 def _check_untouched(prepared: PreparedKernel) -> None:
-    if prepared.problem.fingerprint() != prepared.fingerprint:
+    if prepared.fingerprint and fingerprint(prepared.given) != prepared.fingerprint:
         raise WrongAnswer("the uint8 images given to prepare were changed")
 
 

@@ -81,10 +81,15 @@ def spec(path: Path) -> kernel.KernelSpec:
     return next(found for found in kernel.discover([path]) if found.path == path)
 
 
+def prepared(loaded: kernel.Kernel, problem: Problem, device: str = "cpu", **options) -> scopes.PreparedKernel:
+    """Prepare the stacks of a kernel, with windows drawn from a fixed seed."""
+    return scopes.prepare(loaded, device, problem, np.random.default_rng(3), **options)
+
+
 def verified(path: Path, problem: Problem, seed: int = 1) -> Findings:
     """Load, prepare and verify a kernel in this process; raise WrongAnswer if it is wrong."""
     findings = Findings()
-    verify(scopes.prepare(kernel.load(spec(path)), "cpu", problem), seed, findings)
+    verify(prepared(kernel.load(spec(path)), problem), seed, findings)
     return findings
 
 

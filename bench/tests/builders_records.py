@@ -13,7 +13,7 @@ from bench.records.model import Measurements, NotTimed, Record
 from bench.records.sample import AGAIN, ALL_CORES, ONE_CORE, Footprint, Sample
 
 METADATA: dict[str, Any] = {
-    "kind": "ladder", "run": "20261121T000000Z", "commit": "c0ffee", "order_seed": 7,
+    "kind": "ladder", "protocol": 2, "run": "20261121T000000Z", "commit": "c0ffee", "order_seed": 7,
     "cpu_model_name": "A Fine(R) CPU", "cpu_count": 2, "platform": "Linux x86_64", "memory_bytes": 2**34,
     "caches": "L1 48K, L2 1024K, L3 32768K", "governor": "performance", "load_average": 0.5, "overhead_s": 3e-7,
     "python_version": "3.11.7 (CPython)", "numpy_version": "2.4.6", "torch_version": "not installed",

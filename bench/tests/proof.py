@@ -91,13 +91,13 @@ def paired(specs, problem, folder, seed):
 
 def sequential(prepared):
     """Return (ratio of means, whether its 95% CI contains 1) of one function against itself, A before B."""
-    views, call = scopes.call(prepared, "predict", "l1")
+    call = scopes.call(prepared, "predict", "l1")
     arms = []
     for _ in "AB":
         times = []
-        for _ in range(SEQUENTIAL):
+        for window in scopes.inputs(prepared, "predict", SEQUENTIAL):
             started = time.perf_counter()
-            call(views())
+            call(window)
             times.append(time.perf_counter() - started)
         arms.append(times)
     return of_means(*arms)
@@ -151,13 +151,13 @@ def main():
             (folder / f"{stem}.py").write_text(source)
         by_name = {spec.kernel: spec for spec in kernel.discover(sorted(folder.glob("*.py")))}
         specs = {"base": by_name["base"], "again": by_name["base"], "twice": by_name["twice"], "more": by_name["more"]}
-        prepared = scopes.prepare(kernel.load(specs["base"]), "cpu", problem)
+        base = kernel.load(specs["base"])
         for number in range(int(sys.argv[1])):
             samples = paired(specs, problem, problem_folder, number)
             for name in ("again", "twice", "more"):
                 ratio = speedup.ratio(samples["base"], samples[name])
                 note(name, ratio.value, ratio.low <= true_ratios[name] <= ratio.high)
-            note("sequential", *sequential(prepared))
+            note("sequential", *sequential(scopes.prepare(base, "cpu", problem, np.random.default_rng(number))))
             if number % 10 == 0:
                 note("pyperf", *by_pyperf(folder))
             print(number + 1, {name: sum(contained) for name, contained in in_interval.items()}, flush=True)

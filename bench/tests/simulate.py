@@ -16,6 +16,7 @@ from bench.records.sample import Sample
 FAST, SLOW, SIDE = 0, 1, 2  # the kernels of a bracketed pair: SIDE fast samples come on either side of the slow one
 SLOW_SLOTS = 12  # how long the slow one takes
 T = 2.013  # Student's t for 95 % with 2 * 24 - 2 degrees of freedom: of six processes with four rounds each
+RETAKEN = 3
 GAP = 5  # slots that starting the processes of all kernels takes
 
 
@@ -28,6 +29,7 @@ class World:
     regime: float = 1.3  # factor between the two regimes
     process: float = 0.02  # standard deviation of what a kernel's process draws when it starts
     sample: float = 0.005  # standard deviation of what each sample draws for itself
+    retaken: float = 0.0  # probability that a sample was disturbed, and taken again RETAKEN slots later
     trapped: float = 0.0  # probability that a process of the last kernel falls into a second, slower group
     trap: float = 1.5  # factor between the two groups
 
@@ -67,7 +69,9 @@ def fast(seed, ratios, plan, world=World()):
     rng, kernels = np.random.default_rng(seed), len(ratios)
     records, processes, rounds = astuple(plan)
     used = np.arange(processes)[:, None] * (GAP + rounds * kernels) + GAP + np.arange(rounds * kernels)
-    paces = pace(rng, records, used.max() + 1, world)[:, used.ravel()]
+    machine = pace(rng, records, used.max() + 1 + RETAKEN, world)
+    again = rng.random((records, used.size)) < world.retaken
+    paces = np.where(again, machine[:, used.ravel() + RETAKEN], machine[:, used.ravel()])
     shape = (records, processes, rounds, kernels)
     own = effects(rng, (records, processes, kernels), world) + rng.normal(0, world.sample, shape) - np.log(ratios)
     order = rng.permuted(np.broadcast_to(np.arange(kernels), shape), axis=-1)

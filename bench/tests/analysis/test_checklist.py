@@ -16,6 +16,10 @@ TREND = [1.0, 1.1, 1.2]
 FIRST_CALL = ("quick", "first_call")
 
 
+def with_cores(again=1.01, **cores):
+    return [replace(sample, **cores) for sample in samples(slower={"quick~again": (again,)})]
+
+
 def texts(record, level, **pair):
     return [f"{item.text}: {item.remedy}" for item in checklist.review(record, **pair) if item.level == level]
 
@@ -70,7 +74,13 @@ RULES = {
     "load": ("WARN", "The load average was 1.1 on 2 cores", "Close", {"load_average": 1.1}),
     "governor": ("WARN", "The frequency governor is powersave", "performance", {"governor": "powersave"}),
     "modified": ("WARN", "uncommitted changes", "Commit them and record again", {"commit": "c0ffee-modified"}),
-    "overhead": ("WARN", "The harness adds 1.2 µs", "Close", {"overhead_s": 1.2e-6}),
+    "overhead": ("WARN", "The harness adds 2.2 µs", "Close", {"overhead_s": 2.2e-6}),
+    "other_programs": ("WARN", "Other programs took 0.31 of a core during the samples", "Close them",
+                       {"taken": with_cores(other_cores=0.31)}),
+    "steal": ("WARN", "The host of this virtual machine took 0.05 of a core", "when it is less busy",
+              {"taken": with_cores(steal_cores=0.05)}),
+    "noisy_neighbours": ("WARN", "Differences below ±6.0% are noise; other programs and the host took 0.31 of a core",
+                         "Close other programs", {"taken": with_cores(other_cores=0.3, steal_cores=0.01, again=1.06)}),
     "groups": ("WARN", "The processes of quick fall into two groups, 4.00 ms (4 processes) and 28.0 ms (2 processes)",
                "--configurations all/keep", {"taken": samples(slower={"quick": (1, 1, 1, 1, 7, 7)})}),
     "drift": ("WARN", "quick drifts from round to round (Spearman -1.00)", "Record again",

@@ -52,6 +52,12 @@ def test_coverage_of_fifteen_processes():
     assert 0.93 <= simulate.coverage(ends(simulate.ratios(logs[..., 0], logs[..., 1])), TRUE_RATIO) <= 0.99
 
 
+@pytest.mark.parametrize("retaken", [0.1, 0.5])
+def test_coverage_where_disturbed_samples_are_taken_again(retaken):
+    logs, _ = simulate.fast(SEED, (1, TRUE_RATIO), Plan(1000), World(retaken=retaken))
+    assert 0.93 <= simulate.coverage(ends(simulate.ratios(logs[..., 0], logs[..., 1])), TRUE_RATIO) <= 0.99
+
+
 def test_the_value_is_not_biased():
     logs = np.log([ratio.value for ratio in in_rounds()])
     assert np.median(logs) == pytest.approx(math.log(TRUE_RATIO), abs=0.002)

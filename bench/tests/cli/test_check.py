@@ -34,14 +34,15 @@ BROKEN = {
     "prints_below_python": ("import os\nos.write(1, b'beads')", "wrote to standard output: 'beads'"),
     "forks": (
         "import os\nfirst = []\ndef prepare(images, device):\n"
-        "    if len(images) == 12 and not first:\n        first.append(os.fork())\n    return images / 255",
+        "    if len(images) > 12 and not first:\n        first.append(os.fork())\n    return images / 255",
         "forked a process that came back from the kernel",
     ),
 }
 
-FEW = 4  # images of each class in a slow kernel's data set
-# Right on any other number of images than the validation images of that small data set.
-WRONG_ON_FEW = ANSWERS.format(f"return 1 - labels if len(images) == {2 * FEW} else labels")
+FEW = 7  # images of each class in a slow kernel's data set
+# Right where the mean images are of any other number of images than that small data set has.
+WRONG_ON_FEW = "counts = []\n" + MEANS.format("counts[:] = map(len, stacks); return means")
+WRONG_ON_FEW += ANSWERS.format(f"return 1 - labels if counts == [{FEW}, {FEW}] else labels")
 SOURCES = {
     **{name: source for name, (source, _) in BROKEN.items()},
     "wrong": WRONG["swapped_l2"][0],

@@ -9,9 +9,8 @@ import pytest
 
 from bench.kernel import ROOT, load
 from bench.probes import broadcasting, host_memory
-from bench.task import scopes
 from bench.task.problem import make_problem
-from bench.tests.builders import digits, noise, spec
+from bench.tests.builders import digits, noise, prepared, spec
 
 IMAGES, SIDE = 2000, 28
 FULL = IMAGES * SIDE * SIDE * 4  # bytes of the stack in float32
@@ -57,7 +56,7 @@ def numpy_like(**functions):
 
 
 def examined(problem, kernel=None, device="cpu"):
-    return broadcasting.examine(scopes.prepare(kernel or numpy_like(), device, problem))
+    return broadcasting.examine(prepared(kernel or numpy_like(), problem, device))
 
 
 # Which kernels are examined.
@@ -80,7 +79,7 @@ def test_only_arrays_of_rank_3_with_a_distance_are_examined(stack, kernel, conce
 @pytest.mark.parametrize(("name", "concerned"), [("python_loops", False), ("numpy_broadcast", True)])
 def test_the_projects_own_kernels(problem, name, concerned):
     kernel = load(spec(ROOT / "kernels" / f"{name}.py"))
-    assert broadcasting.concerns(kernel, scopes.prepare(kernel, "cpu", problem.tiled(2)).valid) is concerned
+    assert broadcasting.concerns(kernel, prepared(kernel, problem.tiled(2)).valid) is concerned
 
 
 # Libraries.

@@ -155,7 +155,7 @@ def test_the_peak_is_the_gpu_s_where_the_host_s_is_unknown():
 
 def test_a_wrong_label_of_a_repeated_image_names_its_file(problem):
     count = len(problem.valid)
-    many = problem.tiled(3 * count + 2, problem.valid)
+    many = problem.tiled(3 * count + 2)
     assert many.count == 3 * count + 2
     labels = problem.answers["l1"].labels[np.arange(many.count) % count]
     check_labels(labels, many, "l1")

@@ -7,12 +7,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from bench import kernel
-from bench.records.sample import AGAIN, ALL_CORES, BOUND, ONE_CORE
+from bench.records.sample import AGAIN, ALL_CORES, BOUND, ONE_CORE, Sample
 from bench.runner import check_kernels, collection, scheduler
 from bench.runner.check_kernels import CheckResult
 from bench.runner.configuration import Configuration
@@ -27,6 +27,10 @@ def predict_l1(images, means):
     import time
     time.sleep({seconds})
     return right(images, means)
+"""
+SPINS = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
 """
 WRONG_LATER = """
 calls = 0
@@ -150,6 +154,7 @@ BAD = {  # source, status and reason of kernels that fail
     "imprecise": ("def prepare(images, device): return images / 254", "disagrees", "mean images are up to"),
     "typo": ("def prepare(images, device): return imgs / 255", "broken", "NameError"),
     "prints": ("print('hello')\n", "broken", "wrote to standard output: 'hello"),
+    "spins": (SPINS, "broken", "of a core while another kernel was timed, twice in a row"),
     "crashes": ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", "broken", "SIGSEGV"),
     "greedy": ("def predict_l1(images, means): return np.ones(2**29)[:len(images)]", "broken", "out of memory"),
 }
@@ -193,8 +198,11 @@ def test_a_kernel_that_fails_in_one_process_has_no_samples_at_all(problem, tmp_p
 def test_images_are_tiled_and_a_kernel_is_skipped_at_sizes_where_it_breaks_or_is_too_slow(problem, tmp_path):
     """What breaks at one size was verified at smaller ones; where it is too slow its images are not prepared."""
     breaks = SLOW.replace("time.sleep({seconds})", "assert len(images) < 16")
-    small = "def prepare(images, device):\n    assert len(images) < 50\n    return images / 255\n"
-    crawls = small + SLOW.format(seconds="0.02 * len(images)")
+    small = "def prepare(images, device):\n    assert len(images) < 1074\n    return images / 255\n"
+    slow_mean = (
+        "right_means = mean_images\ndef mean_images(stacks):\n    time.sleep(0.02)\n    return right_means(stacks)\n"
+    )
+    crawls = f"import time\n{small}{slow_mean}" + SLOW.format(seconds="0.02 * len(images)")
     kernels = {"a": DISTANCE, "breaks": breaks, "crawls": crawls, "not_installed": "import no_such_package\n"}
     collected, _ = run(problem, tmp_path, kernels, sizes=(1, 7, 23, 60), pairs=PREDICT, rounds=1, longest_s=1.0)
     measurements = collected.measurements
@@ -220,17 +228,66 @@ def test_running_out_of_memory_is_a_status_of_its_own():
     assert collection.not_timed(CheckResult("a", "broken", "Traceback: out of memory")).status == "broken"
 
 
-@pytest.mark.parametrize("scope", ["mean", "predict", "baseline", "end_to_end"])
-def test_no_two_calls_get_the_same_object(problem, tmp_path, scope):
-    """Or a kernel could find its last answer again by the identity of the stack, as functools.cache does."""
-    right = kernel.load(builders.spec(builders.write_kernel(tmp_path / "a.py")))
-    prepared = scopes.prepare(right, "cpu", problem)
-    views, call = scopes.call(prepared, scope, "-" if scope == "mean" else "l1")
-    inputs = [views() for _ in range(3)]
-    assert np.array_equal(call(inputs[0]), call(inputs[1]))
-    arrays = inputs if scope == "predict" else [array for valid, train in inputs for array in (valid, *train)]
-    originals = [prepared.valid, problem.valid, *prepared.train, *problem.train]
-    assert len({id(array) for array in (*arrays, *originals)}) == len(arrays) + len(originals)
+def scheduled(*executors, **options):
+    """Return a scheduler whose executors are stand-ins."""
+    plan = Plan((), **options)
+    setup = SimpleNamespace(problem=builders.problem(), folder="")
+    one = scheduler._Scheduler(plan, Configuration("1"), setup, None, None, None)
+    one.executors += executors
+    return one
+
+
+def stand_in(name, *, device="cpu", samples=(), seconds=()):
+    failures, seconds = [], iter(seconds)
+    return SimpleNamespace(
+        name=name,
+        spec=SimpleNamespace(device=device),
+        worker=True,
+        samples=samples,
+        seconds=lambda scope, distance: next(seconds),
+        failures=failures,
+        fail=lambda failure: failures.append(failure.reason),
+    )
+
+
+def test_a_disturbed_sample_is_taken_again_and_only_a_kernel_that_disturbs_twice_is_broken(monkeypatch):
+    pauses = []
+    monkeypatch.setattr(scheduler.time, "sleep", pauses.append)
+    once, twice, control = stand_in("once"), stand_in("twice"), stand_in("twice~again")
+    measured = iter([{"once": 0.5, "twice": 0.03}, {"twice": 0.04}, {}])
+    scheduled(once, twice, control)._undisturbed(lambda: next(measured))
+    assert next(measured, "none is left") == "none is left"
+    assert pauses == [scheduler.CALM_S]
+    assert (once.failures, len(twice.failures), len(control.failures)) == ([], 1, 1)
+    assert "used 0.04 of a core while another kernel was timed, twice in a row" in twice.failures[0]
+
+
+def test_more_than_a_core_under_one_thread_is_judged_over_all_samples():
+    def with_cores(*cores):
+        fields = "baseline", "l1", 1, 0.01, 2, 0, 0, 0
+        return [Sample("a", *fields, cpu_cores=used) for used in cores] + [Sample("a", "first_call", *fields[1:])]
+
+    fine, pool = stand_in("fine", samples=with_cores(1.3, 0.8)), stand_in("pool", samples=with_cores(0.9, 1.5))
+    unknown, gpu = stand_in("unknown", samples=with_cores(None)), stand_in("gpu", device="cuda", samples=with_cores(2))
+    scheduled(fine, pool, unknown, gpu)._must_use_one_thread()
+    assert [len(one.failures) for one in (fine, pool, unknown, gpu)] == [0, 1, 0, 0]
+    assert pool.failures[0].startswith("used 1.20 cores under one thread, over all samples of a process: ")
+
+
+@pytest.mark.parametrize("sizes", [(), (5,)])
+def test_a_mean_that_is_faster_than_reading_the_images_is_broken_unless_it_was_the_bound_that_was_slow(sizes):
+    honest, prefix = stand_in("honest", seconds=[1.0]), stand_in("prefix", seconds=[1e-3, 2e-3])
+    lucky = stand_in("lucky", seconds=[1e-2, 1e-2])
+    one = scheduled(honest, prefix, lucky, stand_in("gpu", device="cuda"), sizes=sizes)
+    reads = iter([1.0, 1.0, 3e-3, 3e-3, 3e-3, 3e-3])
+    one.bound_worker = SimpleNamespace(ask=lambda *_, **__: {"seconds": next(reads)})
+    size = scopes.bytes_read(one.setup.problem, "baseline")
+    bounds = [
+        Sample(ONE_CORE, "baseline", "-", 1, 1.0 * size / scopes.bytes_read(one.setup.problem, "mean"), 1, 0, 0, 0)
+    ]
+    one._must_read_all([] if sizes else bounds)
+    assert [len(other.failures) for other in (honest, prefix, lucky)] == [0, 1, 0]
+    assert prefix.failures[0].startswith("mean_images took 2000 µs for 0.00 MB of training images")
 
 
 def test_the_harness_imports_no_torch():

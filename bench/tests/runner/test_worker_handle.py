@@ -85,7 +85,9 @@ def test_the_answer_of_a_timed_call_is_verified(tmp_path):
         worker.ask("prepare", 100)
         assert set(worker.ask("verify", 100, seed=1)["correct"]) == {"l1", "l2"}
         for scope, distance in (("mean", "-"), ("predict", "l1"), ("baseline", "l1"), ("end_to_end", "l2")):
-            assert worker.ask("time", 100, scope=scope, distance=distance, loops=2, warm=False)["seconds"] > 0
+            assert (
+                worker.ask("time", 100, scope=scope, distance=distance, loops=2, warm=False, others={})["seconds"] > 0
+            )
         with pytest.raises(Failure, match=r"l1: in a timed call: .* images differ") as caught:
-            worker.ask("time", 100, scope="predict", distance="l1", loops=9, warm=False)
+            worker.ask("time", 100, scope="predict", distance="l1", loops=9, warm=False, others={})
     assert caught.value.status == "disagrees"

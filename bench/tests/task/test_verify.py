@@ -8,12 +8,11 @@ import pytest
 
 import data
 from bench import kernel
-from bench.task import scopes
 from bench.task.problem import Problem, make_problem
 from bench.task.scopes import WrongAnswer
 from bench.task.verify import MEAN_TOLERANCE, Findings, check_means, verify
 from bench.tests import builders
-from bench.tests.builders import digits, noise, spec, verified, write_kernel
+from bench.tests.builders import digits, noise, prepared, spec, verified, write_kernel
 from bench.tests.wrong_kernels import ANSWERS, HALF, WRONG
 
 
@@ -67,7 +66,7 @@ def prepare(images, device):
 def to_host(means):
     return means.transpose(0, 2, 1)
 """,
-    "scratch": "scratch = np.empty((81, 5, 4))\n" + ANSWERS.format("scratch[:] = images; return labels"),
+    "scratch": "scratch = np.empty((81, 5, 4))\n" + ANSWERS.format("scratch[: len(images)] = images; return labels"),
 }
 
 
@@ -115,9 +114,8 @@ def test_a_mismatch_names_the_image_the_distances_and_the_margin(tmp_path: Path)
 def test_findings_of_a_wrong_kernel_are_kept(tmp_path: Path) -> None:
     problem, findings = builders.problem(), Findings()
     path = write_kernel(tmp_path / "swapped.py", WRONG["swapped"][0])
-    prepared = scopes.prepare(kernel.load(spec(path)), "cpu", problem)
     with pytest.raises(WrongAnswer):
-        verify(prepared, 0, findings)
+        verify(prepared(kernel.load(spec(path)), problem), 0, findings)
     right = problem.correct(problem.answers["l1"].labels)
     assert findings.correct == {"l1": [n - k for n, k in zip(problem.valid_counts, right, strict=True)]}
     assert findings.mean_error is not None

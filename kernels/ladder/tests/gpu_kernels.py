@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bench.task import scopes
 from bench.task.problem import Problem
 from bench.task.verify import Findings, verify
+from bench.tests.builders import prepared
 
 LADDER = Path(__file__).resolve().parents[1]
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
@@ -32,6 +32,6 @@ def imported(name: str) -> ModuleType:
 def verified(kernel: Any, problem: Problem, seed: int = 1) -> Findings:
     """Verify a kernel as the project does, in the CPU's memory."""
     findings = Findings()
-    verify(scopes.prepare(kernel, "cpu", problem), seed, findings)
+    verify(prepared(kernel, problem), seed, findings)
     assert set(findings.correct) == {"l1", "l2"}
     return findings

@@ -1,0 +1,228 @@
+"""Windows: the images that each timed call gets, and their exact answer. No call gets what an earlier one has seen.
+
+A kernel that remembers answers, by whatever key, must never be asked the same question twice. So a kernel prepares more
+images than one call takes, and every call gets another window of them:
+
+    stack            the n images of the problem, then k altered copies of some of them
+    window at o      stack[o : o + n], of every stack; o is a multiple of 64 bytes, in an order that is drawn
+
+Where no window is left, the stacks are prepared anew with other copies. A GPU's graphs depend on addresses, so there
+the window is always the same, and images of it are exchanged in place (`Fixed`).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.task import in_place
+from bench.task.problem import Problem
+
+COUNT = 64  # windows of one preparation, unless a sample needs more
+FEW = 256  # images of each class whose mean images the scope `predict` is given
+LARGEST_SHARE = 4096  # a window moves by at least one in so many images, or no mean image would change measurably
+SPARE = 1024  # windows that a file of repeated images has room for
+
+
+@dataclass(frozen=True)
+class Window:
+    """The images of one call: slices of the prepared validation stack and of each class's.
+
+    Attributes:
+        few: the training images that `means` are of, in the scope `predict`.
+        means: in the kernel's own form, computed before the clock starts; None in other scopes.
+    """
+
+    valid: slice
+    train: tuple[slice, ...]
+    few: tuple[slice, ...]
+    means: Any = None
+
+
+def step(problem: Problem) -> int:
+    """Return by how many images windows are apart: whole lines of 64 bytes, and enough to change every mean image."""
+    line = 64 // math.gcd(64, problem.pixels)
+    return line * math.ceil(max(problem.train_counts) / (LARGEST_SHARE * line))
+
+
+def _at(problem: Problem, offset: int, few_within: bool = False) -> Window:
+    """Return the window at an offset; `few_within` takes the few from the problem's own images alone."""
+    counts = problem.train_counts
+    train = tuple(slice(offset, offset + n) for n in counts)
+    starts = [offset % (max(n, FEW) - FEW + 1) if few_within else offset for n in counts]
+    few = tuple(slice(start, start + min(n, FEW)) for start, n in zip(starts, counts, strict=True))
+    return Window(slice(offset, offset + problem.count), train, few)
+
+
+class Windows:
+    """The windows of one preparation.
+
+    Args:
+        count: how many there are besides the problem's own images, which verification sees; 0 prepares just these.
+        rng: draws the copies and the order of the windows.
+        renewed: how often the stacks were prepared before.
+        tiled: the problem's validation images, repeated in a file that has more of them (see `bench.task.tiling`).
+        predict_only: prepare no further training images, which only the other scopes need.
+
+    Attributes:
+        train, valid: uint8 (n + k, height, width), per class and of the validation images, to be prepared.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        count: int,
+        rng: np.random.Generator,
+        renewed: int = 0,
+        tiled: np.ndarray | None = None,
+        predict_only: bool = False,
+    ) -> None:
+        self.problem, self._predict_only, apart = problem, predict_only, step(problem)
+        self.count = count = count if tiled is None else min(count, SPARE - 1)
+        k = count * apart
+        self.start = renewed % max(1, SPARE // (count + 1)) * (k + apart) if tiled is not None else 0
+        self.train = [_with_copies(images, 0 if predict_only else k, rng)[0] for images in problem.train]
+        if tiled is None:
+            self.valid, self._sources = _with_copies(problem.valid, 0 if problem.repeated else k, rng)
+        else:
+            self.valid = tiled[self.start : self.start + problem.count + k]
+        self._drawn = [int(number) * apart for number in rng.permutation(count) + 1] or [0]
+        self._offsets = list(self._drawn)
+        self.length = problem.count + k  # of the prepared validation stack
+
+    @property
+    def left(self) -> float:
+        """How many windows no call has had yet."""
+        return len(self._offsets) if self.count else math.inf
+
+    def take(self, n: int) -> list[Window]:
+        """Return n windows that no call has had.
+
+        Where only memory is measured there is one, again and again; from a file of repeated images they come again
+        after SPARE calls, with means that no call has had.
+        """
+        while (self.problem.repeated or not self.count) and len(self._offsets) < n:
+            self._offsets += self._drawn
+        return [_at(self.problem, self._offsets.pop(), self._predict_only) for _ in range(n)]
+
+    def before_clock(self) -> None:
+        """Do nothing: the windows are new."""
+
+    def sums(self, slices: Sequence[slice]) -> list[np.ndarray]:
+        """Return the exact pixel sums of each class's training images in these slices, int64 (height, width)."""
+        return [self._sum(number, window) for number, window in enumerate(slices)]
+
+    def _sum(self, number: int, window: slice) -> np.ndarray:
+        stack, n, offset = self.train[number], self.problem.train_counts[number], window.start
+        if window.stop - offset < n or self._predict_only:
+            return _sum(stack[window])
+        return np.asarray(self.problem.sums[number] + _sum(stack[n : n + offset]) - _sum(stack[:offset]))
+
+    def distinct(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the different validation images of a window, and which of them each image is (None: itself)."""
+        if not self.problem.repeated:
+            return self.valid[window.valid], None
+        period = len(self.problem.actual)
+        return self.valid[:period], (np.arange(self.problem.count) + window.valid.start) % period
+
+    def file(self, window: Window, image: int) -> str:
+        """Return the name of an image of `distinct`, for messages."""
+        files = self.problem.files
+        if self.problem.repeated:
+            return files[(image + self.start) % len(files)]
+        place = window.valid.start + image
+        return files[place] if place < len(files) else f"an altered copy of {files[self._sources[place - len(files)]]}"
+
+
+class Fixed:
+    """One window for all calls, whose images are exchanged in place before each sample.
+
+    Args:
+        train, valid: the prepared stacks, which `writable` has found so.
+    """
+
+    left = math.inf
+
+    def __init__(self, problem: Problem, train: list[Any], valid: Any, rng: np.random.Generator) -> None:
+        self.problem, self._rng, self._used, self._changes = problem, rng, False, False
+        self._stacks, self._stack = train, valid
+        self.train = [np.array(stack) for stack in problem.train]
+        self.valid = problem.valid if problem.repeated else np.array(problem.valid)
+        self._window = _at(problem, 0)
+        self._moved: dict[int, int] = {}  # which image is now at the place of which one
+        self._sums = [pixel_sums.copy() for pixel_sums in problem.sums]
+
+    def take(self, n: int) -> list[Window]:
+        """Return the window n times, with other training images than the calls before had."""
+        self._changes = self._used  # the first call has new images anyway, and verification comes after it
+        self._used = True
+        if self._changes:
+            self._change_train()
+        return [self._window] * n
+
+    def before_clock(self) -> None:
+        """Exchange validation images, after calls that were not timed and could have been remembered."""
+        if self._changes:
+            self._change_valid()
+
+    def _change_train(self) -> None:
+        """Exchange images of the first two classes, as many as change their mean images measurably."""
+        (a, b), (m, n) = self.train[:2], self.problem.train_counts[:2]
+        for _ in range(math.ceil(min(m, n) / LARGEST_SHARE)):
+            i, j = int(self._rng.integers(min(m, FEW))), int(self._rng.integers(min(n, FEW)))
+            in_place.exchange(self._stacks[0], i, self._stacks[1], j, self.problem.pixels)
+            difference = b[j].astype(np.int64) - a[i]
+            self._sums[0] += difference
+            self._sums[1] -= difference
+            a[i], b[j] = b[j].copy(), a[i].copy()
+
+    def _change_valid(self) -> None:
+        """Exchange two validation images that have different labels."""
+        moved, labels = self._moved, self.problem.answers["l1"].labels
+        i = int(self._rng.integers(len(labels)))
+        others = [j for j in range(len(labels)) if labels[moved.get(j, j)] != labels[moved.get(i, i)]]
+        j = int(self._rng.choice(others or [i]))
+        in_place.exchange(self._stack, i, self._stack, j, self.problem.pixels)
+        moved[i], moved[j] = moved.get(j, j), moved.get(i, i)
+        if not self.problem.repeated:
+            self.valid[[i, j]] = self.valid[[j, i]]
+
+    def sums(self, slices: Sequence[slice]) -> list[np.ndarray]:
+        """As of `Windows`."""
+        return [
+            pixel_sums if window.stop == n else _sum(stack[window])
+            for pixel_sums, stack, window, n in zip(
+                self._sums, self.train, slices, self.problem.train_counts, strict=True
+            )
+        ]
+
+    def distinct(self, _: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """As of `Windows`."""
+        if not self.problem.repeated:
+            return self.valid, None
+        which = np.arange(self.problem.count) % len(self.problem.actual)
+        which[[*self._moved]] = [*self._moved.values()]
+        return self.valid, which
+
+    def file(self, _: Window, image: int) -> str:
+        """As of `Windows`."""
+        return self.problem.files[image if self.problem.repeated else self._moved.get(image, image)]
+
+
+def _with_copies(stack: np.ndarray, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return a read-only stack followed by k altered copies of its images, and which image each is a copy of.
+
+    A byte b becomes 256 - b and 0 stays 0: another image with as many zeros, for kernels that leave those out.
+    """
+    if not k:
+        return stack, np.empty(0, int)
+    sources = rng.integers(0, len(stack), k)
+    whole = np.concatenate([stack, np.negative(stack[sources])])
+    whole.setflags(write=False)
+    return whole, sources
+
+
+def _sum(stack: np.ndarray) -> np.ndarray:
+    return np.asarray(np.sum(stack, axis=0, dtype=np.int64))
