@@ -22,7 +22,8 @@ def unavailable(device):
 
 
 def prepare(images, device):
-    return jax.device_put(images, jax.devices(device)[0]).astype(jnp.float32) / 255
+    stack = jax.device_put(images, jax.devices(device)[0]).astype(jnp.float32) / 255
+    return np.asarray(stack) if device == "cpu" else stack  # JAX copies its own slices; NumPy's it reads where they are
 
 
 @jax.jit
