@@ -113,15 +113,14 @@ def check_answer(
     labels = as_labels(answer, prepared.problem, f"{distance}: {context}")
     images, which = windows.distinct(window)
     nearest, clear = oracle.clear_calls(counts, sums, images, distance)
-    of_image = slice(None) if which is None else which
-    open_calls = np.flatnonzero(~clear[of_image] | (labels != nearest[of_image]))
-    if not len(open_calls):
+    in_doubt = np.flatnonzero(~clear[which] | (labels != nearest[which]))
+    if not len(in_doubt):
         return
-    asked, place = np.unique(open_calls if which is None else which[open_calls], return_inverse=True)
+    asked, place = np.unique(which[in_doubt], return_inverse=True)
     exact = oracle.solve(counts, sums, images[asked])[distance]
-    wrong = np.flatnonzero(~exact.acceptable[place, labels[open_calls]])
+    wrong = np.flatnonzero(~exact.acceptable[place, labels[in_doubt]])
     if len(wrong):
-        called, image = labels[open_calls[wrong[0]]], place[wrong[0]]
+        called, image = labels[in_doubt[wrong[0]]], place[wrong[0]]
         file = windows.file(window, int(asked[image]))
         message = _mismatch(len(wrong), len(labels), file, prepared.problem, exact, int(image), int(called))
         raise WrongAnswer(f"{distance}: {context}{message}")

@@ -120,12 +120,13 @@ class Windows:
             return _sum(stack[window])
         return np.asarray(self.problem.sums[number] + _sum(stack[n : n + offset]) - _sum(stack[:offset]))
 
-    def distinct(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the different validation images of a window, and which of them each image is (None: itself)."""
+    def distinct(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Return the different validation images of a window, and which of them each of its images is."""
+        images = np.arange(self.problem.count)
         if not self.problem.repeated:
-            return self.valid[window.valid], None
+            return self.valid[window.valid], images
         period = len(self.problem.actual)
-        return self.valid[:period], (np.arange(self.problem.count) + window.valid.start) % period
+        return self.valid[:period], (images + window.valid.start) % period
 
     def file(self, window: Window, image: int) -> str:
         """Return the name of an image of `distinct`, for messages."""
@@ -146,25 +147,25 @@ class Fixed:
     left = math.inf
 
     def __init__(self, problem: Problem, train: list[Any], valid: Any, rng: np.random.Generator) -> None:
-        self.problem, self._rng, self._used, self._changes = problem, rng, False, False
+        self.problem, self._rng, self._samples = problem, rng, 0
         self._stacks, self._stack = train, valid
-        self.train = [np.array(stack) for stack in problem.train]
-        self.valid = problem.valid if problem.repeated else np.array(problem.valid)
+        self.train, self.valid = [np.array(stack) for stack in problem.train], np.array(problem.valid)
         self._window = _at(problem, 0)
         self._moved: dict[int, int] = {}  # which image is now at the place of which one
-        self._sums = [pixel_sums.copy() for pixel_sums in problem.sums]
 
     def take(self, n: int) -> list[Window]:
-        """Return the window n times, with other training images than the calls before had."""
-        self._changes = self._used  # the first call has new images anyway, and verification comes after it
-        self._used = True
-        if self._changes:
+        """Return the window n times, with other training images than the calls before had.
+
+        The first sample has new images anyway, and verification comes after it.
+        """
+        self._samples += 1
+        if self._samples > 1:
             self._change_train()
         return [self._window] * n
 
     def before_clock(self) -> None:
         """Exchange validation images, after calls that were not timed and could have been remembered."""
-        if self._changes:
+        if self._samples > 1:
             self._change_valid()
 
     def _change_train(self) -> None:
@@ -173,9 +174,6 @@ class Fixed:
         for _ in range(math.ceil(min(m, n) / LARGEST_SHARE)):
             i, j = int(self._rng.integers(min(m, FEW))), int(self._rng.integers(min(n, FEW)))
             in_place.exchange(self._stacks[0], i, self._stacks[1], j, self.problem.pixels)
-            difference = b[j].astype(np.int64) - a[i]
-            self._sums[0] += difference
-            self._sums[1] -= difference
             a[i], b[j] = b[j].copy(), a[i].copy()
 
     def _change_valid(self) -> None:
@@ -186,29 +184,21 @@ class Fixed:
         j = int(self._rng.choice(others or [i]))
         in_place.exchange(self._stack, i, self._stack, j, self.problem.pixels)
         moved[i], moved[j] = moved.get(j, j), moved.get(i, i)
-        if not self.problem.repeated:
-            self.valid[[i, j]] = self.valid[[j, i]]
+        self.valid[[i, j]] = self.valid[[j, i]]
 
     def sums(self, slices: Sequence[slice]) -> list[np.ndarray]:
         """As of `Windows`."""
-        return [
-            pixel_sums if window.stop == n else _sum(stack[window])
-            for pixel_sums, stack, window, n in zip(
-                self._sums, self.train, slices, self.problem.train_counts, strict=True
-            )
-        ]
+        return [_sum(stack[window]) for stack, window in zip(self.train, slices, strict=True)]
 
-    def distinct(self, _: Window) -> tuple[np.ndarray, np.ndarray | None]:
+    def distinct(self, _: Window) -> tuple[np.ndarray, np.ndarray]:
         """As of `Windows`."""
-        if not self.problem.repeated:
-            return self.valid, None
         which = np.arange(self.problem.count) % len(self.problem.actual)
         which[[*self._moved]] = [*self._moved.values()]
-        return self.valid, which
+        return self.problem.valid, which
 
     def file(self, _: Window, image: int) -> str:
         """As of `Windows`."""
-        return self.problem.files[image if self.problem.repeated else self._moved.get(image, image)]
+        return self.problem.files[image]
 
 
 def _with_copies(stack: np.ndarray, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
