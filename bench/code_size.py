@@ -50,10 +50,14 @@ def code(path: Path) -> Code | None:
     try:
         with tokenize.open(path) as file:  # as Python itself reads it
             text = file.read()
-        tree = ast.parse(text)
         symtable.symtable(text, str(path), "exec")  # some code parses and does not compile
-    except (OSError, SyntaxError, ValueError):
+        return _code(text)
+    except (OSError, SyntaxError, ValueError, RecursionError):  # the last from an expression of a thousand operators
         return None
+
+
+def _code(text: str) -> Code | None:
+    tree = ast.parse(text)
     defined = {name: node for node in tree.body for name in _names(node)}
     if not {"mean_images", "predict_l1"} <= defined.keys():
         return None
@@ -85,17 +89,21 @@ def source_hash(path: Path) -> str:
     It is the same under every version of Python that knows the file's syntax.
     """
     try:
-        tree = ast.parse(path.read_bytes())
+        source = path.read_bytes()
+        tree = ast.parse(source)
+        for node in ast.walk(tree):
+            if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
+                node.body = node.body[1:]
+            if isinstance(node, ast.JoinedStr):  # Python 3.12 ends some of them with an empty piece
+                node.values = [
+                    each for each in node.values if not (isinstance(each, ast.Constant) and each.value == "")
+                ]
+        source = _dump(tree).encode()
     except OSError:
         return "missing"
-    except (SyntaxError, ValueError):  # a broken kernel
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    for node in ast.walk(tree):
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-        if isinstance(node, ast.JoinedStr):  # Python 3.12 ends some of them with an empty piece
-            node.values = [part for part in node.values if not (isinstance(part, ast.Constant) and part.value == "")]
-    return hashlib.sha256(_dump(tree).encode()).hexdigest()[:16]
+    except (SyntaxError, ValueError, RecursionError):  # a broken kernel, or an expression of a thousand operators
+        pass
+    return hashlib.sha256(source).hexdigest()[:16]
 
 
 def find(kernel: str) -> Path | None:

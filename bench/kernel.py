@@ -130,7 +130,8 @@ def _read(path: Path) -> list[KernelSpec]:
                 packages.append(module.partition(".")[0])
             case ast.Assign([ast.Name("DEVICES")], value) | ast.AnnAssign(ast.Name("DEVICES"), _, value):
                 constants = [node.value for node in getattr(value, "elts", []) if isinstance(node, ast.Constant)]
-                devices = tuple(name for name in constants if isinstance(name, str)) or devices
+                named = tuple(name for name in constants if name in ("cpu", "cuda"))
+                devices = named if named and len({*named}) == len(constants) else devices  # else it does not load
             case ast.Assign([ast.Name("IMAGES")], ast.Constant(int(value))) | ast.AnnAssign(
                 ast.Name("IMAGES"), _, ast.Constant(int(value))
             ) if value is not True and value > 0:
@@ -206,7 +207,7 @@ def _keep_contract(module: ModuleType, spec: KernelSpec) -> None:
     listed = _read(spec.path)
     devices = [listed_spec.device for listed_spec in listed]
     if devices != [*getattr(module, "DEVICES", devices)]:  # or a device would be missing from every table
-        raise BrokenKernel(f"{spec.path.name}: DEVICES must be a literal tuple, such as ('cpu', 'cuda')")
+        raise BrokenKernel(f"{spec.path.name}: DEVICES must be a literal tuple of 'cpu' and 'cuda', each at most once")
     if getattr(module, "IMAGES", None) != (listed[0].images or None):
         raise BrokenKernel(f"{spec.path.name}: IMAGES must be a literal number from 1, such as 20")
 

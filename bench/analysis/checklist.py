@@ -63,6 +63,13 @@ def failed(items: list[Item]) -> bool:
     return any(item.level == "FAIL" for item in items)
 
 
+def failures(record: Record) -> list[str]:
+    """Return what FAILs in any scope of a record, or at any of its sizes, as sentences."""
+    parts = [record.at(size) for size in record.sizes] if record.kind == "sizes" else [record]
+    items = [item for part in parts for pair in part.pairs for item in review(part, *pair)]
+    return list(dict.fromkeys(item.sentences for item in items if item.level == "FAIL"))
+
+
 def must_not_fail(record: Record, scope: str = "baseline", distance: str = "l1", reference: str = REFERENCE) -> None:
     """Raise BadRecord, with every item that fails, where no ratio may be shown."""
     failing = [item for item in review(record, scope, distance, reference) if item.level == "FAIL"]

@@ -8,6 +8,7 @@ from bench.cli import console
 from bench.cli.data_sets import with_digits
 from bench.cli.options import DIGITS, FILE
 from bench.records import reader
+from bench.records.model import BadRecord
 from bench.report import charts, page_records
 from bench.report.charts import svg
 
@@ -29,11 +30,16 @@ def command(record: Path | None, source: str | None) -> None:
     for entry in () if chosen.speed.paired else chosen.speed.not_timed:
         print(f"{entry.kernel} is left out: {entry.reason}")
     pictures = {"sizes": ("sizes",), "memory": ("memory",)}.get(chosen.speed.kind, charts.PICTURES)
-    for name in pictures if chosen.speed.paired else ("speedup",):
+    pictures, reasons = pictures if chosen.speed.paired else ("speedup",), []
+    for name in pictures:
         try:
-            drawing = charts.draw(name, chosen)
+            paths = svg.save(charts.draw(name, chosen), chosen.picture(name))
         except charts.NotDrawn as reason:
-            print(f"{name} is not drawn: {reason}")
-        else:
-            for path in svg.save(drawing, chosen.picture(name)):
-                print(console.shown(path))
+            reasons.append(f"{name} is not drawn: {reason}")
+            continue
+        for path in paths:
+            print(console.shown(path))
+    if len(reasons) == len(pictures):
+        raise BadRecord("\n".join(reasons))
+    for line in reasons:
+        print(line)

@@ -186,7 +186,7 @@ def _record_memory(choice: Choice, options: RunOptions) -> list[RecordedDataSet]
         with console.progress(choice.quiet) as progress, check_kernels.problem_folder(problem) as folder:
             tile(problem, Path(folder), plan.sizes, plan.seed)
             footprints, results, not_timed = memory_pass.measure(plan, folder, problem, progress)
-        unknown = dict.fromkeys(footprint.kernel for footprint in footprints if footprint.peak_bytes is None)
+        unknown = dict.fromkeys(footprint.kernel for footprint in footprints if not footprint.peak_bytes)
         if unknown:
             why = "because this system does not report it"
             console.out().print(f"The memory of {', '.join(unknown)} was not recorded, {why}.")

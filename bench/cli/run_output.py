@@ -47,8 +47,11 @@ def print_recorded(recorded: RecordedDataSet, sized: bool) -> int:
             out.print(tables.by_configuration(records))
         if not checklist.failed(checklist.review(records[0])):
             alone = page_records.alone(records)
-            for path in save(charts.draw("speedup", alone), alone.picture("speedup")):
-                out.print(f"Chart   {console.shown(path)}")
+            try:
+                for path in save(charts.draw("speedup", alone), alone.picture("speedup")):
+                    out.print(f"Chart   {console.shown(path)}")
+            except charts.NotDrawn as reason:
+                out.print(f"There is no chart: {reason}")
     lines = [line for collected in recorded.collected for line in answers.failures(collected.results)]
     not_timed = [entry for record in records for entry in record.not_timed if entry.status == "not measured"]
     lines += [f"{entry.kernel} is skipped: {entry.reason}" for entry in not_timed]
@@ -91,7 +94,7 @@ def print_claims(recorded: Sequence[RecordedDataSet]) -> None:
         for verdict in claims.verdicts(chosen.speed, chosen.with_small(chosen.speed)[1:]):
             out.print(claims.line(verdict))
         path, *_ = page.write(replace(chosen.with_problem(problem), extra=tuple(kernels)))
-    except BadRecord as reason:  # the reference failed, or the checklist of what a picture shows
+    except BadRecord as reason:  # the reference failed
         out.print(f"There is no page: {reason}")
         return
     out.print("Next    python -m bench run --kernel mine.py")

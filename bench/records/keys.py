@@ -121,7 +121,7 @@ KEYS = (
     Key("margin_change_level", "digits", "0 to 1", "level that this interval achieves, by the sign test"),
     Key("loading_s", "digits", "seconds", "time to load the digits once, from file to arrays; missing for drawn ones"),
     Key("image_pixels", "digits", "pixels", "pixels of one image, which is also its size in bytes", True),
-    Key("classes", "digits", "", "class names, separated by spaces"),
+    Key("classes", "digits", "", "class names, separated by spaces; `␣` stands for a space in a name"),
     Key("train_counts", "digits", "images", "training images of each class, separated by spaces", True),
     Key("valid_counts", "digits", "images", "validation images of each class, separated by spaces", True),
     Key("cpu_model_name", "record", "", "processor", True),

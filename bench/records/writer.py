@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import os
 import platform
 import re
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import atomic
+from bench.formatting import printable
 from bench.records import keys, model
 from bench.records.model import SCHEMA, Measurements, NotTimed, Record
 
@@ -41,7 +43,7 @@ def write(measurements: Sequence[Measurements], folder: Path | None = None) -> l
         not_timed = json.dumps([asdict(entry) for entry in record.not_timed])
         for benchmark, value, own in _runs(record):
             name = f"{benchmark}/{record.configuration}" if len(records) > 1 else benchmark
-            metadata = _without_empty({**record.metadata, "not_timed": not_timed, **own, "name": name})
+            metadata = _cleaned({**record.metadata, "not_timed": not_timed, **own, "name": name})
             if unknown := metadata.keys() - keys.NAMES:
                 raise ValueError(f"{', '.join(sorted(unknown))}: not in the table of bench/records/keys.py")
             runs.setdefault(name, []).append(pyperf.Run([value], metadata=metadata, collect_metadata=False))
@@ -53,16 +55,18 @@ def write(measurements: Sequence[Measurements], folder: Path | None = None) -> l
 
 def _record(measurements: Measurements, path: Path, date: str) -> Record:
     unit = "byte" if measurements.footprints else "second"
-    metadata = _without_empty({"date": date, **measurements.metadata, "unit": unit, "schema": SCHEMA})
+    metadata = _cleaned({"date": date, **measurements.metadata, "unit": unit, "schema": SCHEMA})
     names = {sample.kernel for sample in measurements.samples}
     names |= {footprint.kernel for footprint in measurements.footprints}
-    kernel_metadata = {name: _without_empty(measurements.kernel_metadata.get(name, {})) for name in names}
+    kernel_metadata = {name: _cleaned(measurements.kernel_metadata.get(name, {})) for name in names}
     not_timed = [_without_folders(entry) for entry in measurements.not_timed]
     return Record(measurements.samples, not_timed, metadata, kernel_metadata, measurements.footprints, path=path)
 
 
-def _without_empty(metadata: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in metadata.items() if value != ""}  # pyperf takes no empty text
+def _cleaned(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata as pyperf takes it: no empty text, and no line break in one."""
+    texts = {key: printable(value).strip() for key, value in metadata.items() if isinstance(value, str)}
+    return {key: value for key, value in {**metadata, **texts}.items() if value != ""}
 
 
 def _runs(record: Record) -> Iterator[tuple[str, float, dict[str, Any]]]:
@@ -79,13 +83,21 @@ def _runs(record: Record) -> Iterator[tuple[str, float, dict[str, Any]]]:
         yield name, footprint.peak_bytes, {**record.kernel_metadata[footprint.kernel], **measured}
 
 
+def _user() -> str:
+    """Return the user's name; "" where the system has none for this user, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, ImportError, OSError):  # the first two before Python 3.13
+        return ""
+
+
 def _without_folders(not_timed: NotTimed) -> NotTimed:
     """Return the entry with paths cut down to file names, and without host and user: a record names nobody."""
     text = not_timed.reason
-    for name in {platform.node(), getpass.getuser()} - {""}:
+    for name in {platform.node(), _user()} - {""}:
         text = re.sub(rf"\b{re.escape(name)}\b", "?", text)
     text = text.replace("file://", "")
-    home = str(Path.home())
+    home = os.path.expanduser("~")
     text = text.replace(home, "~") if len(home) > 1 else text
     text = re.sub(r'"(?:~|[A-Za-z]:)?[/\\][^"\n]*[/\\]([^"\n]*)"', r'"\1"', text)  # quoted, so there may be spaces
     text = re.sub(r"(?<![\w:/\\.])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\\"':]+[/\\])+", "", text)

@@ -49,13 +49,15 @@ def against_cpu(record: Record) -> Grid:
 
 
 def from_files(record: Record) -> Grid | None:
-    """Return what is left of every speedup when the digits come from files; None where their loading was not timed.
+    """Return what is left of every speedup when the digits come from files.
+
+    None where their loading was not timed, or the checklist FAILs.
 
     From files = loading, one thread decoding every PNG + `end_to_end`. By Amdahl's law no kernel can pass the
     reference's seconds from files / the loading alone. Loading was timed once, so there is no interval.
     """
     loading, reference = record.metadata.get("loading_s"), record.samples_of(REFERENCE, "end_to_end")
-    if loading is None or not reference:
+    if loading is None or not reference or checklist.failed(checklist.review(record, "end_to_end")):
         return None
     slowest = loading + speedup.median_and_smallest(reference)[0]
     timed = [(row.kernel, row.median, loading + row.seconds) for row in summaries(record, "end_to_end")]

@@ -37,11 +37,7 @@ class Shown:
 
 
 def write(selection: Selection) -> list[Path]:
-    """Write the page of a selection, and where it is a published machine's its pictures as files; return the paths.
-
-    Raises:
-        BadRecord: a checklist FAILs for what a picture shows.
-    """
+    """Write the page of a selection, and where it is a published machine's its pictures as files; return the paths."""
     drawn, written = {}, []
     for name in charts.PICTURES:
         drawn[name], paths = _picture(name, selection)
@@ -76,12 +72,11 @@ def _picture(name: str, selection: Selection) -> tuple[Shown, list[Path]]:
         markup = file.read_text(encoding="utf-8")
     else:
         try:
-            drawing = charts.draw(name, selection)
+            markup = svg.svg(charts.draw(name, selection))
         except NotDrawn as error:
             if selection.published:
                 file.unlink(missing_ok=True)  # it was of another record
             return Shown(str(error)), paths
-        markup = svg.svg(drawing)
         if selection.published:
             svg.write(markup, file)
             paths.append(file)
@@ -95,7 +90,8 @@ def _contents(selection: Selection) -> dict[str, Any]:
     records, metadata = selection.with_small(record), record.metadata
     not_timed = {row.kernel: row for part in reversed(records) for row in part.not_timed}
     skipped = [(row.kernel, row.status_in_words, row.reason) for row in not_timed.values()]
-    crossings = crossover.crossings(selection.sizes) if selection.sizes else []
+    sizes = selection.sizes if selection.sizes and not checklist.failures(selection.sizes) else None
+    crossings = crossover.crossings(sizes) if sizes else []
     return {
         "title": f"{metadata.get('cpu_model_name', 'unknown CPU')}, {metadata.get('cpu_count', '?')} cores",
         "subtitle": subtitle(record),
@@ -106,8 +102,8 @@ def _contents(selection: Selection) -> dict[str, Any]:
         "configurations": tables.by_configuration(selection.configurations) if selection.configurations[1:] else None,
         "no_gpu": gpu_tables.no_gpu(record),
         "gpu": gpu_tables.against_cpu(selection.scopes or record),
-        "allowed": gpu_tables.allowed(records, selection.sizes),
-        "gpu_crossings": gpu_tables.crossings(selection.sizes),
+        "allowed": gpu_tables.allowed(records, sizes),
+        "gpu_crossings": gpu_tables.crossings(sizes),
         "from_files": gpu_tables.from_files(selection.scopes or record),
         "crossings": Grid(("kernels", "crossover"), [(f"{pair.base}, {pair.new}", str(pair)) for pair in crossings]),
         "metadata": Grid(

@@ -46,22 +46,23 @@ def collect(
         if sample.kernel.startswith(BOUND) or sample.kernel.removesuffix(AGAIN) in names
     ]
     results = [by_name[spec.name] for spec in plan.specs]
-    kernel_metadata = _kernel_metadata(plan, problem, results)
+    kernel_metadata, missing = _kernel_metadata(plan, problem, results)
     for name, own in kernel_metadata.items():
         threads = {process.threads[name] for process in finished if name in process.threads}
         own |= {"threads_in_force": " or ".join(sorted(threads)), **finished[0].broadcast.get(name, {})}
     if control := finished[0].control:
         kernel_metadata[control + AGAIN] = kernel_metadata[control]
+    overheads = [process.overhead_s for process in finished if process.overhead_s is not None]
     metadata = {
         **shared_metadata(plan, configuration, problem),
         "run": run,
         "load_average": max(process.load_average for process in finished),
-        "overhead_s": max(process.overhead_s for process in finished),
+        **({"overhead_s": max(overheads)} if overheads else {}),
         **nvml.worst(process.gpu for process in finished),
     }
-    missing = [not_timed(result) for result in results if result.status != "agrees"]
-    if reasons := [process.gpu_bound_failed for process in finished if process.gpu_bound_failed]:
-        missing.append(NotTimed(f"{BOUND}gpu", *reasons[0].split(": ", 1)))
+    missing += [not_timed(result) for result in results if result.status != "agrees"]
+    bounds = {bound: why for process in reversed(finished) for bound, why in process.bounds_failed.items()}
+    missing += [NotTimed(bound, *why.split(": ", 1)) for bound, why in bounds.items()]
     skipped = {
         (name, int(size)): seconds  # a size is text where the process was read back from its file
         for process in finished
@@ -81,10 +82,11 @@ def memory_measurements(
     run: str,
 ) -> Measurements:
     """Return what a record of memory holds: the footprints that were measured, and the kernels without one."""
-    measured = [footprint for footprint in footprints if footprint.peak_bytes is not None]
+    measured = [footprint for footprint in footprints if footprint.peak_bytes]  # pyperf takes no 0
     failed = [not_timed(result) for result in results if result.status != "agrees"]
     metadata = {**shared_metadata(plan, plan.configurations[0], problem), "kind": "memory", "run": run}
-    return Measurements([], [*skipped, *failed], metadata, _kernel_metadata(plan, problem, results), measured)
+    kernel_metadata, missing = _kernel_metadata(plan, problem, results)
+    return Measurements([], [*skipped, *failed, *missing], metadata, kernel_metadata, measured)
 
 
 def skipped_at(size: int, name: str, seconds: float | None, longest_s: float) -> NotTimed:
@@ -116,15 +118,22 @@ def shared_metadata(plan: Plan, configuration: Configuration, problem: Problem) 
     }
 
 
-def _kernel_metadata(plan: Plan, problem: Problem, results: Sequence[CheckResult]) -> dict[str, dict[str, Any]]:
-    """Return the metadata that the samples of one kernel share, by its name."""
+def _kernel_metadata(
+    plan: Plan, problem: Problem, results: Sequence[CheckResult]
+) -> tuple[dict[str, dict[str, Any]], list[NotTimed]]:
+    """Return the metadata that the samples of one kernel share, by its name, and why some of it is missing."""
     kernel_metadata: dict[str, dict[str, Any]] = {}
+    missing = []
     for spec, result in zip(plan.specs, results, strict=True):
-        own: dict[str, Any] = {"device": spec.device, "source_hash": code_size.source_hash(spec.path)}
-        if code := code_size.code(spec.path):
-            own |= {"code_lines": code.lines, "code_tokens": code.tokens}
+        own: dict[str, Any] = {"device": spec.device}
+        try:
+            own["source_hash"] = code_size.source_hash(spec.path)
+            if code := code_size.code(spec.path):
+                own |= {"code_lines": code.lines, "code_tokens": code.tokens}
+        except Exception as error:  # noqa: BLE001  of a file that nobody foresaw; its times are safe
+            missing.append(NotTimed(f"the code of {spec.name}", "not measured", f"{type(error).__name__}: {error}"))
         if result.mean_error is not None:
             own["mean_error"] = result.mean_error
         own |= {f"correct_{distance}": problem.score(correct) for distance, correct in result.correct.items()}
         kernel_metadata[spec.name] = own
-    return kernel_metadata
+    return kernel_metadata, missing

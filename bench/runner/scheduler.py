@@ -17,12 +17,12 @@ from typing import Any
 
 from bench.kernel import KernelSpec
 from bench.probes import machine, nvml
-from bench.records.sample import AGAIN, ALL_CORES, GPU_LAUNCH, GPU_READ, ONE_CORE, Sample
+from bench.records.sample import AGAIN, ALL_CORES, BOUND, GPU_LAUNCH, GPU_READ, ONE_CORE, Sample
 from bench.runner.check_kernels import CheckResult
 from bench.runner.configuration import Configuration, environment
 from bench.runner.executor import Executor, Others, Setup
 from bench.runner.plan import Plan, Progress
-from bench.runner.worker_handle import Failure, Worker
+from bench.runner.worker_handle import Failure, Reply, Worker
 from bench.task.problem import Problem
 from bench.task.scopes import answer_bytes, bytes_read, images_read
 from bench.task.tiling import in_reach
@@ -53,11 +53,11 @@ class FinishedProcess:
         control: the kernel that also ran as the A/A control: the one with the fastest first call; None if all failed.
         threads: by kernel, how many threads each library used.
         skipped: by kernel and size, the seconds that one call would have taken; None where there were no images.
-        overhead_s: seconds that the harness adds to a call.
+        overhead_s: seconds that the harness adds to a call; None where that was not measured.
         load_average: of the machine, when the process began.
         broadcast: by kernel, what `bench.probes.broadcasting` learnt; only in the first process.
         gpu: whether the GPU was throttled right after a sample, and its lowest clocks then (see `bench.probes.nvml`).
-        gpu_bound_failed: why the bandwidth bound of the GPU is missing, or "".
+        bounds_failed: by "bound@cpu" and "bound@gpu", the status and the reason why that bound is missing.
     """
 
     samples: tuple[Sample, ...]
@@ -65,11 +65,11 @@ class FinishedProcess:
     control: str | None
     threads: dict[str, str]
     skipped: dict[str, dict[int, float | None]]
-    overhead_s: float
+    overhead_s: float | None
     load_average: float
     broadcast: dict[str, dict[str, Any]] = field(default_factory=dict)
     gpu: dict[str, Any] = field(default_factory=dict)
-    gpu_bound_failed: str = ""
+    bounds_failed: dict[str, str] = field(default_factory=dict)
 
 
 def measure_process(
@@ -101,9 +101,9 @@ class _Scheduler:
 
     Attributes:
         executors: of the kernels in the order in which they started, the A/A control last.
-        bound_worker: reads for the bounds of the host, and measures the harness itself; `run` starts it.
-        gpu_bound_worker: reads and launches for the bounds of the GPU; None where no kernel uses one, or it failed.
-        gpu_bound_failed: why it failed, or "".
+        bound_workers: "cpu" reads for the bounds of the host, and measures the harness itself; "cuda" reads and
+            launches for those of the GPU. Missing before `run` starts it, where no kernel needs it, and once it failed.
+        bounds_failed: as in `FinishedProcess`.
         steps_done: steps of progress of the plan so far; `run` counts them.
     """
 
@@ -114,9 +114,8 @@ class _Scheduler:
     progress: Progress
     stack: ExitStack
     executors: list[Executor] = field(default_factory=list)
-    bound_worker: Worker = field(init=False)
-    gpu_bound_worker: Worker | None = None
-    gpu_bound_failed: str = ""
+    bound_workers: dict[str, Worker] = field(default_factory=dict)
+    bounds_failed: dict[str, str] = field(default_factory=dict)
     steps_done: int = 0
 
     def run(self, earlier: dict[int, FinishedProcess]) -> FinishedProcess:
@@ -133,10 +132,10 @@ class _Scheduler:
             if process == 0:
                 executor.verify(self.rng.randrange(2**32))
         executors = list(self.executors)  # without the A/A control
-        self.bound_worker = self.stack.enter_context(Worker(self.setup.environment, plan.memory_limit))
-        overhead_s = self.bound_worker.ask("overhead", plan.timeout_s, folder=self.setup.folder)["seconds"]
+        self.bound_workers["cpu"] = self.stack.enter_context(Worker(self.setup.environment, plan.memory_limit))
+        overhead_s = self._ask_bound("cpu", "overhead", folder=self.setup.folder).get("seconds")
         if any(executor.worker and executor.spec.device == "cuda" for executor in executors):
-            self.gpu_bound_worker = self.stack.enter_context(Worker(self.setup.environment, 0))
+            self.bound_workers["cuda"] = self.stack.enter_context(Worker(self.setup.environment, 0))
         sizes = plan.sizes or (0,)
         bounds = self._bounds_at(sizes[0])
         self._must_read_all([] if plan.sizes else bounds)
@@ -162,7 +161,7 @@ class _Scheduler:
             overhead_s=overhead_s,
             load_average=load_average,
             gpu=nvml.worst(executor.gpu for executor in self.executors),
-            gpu_bound_failed=self.gpu_bound_failed,
+            bounds_failed=self.bounds_failed,
         )
 
     def _report(self, stage: str, kernel: str) -> None:
@@ -223,29 +222,24 @@ class _Scheduler:
                 size * one.seconds / bytes_read(self.setup.problem, one.scope) for one in bounds if one.kernel in names
             ]
             for executor in self.executors:
-                if executor.spec.device != device or not executor.worker or not (known or self._can_read(device)):
+                if executor.spec.device != device or not executor.worker or not (known or device in self.bound_workers):
                     continue
                 seconds = executor.seconds("mean", "-")
-                known = known or [self._read(device, size)]
-                if seconds is None or seconds * WORST_SHARE > min(known):
+                known = known or self._read(device, size)
+                if seconds is None or not known or seconds * WORST_SHARE > min(known):
                     continue
-                known.append(self._read(device, size))  # before a verdict, both once more
+                known += self._read(device, size)  # before a verdict, both once more
                 slower = max(seconds, executor.seconds("mean", "-") or seconds)
                 if executor.worker and slower * WORST_SHARE < min(known):
                     reason = TOO_FAST.format(slower * 1e6, size / 1e6, min(known) * 1e6)
                     executor.fail(Failure("broken", reason))
 
-    def _can_read(self, device: str) -> bool:
-        return device == "cpu" or self.gpu_bound_worker is not None
-
-    def _read(self, device: str, size: int) -> float:
-        """Return the seconds in which a device reads so many bytes; the CPU on one core or on all."""
-        timeout_s = self.plan.timeout_s
+    def _read(self, device: str, size: int) -> list[float]:
+        """Return [seconds in which a device reads so many bytes], the CPU on one core or on all; [] if that fails."""
         if device == "cuda":
-            assert self.gpu_bound_worker
-            return float(self.gpu_bound_worker.ask("gpu_bound", timeout_s, size=size, answer=1)["read"])
-        ask = partial(self.bound_worker.ask, "read", timeout_s, size=size)
-        return float(min(ask(threads=threads)["seconds"] for threads in {1, machine.cores()}))
+            return [reply["read"] for reply in [self._ask_bound(device, "gpu_bound", size=size, answer=1)] if reply]
+        replies = [self._ask_bound(device, "read", size=size, threads=threads) for threads in {1, machine.cores()}]
+        return [min(reply["seconds"] for reply in replies)] if all(replies) else []
 
     def _bounds_at(self, size: int) -> list[Sample]:
         """Return the samples of the bounds of all scopes; take them before the kernels fill a GPU's memory."""
@@ -277,25 +271,31 @@ class _Scheduler:
         """Read as many bytes as the scope must touch, on one core and on all; once per process.
 
         Where a kernel uses a GPU, read them there too, and launch the least that gives an answer. The scope
-        `end_to_end` has no such bound: its bytes come from the host. Without the bound of the GPU the kernels keep
-        their samples.
+        `end_to_end` has no such bound: its bytes come from the host.
         """
-        problem, timeout_s = self.setup.problem, self.plan.timeout_s
-        read, seconds = bytes_read(problem, scope, size), {}
+        problem, seconds = self.setup.problem, dict[str, float]()
+        read, answer = bytes_read(problem, scope, size), answer_bytes(problem, scope, size or problem.count)
         for name, threads in ((ONE_CORE, 1), (ALL_CORES, machine.cores())):
-            seconds[name] = self.bound_worker.ask("read", timeout_s, size=read, threads=threads)["seconds"]
-        if self.gpu_bound_worker and scope != "end_to_end":
-            answer = answer_bytes(problem, scope, size or problem.count)
-            try:
-                reply = self.gpu_bound_worker.ask("gpu_bound", timeout_s, size=read, answer=answer)
-                seconds |= {GPU_READ: reply["read"], GPU_LAUNCH: reply["launch"]}
-            except Failure as failure:
-                self.gpu_bound_worker, self.gpu_bound_failed = None, f"{failure.status}: {failure.reason}"
+            if reply := self._ask_bound("cpu", "read", size=read, threads=threads):
+                seconds[name] = reply["seconds"]
+        if scope != "end_to_end" and (reply := self._ask_bound("cuda", "gpu_bound", size=read, answer=answer)):
+            seconds |= {GPU_READ: reply["read"], GPU_LAUNCH: reply["launch"]}
         images = size or images_read(problem, scope)
         return [
             Sample(name, scope, "-", images, value, 1, self.setup.process, 0, position)
             for position, (name, value) in enumerate(seconds.items())
         ]
+
+    def _ask_bound(self, device: str, do: str, **arguments: Any) -> Reply:
+        """Return a bound worker's reply; {} without a worker, or where it fails: that costs no kernel its samples."""
+        if device not in self.bound_workers:
+            return {}
+        try:
+            return self.bound_workers[device].ask(do, self.plan.timeout_s, **arguments)
+        except Failure as failure:
+            del self.bound_workers[device]  # the stack ends it
+            self.bounds_failed[BOUND + {"cpu": "cpu", "cuda": "gpu"}[device]] = f"{failure.status}: {failure.reason}"
+            return {}
 
 
 def _fastest(executors: Sequence[Executor]) -> str | None:

@@ -1,6 +1,7 @@
 """A worker process as its parent sees it: start it, send it requests with a timeout, end it and its children."""
 
 import json
+import math
 import os
 import queue
 import signal
@@ -11,6 +12,7 @@ import threading
 from contextlib import suppress
 from typing import Any
 
+from bench.formatting import printable
 from bench.kernel import ROOT
 from bench.probes.machine import memory_bytes
 
@@ -28,8 +30,7 @@ class Failure(Exception):
     """
 
     def __init__(self, status: str, reason: str, reply: Reply | None = None) -> None:
-        clean = reason.encode("utf-8", "backslashreplace").decode()
-        clean = "".join(character if character.isprintable() or character in "\n\t" else "?" for character in clean)
+        clean = printable(reason, keep="\n\t")
         if len(clean) > LONGEST_REASON:
             clean = f"{clean[: LONGEST_REASON // 2]}\n[...]\n{clean[-LONGEST_REASON // 2 :]}"
         super().__init__(clean)
@@ -96,6 +97,9 @@ class Worker:
         if reply["status"] != "ok":
             self.end()
             raise Failure(reply["status"], reply["reason"], reply)
+        if not 0 < reply.get("seconds", 1) < math.inf:
+            self.end()
+            raise Failure("broken", f"its clock gave {reply['seconds']} s for a call, expected a time above 0")
         return reply
 
     def end(self) -> None:

@@ -19,7 +19,7 @@ def metadata(problem: Problem) -> dict[str, Any]:
         "dataset": problem.name,
         "dataset_digest": problem.digest,
         **(small if problem.per_class else {}),
-        "classes": " ".join(problem.classes),
+        "classes": " ".join(name.replace(" ", "␣") for name in problem.classes),
         "image_pixels": problem.pixels,
         "train_counts": " ".join(map(str, problem.train_counts)),
         "valid_counts": " ".join(map(str, problem.valid_counts)),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.formatting import printable
 from bench.task import oracle
 from bench.task.oracle import Answer
 from data import DataError, Digits
@@ -17,7 +18,8 @@ class Problem:
     """A data set as kernels see it: training images by class, validation images in one stack.
 
     Attributes:
-        name, digest, classes, per_class, dataset_of: of the data set, as `data.Digits` has them.
+        name, digest, classes, per_class, dataset_of: of the data set, as `data.Digits` has them, but in names, as in
+            `files`, control characters and bytes that are no UTF-8 are escaped.
         train: per class read-only uint8 (n_c, height, width).
         valid: read-only uint8 (n, height, width), all classes together.
         actual: int64 (n,), the class index that each validation image belongs to.
@@ -114,14 +116,14 @@ def make_problem(digits: Digits) -> Problem:
         raise DataError(f"{digits.name}: {error}; use fewer or smaller images") from error
     answers = oracle.solve([len(stack) for stack in digits.train], sums, valid)
     return Problem(
-        name=digits.name,
+        name=printable(digits.name),
         digest=digits.digest,
-        classes=digits.classes,
+        classes=tuple(map(printable, digits.classes)),
         train=digits.train,
         valid=valid,
         actual=np.repeat(np.arange(len(digits.classes)), digits.valid_counts),
         files=tuple(
-            f"valid/{digit}/{file}"
+            printable(f"valid/{digit}/{file}")
             for digit, names in zip(digits.classes, digits.valid_files, strict=True)
             for file in names
         ),

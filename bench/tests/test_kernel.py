@@ -67,6 +67,9 @@ def test_devices_are_read_without_importing(devices: str, names: list[str], tmp_
         "DEVICES = ('cpu', 1)",
         "DEVICES = ()",
         "DEVICES = 'cuda'",
+        "DEVICES = ('cpu', '~x')",
+        "DEVICES = ('turbo',)",
+        "DEVICES = ('cpu', 'cpu')",
     ],
 )
 def test_devices_that_cannot_be_read_are_refused(devices: str, tmp_path: Path) -> None:
@@ -184,11 +187,11 @@ def test_a_mistake_is_never_unavailable(mistake: str, error: type[Exception], tm
 
 
 def test_a_kernel_can_give_a_reason_to_be_unavailable(tmp_path: Path) -> None:
-    code = "DEVICES = ('cpu', 'abacus')\ndef unavailable(device):\n    return 'no beads' * (device == 'abacus')"
-    cpu, abacus = from_file(write_kernel(tmp_path / "mine.py", code))
+    code = "DEVICES = ('cpu', 'cuda')\ndef unavailable(device):\n    return 'no beads' * (device == 'cuda')"
+    cpu, cuda = from_file(write_kernel(tmp_path / "mine.py", code))
     load(cpu)
     with pytest.raises(Unavailable, match=r"^no beads$"):
-        load(abacus)
+        load(cuda)
 
 
 def test_a_gpu_is_found_by_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

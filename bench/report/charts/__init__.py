@@ -6,9 +6,14 @@ Begin with `speedup.py`, the picture in the README.
 """
 
 import importlib
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.records.model import BadRecord
 from bench.report.page_records import Selection
 
 if TYPE_CHECKING:
@@ -19,7 +24,7 @@ OF_DIGITS = ("gallery", "broadcasting")  # these show pixels, which no record ho
 
 
 class NotDrawn(Exception):
-    """A picture has nothing to show; the message says what is missing and how to get it."""
+    """A picture cannot be drawn; the message says what is missing and how to get it, or what failed."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,27 @@ class Drawing:
     alt: str
 
 
+@contextmanager
+def only_this_picture() -> Iterator[None]:
+    """Turn whatever prevents a picture into NotDrawn, so that it costs no other picture and no page."""
+    try:
+        yield
+    except (NotDrawn, OSError):  # the latter is about a file
+        raise
+    except BadRecord as error:
+        raise NotDrawn(str(error)) from error
+    except Exception as error:  # a fault of this project, or of a library, in one picture of many
+        what, place = f"{type(error).__name__}: {error}", traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}, line {place.lineno}"
+        raise NotDrawn(f"Drawing it failed, {' '.join(what.split())[:300]} ({where}).") from error
+
+
+@only_this_picture()
 def draw(name: str, selection: Selection) -> Drawing:
     """Draw one of PICTURES.
 
     Raises:
-        NotDrawn: the selection lacks what it shows.
-        BadRecord: the checklist of a record FAILs, so that it may not be drawn.
+        NotDrawn: the selection lacks what it shows, the checklist of its record FAILs, or drawing failed.
     """
     drawing: Drawing = importlib.import_module(f"{__name__}.{name}").draw(selection)
     return drawing

@@ -47,6 +47,8 @@ def draw(selection: Selection) -> Drawing:
         )
     for size in record.sizes:
         checklist.must_not_fail(record.at(size), "predict", "l1")
+    if not record.sizes:
+        raise NotDrawn("No kernel was timed at any number of images. The page lists the reasons.")
     lines = {name: _points(record.samples_of(name, "predict")) for name in record.kernels("predict")}
     stale = {name for name in lines if replace(selection, speed=record).stale(name)}
     labels = {name: style.label(name, name in stale) for name in lines}

@@ -7,13 +7,18 @@ from html import unescape
 from pathlib import Path
 
 from bench.atomic import whole
-from bench.report.charts import Drawing
+from bench.report.charts import Drawing, only_this_picture
 
 NOTHING = {"Date": None, "Creator": None, "Format": None, "Type": None}  # nothing of the moment or of matplotlib
 
 
+@only_this_picture()
 def svg(drawing: Drawing) -> str:
-    """Return a picture as SVG; its title is the caption, its description the text in words and numbers."""
+    """Return a picture as SVG; its title is the caption, its description the text in words and numbers.
+
+    Raises:
+        NotDrawn: drawing failed.
+    """
     from bench.report.charts import style  # with matplotlib, which pages without pictures need not wait for
 
     text = io.StringIO()
@@ -23,8 +28,13 @@ def svg(drawing: Drawing) -> str:
     return text.getvalue()
 
 
+@only_this_picture()
 def save(drawing: Drawing, stem: Path, suffixes: Sequence[str] = (".svg", ".png")) -> list[Path]:
-    """Write a picture with each of the suffixes, each file whole or not at all, and return the paths."""
+    """Write a picture with each of the suffixes, each file whole or not at all, and return the paths.
+
+    Raises:
+        NotDrawn: drawing failed.
+    """
     from bench.report.charts import style
 
     stem.parent.mkdir(parents=True, exist_ok=True)

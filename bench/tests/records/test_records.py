@@ -213,6 +213,21 @@ def test_a_record_names_nobody_and_no_place(tmp_path):
     assert kept[2].startswith("cannot open lib.so.1: no such file, see lib.dll")
 
 
+def test_a_user_without_a_name_and_a_home_has_records_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(getpass, "getuser", lambda: {}["uid 12345"])
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as it is without a home
+    assert record(tmp_path, None, NOT_TIMED).not_timed == [*NOT_TIMED]
+
+
+def test_text_with_control_characters_is_written_escaped(tmp_path):
+    odd = {"dataset": "a\nb\x1b[31m\udcff ü", "governor": " "}
+    written = record(tmp_path, kernel_metadata={"quick": {"ranks_l1": "fails:\r\n"}}, **odd)
+    read = reader.read(written.path)
+    assert read.metadata["dataset"] == written.metadata["dataset"] == r"a\nb\x1b[31m\udcff ü"
+    assert "governor" not in read.metadata
+    assert read.kernel_metadata["quick"]["ranks_l1"] == r"fails:\r\n"
+
+
 @pytest.mark.parametrize(
     "reason",
     ["l1: 2 of 81 labels are wrong, image 3/40", "see https://example.org/a/b", "1/keep", "a / b / c", "and/or",

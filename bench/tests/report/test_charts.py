@@ -316,9 +316,38 @@ def test_what_was_not_recorded_is_not_drawn_and_the_message_has_the_command(tmp_
 
 def test_nothing_half_drawn_is_left(tmp_path, monkeypatch):
     monkeypatch.setattr(Figure, "savefig", lambda *_, **__: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(NotDrawn, match=r"Drawing it failed, ZeroDivisionError: .* \(test_charts.py, line \d+\)"):
         svg.save(Drawing(Figure(), "", ""), tmp_path / "chart")
     assert list(tmp_path.iterdir()) == []
+
+
+ONE = [sample for sample in samples(processes=1, rounds=1) if (sample.kernel, sample.scope) == (REFERENCE, "baseline")]
+OF_ONE_SIZE = [replace(sample, scope="predict", images=1) for sample in ONE]
+FEWEST = {
+    "only the reference": (samples(quick=0), {}),
+    "one sample": (ONE, {}),
+    "the same speed": (samples(quick=0.4), {}),
+    "no bounds": ([sample for sample in samples() if not sample.kernel.startswith("bound@")], {}),
+    "one size": (OF_ONE_SIZE, {"kind": "sizes"}),
+    "no size": ([sample for sample in samples() if sample.kernel.startswith("bound@")], {"kind": "sizes"}),
+    "impossible": (samples(quick=1e-9), {}),
+}
+
+
+@pytest.mark.parametrize("name", FEWEST)
+def test_a_record_with_one_point_has_every_picture_or_the_reason(tmp_path, name):
+    taken, metadata = FEWEST[name]
+    code = {kernel: {"code_tokens": 100, "code_lines": 10} for kernel in (REFERENCE, "quick")}
+    shown = of_speed(tmp_path, taken, kernel_metadata=code, **metadata)
+
+    def missing(picture):
+        try:
+            svg.svg(charts.draw(picture, shown))
+        except NotDrawn as reason:
+            return str(reason)
+        return ""
+
+    assert "Drawing it failed" not in " ".join(map(missing, charts.PICTURES))
 
 
 def test_a_text_is_as_wide_as_it_is_set():

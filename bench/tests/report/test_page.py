@@ -4,6 +4,7 @@ import gzip
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -323,6 +324,25 @@ def test_a_picture_that_cannot_be_drawn_does_not_stay_from_a_former_record(check
     done()
     assert not picture.exists()
     assert "python -m bench run --memory" in text(picture.with_name("report.html"))
+
+
+def test_a_failure_in_drawing_costs_one_picture(checkout, monkeypatch):
+    publish(taken=samples(numpy_broadcast=0.01))
+    sizes = [replace(sample, scope="predict", images=1) for sample in samples(quick=1e-9) if sample.scope == "baseline"]
+    publish(taken=sizes, kind="sizes")
+    monkeypatch.setattr("bench.report.charts.scopes.draw", lambda shown: 1 / 0)
+    assert f"{MACHINE}/report.html" in done()
+    words = text(model.LOCAL.parent / MACHINE / "report.html")
+    assert re.search(r"Drawing it failed, ZeroDivisionError: division by zero \(test_page.py, line \d+\)\.", words)
+    assert "fails its checklist in predict l1" in words
+    assert "one kernel is faster than another" not in words  # in a table of sizes
+    assert (model.LOCAL.parent / MACHINE / "speedup.svg").exists()
+    plotted = CliRunner().invoke(__main__.cli, ["plot"])
+    assert plotted.exit_code == 0
+    assert "scopes is not drawn: Drawing it failed, ZeroDivisionError" in plotted.stdout
+    nothing = CliRunner().invoke(__main__.cli, ["plot", str(next(model.LOCAL.parent.glob("*/sizes.json.gz")))])
+    assert (nothing.exit_code, nothing.stdout) == (2, "")
+    assert "sizes is not drawn: " in nothing.stderr
 
 
 # What is on a page.

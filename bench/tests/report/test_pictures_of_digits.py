@@ -7,7 +7,6 @@ from matplotlib.text import Text
 from bench import code_size
 from bench.analysis import claims
 from bench.kernel import REFERENCE
-from bench.records.model import BadRecord
 from bench.report import charts
 from bench.report.charts import NotDrawn, broadcasting, style, svg
 from bench.report.page_records import Selection
@@ -103,7 +102,7 @@ def test_a_kernel_without_its_file_is_not_drawn(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["side_by_side", "code_size"])
 def test_where_the_checklist_fails_no_speed_is_shown(tmp_path, name):
-    with pytest.raises(BadRecord, match="fails its checklist"):
+    with pytest.raises(NotDrawn, match="fails its checklist"):
         charts.draw(name, selection(tmp_path, samples(**{TORCH: 0.0005})))
 
 

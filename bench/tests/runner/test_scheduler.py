@@ -12,11 +12,16 @@ from types import SimpleNamespace
 import pytest
 
 from bench import kernel
+from bench.analysis import checklist
+from bench.records import writer
 from bench.records.sample import AGAIN, ALL_CORES, BOUND, ONE_CORE, Sample
 from bench.runner import check_kernels, collection, scheduler
 from bench.runner.check_kernels import CheckResult
 from bench.runner.configuration import Configuration
+from bench.runner.executor import Setup
 from bench.runner.plan import FULL, PREDICT, Plan
+from bench.runner.scheduler import FinishedProcess
+from bench.runner.worker_handle import Failure
 from bench.task import scopes
 from bench.task.tiling import tile
 from bench.tests import builders
@@ -147,6 +152,11 @@ def test_broadcasting_is_examined_once_and_its_failure_costs_no_samples(ordinary
     assert metadata[control] == metadata[control.removesuffix(AGAIN)]
 
 
+BACKWARDS = """
+import itertools, sys
+clock = itertools.count(0, -1)
+sys.modules["__main__"].perf_counter = lambda: float(next(clock))
+"""
 BAD = {  # source, status and reason of kernels that fail
     "wrong_later": (WRONG_LATER, "disagrees", "in a timed call: "),
     "dies_later": (WRONG_LATER.replace("1 - labels", "__import__('os')._exit(7)"), "broken", "exited with status 7"),
@@ -156,6 +166,7 @@ BAD = {  # source, status and reason of kernels that fail
     "prints": ("print('hello')\n", "broken", "wrote to standard output: 'hello"),
     "spins": (SPINS, "broken", "of a core while another kernel was timed, twice in a row"),
     "crashes": ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", "broken", "SIGSEGV"),
+    "backwards": (BACKWARDS, "broken", "its clock gave -"),
     "greedy": ("def predict_l1(images, means): return np.ones(2**29)[:len(images)]", "broken", "out of memory"),
 }
 
@@ -182,6 +193,27 @@ def test_a_failure_has_its_status_and_reason(among_bad_ones, name):
     result = next(result for result in among_bad_ones.results if result.name == name)
     assert result.status == status
     assert reason in result.reason
+
+
+def test_a_bound_that_cannot_be_measured_costs_no_samples(problem, tmp_path, monkeypatch):
+    failing = SimpleNamespace(ask=lambda *_, **__: (_ for _ in ()).throw(Failure("broken", "its process died: why")))
+    plan = Plan((builders.spec(builders.write_kernel(tmp_path / "mine.py")),))
+    setup = Setup(plan, problem, "", {}, 0)
+    one = scheduler._Scheduler(plan, Configuration(), setup, None, None, None, bound_workers={"cpu": failing})
+    assert one._ask_bound("cpu", "overhead") == {}
+    assert one._bounds("baseline", 0) == []
+    assert one.bounds_failed == {"bound@cpu": "broken: its process died: why"}
+    monkeypatch.setattr(collection.code_size, "code", lambda path: 1 / 0)
+    sample = Sample("mine", "baseline", "l1", 14, 0.1, 1, 0, 0, 0)
+    result = CheckResult("mine", "agrees", None, {"l1": [1, 1]})
+    done = FinishedProcess((sample,), (result,), None, {}, {}, None, 0.0, bounds_failed=one.bounds_failed)
+    collected = collection.collect(plan, Configuration(), problem, {0: done}, "a run").measurements
+    assert collected.samples == [sample]
+    reasons = {entry.kernel: (entry.status, entry.reason) for entry in collected.not_timed}
+    assert reasons["bound@cpu"] == ("broken", "its process died: why")
+    assert reasons["the code of mine"] == ("not measured", "ZeroDivisionError: division by zero")
+    levels = {item.text: item.level for item in checklist.review(writer.write([collected], tmp_path)[0])}
+    assert levels["The bound was not measured"] == "WARN"
 
 
 def test_a_kernel_that_fails_in_one_process_has_no_samples_at_all(problem, tmp_path):
@@ -280,7 +312,7 @@ def test_a_mean_that_is_faster_than_reading_the_images_is_broken_unless_it_was_t
     lucky = stand_in("lucky", seconds=[1e-2, 1e-2])
     one = scheduled(honest, prefix, lucky, stand_in("gpu", device="cuda"), sizes=sizes)
     reads = iter([1.0, 1.0, 3e-3, 3e-3, 3e-3, 3e-3])
-    one.bound_worker = SimpleNamespace(ask=lambda *_, **__: {"seconds": next(reads)})
+    one.bound_workers["cpu"] = SimpleNamespace(ask=lambda *_, **__: {"seconds": next(reads)})
     size = scopes.bytes_read(one.setup.problem, "baseline")
     bounds = [
         Sample(ONE_CORE, "baseline", "-", 1, 1.0 * size / scopes.bytes_read(one.setup.problem, "mean"), 1, 0, 0, 0)

@@ -1,11 +1,17 @@
 """More validation images than there are: they are repeated in a file, in an order that the seed draws."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from bench.analysis import claims
+from bench.task import digits_metadata
+from bench.task.problem import make_problem
 from bench.task.tiling import read_tiled, tile
 from bench.task.windows import SPARE, step
-from bench.tests.builders import problem
+from bench.tests.builders import noise, problem
+from bench.tests.builders_records import record
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +39,13 @@ def test_few_images_are_the_first(tiny):
     few = tiny.tiled(3)
     assert np.array_equal(few.valid, tiny.valid[:3])
     assert few.files == tiny.files[:3]
+
+
+def test_names_of_folders_may_be_anything(tmp_path):
+    odd = make_problem(replace(noise(), name="tiny\x1b[31m", classes=("a b", "new\nline \udcff")))
+    assert (odd.name, odd.classes) == (r"tiny\x1b[31m", ("a b", r"new\nline \udcff"))
+    assert {file.rpartition("/")[0] for file in odd.files} == {"valid/a b", r"valid/new\nline \udcff"}
+    shown = record(tmp_path, **digits_metadata.metadata(odd))
+    assert shown.metadata["classes"] == r"a␣b new\nline␣\udcff"
+    signal = next(verdict.why for verdict in claims.verdicts(shown) if verdict.about == "signal")
+    assert r"(a␣b), " in signal
