@@ -173,6 +173,8 @@ def _circumstances(record: Record) -> Iterator[Item]:
         yield Item("WARN", f"The load average was {load:.1f} on {cores} cores at the start", "Close other programs")
     if metadata.get("governor", "unknown") not in ("performance", "unknown"):
         yield Item("WARN", f"The frequency governor is {metadata['governor']}", "Set it to performance")
+    if record.paired and "checksum" not in metadata:
+        yield Item("WARN", "The record has no checksum, so a change to it would not be noticed", RECORD)
     if str(metadata.get("commit", "")).endswith("-modified"):
         yield Item("WARN", "The checkout had uncommitted changes", "Commit them and record again")
     if overhead_s > OVERHEAD_S:

@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.formatting import printable
 from bench.records import keys, model
+from bench.records.checksum import KEY, checksum
 from bench.records.model import SCHEMA, BadRecord, NotTimed, Record
 from bench.records.sample import Footprint, Sample
 
@@ -109,6 +110,10 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> list[Record]:
     if schema != SCHEMA:
         convert = "Convert it with python -m bench.cli.convert_records FOLDER" if schema == 1 else "Record again"
         raise BadRecord(f"{path} has schema {schema}, expected {SCHEMA}. {convert}.")
+    if shared.get(KEY, expected := checksum(content)) != expected:
+        raise BadRecord(
+            f"{path} has changed since it was written: its checksum is another. Copy it again, or record again."
+        )
     if missing := keys.REQUIRED - shared.keys():
         raise BadRecord(f"{path} was not written by this project: it lacks {', '.join(sorted(missing))}. Record again.")
     records: dict[tuple[str, ...], Record] = {}

@@ -14,6 +14,7 @@ from typing import Any
 from bench import atomic
 from bench.formatting import printable
 from bench.records import keys, model
+from bench.records.checksum import sealed
 from bench.records.model import SCHEMA, Measurements, NotTimed, Record
 
 
@@ -50,7 +51,10 @@ def write(measurements: Sequence[Measurements], folder: Path | None = None) -> l
     suite = pyperf.BenchmarkSuite([pyperf.Benchmark(runs[name]) for name in sorted(runs)])
     with atomic.whole(path) as partial:
         suite.dump(str(partial), replace=True)
-    return records
+        content = sealed(json.loads(partial.read_bytes()))
+        partial.write_bytes(content)
+    seal = json.loads(content)["metadata"]["checksum"]
+    return [replace(record, metadata={**record.metadata, "checksum": seal}) for record in records]
 
 
 def _record(measurements: Measurements, path: Path, date: str) -> Record:

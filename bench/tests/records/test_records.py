@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.analysis import checklist
 from bench.kernel import REFERENCE, ROOT
 from bench.probes import machine
 from bench.records import keys, model, reader
@@ -273,7 +274,9 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch, fails):
         (lambda text: '{"version": "1.0", "metadata": []}', "not written by this project"),
         (lambda text: '{"version": "1.0", "metadata": {}}', "has schema None"),
         (lambda text: text.replace('"schema":2', '"schema":99'), "has schema 99, expected 2"),
-        (lambda text: text.replace('"loops":3', '"lops":3'), "'loops'"),
+        (lambda text: without_checksum(text).replace('"loops":3', '"lops":3'), "'loops'"),
+        (lambda text: text.replace('"loops":3', '"lops":3'), "has changed since it was written"),
+        (lambda text: text.replace("bound@one_core", "bounb@one_core"), "has changed since it was written"),
         (lambda text: '{"machine_info": {}, "datetime": "", "benchmarks": [7]}', "not written by this project"),
     ],
 )
@@ -283,6 +286,38 @@ def test_a_bad_record_is_refused_by_name(tmp_path, change, text):
     with pytest.raises(BadRecord, match=text) as refusal:
         reader.read(bad)
     assert "bad.json" in str(refusal.value)
+
+
+def without_checksum(text):
+    """Return a record's text as an older version would have written it."""
+    return re.sub(r'"checksum":"[0-9a-f]{64}",', "", text)
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("text"), samples(processes=1, rounds=1)).read_text()
+
+
+@given(st.data())
+def test_a_changed_digit_is_noticed(text, tmp_path_factory, data):
+    places = [match.start() for match in re.finditer(r"\d", text)]
+    place = data.draw(st.sampled_from(places))
+    digit = data.draw(st.sampled_from([digit for digit in "123456789" if digit != text[place]]))
+    path = tmp_path_factory.mktemp("changed") / "record.json"
+    path.write_text(f"{text[:place]}{digit}{text[place + 1 :]}")
+    with pytest.raises(BadRecord, match=r"record\.json .*(changed since|schema|neither)"):
+        reader.read(path)
+
+
+def test_a_record_without_a_checksum_is_read_and_marked(text, tmp_path):
+    path, text_of = tmp_path / "record.json", {True: text, False: without_checksum(text)}
+    path.write_text(json.dumps(json.loads(text), indent=1))  # blanks change nothing
+    assert reader.read(path).metadata["checksum"]
+    for has, content in text_of.items():
+        path.write_text(content)
+        items = checklist.review(reader.read(path))
+        assert any("has no checksum" in item.text for item in items if item.level == "WARN") != has
+        assert pyperf.BenchmarkSuite.load(str(path)).get_metadata()["schema"] == 2
 
 
 def test_a_packed_record_cut_short_is_refused_by_name(tmp_path):
