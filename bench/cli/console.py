@@ -1,8 +1,10 @@
 """What a person sees while a command runs, and the console that tables are printed on."""
 
+import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 from rich.console import Console
@@ -19,6 +21,20 @@ def shown(path: Path) -> str:
     """Return a path as a person would type it here: relative if it is below the current folder."""
     path = path.resolve()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """Return a command of this project as it was typed, but with files and folders by their names alone."""
+    words, paths = ["python", "-m", "bench"], ("--kernel", "--data")
+    for before, word in pairwise(["", *arguments]):
+        option, equals, value = word.partition("=")
+        if before in paths:
+            words.append(Path(word).resolve().name)
+        elif option in paths and equals:
+            words.append(f"{option}={Path(value).resolve().name}")
+        else:
+            words.append(word)
+    return shlex.join(words)
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """publish: copy records to the folder of their machine, which holds one file for each kind of record."""
 
 import gzip
+import hashlib
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +14,9 @@ from bench.analysis import checklist
 from bench.cli import console
 from bench.cli.options import FILE
 from bench.records import model, reader
+from bench.records.checksum import KEY, sealed
 from bench.records.model import BadRecord, Record
+from bench.records.sample import AGAIN, BOUND, Footprint, Sample
 from bench.report import page_records
 from bench.report.page_records import File
 
@@ -21,31 +25,38 @@ LARGEST = 2**20  # bytes of one published record
 
 @click.command("publish")
 @click.argument("paths", type=FILE, nargs=-1)
-def command(paths: tuple[Path, ...]) -> None:
+@click.option("--force", is_flag=True, help="Publish in spite of a refusal; record and page then say why.")
+def command(paths: tuple[Path, ...], force: bool) -> None:
     """Publish records in the folder of their machine.
 
     PATHS are copied to results/MACHINE/. Each replaces the published record of its kind. Without PATHS, the records of
-    the newest local page are copied. A record whose checklist FAILs is refused.
+    the newest local page are copied. A record is refused if its checklist FAILs, if it times a kernel from elsewhere
+    (--kernel), if its times have no confidence interval, or if it lacks kernels, scopes, sizes or configurations of
+    the record that it would replace.
     """
     out = console.out()
-    for path in publish(paths):
+    for path in publish(paths, force):
         out.print(console.shown(path))
     out.print("Next    python -m bench report --readme writes the machine's page and pictures, and the README")
 
 
-def publish(paths: Sequence[Path] = ()) -> list[Path]:
+def publish(paths: Sequence[Path] = (), force: bool = False) -> list[Path]:
     """Copy records to results/MACHINE/KIND.json.gz and return these paths. All records are copied, or none.
 
-    Without paths, the records of the newest local page are copied.
+    Without paths, the records of the newest local page are copied. With `force`, a record may be weak, and holds why.
 
     Raises:
-        BadRecord: there is no record; a checklist FAILs; a record is too large, unpaired or one of two of a kind; or
+        BadRecord: there is no record; one is weak (see `weaknesses`), too large, unpaired or one of two of a kind; or
             no page could be made of the machine's records, because digits differ or none times a whole data set.
     """
     chosen = [reader.read_all(path) for path in paths] or page_records.local_files()
     if not chosen:
         raise BadRecord(f"{model.LOCAL} has no run of a whole data set to publish. Make one with python -m bench run.")
-    contents = {_target(file[0]): _checked(file) for file in chosen}
+    weak = {file[0].path: "; ".join(weaknesses(file)) for file in chosen}
+    if any(weak.values()) and not force:
+        lines = [f"{path} is not published: {why}." for path, why in weak.items() if why]
+        raise BadRecord("\n".join([*lines, "Record again, or publish all the same with --force."]))
+    contents = {_target(file[0]): packed(file[0].path, weak[file[0].path]) for file in chosen}
     if len(contents) < len(chosen):
         raise BadRecord(f"{chosen[0][0].path}: another record is of the same kind; publish one of each kind")
     for folder in {target.parent for target in contents}:
@@ -61,24 +72,56 @@ def publish(paths: Sequence[Path] = ()) -> list[Path]:
     return list(contents)
 
 
-def _checked(file: File) -> bytes:
-    """Return the bytes of a record's file to publish. Raise BadRecord if it may not be published."""
-    path = file[0].path
-    if not file[0].paired:
+def weaknesses(file: File) -> list[str]:
+    """Return why a record should not be published, or not in the place of the published one; [] if it should.
+
+    Raises:
+        BadRecord: its times are unpaired, so that it is no record of `run`.
+    """
+    record, target = file[0], _target(file[0])
+    if not record.paired:
         raise BadRecord(
-            f"{path}: cannot be published, for its times are unpaired; publish a record of python -m bench run"
+            f"{record.path}: cannot be published, for its times are unpaired; publish a record of python -m bench run"
         )
+    reasons = list(dict.fromkeys(why.rstrip(".") for part in file for why in checklist.failures(part)))
+    if record.samples and record.processes < checklist.FEWEST_PROCESSES:
+        reasons.append(f"no confidence interval, with {record.processes} of {checklist.FEWEST_PROCESSES} processes")
+    outside = [name for name, own in record.kernel_metadata.items() if own.get("in_commit") == "outside"]
+    if outside := [name for name in outside if not name.endswith(AGAIN)]:
+        reasons.append(f"kernels that are not in this repository, {', '.join(outside)}")
+    if target.exists():
+        former = _contents(reader.read_all(target))
+        for what, names in _contents(file).items():
+            if lacking := sorted(former[what] - names):
+                reasons.append(f"{what} of the published record are missing, {', '.join(lacking)}")
+    return reasons
+
+
+def _contents(file: File) -> dict[str, set[str]]:
+    """Return what a record holds, so that one that holds less does not take its place unnoticed."""
+    rows: list[Sample | Footprint] = []
     for record in file:
-        for part in [record.at(size) for size in record.sizes] if record.kind == "sizes" else [record]:
-            for scope, distance in part.pairs:
-                checklist.must_not_fail(part, scope, distance)
-    return packed(path)
+        rows += [*record.samples, *record.footprints]
+    return {
+        "kernels": {row.kernel for row in rows if not row.kernel.endswith(AGAIN) and not row.kernel.startswith(BOUND)},
+        "configurations": {record.configuration for record in file},
+        "scopes": {f"{row.scope} {row.distance}" for row in rows},
+        "sizes": {str(size) for record in file if record.kind == "sizes" for size in record.sizes},
+    }
 
 
-def packed(path: Path) -> bytes:
-    """Return the same bytes as in a record's file, compressed. Raise BadRecord if they are more than LARGEST."""
+def packed(path: Path, forced: str = "") -> bytes:
+    """Return the content of a record's file, compressed, with a checksum, and with the key `forced` if it is given.
+
+    Raises:
+        BadRecord: it is more than LARGEST.
+    """
     content = path.read_bytes()
-    content = gzip.compress(gzip.decompress(content) if path.suffix == ".gz" else content, mtime=0)
+    content = gzip.decompress(content) if path.suffix == ".gz" else content
+    metadata = json.loads(content)
+    if forced or KEY not in metadata["metadata"]:
+        content = sealed(metadata, **({"forced": forced} if forced else {}))
+    content = gzip.compress(content, mtime=0)
     size = f"{len(content):,} bytes packed, expected at most {LARGEST:,}"
     if len(content) > LARGEST:
         raise BadRecord(f"{path}: {size}; record fewer kernels at once")
@@ -90,7 +133,11 @@ def _target(record: Record) -> Path:
 
 
 def machine(record: Record) -> str:
-    """Return a folder name from the hardware alone, such as "amd-epyc-2-cores"."""
-    metadata = record.metadata
-    name = f"{metadata['cpu_model_name']} {metadata['cpu_count']} cores".lower()
-    return re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", name)).strip("-")
+    """Return a folder name from the hardware alone, such as "amd-epyc-2-cores-0123abcd".
+
+    The last part is a hash of processor, caches, cores and GPU, which tells machines of one brand apart.
+    """
+    name = f"{record.hardware('cpu_model_name')} {record.hardware('cpu_count')} cores".lower()
+    name = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", name)).strip("-")
+    hardware = "\n".join(record.hardware(key) for key in model.HARDWARE)
+    return f"{name}-{hashlib.sha256(hardware.encode()).hexdigest()[:8]}"

@@ -91,6 +91,7 @@ class RunOptions:
     configurations: tuple[Configuration, ...]
     memory_limit_gb: float | None
     resume: bool
+    command: str = ""
 
     def plan(self, specs: tuple[KernelSpec, ...], choice: Choice) -> Plan:
         """Return the plan for the kernels of one data set."""
@@ -104,6 +105,7 @@ class RunOptions:
             memory_limit=int(self.memory_limit_gb * 1e9) if self.memory_limit_gb else MEMORY_LIMIT,
             sizes=self.sizes,
             longest_s=choice.timeout_s if self.no_time_limit else LONGEST_S,
+            command=self.command,
         )
 
 
@@ -128,7 +130,8 @@ def command(**options: Any) -> None:
     quick, rigorous = options.pop("quick"), options.pop("rigorous")
     options["processes"] = 1 if quick else 15 if rigorous else options["processes"]
     choice = {field.name: options.pop(field.name) for field in fields(Choice)}
-    sys.exit(run(Choice(**choice), RunOptions(**options)))
+    typed = console.command_line(click.get_current_context().meta.get("arguments", ()))
+    sys.exit(run(Choice(**choice), RunOptions(**options, command=typed)))
 
 
 def run(choice: Choice, options: RunOptions) -> int:

@@ -19,8 +19,15 @@ def commit(root: Path) -> str | None:
     if not (root / FILE).exists():
         return None
     content = json.loads((root / FILE).read_text(encoding="utf-8"))
-    same = all(_digest(root / name) == digest for name, digest in content["files"].items())
-    return f"{content['commit']}{'' if same else '-modified'}"
+    return f"{content['commit']}{'' if unchanged(root) == {*content['files']} else '-modified'}"
+
+
+def unchanged(root: Path) -> set[str] | None:
+    """Return the files that are as they were packed, relative to `root`; None where it was not packed."""
+    if not (root / FILE).exists():
+        return None
+    files = json.loads((root / FILE).read_text(encoding="utf-8"))["files"]
+    return {name for name, digest in files.items() if _digest(root / name) == digest}
 
 
 def _digest(path: Path) -> str:

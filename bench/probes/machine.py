@@ -95,10 +95,23 @@ def _governor() -> str:
 
 def _commit() -> str:
     """Return the commit of the checkout or of a packed one, marked where files differ; "unknown" without either."""
-    commit = _output("git", "rev-parse", "--short=12", "HEAD")
-    if not commit or _output("git", "rev-parse", "--show-toplevel") != str(ROOT):
+    if not _has_git():
         return manifest.commit(ROOT) or "unknown"
+    commit = _output("git", "rev-parse", "--short=12", "HEAD")
     return f"{commit}-modified" if _output("git", "status", "--porcelain", "--untracked-files=no") else commit
+
+
+def kernels_in_commit() -> set[str] | None:
+    """Return the kernels' files, relative to the checkout, that are as the commit has them; None without one."""
+    if not _has_git():
+        return manifest.unchanged(ROOT)
+    held = _output("git", "ls-tree", "-r", "-z", "--name-only", "HEAD", "kernels").split("\0")
+    return {*held} - {*_output("git", "diff", "-z", "--name-only", "HEAD", "--", "kernels").split("\0")}
+
+
+def _has_git() -> bool:
+    """Return whether this checkout has a git repository of its own, with a commit."""
+    return bool(_output("git", "rev-parse", "HEAD")) and _output("git", "rev-parse", "--show-toplevel") == str(ROOT)
 
 
 def _output(*command: str) -> str:

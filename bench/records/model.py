@@ -17,7 +17,8 @@ PROTOCOL = 2  # version of the way in which samples are taken; records that lack
 LOCAL = ROOT / "results" / "local"
 NOT_MEASURED = "not measured: "  # begins a metadata value that could not be measured; the reason follows
 NOT_THROTTLED = "no"
-SAME = ("cpu_model_name", "cpu_count", "platform")  # in all records of one page, besides the data set
+HARDWARE = ("cpu_model_name", "caches", "cpu_count", "gpu")
+SAME = (*HARDWARE, "platform")  # in all records of one page, besides the data set
 STATUS_IN_WORDS = {"agrees": "verified", "disagrees": "wrong", "not measured": "skipped"}  # others are as in the JSON
 DEFAULT = "all/default"  # the configuration that is shown first: all threads, the system's allocator
 
@@ -110,6 +111,11 @@ class Record(Measurements):
         """Its threads and allocator, such as "all/default"."""
         return f"{self.metadata.get('threads', '?')}/{self.metadata.get('allocator', '?')}"
 
+    def hardware(self, key: str) -> str:
+        """Return one of HARDWARE as text, of GPUs the names without the driver's version; "unknown" without it."""
+        text = str(self.metadata.get(key, "unknown"))
+        return "; ".join(part.rpartition(", ")[0] or part for part in text.split("; ")) if key == "gpu" else text
+
     @property
     def sizes(self) -> list[int]:
         """The numbers of validation images in a record of sizes."""
@@ -164,11 +170,10 @@ class Record(Measurements):
 
 def differences(expected: Record, record: Record, keys: Sequence[str] | None = None) -> list[str]:
     """Return how the metadata of two records differ; by default in what must be the same on one page."""
-    differ = [
-        f"{key} {record.metadata.get(key, 'unknown')}, expected {expected.metadata.get(key, 'unknown')}"
-        for key in keys or SAME
-        if record.metadata.get(key) != expected.metadata.get(key)
-    ]
+    values = [(key, record.metadata.get(key, "unknown"), expected.metadata.get(key, "unknown")) for key in keys or ()]
+    if keys is None:
+        values = [(key, record.hardware(key), expected.hardware(key)) for key in SAME]
+    differ = [f"{key} {value}, expected {wanted}" for key, value, wanted in values if value != wanted]
     if keys is None and record.whole_digest != expected.whole_digest:  # a small data set goes with the whole one
         differ.append(f"dataset_digest {record.whole_digest}, expected {expected.whole_digest}")
     return differ

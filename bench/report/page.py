@@ -13,6 +13,7 @@ from bench.analysis.summary import summaries
 from bench.atomic import whole
 from bench.formatting import Grid
 from bench.records.model import DEFAULT, Record
+from bench.records.sample import AGAIN
 from bench.report import charts, gpu_tables, ladder_text, tables
 from bench.report.charts import NotDrawn, svg
 from bench.report.page_records import Selection
@@ -122,6 +123,7 @@ def subtitle(record: Record) -> str:
         f"Python {metadata.get('python_version')}, NumPy {metadata.get('numpy_version')}, "
         f"PyTorch {metadata.get('torch_version')}; configuration {record.configuration}, {record.label}; "
         f"commit {metadata.get('commit', 'unknown')}."
+        + (f" Published by force, in spite of: {metadata['forced']}." if "forced" in metadata else "")
     )
 
 
@@ -194,14 +196,25 @@ def _commands(selection: Selection) -> Iterator[str]:
     yield "# from commit " + ", ".join(commits)
     if any(commit.endswith("-modified") for commit in commits):
         yield "# which had uncommitted changes, so it cannot be repeated exactly"
+    if others := sorted(set().union(*map(_not_in_commit, records))):
+        yield f"# kernels that this commit does not have as they were run: {', '.join(others)}"
     yield "make setup-all" if any(on_ladder) else "make setup"
     yield ". .venv/bin/activate"
     yield from map(_command, records, on_ladder)
     yield "python -m bench report"
 
 
+def _not_in_commit(record: Record) -> set[str]:
+    """Return the kernels' files that a record's commit does not have as they were run, and which are from elsewhere."""
+    marks = {"no": "", "outside": " (not in this repository)"}
+    kernels = {name: own.get("in_commit") for name, own in record.kernel_metadata.items() if not name.endswith(AGAIN)}
+    return {f"{name.partition('@')[0]}.py{marks[where]}" for name, where in kernels.items() if where in marks}
+
+
 def _command(record: Record, on_ladder: bool) -> str:
-    """Return the command that records the like of a record; small data sets come with it."""
+    """Return the command that recorded a record, of an older one a command like it; small data sets come with it."""
+    if "command" in record.metadata:
+        return str(record.metadata["command"])
     words = ["python -m bench run"]
     words += {
         "memory": ["--memory"], "scopes": ["--full"], "sizes": [f"--sizes {','.join(map(str, record.sizes))}"],

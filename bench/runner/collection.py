@@ -3,9 +3,11 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from bench import code_size
+from bench.kernel import ROOT
 from bench.probes import machine, nvml
 from bench.records.model import PROTOCOL, Measurements, NotTimed
 from bench.records.sample import AGAIN, BOUND, Footprint
@@ -110,6 +112,7 @@ def shared_metadata(plan: Plan, configuration: Configuration, problem: Problem) 
         **digits_metadata.metadata(problem),
         "kind": plan.kind,
         "protocol": PROTOCOL,
+        "command": plan.command,
         "order_seed": plan.seed,
         "threads": configuration.threads,
         "allocator": configuration.allocator,
@@ -118,14 +121,22 @@ def shared_metadata(plan: Plan, configuration: Configuration, problem: Problem) 
     }
 
 
+def _in_commit(path: Path, committed: set[str] | None) -> str:
+    """Return what the key `in_commit` says of a kernel's file; "" where there is no commit to ask."""
+    path = path.resolve()
+    if not path.is_relative_to(ROOT / "kernels"):
+        return "outside"
+    return "" if committed is None else "yes" if path.relative_to(ROOT).as_posix() in committed else "no"
+
+
 def _kernel_metadata(
     plan: Plan, problem: Problem, results: Sequence[CheckResult]
 ) -> tuple[dict[str, dict[str, Any]], list[NotTimed]]:
     """Return the metadata that the samples of one kernel share, by its name, and why some of it is missing."""
     kernel_metadata: dict[str, dict[str, Any]] = {}
-    missing = []
+    missing, committed = [], machine.kernels_in_commit()
     for spec, result in zip(plan.specs, results, strict=True):
-        own: dict[str, Any] = {"device": spec.device}
+        own: dict[str, Any] = {"device": spec.device, "in_commit": _in_commit(spec.path, committed)}
         try:
             own["source_hash"] = code_size.source_hash(spec.path)
             if code := code_size.code(spec.path):

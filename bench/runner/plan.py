@@ -28,6 +28,7 @@ class Plan:
         timeout_s: seconds that one request to a kernel may take.
         memory_limit: bytes of anonymous memory that one worker may take.
         sizes: if any, `pairs` are timed at each of these numbers of validation images instead of all.
+        command: the command line that asked for it, or "".
         longest_s: a kernel whose call would take longer at some size is skipped there; infinity for no limit.
     """
 
@@ -41,6 +42,7 @@ class Plan:
     memory_limit: int = MEMORY_LIMIT
     sizes: tuple[int, ...] = ()
     longest_s: float = LONGEST_S
+    command: str = ""
 
     @property
     def kind(self) -> str:

@@ -56,7 +56,7 @@ def full_selection(folder: Path) -> Selection:
     taken = samples(pairs=PAIRS, quick=0, **KERNELS)
     speed = record(folder, taken, not_timed, BY_KERNEL, **{**metadata, "kind": "scopes"})
     few = samples(quick=0, python_tensor_elements=8.0, **{"torch_broadcast@cpu": 0.002})
-    ten = small(folder, 10, taken=few, kernel_metadata=BY_KERNEL, dataset_of=made.digest)
+    ten = small(folder, 10, taken=few, kernel_metadata=BY_KERNEL, dataset_of=made.digest, gpu=metadata["gpu"])
     by_size = [
         Sample(name, "predict", "l1", size, fixed + per_image * size, 3, process, number, place)
         for size in (1, 100, 10_000)

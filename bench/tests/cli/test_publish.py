@@ -1,6 +1,8 @@
 """Publishing: readable names, the same bytes, one file for each kind, and no record whose checklist FAILs."""
 
 import gzip
+import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,8 +13,9 @@ from bench.cli import publish
 from bench.kernel import REFERENCE
 from bench.records import model, reader
 from bench.records.model import BadRecord
+from bench.report import page
 from bench.tests.builders import python
-from bench.tests.builders_records import memory, pytest_benchmark, record, samples, small, write
+from bench.tests.builders_records import configurations, memory, pytest_benchmark, record, samples, small, write
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def test_the_newest_run_is_published_under_readable_names(local):
     small(local, 10)
     done = CliRunner().invoke(__main__.cli, ["publish"])
     assert done.exit_code == 0, done.output
-    folder = local.parent / "a-fine-cpu-2-cores"
+    folder = local.parent / publish.machine(reader.read(path))
     assert published(local) == ["10-per-class.json.gz", "ladder.json.gz", "memory.json.gz"]
     assert "10-per-class.json.gz" in done.output
     assert "python -m bench report" in done.output
@@ -101,19 +104,67 @@ IMPOSSIBLE = [  # predict l2 faster than the bound
 ]
 
 
+FEW = samples(processes=5)
+FORMER = samples(pairs=(("baseline", "l1"), ("mean", "-")), other=0.01)
+
+
 @pytest.mark.parametrize(
     ("measured", "metadata", "message"),
     [
-        (samples(quick=0.0005), {}, "baseline l1: .*quick.* 200%"),
-        (samples(python_loops=0), {}, REFERENCE),
-        (None, {"kernel_metadata": {"quick": {"correct_l1": "1/40, 1/41"}}}, "score differently"),
-        (IMPOSSIBLE, {"kind": "scopes"}, "predict l2"),
+        (samples(quick=0.0005), {}, "quick is at 200% of its bound"),
+        (None, {"kernel_metadata": {"quick": {"correct_l1": "1/40, 1/41"}}}, "Kernels score differently"),
+        (IMPOSSIBLE, {"kind": "scopes"}, "quick is at "),
+        (FEW, {}, "no confidence interval, with 5 of 6 processes"),
+        (FEW, {"kind": "sizes"}, "no confidence interval, with 5 of 6 processes"),
+        (None, {"kernel_metadata": {"quick": {"in_commit": "outside"}}}, "kernels that are not in this repository, q"),
+        (None, {"kind": "scopes"}, "kernels of the published record are missing, other; "
+         "scopes of the published record are missing, mean -"),
     ],
-)
-def test_a_record_whose_checklist_fails_is_refused_with_all_others(local, measured, metadata, message):
-    with pytest.raises(BadRecord, match=message):
-        publish.publish([write(local, measured, **metadata), small(local).path])
+)  # fmt: skip
+def test_a_weak_record_is_refused_with_all_others_unless_it_is_forced(local, measured, metadata, message):
+    before = publish.publish([write(local), record(local, FORMER, kind="scopes").path])
+    contents = [path.read_bytes() for path in before]
+    if metadata.get("kind") == "sizes":
+        measured = [replace(sample, scope="predict", images=10) for sample in measured if sample.scope == "baseline"]
+    paths = [write(local, measured, **metadata), small(local).path]
+    refused = CliRunner().invoke(__main__.cli, ["publish", *map(str, paths)])
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert f"{paths[0]} is not published: " in refused.stderr
+    assert message in refused.stderr
+    assert f"{paths[1]} is" not in refused.stderr
+    assert "--force" in refused.stderr
+    assert [path.read_bytes() for path in before] == contents
+    assert len(published(local)) == 2
+    forced, good = publish.publish(paths, force=True)
+    assert message in reader.read(forced).metadata["forced"]
+    assert "forced" not in reader.read(good).metadata
+    assert good.read_bytes() == gzip.compress(paths[1].read_bytes(), mtime=0)
+    assert message in page.subtitle(reader.read(forced))
+
+
+def test_without_the_reference_no_page_could_be_made_even_by_force(local):
+    with pytest.raises(BadRecord, match=f"no record of times with {REFERENCE}"):
+        publish.publish([write(local, samples(python_loops=0))], force=True)
     assert published(local) == []
+
+
+def test_fewer_configurations_and_sizes_are_refused(local):
+    both = configurations(local, "all/default", "1/default")[0].path
+    publish.publish([both, sizes(local)])
+    with pytest.raises(BadRecord, match="configurations of the published record are missing, 1/default"):
+        publish.publish([write(local)])
+    fewer = [replace(sample, scope="predict", images=1) for sample in samples() if sample.scope == "baseline"]
+    with pytest.raises(BadRecord, match="sizes of the published record are missing, 10"):
+        publish.publish([record(local, fewer, kind="sizes").path])
+    publish.publish([both])
+
+
+def test_a_record_without_a_checksum_gets_one(local):
+    path = write(local)
+    content = json.loads(path.read_text())
+    seal = content["metadata"].pop("checksum")
+    path.write_text(json.dumps(content))
+    assert reader.read(publish.publish([path])[0]).metadata["checksum"] == seal
 
 
 def test_unpaired_files_are_refused(local):
@@ -129,9 +180,6 @@ def test_sizes_and_memory_need_times_on_the_same_digits(local):
     assert published(local) == ["ladder.json.gz", "memory.json.gz", "sizes.json.gz"]
     with pytest.raises(BadRecord, match="dataset_digest"):
         publish.publish([write(local, dataset_digest="cd" * 32)])
-    impossible = [replace(sample, scope="predict", images=10) for sample in samples(quick=1e-9)]
-    with pytest.raises(BadRecord, match="quick is at 1"):
-        publish.publish([record(local, impossible, kind="sizes").path])
 
 
 def test_two_records_of_one_kind_are_refused(local):
@@ -142,10 +190,21 @@ def test_two_records_of_one_kind_are_refused(local):
 @pytest.mark.parametrize(
     ("model", "name"),
     [
-        ("Intel(R) Xeon(R) CPU @ 2.20GHz", "intel-xeon-cpu-2-20ghz-2-cores"),
-        ("AMD EPYC", "amd-epyc-2-cores"),
-        ("../../Ümlaut/x", "mlaut-x-2-cores"),
+        ("Intel(R) Xeon(R) CPU @ 2.20GHz", "intel-xeon-cpu-2-20ghz-2-cores-"),
+        ("AMD EPYC", "amd-epyc-2-cores-"),
+        ("../../Ümlaut/x", "mlaut-x-2-cores-"),
     ],
 )
 def test_a_machine_is_named_by_its_processor(local, model, name):
-    assert publish.machine(record(local, cpu_model_name=model)) == name
+    assert re.fullmatch(f"{name}[0-9a-f]{{8}}", publish.machine(record(local, cpu_model_name=model)))
+
+
+@pytest.mark.parametrize(("key", "other"), [("caches", "L1 48K"), ("gpu", "Another GPU, 1.0"), ("cpu_count", 3)])
+def test_another_machine_of_the_same_brand_has_a_folder_of_its_own(local, key, other):
+    ours, theirs = publish.publish([record(local, gpu="A GPU, 1.0").path, record(local, **{key: other}).path])
+    assert ours.parent != theirs.parent
+    driver = record(local, gpu="A GPU, 2.0")  # only the driver is another
+    assert publish.publish([driver.path]) == [ours]
+    ours.write_bytes(theirs.read_bytes())  # by hand
+    with pytest.raises(BadRecord, match="are not of one machine and one data set"):
+        publish.publish([memory(local, gpu="A GPU, 1.0").path], force=True)

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench import __main__, kernel
-from bench.cli import answers, options, run, run_output
+from bench.cli import answers, console, options, run, run_output
 from bench.cli.data_sets import DataSet
 from bench.kernel import REFERENCE, ROOT
 from bench.records import model, reader
@@ -35,6 +35,10 @@ def predict_l1(images, means):
 """
 SLOW = f"{NUMPY}\nIMAGES = 1\n"
 BOTH = ["all/default", "1/default"]
+COMMAND = (
+    "python -m bench run --quick --configurations 1/default,all/default --data small "
+    "--kernel mine.py --kernel unavailable.py --kernel slow.py"
+)
 
 
 def invoke(*arguments):
@@ -106,6 +110,8 @@ def test_every_data_set_has_a_record_of_its_own(ran):
         assert small.metadata["dataset_of"] == whole.metadata["dataset_digest"] != small.metadata["dataset_digest"]
         assert small.metadata["run"] == whole.metadata["run"]
         assert whole.metadata["loading_s"] > 0
+        assert whole.metadata["command"] == small.metadata["command"] == COMMAND
+        assert whole.kernel_metadata["mine"]["in_commit"] == "outside"
         assert [entry.kernel for entry in whole.not_timed] == ["unavailable"]
     assert "baseline l1 on small[1 per class], 1/default, " in ran.stdout
 
@@ -133,13 +139,15 @@ def test_compare_takes_a_configuration(ran):
 
 
 def test_publish_copies_the_records_of_the_newest_page(ran):
-    done = invoke("publish")
+    assert invoke("publish").exit_code == 2  # one process, and kernels from elsewhere
+    done = invoke("publish", "--force")
     assert done.exit_code == 0, done.output
     published = {path.name: path for path in ran.place.glob("*/*.json.gz")}
     assert sorted(published) == ["1-per-class.json.gz", "ladder.json.gz"]
     for name, path in published.items():
         assert name in done.stdout
         assert [record.configuration for record in reader.read_all(path)] == BOTH
+        assert "kernels that are not in this repository" in reader.read(path).metadata["forced"]
 
 
 # Other runs.
@@ -369,6 +377,13 @@ def test_ctrl_c_leaves_nothing_and_ends_with_130(place):
     assert not list((place / "local").iterdir())
     with pytest.raises(ProcessLookupError):
         os.kill(int(marker.read_text()), 0)
+
+
+def test_a_command_line_is_as_typed_with_files_by_name_alone():
+    typed = ["run", "--kernel", "../a b/mine one.py", "--data=/x/y/set", "--sizes", "1", "--kernel=z/k.py"]
+    line = console.command_line(typed)
+    assert line == "python -m bench run --kernel 'mine one.py' --data=set --sizes 1 --kernel=k.py"
+    assert console.command_line(["run", "--data", "."]) == f"python -m bench run --data {Path.cwd().name}"
 
 
 def test_help_breaks_no_line_inside_a_word():

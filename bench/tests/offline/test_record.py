@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from bench.kernel import ROOT
 from bench.offline import manifest, pack
+from bench.probes import machine
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the other machine runs Linux")
 
@@ -201,7 +202,8 @@ def test_what_cannot_be_set_up_is_one_message(place, needs, text):
 @needs_git
 def test_what_is_packed_is_the_commit_without_the_published_records(tmp_path, monkeypatch):
     root, folder = tmp_path / "root", tmp_path / "folder"
-    for name in ("bench/clock.py", "results/README.md", "results/a-machine/report.html"):
+    packed = ["bench/clock.py", "kernels/a.py", "kernels/b.py", "results/README.md"]
+    for name in (*packed, "results/a-machine/report.html"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("committed", encoding="utf-8")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
@@ -211,9 +213,13 @@ def test_what_is_packed_is_the_commit_without_the_published_records(tmp_path, mo
     clock = folder / "bench" / "clock.py"
     (root / "bench" / "clock.py").write_text("changed", encoding="utf-8")
     commit = pack.export(root, folder)
+    monkeypatch.setattr(machine, "ROOT", root)
+    (root / "kernels" / "a.py").write_text("changed", encoding="utf-8")
+    (root / "kernels" / "c.py").write_text("new", encoding="utf-8")
+    assert machine.kernels_in_commit() == {"kernels/b.py"}
     assert len(commit) == 12
     left = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    assert left == ["bench/clock.py", "results/README.md"]
+    assert left == packed
     assert clock.read_text(encoding="utf-8") == "committed"
     with pytest.raises(click.ClickException, match="needs a commit of a git checkout"):
         pack.export(folder, tmp_path / "other")
@@ -222,8 +228,11 @@ def test_what_is_packed_is_the_commit_without_the_published_records(tmp_path, mo
     manifest.write(folder, commit, python="3.12", machine="x86_64")
     (folder / "wheels").mkdir()  # a file that is not in the commit does not matter
     assert manifest.commit(folder) == commit
+    monkeypatch.setattr(machine, "ROOT", folder)
+    assert machine.kernels_in_commit() == {*packed}
     clock.write_text("changed", encoding="utf-8")
     assert manifest.commit(folder) == f"{commit}-modified"
+    assert machine.kernels_in_commit() == {*packed[1:]}
     clock.unlink()
     assert manifest.commit(folder) == f"{commit}-modified"
 
