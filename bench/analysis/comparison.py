@@ -27,12 +27,16 @@ SAME = (
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison: a kernel in a record, in one scope and distance."""
+    """One side of a comparison: a kernel in a record, in one scope and distance.
+
+    `picked` says why this record was taken; "" where it was named.
+    """
 
     kernel: str
     record: Record
     scope: str
     distance: str
+    picked: str = ""
 
     @property
     def samples(self) -> list[Sample]:
@@ -69,6 +73,19 @@ class Comparison:
     def slower_by(self, percent: float) -> bool:
         """Return whether the whole interval says that `new` is slower by more than `percent`."""
         return self.outcome == "slower" and self.ratio.high is not None and 1 / self.ratio.high > 1 + percent / 100
+
+    def unresolved(self, percent: float) -> str:
+        """Return why this comparison cannot tell whether `new` is slower by more than `percent`; "" where it can."""
+        if self.slower_by(percent) or self.outcome == "faster":
+            return ""
+        why = ""
+        if self.noise_floor is None or self.ratio.low is None:
+            why = "noise floor unknown" if self.noise_floor is None else "no confidence interval"
+        elif self.noise_floor > percent / 100:
+            why = f"noise floor ±{100 * self.noise_floor:.1f} %"
+        elif 1 / self.ratio.low > 1 + percent / 100:
+            why = f"the confidence interval reaches {100 / self.ratio.low - 100:.1f} % slower"
+        return f"{percent:g} % cannot be resolved here: {why}" if why else ""
 
 
 def compare(base: Side, new: Side, force: bool) -> Comparison:
@@ -133,8 +150,8 @@ def sides(
 ) -> tuple[Side, Side]:  # fmt: skip
     """Return the sides that the command names: kernels A and B of one record, or A in `against` and in `record`.
 
-    Without `record` it is the newest one that holds the kernels; without `configuration`, the first of its
-    configurations, which is all/default if it has that.
+    Without `record` it is the newest one that holds the kernels and has a confidence interval, else the newest that
+    holds them; without `configuration`, the first of its configurations, which is all/default if it has that.
 
     Raises:
         UnknownKernel: neither B nor --against is given, or both are.
@@ -143,17 +160,24 @@ def sides(
     if (b is None) == (against is None):
         raise UnknownKernel("compare takes two kernels, or one kernel and --against FILE")
     distance = "-" if scope == "mean" else distance  # there is no other
-    after = _under(configuration, reader.read_all(record) if record else _newest({a, b or a}, scope, distance))
+    file, picked = (reader.read_all(record), "") if record else _newest({a, b or a}, scope, distance)
+    after = _under(configuration, file)
     before = _under(configuration, reader.read_all(against)) if against else after
-    return Side(a, before, scope, distance), Side(b or a, after, scope, distance)
+    return Side(a, before, scope, distance, "" if against else picked), Side(b or a, after, scope, distance, picked)
 
 
-def _newest(kernels: set[str], scope: str, distance: str) -> list[Record]:
-    """Return the newest record that holds all the kernels, else the newest one, so that the error lists its kernels."""
-    for configurations in reader.speed_files():
-        if kernels <= {*configurations[0].kernels(scope, distance)}:
-            return configurations
-    return reader.newest()
+def _newest(kernels: set[str], scope: str, distance: str) -> tuple[list[Record], str]:
+    """Return the newest record that holds all the kernels and has a confidence interval, and why it was taken.
+
+    Else it is the newest that holds them, else the newest one, so that the error lists its kernels.
+    """
+    newest = None
+    for file in reader.speed_files():
+        if kernels <= {*file[0].kernels(scope, distance)}:
+            if file[0].processes >= checklist.FEWEST_PROCESSES:
+                return file, "the newest with a confidence interval"
+            newest = newest or file
+    return newest or reader.newest(), "the newest; none has a confidence interval"
 
 
 def _under(configuration: str | None, records: Sequence[Record]) -> Record:

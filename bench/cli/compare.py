@@ -16,7 +16,12 @@ from bench.report import comparison_text
 @click.command("compare")
 @click.argument("a")
 @click.argument("b", required=False)
-@click.option("--record", type=FILE, metavar="FILE", help="Read this record (default the newest with both kernels).")
+@click.option(
+    "--record",
+    type=FILE,
+    metavar="FILE",
+    help="Read this record (default the newest with both kernels and an interval).",
+)
 @click.option("--against", type=FILE, metavar="FILE", help="Compare A with its own times in this older record.")
 @click.option("--scope", default="baseline", metavar="NAME",
               help="Scope: mean, predict, baseline, end_to_end or first_call (default baseline).")  # fmt: skip
@@ -30,11 +35,14 @@ from bench.report import comparison_text
 @click.option("--json", "shape", flag_value="json", help="Print JSON.")
 @click.option("--fail-slower", type=click.FloatRange(0), metavar="PERCENT",
               help="Exit with status 1 if B is slower by more than PERCENT and the interval confirms it.")  # fmt: skip
-def command(force: bool, shape: str | None, fail_slower: float | None, **sides: Any) -> None:
+@click.option("--fail-unresolved", is_flag=True, help="Exit with status 1 also if --fail-slower cannot be decided.")
+def command(force: bool, shape: str | None, fail_slower: float | None, fail_unresolved: bool, **sides: Any) -> None:
     """Compare two kernels, or one kernel in two records.
 
     Print how much faster B is than A, the confidence interval, and whether the difference is resolved.
     """
+    if fail_unresolved and fail_slower is None:
+        raise click.UsageError("--fail-unresolved needs --fail-slower PERCENT.")
     result = comparison.compare(*comparison.sides(**sides), force)
     if shape == "json":
         print(json.dumps(comparison_text.as_json(result), indent=1))
@@ -42,4 +50,8 @@ def command(force: bool, shape: str | None, fail_slower: float | None, **sides: 
         print(comparison_text.markdown(result))
     else:
         console.out().print(Grid(("", ""), comparison_text.lines(result)))
-    sys.exit(int(fail_slower is not None and result.slower_by(fail_slower)))
+    if fail_slower is None:
+        return
+    if unresolved := result.unresolved(fail_slower):
+        click.echo(unresolved, err=shape is not None)
+    sys.exit(int(result.slower_by(fail_slower) or (fail_unresolved and bool(unresolved))))

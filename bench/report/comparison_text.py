@@ -28,11 +28,16 @@ def lines(comparison: Comparison) -> list[tuple[str, str]]:
         ("spread between processes", f"{ratio.spread - 1:.1%}"),
         ("drift (Spearman)", "unknown" if ratio.drift is None else f"{ratio.drift:+.2f}"),
         ("scope, configuration", f"{base.scope} {base.distance}, {base.record.configuration}"),
-        *((f"record of {side.kernel}", side.record.path.name) for side in (base, new)),
+        *((f"record of {side.kernel}", _record(side)) for side in (base, new)),
     ]
     if comparison.differs:
         rows = [(what, f"{value}  [FORCED: {'; '.join(comparison.differs)}]") for what, value in rows]
     return rows
+
+
+def _record(side: Side) -> str:
+    path = side.record.path
+    return f"{path.parent.name}/{path.name}, {side.picked}" if side.picked else path.name
 
 
 def _times(ratio: float) -> str:

@@ -116,7 +116,44 @@ def test_what_is_not_resolved_never_fails(tmp_path):
     assert not result.slower_by(1)  # 2 % slower, and the noise floor is 5 %
 
 
+@pytest.mark.parametrize(
+    ("taken", "percent", "why"),
+    [
+        (samples(other=0.004, slower={"quick~again": (1, 1, 1, 1, 1, 1.217)}), 5, "noise floor ±21.7 %"),
+        (samples(other=0.004, slower={"quick~again": (1, 1, 1, 1, 1, 1.217)}), 22, ""),
+        (samples(other=0.001, slower={"quick~again": (1, 1, 1, 1, 1, 1.217)}), 5, ""),  # it is four times as fast
+        (samples(other=0.004, slower={"other": (1, 1, 1, 1, 1, 1.08)}), 5, "confidence interval reaches 8.0 % slower"),
+        (samples(other=0.004), 5, ""),
+        (samples(other=0.008), 5, ""),  # it is slower, and that is resolved
+        (samples(processes=5, other=0.008), 5, "no confidence interval"),
+        ([sample for sample in samples(other=0.004) if "~" not in sample.kernel], 5, "noise floor unknown"),
+    ],
+)
+def test_where_a_slowdown_cannot_be_seen_that_is_said_and_may_fail(results, taken, percent, why):
+    arguments = ["quick", "other", "--record", write(results / "local", taken), "--fail-slower", percent]
+    slower = not why and min(sample.seconds for sample in taken if sample.kernel == "other") == 0.008
+    for options, status in (([], slower), (["--fail-unresolved"], slower or why != "")):
+        code, output = invoke(*arguments, *options)
+        assert code == status
+        assert (f"{percent} % cannot be resolved here: " in output) == (why != "")
+        assert why in output
+    status, output = invoke(*arguments[:4], "--fail-unresolved")
+    assert (status, "--fail-unresolved needs --fail-slower" in output) == (2, True)
+
+
 # Which record.
+
+
+def test_the_newest_record_with_an_interval_is_preferred_and_named(results):
+    local = results / "local"
+    sure, unsure = write(local, samples(other=0.001)), write(local, samples(processes=5, other=0.002))
+    for path, name in ((sure, "20260101T000000Z"), (unsure, "20260102T000000Z")):
+        os.replace(path, local / f"{name}.json")
+    _, output = invoke("quick", "other", "--markdown")
+    assert "| record of other | local/20260101T000000Z.json, the newest with a confidence interval |" in output
+    (local / "20260101T000000Z.json").unlink()
+    _, output = invoke("quick", "other", "--markdown")
+    assert "| record of quick | local/20260102T000000Z.json, the newest; none has a confidence interval |" in output
 
 
 def test_without_a_name_the_newest_record_of_a_whole_data_set(results):
