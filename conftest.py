@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import data
 from bench import kernel
 from bench.cli.data_sets import per_class_of, problem_of_first
+from bench.runner import lock
 from bench.runner.pytest_support import Verified, verified_in_process
 from bench.task.problem import Problem
 from data import Digits
@@ -34,6 +36,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.benchmark_only and getattr(config.option, "dist", "no") != "no":
         raise pytest.UsageError("--benchmark-only times one kernel at a time. Leave out -n and --dist.")
+    if config.option.benchmark_only:
+        timing = ExitStack()
+        timing.enter_context(lock.only_timing_run())
+        config.add_cleanup(timing.close)
+    else:  # runs of tests may be side by side
+        os.environ.setdefault(lock.VARIABLE, "1")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,9 +1,11 @@
 """run: verify the kernels, time them, save a record, draw it, and print the results."""
 
+import os
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +13,18 @@ import click
 from click.core import ParameterSource
 
 import data
-from bench import atomic
 from bench.cli import console
 from bench.cli.data_sets import DataSet, data_sets, problem_of_first, whole_in_spite
 from bench.cli.options import CHOICE, POSITIVE, Choice
 from bench.cli.run_output import RecordedDataSet, print_claims, print_recorded
 from bench.kernel import REFERENCE, KernelSpec, discover
-from bench.records import model, writer
+from bench.records import writer
 from bench.records.model import NotTimed, Record
 from bench.records.sample import BOUND
 from bench.runner import check_kernels, checkpoint, collection, memory_pass
 from bench.runner.collection import Collected
 from bench.runner.configuration import Configuration, parse
+from bench.runner.lock import only_timing_run
 from bench.runner.plan import BASELINE, FULL, LONGEST_S, PREDICT, Plan
 from bench.runner.worker_handle import MEMORY_LIMIT
 from bench.task.tiling import tile
@@ -161,7 +163,7 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
         ]
         saved = checkpoint.begin(plans, choice.source, problems, choice.require)
     try:
-        with console.progress(choice.quiet) as progress:
+        with only_timing_run(), console.progress(choice.quiet) as progress:
             checkpoint.finish(saved, problems, progress)
     except KeyboardInterrupt:
         if checkpoint.empty(saved):
@@ -183,12 +185,13 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
 def _record_memory(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
     """Measure memory, without times, and write the records."""
     sets, skipped = _data_sets(choice, options)
-    run_id, recorded = atomic.unused(model.LOCAL, "").name, []
+    run_id, recorded = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}", []
     for data_set in sets:
         problem, plan = data_set.problem, options.plan(data_set.specs, choice)
-        with console.progress(choice.quiet) as progress, check_kernels.problem_folder(problem) as folder:
+        with check_kernels.problem_folder(problem) as folder:
             tile(problem, Path(folder), plan.sizes, plan.seed)
-            footprints, results, not_timed = memory_pass.measure(plan, folder, problem, progress)
+            with only_timing_run(), console.progress(choice.quiet) as progress:
+                footprints, results, not_timed = memory_pass.measure(plan, folder, problem, progress)
         unknown = dict.fromkeys(footprint.kernel for footprint in footprints if not footprint.peak_bytes)
         if unknown:
             why = "because this system does not report it"

@@ -31,11 +31,16 @@ def write(measurements: Sequence[Measurements], folder: Path | None = None) -> l
     Raises:
         ValueError: a metadata key is not in the table of `bench.records.keys`.
     """
-    import pyperf
-
     folder = folder or model.LOCAL
     folder.mkdir(parents=True, exist_ok=True)
-    path, date = atomic.unused(folder, ".json"), datetime.now(UTC).isoformat(timespec="seconds")
+    with atomic.new(folder, ".json") as (path, partial):
+        return _write(measurements, path, partial)
+
+
+def _write(measurements: Sequence[Measurements], path: Path, partial: Path) -> list[Record]:
+    import pyperf
+
+    date = datetime.now(UTC).isoformat(timespec="seconds")
     records = [_record(of_one, path, date) for of_one in measurements]
     names = tuple(record.configuration for record in records)
     records = [replace(record, configurations=names) for record in records]
@@ -49,10 +54,9 @@ def write(measurements: Sequence[Measurements], folder: Path | None = None) -> l
                 raise ValueError(f"{', '.join(sorted(unknown))}: not in the table of bench/records/keys.py")
             runs.setdefault(name, []).append(pyperf.Run([value], metadata=metadata, collect_metadata=False))
     suite = pyperf.BenchmarkSuite([pyperf.Benchmark(runs[name]) for name in sorted(runs)])
-    with atomic.whole(path) as partial:
-        suite.dump(str(partial), replace=True)
-        content = sealed(json.loads(partial.read_bytes()))
-        partial.write_bytes(content)
+    suite.dump(str(partial), replace=True)
+    content = sealed(json.loads(partial.read_bytes()))
+    partial.write_bytes(content)
     seal = json.loads(content)["metadata"]["checksum"]
     return [replace(record, metadata={**record.metadata, "checksum": seal}) for record in records]
 

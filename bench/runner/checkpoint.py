@@ -70,8 +70,7 @@ def begin(
 ) -> Checkpoint:
     """Make the folder of a new run in results/local/; `problems` by images per class."""
     model.LOCAL.mkdir(parents=True, exist_ok=True)
-    folder = atomic.unused(model.LOCAL, SUFFIX)
-    folder.mkdir()
+    folder = atomic.new_folder(model.LOCAL, SUFFIX)
     _own(folder)
     source = os.path.abspath(source) if os.path.exists(source) else source
     finished = _read_all(folder, data_sets)  # none

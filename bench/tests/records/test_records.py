@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench import atomic
 from bench.analysis import checklist
 from bench.kernel import REFERENCE, ROOT
 from bench.probes import machine
@@ -254,6 +256,17 @@ def test_an_older_record_is_never_overwritten(tmp_path):
     paths = {write(tmp_path, samples(quick=seconds)) for seconds in (0.1, 0.2, 0.3)}
     assert len(paths) == 3
     assert {reader.read(path).samples_of("quick")[0].seconds for path in paths} == {0.1, 0.2, 0.3}
+
+
+def test_records_of_one_instant_have_names_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(atomic, "_names", lambda suffix: (f"now-{copy}{suffix}" for copy in range(1, 99)))
+    with ThreadPoolExecutor(5) as pool:
+        paths = [*pool.map(lambda number: write(tmp_path, samples(processes=1, quick=0.1 + number)), range(25))]
+        folders = [*pool.map(lambda _: atomic.new_folder(tmp_path, ".unfinished"), range(25))]
+    assert len({*paths}) == len({*folders}) == 25
+    assert sorted(tmp_path.iterdir()) == sorted([*paths, *folders])
+    times = sorted(reader.read(path).samples_of("quick")[0].seconds for path in paths)
+    assert times == pytest.approx([0.1 + number for number in range(25)])
 
 
 @pytest.mark.parametrize("fails", ["os.replace", "pyperf.BenchmarkSuite.dump"])
