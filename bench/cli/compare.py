@@ -37,9 +37,9 @@ def command(force: bool, shape: str | None, fail_slower: float | None, **sides: 
     """
     result = comparison.compare(*comparison.sides(**sides), force)
     if shape == "json":
-        print(json.dumps(comparison_text.as_json(result), indent=1))
+        console.out().say(json.dumps(comparison_text.as_json(result), indent=1))
     elif shape == "markdown":
-        print(comparison_text.markdown(result))
+        console.out().say(comparison_text.markdown(result))
     else:
         console.out().print(Grid(("", ""), comparison_text.lines(result)))
     sys.exit(int(fail_slower is not None and result.slower_by(fail_slower)))

@@ -27,13 +27,13 @@ def command(record: Path | None, source: str | None) -> None:
         chosen = newest or page_records.alone(reader.newest())
     chosen = with_digits([page_records.apart(chosen)], source)[0]
     for entry in () if chosen.speed.paired else chosen.speed.not_timed:
-        print(f"{entry.kernel} is left out: {entry.reason}")
+        console.out().say(f"{entry.kernel} is left out: {entry.reason}")
     pictures = {"sizes": ("sizes",), "memory": ("memory",)}.get(chosen.speed.kind, charts.PICTURES)
     for name in pictures if chosen.speed.paired else ("speedup",):
         try:
             drawing = charts.draw(name, chosen)
         except charts.NotDrawn as reason:
-            print(f"{name} is not drawn: {reason}")
+            console.out().say(f"{name} is not drawn: {reason}")
         else:
             for path in svg.save(drawing, chosen.picture(name)):
-                print(console.shown(path))
+                console.out().say(console.shown(path))

@@ -29,7 +29,7 @@ def command(paths: tuple[Path, ...]) -> None:
     """
     out = console.out()
     for path in publish(paths):
-        out.print(console.shown(path))
+        out.say(console.shown(path))
     out.print("Next    python -m bench report --readme writes the machine's page and pictures, and the README")
 
 
@@ -56,8 +56,7 @@ def publish(paths: Sequence[Path] = ()) -> list[Path]:
         )  # raises BadRecord if they make no page
     for target, content in contents.items():
         target.parent.mkdir(parents=True, exist_ok=True)
-        with atomic.whole(target) as partial:
-            partial.write_bytes(content)
+        atomic.write(target, content)
     return list(contents)
 
 

@@ -172,5 +172,4 @@ def with_tables(readme: str) -> str:
 
 if __name__ == "__main__":
     new_text = with_tables(README.read_text(encoding="utf-8"))
-    with atomic.whole(README) as partial:
-        partial.write_text(new_text, encoding="utf-8")
+    atomic.write(README, new_text)

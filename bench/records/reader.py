@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.atomic import printable
 from bench.records import keys, model
 from bench.records.model import SCHEMA, BadRecord, NotTimed, Record
 from bench.records.sample import Footprint, Sample
@@ -148,10 +149,7 @@ def _of_kernel(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def _printable(entry: dict[str, str]) -> NotTimed:
-    def shown(text: str) -> str:
-        return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
-
-    return NotTimed(**{key: shown(text) for key, text in entry.items()})
+    return NotTimed(**{key: printable(text) for key, text in entry.items()})
 
 
 def _read_pytest_benchmark(path: Path, content: dict[str, Any]) -> Record:

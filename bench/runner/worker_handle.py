@@ -11,6 +11,7 @@ import threading
 from contextlib import suppress
 from typing import Any
 
+from bench.atomic import printable
 from bench.kernel import ROOT
 from bench.probes.machine import memory_bytes
 
@@ -28,8 +29,7 @@ class Failure(Exception):
     """
 
     def __init__(self, status: str, reason: str, reply: Reply | None = None) -> None:
-        clean = reason.encode("utf-8", "backslashreplace").decode()
-        clean = "".join(character if character.isprintable() or character in "\n\t" else "?" for character in clean)
+        clean = printable(reason)
         if len(clean) > LONGEST_REASON:
             clean = f"{clean[: LONGEST_REASON // 2]}\n[...]\n{clean[-LONGEST_REASON // 2 :]}"
         super().__init__(clean)

@@ -9,6 +9,7 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.atomic import printable
 from bench.report.page_records import Selection
 
 if TYPE_CHECKING:
@@ -39,4 +40,7 @@ def draw(name: str, selection: Selection) -> Drawing:
         BadRecord: the checklist of a record FAILs, so that it may not be drawn.
     """
     drawing: Drawing = importlib.import_module(f"{__name__}.{name}").draw(selection)
-    return drawing
+    for artist in drawing.figure.findobj():
+        if (text := getattr(artist, "get_text", str)()) != printable(text):
+            artist.set(text=printable(text))
+    return Drawing(drawing.figure, printable(drawing.caption), printable(drawing.alt))
