@@ -1,5 +1,6 @@
 """The entry point, and the table of contents of the commands: python -m bench COMMAND."""
 
+import ast
 import errno
 import importlib
 import io
@@ -8,6 +9,7 @@ import signal
 import sys
 import tempfile
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import click
@@ -38,7 +40,12 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"bench.cli.{cmd_name}").command
+        module = importlib.import_module(f"bench.cli.{cmd_name}")
+        command: click.Command = module.command
+        if command.help is None:  # Python -OO has removed the docstring
+            nodes = ast.parse(Path(str(module.__file__)).read_bytes()).body
+            functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
+            command.help = ast.get_docstring(functions["command"])
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -61,7 +68,7 @@ def _trouble(error: OSError) -> str:
     """Return what the system refused, and what to do."""
     what = f"{error.filename}: {error.strerror or error.args[0]}"
     if error.strerror and error.errno not in FULL:
-        return f"{what}. Name another file."
+        return f"{what}. Name another file, or make this one writable."
     another = ", or set TMPDIR to another folder" if str(error.filename).startswith(tempfile.gettempdir()) else ""
     return f"{what}. Free some space on its disk{another}."
 
