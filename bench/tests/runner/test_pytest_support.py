@@ -43,7 +43,7 @@ def run(small_data, tmp_path_factory):
 def timed(run, tmp_path_factory):
     """What `pytest --benchmark-only` printed, and the rows of its JSON."""
     json_file = tmp_path_factory.mktemp("times") / "times.json"
-    done = run("bench/test_speed.py", "--benchmark-only", f"--benchmark-json={json_file}")
+    done = run("bench", "--benchmark-only", f"--benchmark-json={json_file}")
     assert done.returncode == 1, done.stdout + done.stderr
     return done.stdout, json.loads(json_file.read_text())["benchmarks"]
 
@@ -65,6 +65,15 @@ def test_a_late_kernel_fails_in_a_timed_call(timed):
     assert "WrongAnswer: l1: in a timed call: " in output
     assert "WrongAnswer: in a timed call: mean images are up to 1.00e-01" in output
     assert "unavailable is unavailable: no beads" in output
+
+
+def test_of_what_is_not_timed_only_unavailable_kernels_are_listed(timed):
+    """And neither other tests nor distances that a kernel does not offer."""
+    (skipped,) = [line for line in timed[0].splitlines() if line.startswith("SKIPPED")]
+    assert skipped.startswith("SKIPPED [7] ")
+    assert skipped.endswith("unavailable is unavailable: no beads")
+    assert "3 not offered" in timed[0]
+    assert {row["fullname"].partition("::")[0] for row in timed[1]} == {"bench/test_speed.py"}
 
 
 def test_every_row_has_its_metadata(timed):
