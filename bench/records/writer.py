@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import os
 import platform
 import re
 from collections.abc import Iterator, Sequence
@@ -82,11 +83,19 @@ def _runs(record: Record) -> Iterator[tuple[str, float, dict[str, Any]]]:
 def _without_folders(not_timed: NotTimed) -> NotTimed:
     """Return the entry with paths cut down to file names, and without host and user: a record names nobody."""
     text = not_timed.reason
-    for name in {platform.node(), getpass.getuser()} - {""}:
+    for name in {platform.node(), _user()} - {""}:
         text = re.sub(rf"\b{re.escape(name)}\b", "?", text)
     text = text.replace("file://", "")
-    home = str(Path.home())
+    home = os.path.expanduser("~")
     text = text.replace(home, "~") if len(home) > 1 else text
     text = re.sub(r'"(?:~|[A-Za-z]:)?[/\\][^"\n]*[/\\]([^"\n]*)"', r'"\1"', text)  # quoted, so there may be spaces
     text = re.sub(r"(?<![\w:/\\.])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\\"':]+[/\\])+", "", text)
     return replace(not_timed, reason=text)
+
+
+def _user() -> str:
+    """Return the user's name; "" where the system has none, as in a container that was given a number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # by version and system
+        return ""
