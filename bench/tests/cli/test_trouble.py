@@ -1,26 +1,35 @@
 """Outputs that take no more, signals, and names with control characters: a sentence, no traceback."""
 
+import copy
 import errno
 import io
+import json
+import math
 import os
 import signal
 import subprocess
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bench import __main__, atomic, kernel
+from bench.analysis import claims
 from bench.atomic import printable
 from bench.kernel import REFERENCE, ROOT
+from bench.records import reader
+from bench.report import page, page_records
 from bench.runner import checkpoint
 from bench.runner.check_kernels import CheckResult
 from bench.runner.scheduler import FinishedProcess
 from bench.tests.builders import write_kernel
-from bench.tests.builders_records import record, samples
+from bench.tests.builders_records import DOCUMENTS, KERNEL_METADATA, METADATA, record, samples
 
 CLEAR = "\x1b[2J\x9b1m\x07\u202e"  # what a terminal obeys
 
@@ -194,3 +203,87 @@ def test_control_characters_of_a_docstring_or_a_record_reach_no_terminal_and_no_
         assert r"three\x1b[2J" in text
         if file.suffix == ".svg":
             ElementTree.fromstring(text)
+
+
+# Files that somebody has changed.
+
+
+@pytest.mark.parametrize("variable", ["missing.tgz", "damaged.tgz"])
+@pytest.mark.parametrize("command", ["plot", "report"])
+def test_digits_that_cannot_be_read_leave_out_their_pictures(command, variable, place, monkeypatch):
+    (place / "damaged.tgz").write_bytes(b"\x1f\x8b cut short")
+    monkeypatch.setenv("MNIST_SAMPLE", str(place / variable))
+    path = record(place / "local", dataset="mnist_sample").path
+    done = CliRunner().invoke(__main__.cli, [command, str(path)])
+    assert done.exit_code == 0, done.output
+    said = f"The pictures gallery and broadcasting do without the recorded digits. {place / variable}: "
+    assert done.stdout.count(said) == 1
+    assert command == "report" or "gallery is not drawn: The recorded digits were not found." in done.stdout
+    named = CliRunner().invoke(__main__.cli, [command, str(path), "--data", str(place / variable)])
+    assert (named.exit_code, named.stdout) == (2, "")
+
+
+def of_pytest() -> dict[str, Any]:
+    """Return what `pytest --benchmark-json` writes of two kernels."""
+    shared = {key: value for key, value in METADATA.items() if key not in ("kind", "run", "order_seed")}
+    benchmarks = [
+        {
+            "extra_info": {
+                **shared,
+                **KERNEL_METADATA,
+                "kernel": kernel,
+                "scope": "baseline",
+                "distance": "l1",
+                "images": 9,
+            },
+            "stats": {"data": [seconds, 2 * seconds], "iterations": 1},
+        }
+        for kernel, seconds in ((REFERENCE, 0.1), ("quick", 0.01))
+    ]
+    return {"machine_info": {}, "datetime": "2026-11-21T00:00:00", "version": "5.2.3", "benchmarks": benchmarks}
+
+
+def places(node: Any) -> list[tuple[Any, Any]]:
+    """Return every container of a tree with every key in it; of a list only the ends."""
+    keys = [*node] if isinstance(node, dict) else [*{0, len(node) - 1}] if isinstance(node, list) and node else []
+    return [(node, key) for key in keys] + [place for key in keys for place in places(node[key])]
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory) -> tuple[dict[str, Any], dict[str, Any]]:
+    ours = record(tmp_path_factory.mktemp("ours"), **(DOCUMENTS | {"margin_change_by_class": "+0.1 -0.2"})).path
+    return json.loads(ours.read_text(encoding="utf-8")), of_pytest()
+
+
+@given(data=st.data())
+@settings(max_examples=60)
+def test_an_edited_file_is_refused_or_compared_but_ends_no_command_in_a_traceback(data, originals, tmp_path_factory):
+    content = copy.deepcopy(originals[data.draw(st.integers(0, 1))])
+    node, key = places(content)[data.draw(st.integers(0, len(places(content)) - 1))]
+    value = data.draw(st.sampled_from([None, "x", "", -1, 0, 7, math.nan, math.inf, True, [], {}, "gone"]))
+    if value == "gone":
+        del node[key]
+    else:
+        node[key] = value
+    path = tmp_path_factory.mktemp("edited") / "edited.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    done = CliRunner().invoke(__main__.cli, ["compare", REFERENCE, "quick", "--record", str(path)])
+    assert isinstance(done.exception, SystemExit | None), (key, value, done.exception)
+    assert done.exit_code in (0, 2)
+    if done.exit_code == 0:
+        assert not {"nan", "inf", "nan×", "inf×"} & {*done.stdout.split()}
+        selection = page_records.alone(reader.read_all(path))
+        claims.verdicts(selection.speed)
+        page._contents(selection)
+
+
+def test_an_original_of_pytest_is_read(tmp_path):
+    path = tmp_path / "times.json"
+    path.write_text(json.dumps(of_pytest()), encoding="utf-8")
+    done = CliRunner().invoke(__main__.cli, ["compare", REFERENCE, "quick", "--record", str(path)])
+    assert "10.0× as fast (indicative, unpaired)" in done.stdout
+    for broken, says in (({"benchmarks": []}, "has no times of a kernel"), ({"benchmarks": 3}, "was not written by")):
+        path.write_text(json.dumps(of_pytest() | broken), encoding="utf-8")
+        done = CliRunner().invoke(__main__.cli, ["report", str(path)])
+        assert done.exit_code == 2
+        assert says in done.stderr
