@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -42,6 +42,28 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(timing.close)
     else:  # runs of tests may be side by side
         os.environ.setdefault(lock.VARIABLE, "1")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With --benchmark-only collect the speed tests alone: every other test would be listed as skipped, or timed."""
+    other = collection_path.is_file() and collection_path.name != "test_speed.py"
+    return True if config.option.benchmark_only and other else None
+
+
+def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:
+    """With --benchmark-only count what a kernel does not offer, so that only unavailable kernels are listed."""
+    not_offered = report.skipped and "does not predict" in str(report.longrepr)
+    return ("not offered", "-", "NOT OFFERED") if config.option.benchmark_only and not_offered else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Name no line where a kernel is unavailable, so that all of its tests are listed as one."""
+    report = yield
+    if "verified" in item.fixturenames and isinstance(report.longrepr, tuple):
+        file, _, reason = report.longrepr
+        report.longrepr = file, None, reason  # type: ignore[assignment]  # pytest does the same for marks
+    return report
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,14 +1,24 @@
 """The entry point, and the table of contents of the commands: python -m bench COMMAND."""
 
+import ast
+import errno
 import importlib
+import io
+import os
 import signal
 import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import click
 
-from bench.kernel import UnknownKernel
+from bench import kernel
+from bench.atomic import printable
 
+BROKEN_PIPE = 141  # the exit status that a shell gives to a program whose output nobody reads any more
+FULL = (errno.ENOSPC, errno.EDQUOT)  # of a disk
 COMMANDS = ("kernels", "check", "run", "compare", "plot", "report", "publish")  # one module of bench/cli/ for each
 
 
@@ -30,7 +40,12 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"bench.cli.{cmd_name}").command
+        module = importlib.import_module(f"bench.cli.{cmd_name}")
+        command: click.Command = module.command
+        if command.help is None:  # Python -OO has removed the docstring
+            nodes = ast.parse(Path(str(module.__file__)).read_bytes()).body
+            functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
+            command.help = ast.get_docstring(functions["command"])
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -44,32 +59,89 @@ class Commands(click.Group):
             from bench.records.model import BadRecord
             from data.digits import DataError
 
-            if isinstance(error, (UnknownKernel, BadRecord, DataError)):
-                raise BadInput(str(error)) from error
-            if isinstance(error, OSError) and error.filename and not isinstance(error, BrokenPipeError):
-                raise BadInput(f"{error.filename}: {error.strerror}; name another file or free some space") from error
-            raise
+            if isinstance(error, (kernel.UnknownKernel, BadRecord, DataError)):
+                message = str(error)
+            elif isinstance(error, OSError) and error.filename and not isinstance(error, BrokenPipeError):
+                message = _trouble(error)
+            else:
+                raise
+            raise BadInput(" ".join([message, *getattr(error, "__notes__", [])])) from error
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def _trouble(error: OSError) -> str:
+    """Return what the system refused, and what to do."""
+    what = f"{error.filename}: {error.strerror or error.args[0]}"
+    if error.strerror and error.errno not in FULL:
+        return f"{what}. Name another file, or make this one writable."
+    another = ", or set TMPDIR to another folder" if str(error.filename).startswith(tempfile.gettempdir()) else ""
+    return f"{what}. Free some space on its disk{another}."
+
+
+@click.group(
+    cls=Commands,
+    help="Compare loops with broadcasting. Kernels are verified, then timed side by side.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 def cli() -> None:
-    """Compare loops with broadcasting. Kernels are verified, then timed side by side."""
+    for path in kernel.misnamed():
+        why = "its name is no Python name" if path.is_file() else "it is no file"
+        said = f"{path.relative_to(kernel.ROOT)} is no kernel, for {why}: rename or remove it."
+        print(printable(said), file=sys.stderr)
 
 
 def main() -> None:
-    """Run a command. Exit status: 0 success, 1 a kernel failed, 2 bad input or usage, 130 interrupted."""
-    for name in ("SIGTERM", "SIGHUP"):  # exit, so that temporary files are removed as after Ctrl-C
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
+    """Run a command, and end with its exit status.
+
+    It is 0 for success, 1 if a kernel failed, 2 for bad input or usage or a full disk, 128 and the number of the signal
+    that ended the command, such as 130 for Ctrl-C, and 141 where nobody reads the output.
+    """
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:  # as under nohup
+            signal.signal(getattr(signal, name), _interrupt)
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.reconfigure(errors="replace")  # a terminal need not know every character
+    status = 0
     try:
-        status = cli.main(prog_name="python -m bench", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        status = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted. No file is left half-written.", err=True)
-        status = 130
+        status = _status()
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would fail to flush it once more
+        if isinstance(error, BrokenPipeError):
+            status = BROKEN_PIPE
+        elif error.errno in (*FULL, errno.EIO):  # of files too, but those have a name by now
+            status = BadInput.exit_code
+            with suppress(OSError):
+                print(f"Error: standard output: {error.strerror}.", file=sys.stderr)
+        else:
+            raise
     sys.exit(status)
+
+
+def _interrupt(number: int, _: object) -> None:
+    """End as after Ctrl-C: temporary files are removed, and a run says how to resume it."""
+    raise KeyboardInterrupt(number)
+
+
+def _status() -> int:
+    """Return the exit status of the command; `click.Group.main` would take a broken pipe for a failed kernel."""
+    try:
+        with cli.make_context("python -m bench", sys.argv[1:]) as context:
+            cli.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except SystemExit as end:
+        return int(end.code or 0)
+    except click.ClickException as error:
+        message = io.StringIO()
+        error.show(message)
+        print(printable(message.getvalue()), end="", file=sys.stderr)  # echo would write UTF-8 where ASCII is asked for
+        return error.exit_code
+    except KeyboardInterrupt as error:
+        notes = getattr(error, "__notes__", [])
+        print("\nInterrupted. No file is left half-written.", *notes, file=sys.stderr)
+        return 128 + int(next(iter(error.args), signal.SIGINT))
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,19 +1,45 @@
-"""Writing files: each is written whole or not at all, and a new one never over another.
+"""Writing files: whole or not at all, a new one never over another, and texts without control characters.
 
 This module needs only the standard library.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
 
+# What a terminal obeys, or no XML file may hold: control characters, marks that change the
+# direction of a line, and what is no character.
+UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+
+
+def printable(text: str, keep: str = "\n\t") -> str:
+    r"""Return a text with its control characters shown escaped, such as \x1b, except those to keep."""
+    return UNPRINTABLE.sub(
+        lambda match: match[0] if match[0] in keep else match[0].encode("unicode_escape").decode(), text
+    )
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file, a text as UTF-8 with its control characters shown escaped."""
+    with whole(path) as partial:
+        partial.write_bytes(printable(content).encode() if isinstance(content, str) else content)
+
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary path of this process to write to. It becomes `path` on success, and is removed on an error."""
+    """Yield a temporary path of this process to write to. It becomes `path` on success, and is removed on an error.
+
+    Raises:
+        OSError: it cannot be written; the error names `path`.
+    """
+    if path.exists() and not path.is_file():  # a device or a pipe, which a file must not replace
+        with named(path):
+            yield path
+        return
     with _becoming(path, path.with_name(f".{path.name}.{os.getpid()}")) as partial:
         yield partial
 
@@ -51,10 +77,11 @@ def new_folder(parent: Path, suffix: str) -> Path:
 @contextmanager
 def _becoming(path: Path, partial: Path) -> Iterator[Path]:
     try:
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())  # a power cut must not leave a name without its content
-        os.replace(partial, path)
+        with named(path):
+            yield partial
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())  # a power cut must not leave a name without its content
+            os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -63,3 +90,13 @@ def _names(suffix: str) -> Iterator[str]:
     stem = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"  # noqa: UP017  an older Python reads this too
     yield f"{stem}{suffix}"
     yield from (f"{stem}-{copy}{suffix}" for copy in count(2))
+
+
+@contextmanager
+def named(path: Path | str) -> Iterator[None]:
+    """Name a path in an error of the system that names none, such as that of a write to a full disk."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise

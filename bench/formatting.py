@@ -43,12 +43,6 @@ def size(count: int) -> str:
     return f"{count} B"
 
 
-def printable(text: str, keep: str = "") -> str:
-    """Return text with control characters, and bytes that are no UTF-8, escaped; those in `keep` stay."""
-    shown = (letter.isprintable() or letter in keep for letter in text)
-    return "".join(a if fine else a.encode("unicode_escape").decode() for a, fine in zip(text, shown, strict=True))
-
-
 def _three_digits(value: float) -> str:
     return f"{value:.{0 if value >= 99.95 else 1 if value >= 9.995 else 2}f}"  # what rounds to 100 is 100, not 100.0
 

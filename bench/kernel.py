@@ -1,6 +1,7 @@
 """What a kernel is, which kernels exist, and why one is unavailable. Listing them imports none of them."""
 
 import ast
+import difflib
 import importlib.util
 import os
 import re
@@ -9,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
@@ -81,8 +83,7 @@ def discover(extra: Iterable[Path] = ()) -> list[KernelSpec]:
     Raises:
         UnknownKernel: an extra file is missing, or its name is unusable or that of another kernel.
     """
-    folders = (ROOT / "kernels", LADDER)
-    paths = [path for folder in folders for path in sorted(folder.glob("*.py")) if not path.name.startswith("_")]
+    paths = [path for path in _files() if path.stem.isidentifier() and path.is_file()]
     for path in extra:
         if path.suffix != ".py" or not path.is_file():
             problem = "is not a Python file" if path.exists() else "does not exist"
@@ -95,6 +96,17 @@ def discover(extra: Iterable[Path] = ()) -> list[KernelSpec]:
         if not namesake:
             paths.append(path)
     return [spec for path in paths for spec in _read(path)]
+
+
+def misnamed() -> list[Path]:
+    """Return what is named like a kernel's file in `kernels/` or on the ladder, and is none."""
+    return [path for path in _files() if not (path.stem.isidentifier() and path.is_file())]
+
+
+def _files() -> list[Path]:
+    """Return what may be a kernel; hidden files are an editor's or a system's, and those with _ are a package's."""
+    found = [path for folder in (ROOT / "kernels", LADDER) for path in sorted(folder.glob("*.py"))]
+    return [path for path in found if not path.name.startswith((".", "_"))]
 
 
 def select(specs: Sequence[KernelSpec], names: Iterable[str]) -> list[KernelSpec]:
@@ -112,13 +124,15 @@ def select(specs: Sequence[KernelSpec], names: Iterable[str]) -> list[KernelSpec
 
 
 def _read(path: Path) -> list[KernelSpec]:
-    """Read docstring, DEVICES, IMAGES and imports with `ast`. A file that does not parse fails when it is loaded."""
+    """Read docstring, DEVICES, IMAGES and imports with `ast`. A file that cannot be read fails when it is loaded."""
     devices: tuple[str, ...] = ("cpu",)
     packages, images = [], 0
     try:
         tree = ast.parse(path.read_bytes())
         docstring = ast.get_docstring(tree) or "(no docstring)"
-    except (SyntaxError, ValueError):
+    except OSError as error:
+        tree, docstring = ast.Module([], []), f"(cannot be read: {error.strerror})"
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         tree, docstring = ast.Module([], []), "(does not parse)"
     after, why = _sentence(r"After (\w+): ", docstring)
     _, peer = _sentence(r"Peer(): ", docstring)
@@ -160,18 +174,30 @@ def _sentence(beginning: str, docstring: str) -> tuple[str, str]:
 
 
 def why_unavailable(spec: KernelSpec) -> str | None:
-    """Return why a kernel cannot run here, as far as that is known without importing anything; None if it may run."""
+    """Return why a kernel cannot run here, as far as that is known without importing anything; None if it may run.
+
+    A broken kernel is never unavailable.
+    """
+    if why_broken(spec):
+        return None
     if spec.device == "cuda" and not (os.path.exists("/dev/nvidiactl") or shutil.which("nvidia-smi")):
         return "no NVIDIA driver on this machine"  # first: no library would help
     return next(filter(None, map(_why_missing, spec.packages)), None)
+
+
+def why_broken(spec: KernelSpec) -> str | None:
+    """Return that a kernel imports a missing package that the project does not know; None if it imports none."""
+    return next(filter(None, map(_why_unknown, spec.packages)), None)
 
 
 def load(spec: KernelSpec) -> Kernel:
     """Import the kernel.
 
     Raises:
-        Unavailable: a third-party package that it imports is not installed, or its `unavailable(device)` says so.
-        BrokenKernel: it lacks a required function, or DEVICES or IMAGES is not a literal.
+        Unavailable: a package that an extra of pyproject.toml names is not installed, or its `unavailable(device)` says
+            so.
+        BrokenKernel: it imports any other missing package, lacks a required function, or DEVICES or IMAGES is not a
+            literal.
         Exception: whatever else importing it raises is a mistake in the kernel, and is not caught here.
     """
     name = _module_name(spec.path)
@@ -182,7 +208,10 @@ def load(spec: KernelSpec) -> Kernel:
     try:
         module_spec.loader.exec_module(module)
     except ModuleNotFoundError as error:
-        if reason := _why_missing((error.name or "").partition(".")[0]):
+        package = (error.name or "").partition(".")[0]
+        if reason := why_broken(spec) or _why_unknown(package):
+            raise BrokenKernel(reason) from error
+        if reason := _why_missing(package):
             raise Unavailable(reason) from error
         raise
     _keep_contract(module, spec)
@@ -213,14 +242,36 @@ def _keep_contract(module: ModuleType, spec: KernelSpec) -> None:
 
 
 def _why_missing(package: str) -> str | None:
-    """Return that a package is missing and how to install it; None if it is installed or not third-party."""
-    if not package or package in {*sys.stdlib_module_names, "bench", "data", "kernels"}:
+    """Return that a package which an extra names is missing, and how to install it; None for any other."""
+    if _found(package) or package not in _extras():
         return None
-    if importlib.util.find_spec(package):
+    requirement = re.split(r"[<>=; ]", _extras()[package])[0]
+    quoted = f'"{requirement}"' if "[" in requirement else requirement
+    return f"{package} is not installed: python -m pip install -c constraints.txt {quoted}"
+
+
+def _why_unknown(package: str) -> str | None:
+    """Return that a package is missing which no extra names, with the nearest name that is known; None otherwise."""
+    if package in ("", "bench", "data", "kernels") or _found(package) or package in _extras():
         return None
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    if package in project["optional-dependencies"]:  # an extra is named as its package is imported
-        requirement = re.split(r"[<>=; ]", project["optional-dependencies"][package][0])[0]
-        quoted = f'"{requirement}"' if "[" in requirement else requirement
-        return f"{package} is not installed: python -m pip install -c constraints.txt {quoted}"
-    return f"{package} is not installed, and this project does not know it: install it, or correct its name"
+    known = [*_extras(), *(re.split(r"[<>=\[]", line)[0] for line in _project()["dependencies"])]
+    near = (difflib.get_close_matches(package, names, 1) for names in (known, sys.stdlib_module_names))
+    nearest = next(filter(None, near), [])
+    meant = f"correct its name to {nearest[0]}" if nearest else "correct its name"
+    return f"{package} is not installed, and no extra of pyproject.toml names it: install it, or {meant}"
+
+
+def _found(package: str) -> bool:
+    return package in sys.stdlib_module_names or bool(package and importlib.util.find_spec(package))
+
+
+def _extras() -> dict[str, str]:
+    """Return the requirement of every extra that is named as its package is imported."""
+    extras = _project()["optional-dependencies"]
+    return {name: lines[0] for name, lines in extras.items() if len(lines) == 1 and _project()["name"] not in lines[0]}
+
+
+@cache
+def _project() -> dict[str, Any]:
+    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,7 +80,13 @@ def fetch(notify: Callable[[str], None]) -> Path:
 def _cached() -> Path:
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("loops-vs-broadcasting")) / "mnist_sample.tgz"
+    name = "loops-vs-broadcasting"
+    try:
+        folder = Path(platformdirs.user_cache_dir(name))
+    except RuntimeError:  # there is no home folder; an older platformdirs returns one below "~"
+        folder = Path("~")
+    folder = folder if folder.is_absolute() else Path(tempfile.gettempdir()) / name  # whose checksum is checked
+    return folder / "mnist_sample.tgz"
 
 
 def _from_path(path: Path) -> Digits:

@@ -253,8 +253,9 @@ def _stronger(record: Record) -> Iterator[Verdict]:
         number += f" ({low:+.4f} to {high:+.4f}, {metadata['margin_change_level']:.1%} CI)"
         verdict = SUPPORTED if low > 0 else REFUTED if high < 0 else UNDETERMINED
     why = "The margin is the difference of both distances over their sum; a stronger signal would make it larger."
-    if changes := str(metadata.get("margin_change_by_class", "")).split():
-        classes = zip(str(metadata["classes"]).split(), changes, strict=True)
+    names, changes = (str(metadata.get(key, "")).split() for key in ("classes", "margin_change_by_class"))
+    if changes and len(names) == len(changes):
+        classes = zip(names, changes, strict=True)
         why += f" By class its median changes by {', '.join(f'{change} ({name})' for name, change in classes)}."
     yield _of_the_documents(record, "C6", "signal", number, verdict, why)
 

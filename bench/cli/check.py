@@ -43,9 +43,7 @@ def command(json_file: Path | None, **options: Any) -> None:
                     checked.append((data_set.problem, result))
     if json_file:
         first = sets[0].problem if choice.per_class or not sets[0].problem.per_class else make_problem(digits)
-        with atomic.whole(json_file) as partial:
-            content = check_kernels.check_as_json(first, checked)
-            partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        atomic.write(json_file, json.dumps(check_kernels.check_as_json(first, checked), indent=1) + "\n")
     out = console.out()
     for data_set in sets:
         out.print(answers.dataset(data_set.problem))

@@ -45,9 +45,9 @@ def command(force: bool, shape: str | None, fail_slower: float | None, fail_unre
         raise click.UsageError("--fail-unresolved needs --fail-slower PERCENT.")
     result = comparison.compare(*comparison.sides(**sides), force)
     if shape == "json":
-        print(json.dumps(comparison_text.as_json(result), indent=1))
+        console.out().say(json.dumps(comparison_text.as_json(result), indent=1))
     elif shape == "markdown":
-        print(comparison_text.markdown(result))
+        console.out().say(comparison_text.markdown(result))
     else:
         console.out().print(Grid(("", ""), comparison_text.lines(result)))
     if fail_slower is None:

@@ -6,15 +6,45 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from rich.text import Text
+
+from bench import atomic
+from bench.atomic import printable
 
 PIPED_WIDTH = 160  # a pipe has no width of its own, and nothing should be cut in it
 
 
-def out() -> Console:
-    """Return the console of standard output. Text is printed as it is: a traceback's brackets are no markup."""
-    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+class Output(Console):
+    """Standard output. Text is printed as it is, for a traceback's brackets are no markup; except control characters.
+
+    Those of a docstring or of a folder's name would be the terminal's to obey, so they are shown escaped.
+    """
+
+    def __init__(self) -> None:
+        width = None if sys.stdout and sys.stdout.isatty() else PIPED_WIDTH
+        super().__init__(highlight=False, markup=False, emoji=False, width=width)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # not Rich's exit status 1, which means that a kernel failed
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        with atomic.named("standard output"):
+            super().print(*objects, **options)
+
+    def say(self, text: str) -> None:
+        """Print a text as it is, however long its lines are."""
+        self.print(text, soft_wrap=True)
+
+
+def out() -> Output:
+    """Return the console of standard output."""
+    return Output()
 
 
 def shown(path: Path) -> str:
@@ -51,15 +81,16 @@ def progress(quiet: bool) -> Iterator[Callable[[str, str, int, int], None]]:
         def print_once(stage: str, kernel: str, done: int, steps: int) -> None:
             if stage not in stages:
                 stages.add(stage)
-                print(stage, file=sys.stderr, flush=True)
+                print(printable(stage), file=sys.stderr, flush=True)
 
         yield print_once
     else:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-        columns = (BarColumn(30), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+        stage_of_kernel = TextColumn("{task.description}", markup=False)
+        columns = (BarColumn(30), TaskProgressColumn(), TimeRemainingColumn(), stage_of_kernel)
         with Progress(*columns, console=Console(stderr=True, markup=False), transient=True) as bar:
             task = bar.add_task("", total=None)
             yield lambda stage, kernel, done, steps: bar.update(
-                task, description=f"{stage}: {kernel}", completed=done, total=steps
+                task, description=printable(f"{stage}: {kernel}"), completed=done, total=steps
             )

@@ -49,8 +49,7 @@ def convert(folder: Path, source: str) -> None:
         written = [writer.write(measurements, Path(scratch))[0] for measurements in by_file.values()]
         for record in written:
             target = folder / f"{record.slot}.json.gz"
-            with atomic.whole(target) as partial:
-                partial.write_bytes(publish.packed(record.path))
+            atomic.write(target, publish.packed(record.path))
             click.echo(target)
     for path in old:
         path.unlink()

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 
 import data
+from bench.cli import console
 from bench.kernel import KernelSpec
+from bench.report.charts import OF_DIGITS
 from bench.report.page_records import Selection
 from bench.task.problem import Problem, make_problem
 from data import Digits
@@ -49,12 +51,27 @@ def data_sets(specs: Iterable[KernelSpec], digits: Digits, per_class: int | None
 
 
 def with_digits(selections: Sequence[Selection], source: str | None) -> list[Selection]:
-    """Return the selections with the digits they were recorded on, if these are here. Nothing is downloaded."""
+    """Return the selections with the digits they were recorded on, if these are here. Nothing is downloaded.
+
+    Digits that cannot be read leave out the pictures that show them, which is said, unless `source` names them.
+
+    Raises:
+        DataError: `source` cannot be read.
+    """
     load = cache(data.load)
     solve = cache(lambda name, per_class: problem_of_first(load(name), per_class))
-    completed = []
+    completed, unreadable = [], set[str]()
     for selection in selections:
         recorded = str(selection.speed.metadata.get("dataset")).partition("[")[0]
         name = source or ("drawn" if recorded == "drawn" else data.at_hand())
-        completed.append(selection.with_problem(solve(name, selection.speed.per_class) if name else None))
+        try:
+            problem = solve(name, selection.speed.per_class) if name else None
+        except data.DataError as error:
+            if source:
+                raise
+            problem = None
+            unreadable.add(str(error))
+        completed.append(selection.with_problem(problem))
+    for reason in sorted(unreadable):
+        console.out().say(f"The pictures {' and '.join(OF_DIGITS)} do without the recorded digits. {reason}")
     return completed

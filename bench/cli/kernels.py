@@ -7,7 +7,7 @@ import click
 from bench.cli import console
 from bench.cli.options import KERNEL
 from bench.formatting import Grid
-from bench.kernel import discover, why_unavailable
+from bench.kernel import discover, why_broken, why_unavailable
 
 
 @click.command("kernels", params=[KERNEL])
@@ -18,6 +18,7 @@ def command(files: tuple[Path, ...]) -> None:
     """
     rows = []
     for spec in discover(files):
-        reason = why_unavailable(spec)
-        rows.append((spec.name, spec.device, f"unavailable: {reason}" if reason else "available", spec.caption))
+        broken, unavailable = why_broken(spec), why_unavailable(spec)
+        here = f"broken: {broken}" if broken else f"unavailable: {unavailable}" if unavailable else "available"
+        rows.append((spec.name, spec.device, here, spec.caption))
     console.out().print(Grid(("kernel", "device", "here", "the one idea"), rows))

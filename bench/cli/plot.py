@@ -28,7 +28,7 @@ def command(record: Path | None, source: str | None) -> None:
         chosen = newest or page_records.alone(reader.newest())
     chosen = with_digits([page_records.apart(chosen)], source)[0]
     for entry in () if chosen.speed.paired else chosen.speed.not_timed:
-        print(f"{entry.kernel} is left out: {entry.reason}")
+        console.out().say(f"{entry.kernel} is left out: {entry.reason}")
     pictures = {"sizes": ("sizes",), "memory": ("memory",)}.get(chosen.speed.kind, charts.PICTURES)
     pictures, reasons = pictures if chosen.speed.paired else ("speedup",), []
     for name in pictures:
@@ -38,8 +38,8 @@ def command(record: Path | None, source: str | None) -> None:
             reasons.append(f"{name} is not drawn: {reason}")
             continue
         for path in paths:
-            print(console.shown(path))
+            console.out().say(console.shown(path))
     if len(reasons) == len(pictures):
         raise BadRecord("\n".join(reasons))
     for line in reasons:
-        print(line)
+        console.out().say(line)

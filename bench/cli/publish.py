@@ -36,7 +36,7 @@ def command(paths: tuple[Path, ...], force: bool) -> None:
     """
     out = console.out()
     for path in publish(paths, force):
-        out.print(console.shown(path))
+        out.say(console.shown(path))
     out.print("Next    python -m bench report --readme writes the machine's page and pictures, and the README")
 
 
@@ -67,8 +67,7 @@ def publish(paths: Sequence[Path] = (), force: bool = False) -> list[Path]:
         )  # raises BadRecord if they make no page
     for target, content in contents.items():
         target.parent.mkdir(parents=True, exist_ok=True)
-        with atomic.whole(target) as partial:
-            partial.write_bytes(content)
+        atomic.write(target, content)
     return list(contents)
 
 

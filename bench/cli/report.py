@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bench.atomic import whole
+from bench import atomic
 from bench.cli import console
 from bench.cli.data_sets import with_digits
 from bench.cli.options import DIGITS, FILE
@@ -30,12 +30,11 @@ def command(records: tuple[Path, ...], source: str | None, with_readme: bool) ->
         readme.around(text, published)  # raises BadRecord before anything is written
     for shown in with_digits([*chosen, *(published if records else [])], source):
         for path in page.write(shown):
-            print(console.shown(path))
+            console.out().say(console.shown(path))
         if shown.published and shown.problem is None:
             pictures = " and ".join(charts.OF_DIGITS)
             why = "because the recorded digits were not found. Name them with --data."
-            print(f"The pictures {pictures} were not drawn again, {why}")
+            console.out().say(f"The pictures {pictures} were not drawn again, {why}")
     if with_readme:
-        with whole(readme.README) as partial:
-            partial.write_bytes(readme.rewritten(text, published).encode())
-        print(console.shown(readme.README))
+        atomic.write(readme.README, readme.rewritten(text, published).encode())
+        console.out().say(console.shown(readme.README))

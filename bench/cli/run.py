@@ -140,10 +140,15 @@ def run(choice: Choice, options: RunOptions) -> int:
     """Verify, time, save, draw and print. Return the exit status."""
     recorded = _record_memory(choice, options) if options.memory else _record_times(choice, options)
     status = 0
-    for one in recorded:
-        status |= print_recorded(one, bool(options.sizes))
-    if any(one.records and one.records[0].speed for one in recorded):
-        print_claims(recorded)
+    try:
+        for one in recorded:
+            status |= print_recorded(one, bool(options.sizes))
+        if any(one.records and one.records[0].speed for one in recorded):
+            print_claims(recorded)
+    except OSError as error:
+        paths = ", ".join(console.shown(one.records[0].path) for one in recorded if one.records)
+        error.add_note(f"The record is safe: {paths}. Draw it with python -m bench report.")
+        raise
     return status
 
 
@@ -162,22 +167,22 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
             for data_set in sets
         ]
         saved = checkpoint.begin(plans, choice.source, problems, choice.require)
+    recorded = []
     try:
         with only_timing_run(), console.progress(choice.quiet) as progress:
             checkpoint.finish(saved, problems, progress)
-    except KeyboardInterrupt:
+        for planned in saved.data_sets:
+            problem = problems[planned.per_class]
+            collected = checkpoint.collect(saved, planned, problem)
+            records = _write(collected, {} if planned.per_class else _loading(saved.source))
+            data_set = DataSet(problem, planned.plan.specs)
+            recorded.append(RecordedDataSet(data_set, collected, records, saved.require))
+    except (KeyboardInterrupt, OSError) as error:
         if checkpoint.empty(saved):
             checkpoint.remove(saved)
         else:
-            console.out().print("python -m bench run --resume continues after the finished processes.")
+            error.add_note("python -m bench run --resume continues after the finished processes.")
         raise
-    recorded = []
-    for planned in saved.data_sets:
-        problem = problems[planned.per_class]
-        collected = checkpoint.collect(saved, planned, problem)
-        records = _write(collected, {} if planned.per_class else _loading(saved.source))
-        data_set = DataSet(problem, planned.plan.specs)
-        recorded.append(RecordedDataSet(data_set, collected, records, saved.require))
     checkpoint.remove(saved)  # before anything is drawn: the records are written, so there is nothing to resume
     return recorded
 

@@ -324,6 +324,7 @@ def main() -> int:
         "--processes", type=int, default=6, metavar="N", help="Start each kernel in N processes (default %(default)s)."
     )
     options = parser.parse_args()
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal need not know every character
     grace = min(15.0, options.deadline / 10)
     until = time.monotonic() + options.deadline - grace
     # A background job may ignore Ctrl-C, which its commands must not. SIGHUP stays ignored under nohup.

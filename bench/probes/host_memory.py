@@ -46,23 +46,25 @@ def peak(call: Callable[[], object]) -> Peak:
         _settle()
         Path("/proc/self/clear_refs").write_text("5")
         before = _status()
+        resident, files_before, anonymous, _ = (before[name] for name in ("VmRSS", "RssFile", "RssAnon", "VmHWM"))
     except (OSError, KeyError):  # not Linux, or /proc may not be written
         call()
         return Peak(None, None)
     answer = call()  # kept, so that the files that it maps stay mapped
     after = _status()
     del answer
-    files = max(0, after["RssFile"] - before["RssFile"])
-    return Peak(before["RssAnon"], max(0, after["VmHWM"] - before["VmRSS"] - files))
+    files = max(0, after["RssFile"] - files_before)
+    return Peak(anonymous, max(0, after["VmHWM"] - resident - files))
 
 
 def _settle() -> None:
     """Give freed memory back to the system, so that using it again counts, and make mapped files resident."""
+    maps = Path("/proc/self/maps").read_text()  # first, for it says whether this is Linux
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):  # glibc
         libc.malloc_trim(0)
     libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    for start, end, access, sharing, path in MAPPING.findall(Path("/proc/self/maps").read_text()):
+    for start, end, access, sharing, path in MAPPING.findall(maps):
         # Not private writable pages, which are copied when written, nor devices and shared memory, which are no files.
         if not (sharing == "p" and "w" in access) and not path.startswith(("/dev/", "/memfd:", "/SYSV")):
             libc.madvise(int(start, 16), int(end, 16) - int(start, 16), POPULATE_READ)
@@ -71,5 +73,12 @@ def _settle() -> None:
 def _status() -> dict[str, int]:
     """Return the sizes of /proc/self/status in bytes, by name."""
     lines = re.findall(r"^(\w+):\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
-    sizes = {name: int(kib) * 1024 for name, kib in lines}
-    return {name: sizes[name] for name in ("VmHWM", "VmRSS", "RssAnon", "RssFile")}
+    return {name: int(kib) * 1024 for name, kib in lines}
+
+
+def highest_resident() -> int:
+    """Return the largest resident size of this process so far in bytes; 0 where Linux does not tell."""
+    try:
+        return _status().get("VmHWM", 0)
+    except OSError:
+        return 0

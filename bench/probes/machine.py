@@ -50,8 +50,9 @@ def caches() -> str:
         return ", ".join(f"{name} {int(size) // 1024}K" for name, size in sizes.items() if size) or "unknown"
     sizes = {}
     for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
-        if (index / "type").read_text().strip() != "Instruction":
-            sizes[(index / "level").read_text().strip()] = (index / "size").read_text().strip()
+        kind, level, size = (_read(index / name) for name in ("type", "level", "size"))
+        if kind != "Instruction" and level and size:
+            sizes[level] = size
     return ", ".join(f"L{level} {size}" for level, size in sizes.items()) or "unknown"
 
 
@@ -64,12 +65,15 @@ def memory_bytes() -> int:
 
 def load_average() -> float:
     """Return how many processes wanted a core in the last minute; 0.0 where the system does not report it."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):  # Windows; a sandbox
+        return 0.0
 
 
 def _cpu_model() -> str:
     if platform.system() == "Linux":
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in _read(Path("/proc/cpuinfo")).splitlines():
             if line.startswith(("model name", "Model")):
                 return line.partition(":")[2].strip()
     if platform.system() == "Darwin":
@@ -89,8 +93,15 @@ def _gpu() -> dict[str, str | int]:
 
 
 def _governor() -> str:
-    path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-    return path.read_text().strip() if path.exists() else "unknown"
+    return _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")) or "unknown"
+
+
+def _read(path: Path) -> str:
+    """Return what the system tells in a file; "" where it has no such file, or a sandbox refuses it."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def _commit() -> str:

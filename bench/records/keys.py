@@ -98,6 +98,9 @@ KEYS = (
     Key("threads", "record", "", "requested threads: `1` or `all` cores", True),
     Key("allocator", "record", "", "requested allocator: the system's `default`, or `keep` to keep freed memory", True),
     Key("allocator_in_force", "record", "", "allocator that took effect; `not applicable` if it cannot be set"),
+    Key("environment_set", "record", "", "environment variables that the processes of kernels were given"),
+    Key("environment_removed", "record", "", "names of those that they were started without, because they change how "
+        "libraries, Python or a compiler run; or `none`"),
     Key("memory_limit_bytes", "record", "bytes", "anonymous memory allowed per process, or `not applicable`"),
     Key("load_average", "record", "processes", "load in the minute before a process starts, highest of all starts"),
     Key("overhead_s", "record", "seconds", "time that the harness adds to a call, longest of all processes"),
@@ -178,5 +181,4 @@ def with_tables(readme: str) -> str:
 
 if __name__ == "__main__":
     new_text = with_tables(README.read_text(encoding="utf-8"))
-    with atomic.whole(README) as partial:
-        partial.write_text(new_text, encoding="utf-8")
+    atomic.write(README, new_text)

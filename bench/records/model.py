@@ -159,8 +159,8 @@ class Record(Measurements):
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """Its (scope, distance) pairs, without first calls."""
-        timed = {(sample.scope, sample.distance) for sample in self.samples if not sample.kernel.startswith(BOUND)}
-        return sorted(timed - {("first_call", "l1")})
+        timed = [sample for sample in self.samples if not sample.kernel.startswith(BOUND)]
+        return sorted({(sample.scope, sample.distance) for sample in timed if sample.scope != "first_call"})
 
     @property
     def control(self) -> str | None:

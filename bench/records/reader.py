@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import math
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -10,15 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.formatting import printable
-from bench.records import keys, model
+from bench.atomic import printable
+from bench.records import keys, model, validation
 from bench.records.checksum import KEY, checksum
 from bench.records.model import SCHEMA, BadRecord, NotTimed, Record
 from bench.records.sample import Footprint, Sample
 
-SCOPES = ("mean", "predict", "baseline", "end_to_end", "first_call")
 CONFIGURATION = ("threads", "allocator")  # keys of a sample, and of its record
 FIELDS = {*Sample.__dataclass_fields__, *Footprint.__dataclass_fields__} - {*CONFIGURATION}
+NOT_OF_PYTEST = {"image_pixels", "train_counts", "valid_counts"}  # required keys that its file does not have
 NOT_SHARED = {*FIELDS, *keys.PER_KERNEL, "name", "not_timed"}  # keys that are no metadata of the whole record
 
 
@@ -114,17 +113,19 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> list[Record]:
         raise BadRecord(
             f"{path} has changed since it was written: its checksum is another. Copy it again, or record again."
         )
-    if missing := keys.REQUIRED - shared.keys():
-        raise BadRecord(f"{path} was not written by this project: it lacks {', '.join(sorted(missing))}. Record again.")
+    validation.facts(path, _shared(shared), keys.REQUIRED)
     records: dict[tuple[str, ...], Record] = {}
     for benchmark in content["benchmarks"]:
         for run in benchmark["runs"]:
             metadata = {**shared, **benchmark.get("metadata", {}), **run.get("metadata", {})}
             configuration = tuple(str(metadata[key]) for key in CONFIGURATION)
             if configuration not in records:
+                validation.facts(path, _shared(metadata), set())
                 not_timed = [_printable(entry) for entry in json.loads(metadata["not_timed"])]
                 records[configuration] = Record([], not_timed, _shared(metadata), {}, [], path=path)
             _add_run(records[configuration], metadata, run["values"])
+    if not records:
+        raise BadRecord(f"{path} has no samples. Record again.")
     order = sorted(records, key=lambda pair: (pair[0] != "all", pair[1] != "default", pair))
     names = tuple("/".join(configuration) for configuration in order)
     return [replace(records[configuration], configurations=names) for configuration in order]
@@ -137,16 +138,13 @@ def _shared(metadata: dict[str, Any]) -> dict[str, Any]:
 def _add_run(record: Record, metadata: dict[str, Any], values: list[float]) -> None:
     """Add one run of a pyperf file to the record of its configuration."""
     record.kernel_metadata[metadata["kernel"]] = _of_kernel(metadata)
+    validation.facts(record.path, _of_kernel(metadata), set())
     if record.kind == "memory":
         footprint = {key: metadata[key] for key in Footprint.__dataclass_fields__ if key in metadata}
         record.footprints.append(Footprint(**footprint))  # type: ignore[attr-defined]  # a list until it is returned
         return
-    fields = {key: metadata[key] for key in Sample.__dataclass_fields__ if key in metadata}
-    for seconds in values:
-        if not 0 < seconds < math.inf or metadata["scope"] not in SCOPES:
-            what = f"{seconds} seconds in scope {metadata['scope']}"
-            raise BadRecord(f"{record.path} has an impossible sample, {what}. Record again.")
-        record.samples.append(Sample(seconds=seconds, **fields))  # type: ignore[attr-defined]  # likewise
+    samples = [validation.sample(record.path, metadata, seconds) for seconds in values]
+    record.samples.extend(samples)  # type: ignore[attr-defined]  # likewise
 
 
 def _of_kernel(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -154,7 +152,7 @@ def _of_kernel(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def _printable(entry: dict[str, str]) -> NotTimed:
-    return NotTimed(**{key: printable(text, keep="\n") for key, text in entry.items()})
+    return NotTimed(**{key: printable(text) for key, text in entry.items()})
 
 
 def _read_pytest_benchmark(path: Path, content: dict[str, Any]) -> Record:
@@ -173,8 +171,12 @@ def _read_pytest_benchmark(path: Path, content: dict[str, Any]) -> Record:
         if "data" not in benchmark["stats"]:
             raise BadRecord(f"{path} has no samples. Write it with --benchmark-json, or add --benchmark-save-data.")
         metadata, kernel_metadata[kernel] = _shared(info), _of_kernel(info)
-        what, loops = (kernel, info["scope"], info["distance"], info["images"]), benchmark["stats"]["iterations"]
+        values = {**info, "loops": benchmark["stats"]["iterations"], "process": 0, "position": 0}
         for number, seconds in enumerate(benchmark["stats"]["data"]):
-            samples.append(Sample(*what, seconds, loops, process=0, round=number, position=0))
+            samples.append(validation.sample(path, {**values, "round": number}, seconds))
+        validation.facts(path, kernel_metadata[kernel], set())
+    if not samples:
+        raise BadRecord(f"{path} has no times of a kernel. Write it with pytest --benchmark-only --benchmark-json.")
     metadata = {**metadata, "kind": "scopes", "date": content["datetime"]}
+    validation.facts(path, metadata, keys.REQUIRED - NOT_OF_PYTEST)
     return Record(samples, [*not_timed.values()], metadata, kernel_metadata, path=path, paired=False)

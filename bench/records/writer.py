@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import atomic
-from bench.formatting import printable
+from bench.atomic import printable
 from bench.records import keys, model
 from bench.records.checksum import sealed
 from bench.records.model import SCHEMA, Measurements, NotTimed, Record
@@ -73,7 +73,7 @@ def _record(measurements: Measurements, path: Path, date: str) -> Record:
 
 def _cleaned(metadata: dict[str, Any]) -> dict[str, Any]:
     """Return metadata as pyperf takes it: no empty text, and no line break in one."""
-    texts = {key: printable(value).strip() for key, value in metadata.items() if isinstance(value, str)}
+    texts = {key: printable(value, keep="").strip() for key, value in metadata.items() if isinstance(value, str)}
     return {key: value for key, value in {**metadata, **texts}.items() if value != ""}
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
-from bench import formatting, kernel
+from bench import atomic, formatting, kernel
 from bench.analysis import checklist, claims, crossover, ladder
 from bench.analysis.summary import summaries
-from bench.atomic import whole
 from bench.formatting import Grid
 from bench.records.model import DEFAULT, Record
 from bench.records.sample import AGAIN
@@ -43,8 +42,7 @@ def write(selection: Selection) -> list[Path]:
     for name in charts.PICTURES:
         drawn[name], paths = _picture(name, selection)
         written += paths
-    with whole(selection.page) as partial:
-        partial.write_text(render("report.html.j2", pictures=drawn, **_contents(selection)), encoding="utf-8")
+    atomic.write(selection.page, render("report.html.j2", pictures=drawn, **_contents(selection)))
     return [selection.page, *written]
 
 
@@ -79,7 +77,7 @@ def _picture(name: str, selection: Selection) -> tuple[Shown, list[Path]]:
                 file.unlink(missing_ok=True)  # it was of another record
             return Shown(str(error)), paths
         if selection.published:
-            svg.write(markup, file)
+            atomic.write(file, markup)
             paths.append(file)
     caption, alt = svg.described(markup)
     inline = Markup(svg.inline(ascii_lowercase[charts.PICTURES.index(name)], markup))  # by matplotlib, which escapes

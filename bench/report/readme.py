@@ -8,6 +8,7 @@ from typing import Any
 from bench import kernel
 from bench.analysis import claims
 from bench.analysis.summary import Summary, summaries
+from bench.atomic import printable
 from bench.formatting import Grid
 from bench.kernel import ROOT
 from bench.records.model import BadRecord
@@ -28,6 +29,7 @@ def rewritten(text: str, selections: Sequence[Selection]) -> str:
     """
     before, after = around(text, selections)
     results = page.render("readme.md.j2", machines=[_machine(selection) for selection in selections]).strip()
+    results = printable(results)
     return f"{before}{BEGIN}\n\n{results}\n\n{END}{after}"
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench import atomic
 from bench.kernel import KernelSpec, why_unavailable
 from bench.runner.configuration import Configuration, environment
 from bench.runner.worker_handle import MEMORY_LIMIT, Failure, Worker
@@ -40,7 +41,8 @@ class CheckResult:
 def problem_folder(problem: Problem) -> Iterator[str]:
     """Yield a temporary folder with the problem in it, for worker processes."""
     with tempfile.TemporaryDirectory() as folder:
-        write(problem, Path(folder))
+        with atomic.named(folder):
+            write(problem, Path(folder))
         yield folder
 
 

@@ -71,13 +71,17 @@ def begin(
     """Make the folder of a new run in results/local/; `problems` by images per class."""
     model.LOCAL.mkdir(parents=True, exist_ok=True)
     folder = atomic.new_folder(model.LOCAL, SUFFIX)
-    _own(folder)
     source = os.path.abspath(source) if os.path.exists(source) else source
     finished = _read_all(folder, data_sets)  # none
     checkpoint = Checkpoint(folder, tuple(data_sets), source, identity(data_sets, problems), finished, require)
     plans = [asdict(data_set) for data_set in data_sets]
     content = {"data_sets": plans, "source": source, "identity": checkpoint.identity, "require": require}
-    _write(folder / "plan.json", content)
+    try:
+        _own(folder)
+        _write(folder / "plan.json", content)
+    except OSError:
+        remove(checkpoint)
+        raise
     return checkpoint
 
 
@@ -161,7 +165,8 @@ def _finish(checkpoint: Checkpoint, data_set: DataSetPlan, problem: Problem, pro
     """Measure what is missing of one data set: process by process, each under one configuration after the other."""
     plan, digits = data_set.plan, checkpoint.folder / f"digits-{data_set.per_class}"
     digits.mkdir(exist_ok=True)
-    write(problem, digits)
+    with atomic.named(digits):
+        write(problem, digits)
     on_gpu = any(spec.device != "cpu" for spec in plan.specs)  # a GPU repeats images that the disk has no room for
     tile(problem, digits, plan.sizes, plan.seed, shutil.disk_usage(digits).free // 2 if on_gpu else math.inf)
     for process in range(plan.processes):
@@ -169,13 +174,13 @@ def _finish(checkpoint: Checkpoint, data_set: DataSetPlan, problem: Problem, pro
             finished = checkpoint.finished[data_set.per_class, configuration]
             if process not in finished:
                 done = measure_process(plan, configuration, finished, str(digits), problem, progress)
-                finished[process] = done  # first, so that Ctrl-C never removes a run that has a file
                 _write(_path(checkpoint.folder, data_set, configuration, process), asdict(done))
+                finished[process] = done
 
 
 def empty(checkpoint: Checkpoint) -> bool:
     """Return whether no process is finished yet, so that there is nothing to resume."""
-    return not any(checkpoint.finished.values())
+    return not any(checkpoint.folder.glob("[0-9]*.json"))
 
 
 def collect(checkpoint: Checkpoint, data_set: DataSetPlan, problem: Problem) -> list[Collected]:
@@ -222,8 +227,7 @@ def _path(folder: Path, data_set: DataSetPlan, configuration: Configuration, pro
 
 
 def _write(path: Path, content: Any) -> None:
-    with atomic.whole(path) as partial:
-        partial.write_text(json.dumps(content, default=str), encoding="utf-8")
+    atomic.write(path, json.dumps(content, default=str))
 
 
 def _data_set_plan(content: dict[str, Any]) -> DataSetPlan:

@@ -12,7 +12,7 @@ from bench.probes import machine, nvml
 from bench.records.model import PROTOCOL, Measurements, NotTimed
 from bench.records.sample import AGAIN, BOUND, Footprint
 from bench.runner.check_kernels import OUT_OF_MEMORY, CheckResult
-from bench.runner.configuration import Configuration, allocator_in_force
+from bench.runner.configuration import Configuration, allocator_in_force, changes
 from bench.runner.plan import Plan
 from bench.runner.scheduler import FinishedProcess
 from bench.task import digits_metadata
@@ -117,6 +117,7 @@ def shared_metadata(plan: Plan, configuration: Configuration, problem: Problem) 
         "threads": configuration.threads,
         "allocator": configuration.allocator,
         "allocator_in_force": allocator_in_force(configuration),
+        **changes(configuration),
         "memory_limit_bytes": plan.memory_limit if sys.platform == "linux" else "not applicable",
     }
 

@@ -3,6 +3,7 @@
 import os
 import platform
 import random
+import re
 import sys
 from dataclasses import dataclass
 
@@ -16,18 +17,26 @@ THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS",
     "DASK_NUM_WORKERS", "NPROC",
 )  # fmt: skip
-# Without these, a first call would use what an earlier process compiled (torch.compile, Triton, CuPy).
-FRESH = {"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1", "TRITON_ALWAYS_COMPILE": "1", "CUPY_CACHE_IN_MEMORY": "1"}
+# Without these, a first call would use what an earlier process compiled (torch.compile, Triton, CuPy, JAX).
+FRESH = {
+    "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1", "TRITON_ALWAYS_COMPILE": "1", "CUPY_CACHE_IN_MEMORY": "1",
+    "JAX_ENABLE_COMPILATION_CACHE": "false",
+}  # fmt: skip
 # JAX would take three quarters of a GPU's memory when it starts, and the processes of all kernels hold theirs at once.
 SHARED = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 # glibc keeps freed memory instead of giving it back and page-faulting it in again at the next temporary.
 KEEP = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
-# All that a worker inherits of the environment: where things are, and which devices to use.
-INHERITED = (
-    "PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "VIRTUAL_ENV", "XDG_CACHE_HOME",
-    "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_HOME", "DASK_SCHEDULER_ADDRESS", "SYSTEMROOT", "TEMP", "TMP",
-    "USERPROFILE",
-)  # fmt: skip
+# A worker inherits the environment without what changes how libraries, Python, the compiler or the loader run ...
+HOW = re.compile(
+    r"(ATEN|BLIS|CUBLAS|CUDA|CUDNN|CUPY|DASK|DNNL|GOMP|GOTO|JAX|KMP|LOKY|MALLOC|MIMALLOC|MKL|NPY|NUMBA|NUMEXPR|OMP|ONEDNN"
+    r"|OPENBLAS|PYTORCH|SCIPY|SKLEARN|TBB|TORCH|TORCHDYNAMO|TORCHINDUCTOR|TRITON|VECLIB|XLA)_\w*|PYTHON\w*"
+    r"|NVIDIA_TF32_OVERRIDE|GLIBC_TUNABLES|LD_(PRELOAD|AUDIT|BIND_NOW)|DYLD_INSERT_LIBRARIES|(C|CPP|CXX|LD)FLAGS"
+)
+# ... except where they say where things are, and which device to use.
+WHERE = re.compile(
+    r"PYTHON(PATH|HOME|USERBASE|NOUSERSITE|PYCACHEPREFIX)|(?!PYTHON)\w+_(PATH|HOME|ROOT|DIR|DIRECTORY)(_V[\d_]+)?"
+    r"|CUDA_VISIBLE_DEVICES|CUDA_DEVICE_ORDER|DASK_SCHEDULER_ADDRESS"
+)
 
 
 @dataclass(frozen=True)
@@ -62,16 +71,29 @@ def environment(configuration: Configuration, rng: random.Random) -> dict[str, s
     Every fresh process draws a hash seed and a size of the environment: both move memory about, and a time that depends
     on either should differ between processes, not pass for the kernel's own (Mytkowicz et al., ASPLOS 2009).
     """
-    threads = "1" if configuration.threads == "1" else str(cores())
+    removed = _removed()
     return {
-        **{name: os.environ[name] for name in INHERITED if name in os.environ},
-        **dict.fromkeys(THREAD_VARIABLES, threads),
-        **FRESH,
-        **SHARED,
-        **(KEEP if configuration.allocator == "keep" else {}),
+        **{name: value for name, value in os.environ.items() if name not in removed},
+        **_set(configuration),
         "PYTHONHASHSEED": str(rng.randrange(2**32)),
         "BENCH_PADDING": "x" * rng.randrange(4096),
     }
+
+
+def changes(configuration: Configuration) -> dict[str, str]:
+    """Return what a worker's environment has other than this process's, as a record keeps it."""
+    values = ", ".join(f"{name}={value}" for name, value in sorted(_set(configuration).items()))
+    return {"environment_set": values, "environment_removed": ", ".join(sorted(_removed())) or "none"}
+
+
+def _set(configuration: Configuration) -> dict[str, str]:
+    threads = "1" if configuration.threads == "1" else str(cores())
+    keep = KEEP if configuration.allocator == "keep" else {}
+    return {**dict.fromkeys(THREAD_VARIABLES, threads), **FRESH, **SHARED, **keep}
+
+
+def _removed() -> list[str]:
+    return [name for name in os.environ if HOW.fullmatch(name) and not WHERE.fullmatch(name)]
 
 
 def allocator_in_force(configuration: Configuration) -> str:

@@ -213,8 +213,7 @@ def _usage() -> tuple[int, int, int]:
     used = resource.getrusage(resource.RUSAGE_SELF)
     peak = used.ru_maxrss
     if sys.platform == "linux":  # where ru_maxrss starts from the parent's, from before the program was loaded
-        status = Path("/proc/self/status").read_text()
-        peak = int(status.partition("VmHWM:")[2].split()[0]) * 1024
+        peak = host_memory.highest_resident()
     return used.ru_minflt, used.ru_nvcsw + used.ru_nivcsw, peak
 
 

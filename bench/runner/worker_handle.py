@@ -12,7 +12,7 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-from bench.formatting import printable
+from bench.atomic import printable
 from bench.kernel import ROOT
 from bench.probes.machine import memory_bytes
 
@@ -30,7 +30,7 @@ class Failure(Exception):
     """
 
     def __init__(self, status: str, reason: str, reply: Reply | None = None) -> None:
-        clean = printable(reason, keep="\n\t")
+        clean = printable(reason)
         if len(clean) > LONGEST_REASON:
             clean = f"{clean[: LONGEST_REASON // 2]}\n[...]\n{clean[-LONGEST_REASON // 2 :]}"
         super().__init__(clean)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.formatting import printable
+from bench.atomic import printable
 from bench.task import oracle
 from bench.task.oracle import Answer
 from data import DataError, Digits
@@ -116,14 +116,14 @@ def make_problem(digits: Digits) -> Problem:
         raise DataError(f"{digits.name}: {error}; use fewer or smaller images") from error
     answers = oracle.solve([len(stack) for stack in digits.train], sums, valid)
     return Problem(
-        name=printable(digits.name),
+        name=printable(digits.name, keep=""),
         digest=digits.digest,
-        classes=tuple(map(printable, digits.classes)),
+        classes=tuple(printable(name, keep="") for name in digits.classes),
         train=digits.train,
         valid=valid,
         actual=np.repeat(np.arange(len(digits.classes)), digits.valid_counts),
         files=tuple(
-            printable(f"valid/{digit}/{file}")
+            printable(f"valid/{digit}/{file}", keep="")
             for digit, names in zip(digits.classes, digits.valid_files, strict=True)
             for file in names
         ),

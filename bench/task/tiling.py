@@ -24,12 +24,14 @@ def tile(problem: Problem, folder: Path, sizes: Sequence[int], seed: int, room: 
     for n in sizes:
         if n <= len(valid) or n * valid[0].size > room or _tiled(folder, n).exists():
             continue
-        with atomic.whole(_tiled(folder, n)) as partial:
+        # A full disk is an error of write; in a mapped file it would end the process.
+        with atomic.whole(_tiled(folder, n)) as partial, partial.open("wb") as file:
             length = n + SPARE * step(problem)
-            target = np.lib.format.open_memmap(partial, "w+", np.uint8, (length, *valid.shape[1:]))
+            header = {"descr": "|u1", "fortran_order": False, "shape": (length, *valid.shape[1:])}
+            np.lib.format.write_array_header_1_0(file, header)
             for start in range(0, length, len(valid)):
-                target[start : start + len(valid)] = valid[: length - start]
-            target.flush()
+                file.write(valid[: length - start].data)
+            file.flush()
 
 
 def read_tiled(problem: Problem, folder: Path, n: int, seed: int) -> tuple[Problem, np.ndarray]:

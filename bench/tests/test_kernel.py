@@ -5,7 +5,18 @@ from pathlib import Path
 import pytest
 
 from bench import kernel
-from bench.kernel import BrokenKernel, KernelSpec, Unavailable, UnknownKernel, discover, load, select, why_unavailable
+from bench.kernel import (
+    BrokenKernel,
+    KernelSpec,
+    Unavailable,
+    UnknownKernel,
+    discover,
+    load,
+    misnamed,
+    select,
+    why_broken,
+    why_unavailable,
+)
 from bench.tests.builders import RIGHT, python, spec, write_kernel
 
 
@@ -126,6 +137,36 @@ def test_unusable_files_are_refused(name: str, tmp_path: Path) -> None:
         discover([path])
 
 
+@pytest.mark.parametrize(
+    "name", [".#mine.py", "._mine.py", "mine (copy).py", "mine-2.py", "link.py", "folder.py", "a\x1b[1m.py"]
+)
+def test_what_is_no_file_with_a_python_name_is_no_kernel(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An editor's lock, a system's notes, a copy: they stop no command. Only a name that is not hidden is said."""
+    monkeypatch.setattr(kernel, "ROOT", tmp_path)
+    monkeypatch.setattr(kernel, "LADDER", tmp_path / "kernels" / "ladder")
+    kernel.LADDER.mkdir(parents=True)
+    write_kernel(kernel.LADDER / "mine.py")
+    for folder in (tmp_path / "kernels", kernel.LADDER):
+        if name in (".#mine.py", "link.py"):
+            (folder / name).symlink_to("user@host.1234:1")
+        elif name == "folder.py":
+            (folder / name).mkdir()
+        else:
+            (folder / name).write_bytes(b"\0\5\x16\7")
+    assert [found.name for found in discover()] == ["mine"]
+    said = [] if name.startswith(".") else [tmp_path / "kernels" / name, kernel.LADDER / name]
+    assert misnamed() == said
+
+
+def test_a_file_that_cannot_be_read_stops_no_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = write_kernel(tmp_path / "mine.py")
+    monkeypatch.setattr(Path, "read_bytes", lambda path: path.rmdir())
+    (only,) = from_file(mine)
+    assert only.caption == "(cannot be read: Not a directory)"
+
+
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     files = [write_kernel(tmp_path / "mine.py"), write_kernel(tmp_path / "other" / "mine.py")]
@@ -144,17 +185,36 @@ def test_a_caption_is_the_first_line_of_the_docstring(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["import nowhere_to_be_found", "from nowhere_to_be_found.deep import thing"])
-def test_a_missing_package_makes_a_kernel_unavailable(line: str, tmp_path: Path) -> None:
-    """An unconditional import is found when kernels are listed, any other when the kernel is loaded."""
-    reason = "nowhere_to_be_found is not installed.* correct its name"
+@pytest.mark.parametrize(("extra", "error"), [("nowhere_to_be_found", Unavailable), ("nowhere_to_be", BrokenKernel)])
+def test_a_missing_package_makes_a_kernel_unavailable_if_an_extra_names_it(
+    line: str, extra: str, error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And otherwise broken. An unconditional import is found when kernels are listed, any other when it is loaded."""
+    project = {"name": "this", "dependencies": ["numpy>=2.0"], "optional-dependencies": {extra: ["beads>=1"]}}
+    monkeypatch.setattr(kernel, "_project", lambda: project)
     mine = spec(write_kernel(tmp_path / "mine.py", line))
-    with pytest.raises(Unavailable, match=reason):
-        load(mine)
-    assert why_unavailable(mine)
     hidden = spec(write_kernel(tmp_path / "hidden.py", f"if True:\n    {line}"))
-    assert why_unavailable(hidden) is None
-    with pytest.raises(Unavailable, match=reason):
-        load(hidden)
+    reason = "nowhere_to_be_found is not installed"
+    for imports in (mine, hidden):
+        with pytest.raises(error, match=reason):
+            load(imports)
+    why, why_not = why_unavailable(mine), why_broken(mine)
+    if error is BrokenKernel:
+        why, why_not = why_not, why
+    assert (why or "").startswith(reason)
+    assert (why_not, why_unavailable(hidden), why_broken(hidden)) == (None, None, None)
+
+
+@pytest.mark.parametrize("devices", ["", "DEVICES = ('cuda',)"])
+@pytest.mark.parametrize(
+    ("package", "nearest"), [("nunpy", "numpy"), ("trch", "torch"), ("dev", "beads"), ("colections", "collections")]
+)
+def test_a_misspelt_package_is_told_the_nearest_name(package: str, nearest: str, devices: str, tmp_path: Path) -> None:
+    """Also where a missing GPU would make the kernel unavailable; the extra `dev` is no package."""
+    mine = spec(write_kernel(tmp_path / "mine.py", f"{devices}\nfrom {package} import thing"))
+    assert why_unavailable(mine) is None
+    with pytest.raises(BrokenKernel, match=f"{package} is not installed.*{'' if package == 'dev' else nearest}$"):
+        load(mine)
 
 
 def test_the_reason_has_the_command_that_installs_a_known_package(
@@ -207,5 +267,5 @@ def test_the_command_kernels_lists_a_file_from_anywhere(tmp_path: Path) -> None:
     listed = python("-m", "bench", "kernels", "--kernel", write_kernel(tmp_path / "mine.py", "import nowhere_at_all"))
     assert listed.returncode == 0
     row = next(line for line in listed.stdout.splitlines() if " mine " in line)
-    assert "unavailable: nowhere_at_all is not installed" in row
+    assert "broken: nowhere_at_all is not installed" in row
     assert RIGHT.split('"""')[1][:20] in row

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import warnings
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,24 @@ def test_every_direct_dependency_is_pinned_within_its_range():
 def test_the_makefile_asks_for_the_python_that_the_project_needs():
     major, minor = re.fullmatch(r">=(\d+)\.(\d+)", PROJECT["requires-python"]).groups()
     assert f"sys.version_info < ({major}, {minor})" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_a_warning_of_the_project_s_own_code_is_an_error_and_of_others_is_not():
+    with pytest.raises(UserWarning, match="own"):
+        warnings.warn("own", stacklevel=1)
+    with warnings.catch_warnings(record=True):
+        warnings.warn_explicit("of others", UserWarning, "file.py", 1, module="benchmarks.of.others")
+
+
+def test_pytest_runs_in_a_read_only_checkout_and_without_assert_statements():
+    done = python("-O", "-m", "pytest", "-o", "cache_dir=/dev/null/none", "bench/tests/test_formatting.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", [[], ["kernels"]])
+def test_help_does_not_need_docstrings(command):
+    helps = [python(*option, "-m", "bench", *command, "--help").stdout for option in ([], ["-OO"])]
+    assert helps[0] == helps[1] != ""
 
 
 def test_nothing_is_timed_in_parallel():

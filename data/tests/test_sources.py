@@ -157,3 +157,13 @@ def test_the_variable_concerns_auto_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("MNIST_SAMPLE", str(tmp_path / "nowhere"))
     assert load("drawn")[0].name == "drawn"
     assert load(write(tmp_path / "set", small_set()))[0].name == "set"
+
+
+def test_a_user_without_a_home_has_a_cache(monkeypatch):
+    pwd = pytest.importorskip("pwd")
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: pwd.getpwnam("nobody at all"))
+    for name in ("HOME", "XDG_CACHE_HOME", "USERPROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("MNIST_SAMPLE", raising=False)
+    assert sources._cached().is_absolute()
+    data.at_hand()

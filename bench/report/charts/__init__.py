@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.atomic import printable
 from bench.records.model import BadRecord
 from bench.report.page_records import Selection
 
@@ -59,4 +60,7 @@ def draw(name: str, selection: Selection) -> Drawing:
         NotDrawn: the selection lacks what it shows, the checklist of its record FAILs, or drawing failed.
     """
     drawing: Drawing = importlib.import_module(f"{__name__}.{name}").draw(selection)
-    return drawing
+    for artist in drawing.figure.findobj():
+        if (text := getattr(artist, "get_text", str)()) != printable(text):
+            artist.set(text=printable(text))
+    return Drawing(drawing.figure, printable(drawing.caption), printable(drawing.alt))

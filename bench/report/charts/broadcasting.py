@@ -68,7 +68,7 @@ def _stack(selection: Selection) -> Shape:
     """Return the shape of the validation images; the documents' 28 by 28 where only the number of pixels is known."""
     if selection.problem:
         return selection.problem.valid.shape
-    n = sum(map(int, str(selection.speed.metadata["valid_counts"]).split()))
+    n = sum(map(int, str(selection.speed.metadata.get("valid_counts", 2038)).split()))
     pixels = int(selection.speed.metadata.get("image_pixels", 784))
     side = math.isqrt(pixels)
     return (n, side, side) if side**2 == pixels else (n, 1, pixels)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import unescape
 from pathlib import Path
 
-from bench.atomic import whole
+from bench import atomic
 from bench.report.charts import Drawing, only_this_picture
 
 NOTHING = {"Date": None, "Creator": None, "Format": None, "Type": None}  # nothing of the moment or of matplotlib
@@ -41,17 +41,11 @@ def save(drawing: Drawing, stem: Path, suffixes: Sequence[str] = (".svg", ".png"
     paths = [stem.with_name(f"{stem.name}{suffix}") for suffix in suffixes]
     for path in paths:
         if path.suffix == ".svg":
-            write(svg(drawing), path)
+            atomic.write(path, svg(drawing))
             continue
-        with whole(path) as partial, style.drawing():
+        with atomic.whole(path) as partial, style.drawing():
             drawing.figure.savefig(partial, format="png", metadata={"Software": None}, dpi=style.DPI)
     return paths
-
-
-def write(svg: str, path: Path) -> None:
-    """Write a picture that `svg` made, whole or not at all."""
-    with whole(path) as partial:
-        partial.write_text(svg, encoding="utf-8")
 
 
 def described(svg: str) -> tuple[str, str]:

@@ -195,6 +195,22 @@ def failing(folder):
         return traceback.format_exc()
 
 
+def test_a_system_without_a_user_s_name_and_home_records_too(tmp_path, monkeypatch):
+    """As a container does that was given a number for a user: after everything is timed it is too late to fail."""
+
+    def missing(*_):
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    pwd = pytest.importorskip("pwd")
+    monkeypatch.setattr(pwd, "getpwuid", missing)
+    for name in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises((KeyError, OSError)):
+        getpass.getuser()
+    written = record(tmp_path, not_timed=(NotTimed("mine", "broken", 'File "/somewhere/mine.py"'),))
+    assert written.not_timed[0].reason == 'File "mine.py"'
+
+
 def test_a_record_names_nobody_and_no_place(tmp_path):
     reasons = [
         failing(tmp_path / "home of alice" / "secret project"),

@@ -200,13 +200,13 @@ def test_a_worker_that_hangs_in_c_does_not_outlive_its_parent(place):
 
 
 @posix
-def test_ctrl_c_prints_how_to_resume_and_resuming_names_what_has_changed(place):
+def test_sigterm_prints_how_to_resume_and_resuming_names_what_has_changed(place):
     run = begin(place)
     wait(lambda: finished(place))
-    os.kill(run.pid, signal.SIGINT)
-    output, errors = run.communicate(timeout=30)
-    assert run.returncode == 130
-    assert "--resume" in output
+    os.kill(run.pid, signal.SIGTERM)
+    _, errors = run.communicate(timeout=30)
+    assert run.returncode == 143
+    assert "--resume" in errors
     assert "Traceback" not in errors
     write_kernel(place / "mine.py", "ANOTHER = 1")
     resumed = start(place, "run", "--resume")

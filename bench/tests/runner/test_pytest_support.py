@@ -23,7 +23,7 @@ KERNELS = {  # the source, and the groups that are timed
         "calls = []\n" + MEANS.format("calls.append(1); return means + 0.1 * (len(calls) > 9)"),
         {"predict l1", "predict l2"},
     ),
-    "not_installed": ("import nowhere_at_all", set()),
+    "unavailable": ("def unavailable(device):\n    return 'no beads'", set()),
     "slow": ("IMAGES = 3", GROUPS),
     "few": ("right = prepare\ndef prepare(images, device):\n    return right(images[:1040], device)", set()),
 }
@@ -43,7 +43,7 @@ def run(small_data, tmp_path_factory):
 def timed(run, tmp_path_factory):
     """What `pytest --benchmark-only` printed, and the rows of its JSON."""
     json_file = tmp_path_factory.mktemp("times") / "times.json"
-    done = run("bench/test_speed.py", "--benchmark-only", f"--benchmark-json={json_file}")
+    done = run("bench", "--benchmark-only", f"--benchmark-json={json_file}")
     assert done.returncode == 1, done.stdout + done.stderr
     return done.stdout, json.loads(json_file.read_text())["benchmarks"]
 
@@ -64,7 +64,16 @@ def test_a_late_kernel_fails_in_a_timed_call(timed):
     output, _ = timed
     assert "WrongAnswer: l1: in a timed call: " in output
     assert "WrongAnswer: in a timed call: mean images are up to 1.00e-01" in output
-    assert "not_installed is unavailable: nowhere_at_all is not installed" in output
+    assert "unavailable is unavailable: no beads" in output
+
+
+def test_of_what_is_not_timed_only_unavailable_kernels_are_listed(timed):
+    """And neither other tests nor distances that a kernel does not offer."""
+    (skipped,) = [line for line in timed[0].splitlines() if line.startswith("SKIPPED")]
+    assert skipped.startswith("SKIPPED [7] ")
+    assert skipped.endswith("unavailable is unavailable: no beads")
+    assert "3 not offered" in timed[0]
+    assert {row["fullname"].partition("::")[0] for row in timed[1]} == {"bench/test_speed.py"}
 
 
 def test_every_row_has_its_metadata(timed):
@@ -95,7 +104,7 @@ def test_the_cross_check_has_one_test_per_kernel_and_distance(per_class, run):
             name, _, rest = line.partition("[")[2].partition("]")
             outcomes[name] = rest.split()[0]
     expected = dict.fromkeys(KERNELS, "PASSED") | {"wrong_l2": "ERROR", "wrong_means": "ERROR"}
-    expected |= {"not_installed": "SKIPPED", "few": "PASSED" if per_class else "ERROR"}
+    expected |= {"unavailable": "SKIPPED", "few": "PASSED" if per_class else "ERROR"}
     by_test = {f"{name}-{distance}": outcome for name, outcome in expected.items() for distance in ("l1", "l2")}
     assert outcomes == by_test | {"no_l2-l2": "SKIPPED"}
     assert "WrongAnswer: l2: " in done.stdout

@@ -160,7 +160,8 @@ sys.modules["__main__"].perf_counter = lambda: float(next(clock))
 BAD = {  # source, status and reason of kernels that fail
     "wrong_later": (WRONG_LATER, "disagrees", "in a timed call: "),
     "dies_later": (WRONG_LATER.replace("1 - labels", "__import__('os')._exit(7)"), "broken", "exited with status 7"),
-    "not_installed": ("import no_such_package\n", "unavailable", "no_such_package is not installed"),
+    "unavailable": ("def unavailable(device): return 'no beads'", "unavailable", "no beads"),
+    "not_installed": ("import no_such_package\n", "broken", "no_such_package is not installed"),
     "imprecise": ("def prepare(images, device): return images / 254", "disagrees", "mean images are up to"),
     "typo": ("def prepare(images, device): return imgs / 255", "broken", "NameError"),
     "prints": ("print('hello')\n", "broken", "wrote to standard output: 'hello"),
@@ -235,20 +236,20 @@ def test_images_are_tiled_and_a_kernel_is_skipped_at_sizes_where_it_breaks_or_is
         "right_means = mean_images\ndef mean_images(stacks):\n    time.sleep(0.02)\n    return right_means(stacks)\n"
     )
     crawls = f"import time\n{small}{slow_mean}" + SLOW.format(seconds="0.02 * len(images)")
-    kernels = {"a": DISTANCE, "breaks": breaks, "crawls": crawls, "not_installed": "import no_such_package\n"}
+    kernels = {"a": DISTANCE, "breaks": breaks, "crawls": crawls, "unavailable": BAD["unavailable"][0]}
     collected, _ = run(problem, tmp_path, kernels, sizes=(1, 7, 23, 60), pairs=PREDICT, rounds=1, longest_s=1.0)
     measurements = collected.measurements
     sizes = {name: set() for name in kernels}
     for sample in measurements.samples:
         if sample.scope == "predict" and sample.kernel in kernels:
             sizes[sample.kernel].add(sample.images)
-    assert sizes == {"a": {1, 7, 23, 60}, "breaks": {1, 7}, "crawls": {1, 7, 23}, "not_installed": set()}
+    assert sizes == {"a": {1, 7, 23, 60}, "breaks": {1, 7}, "crawls": {1, 7, 23}, "unavailable": set()}
     assert measurements.metadata["kind"] == "sizes"
     assert "ranks_l1" not in measurements.kernel_metadata["a"]
     assert "AssertionError" in collected.results[1].reason
     assert [(entry.kernel, entry.status) for entry in measurements.not_timed] == [
         ("breaks", "broken"),
-        ("not_installed", "unavailable"),
+        ("unavailable", "unavailable"),
         ("crawls at 60 images", "not measured"),
     ]
     assert measurements.not_timed[-1].reason == "one call would take about 1 s, over the 1 s allowed"

@@ -1,0 +1,88 @@
+"""What the values in a file of samples may be, ours or that of pytest --benchmark-json: somebody may have edited it."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from bench.records.model import BadRecord
+from bench.records.sample import Sample
+
+SCOPES, DISTANCES = ("mean", "predict", "baseline", "end_to_end", "first_call"), ("l1", "l2", "-")
+POSITIVE = {
+    "images", "loops", "cpu_count", "image_pixels", "per_class", "code_lines", "code_tokens", "loading_s",
+    "expansion_full_bytes",
+}  # fmt: skip
+NUMBERS = POSITIVE | {
+    "too_close_l1", "too_close_l2", "only_l1_right", "only_l2_right", "margin_l1", "margin_l2", "margin_change",
+    "margin_change_low", "margin_change_high", "margin_change_level", "load_average", "overhead_s", "mean_error",
+    "expansion_bytes", "expression_bytes_l1", "expression_bytes_l2",
+}  # fmt: skip
+SCORES = {"correct_l1", "correct_l2", "exact_l1", "exact_l2", "exact_signed"}
+TEXTS = {  # key: what its text looks like
+    **dict.fromkeys(SCORES, r"\d+/[1-9]\d*(, \d+/[1-9]\d*)*"),
+    **dict.fromkeys(("train_counts", "valid_counts"), r"[1-9]\d*( [1-9]\d*)*"),
+    "margin_change_by_class": r"[-+][\d.]+( [-+][\d.]+)*",
+    "dataset_digest": r"\w+",
+    "caches": r"\w.*",
+    "cpu_model_name": r".+",
+    "dataset": r"(?s:.+)",
+}
+TOGETHER = (  # a record has all of these, or none
+    (
+        "exact_l1",
+        "exact_l2",
+        "exact_signed",
+        "only_l1_right",
+        "only_l2_right",
+        "margin_l1",
+        "margin_l2",
+        "margin_change",
+    ),
+    ("margin_change_low", "margin_change_high", "margin_change_level"),
+    ("per_class", "dataset_of"),
+)
+
+
+def sample(path: Path, values: Mapping[str, Any], seconds: Any) -> Sample:
+    """Return a sample of a file.
+
+    Raises:
+        BadRecord: its seconds are not positive, its scope and distance are none, or another value is impossible.
+    """
+    if not _number(seconds) or seconds <= 0 or values["scope"] not in SCOPES or values["distance"] not in DISTANCES:
+        what = f"{seconds} seconds in scope {values['scope']}, distance {values['distance']}"
+        raise BadRecord(f"{path} has an impossible sample, {what}. Record again.")
+    own = {field.name: values[field.name] for field in fields(Sample) if field.name in values}
+    for field in fields(Sample):
+        value: Any = own.get(field.name)
+        least = 1 if field.name in POSITIVE else 0 if field.type is int else -math.inf
+        right = isinstance(value, str) and value != "" if field.type is str else _number(value) and value >= least
+        if field.name in own and not right:
+            raise BadRecord(f"{path} has an impossible sample, {field.name} {value!r}. Record again.")
+    return Sample(**{**own, "seconds": seconds})
+
+
+def facts(path: Path, metadata: Mapping[str, Any], required: set[str]) -> None:
+    """Check metadata that samples share, or those of a kernel.
+
+    Raises:
+        BadRecord: a required key is missing, one of several that go together, or a value is impossible.
+    """
+    incomplete = [keys for keys in TOGETHER if 0 < len(metadata.keys() & {*keys}) < len(keys)]
+    if missing := {*required, *(key for keys in incomplete for key in keys)} - metadata.keys():
+        raise BadRecord(f"{path} was not written by this project: it lacks {', '.join(sorted(missing))}. Record again.")
+    for key, value in metadata.items():
+        right = isinstance(value, str) or _number(value)
+        if key in NUMBERS:
+            right = _number(value) and (value > 0 or key not in POSITIVE)
+        if key in TEXTS:
+            right = isinstance(value, str) and bool(re.fullmatch(TEXTS[key], value))
+        if not right:
+            raise BadRecord(f"{path} has the impossible value {value!r} of {key}. Record again.")
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
