@@ -106,8 +106,7 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> list[Record]:
     shared = content["metadata"]
     schema = shared.get("schema")
     if schema != SCHEMA:
-        convert = "Convert it with python -m bench.cli.convert_records FOLDER" if schema == 1 else "Record again"
-        raise BadRecord(f"{path} has schema {schema}, expected {SCHEMA}. {convert}.")
+        raise BadRecord(f"{path} has schema {schema}, expected {SCHEMA}. Record again.")
     if missing := keys.REQUIRED - shared.keys():
         raise BadRecord(f"{path} was not written by this project: it lacks {', '.join(sorted(missing))}. Record again.")
     records: dict[tuple[str, ...], Record] = {}
