@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import data
-from data.tests.builders import KINDS, grey, png, small_set, tar, write
+from data.tests.builders import KINDS, grey, png, refusal, small_set, tar, write
 
 PLACES = ("", "mnist_sample/")  # both splits are at the root or one folder below
 
@@ -27,6 +27,22 @@ def test_every_kind_and_place_gives_the_same_digits(tmp_path, plain, kind, place
     assert digits.digest == plain.digest
     assert (digits.train_files, digits.valid_files) == (plain.train_files, plain.valid_files)
     assert digits.name == kind.split(".")[0]
+
+
+@pytest.mark.parametrize("train", ["train", "Train", "TRAINING"])
+@pytest.mark.parametrize("valid", ["valid", "Valid", "validation", "val", "test", "Testing"])
+@pytest.mark.parametrize("place", [*PLACES, "test/"])
+def test_other_names_of_the_splits(tmp_path, plain, train, valid, place):
+    names = {name: f"{place}{name.replace('train', train).replace('valid', valid)}" for name in small_set()}
+    path = write(tmp_path / "set.tar", {names[name]: content for name, content in small_set().items()})
+    assert data.load(path).digest == plain.digest
+    path = write(tmp_path / "set.tar", {names[name]: content[:-1] for name, content in small_set().items()})
+    assert refusal(path).startswith(f"{path}: {train}/3/1.png: the PNG is cut short")
+
+
+def test_an_exact_name_counts_more_than_others(tmp_path, plain):
+    other = {"test/3/1.png": b"", "Train/8/1.png": b"", "docs/test/notes.txt": b""}
+    assert data.load(write(tmp_path / "set", {**small_set(), **other})).digest == plain.digest
 
 
 @pytest.mark.parametrize("kind", KINDS)
