@@ -27,6 +27,6 @@ class Limit:
         self._left -= 0 if counted else size
         if self._left < 0:
             raise DataError(
-                f"{name}: the digits take more than {self._total / 2**30:.3g} GiB when unpacked, which is the limit; "
+                f"{name}: the digits take more than {self._total / 1e9:.3g} GB when unpacked, which is the limit; "
                 "name a smaller data set, or allow more with --data-limit GB"
             )

@@ -48,13 +48,20 @@ def data_sets(specs: Iterable[KernelSpec], digits: Digits, per_class: int | None
     return [DataSet(problem_of_first(digits, n), tuple(by_size[n])) for n in sorted(by_size)]
 
 
-def with_digits(selections: Sequence[Selection], source: str | None) -> list[Selection]:
+def with_digits(selections: Sequence[Selection], source: str | None, limit: int) -> list[Selection]:
     """Return the selections with the digits they were recorded on, if these are here. Nothing is downloaded."""
-    load = cache(data.load)
-    solve = cache(lambda name, per_class: problem_of_first(load(name), per_class))
+    load = cache(lambda name: data.load(name, limit=limit))
+    solve = cache(lambda name, classes, per_class: problem_of_first(_chosen(load(name), classes), per_class))
     completed = []
     for selection in selections:
         recorded = str(selection.speed.metadata.get("dataset")).partition("[")[0]
         name = source or ("drawn" if recorded == "drawn" else data.at_hand())
-        completed.append(selection.with_problem(solve(name, selection.speed.per_class) if name else None))
+        classes = str(selection.speed.metadata.get("classes", ""))
+        completed.append(selection.with_problem(solve(name, classes, selection.speed.per_class) if name else None))
     return completed
+
+
+def _chosen(digits: Digits, recorded: str) -> Digits:
+    """Return the digits of the classes that a record names, or all if they are not of its data set."""
+    chosen = [name for name in digits.classes if name in recorded.split()]
+    return digits.of_classes(chosen) if " ".join(chosen) == recorded else digits

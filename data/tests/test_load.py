@@ -167,7 +167,23 @@ def test_nothing_is_written_and_a_folder_keeps_the_point_in_its_name(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-# Small data sets.
+# Small data sets, and some of the classes.
+
+
+def test_chosen_classes_are_a_data_set_of_their_own(tmp_path):
+    path = write(tmp_path / "all", small_set("3708"))
+    chosen = data.load(path, classes=["7", "3", "7"])
+    alone = data.load(write(tmp_path / "two", {n: c for n, c in small_set("3708").items() if n.split("/")[1] in "37"}))
+    assert (chosen.name, chosen.classes, chosen.digest) == ("all[3,7]", ("3", "7"), alone.digest)
+    assert (chosen.train_files, chosen.valid_files) == (alone.train_files, alone.valid_files)
+    first = chosen.first_of_each_class(1)
+    assert (first.name, first.dataset_of, first.digest) == (
+        "all[3,7][1 per class]", alone.digest, alone.first_of_each_class(1).digest,
+    )  # fmt: skip
+    assert data.load(path, classes=list("8730")).name == "all"
+    for names, message in ((["3", "9"], "all has no class 9"), (["3", "3"], "all: found 1 class.es. chosen")):
+        with pytest.raises(data.DataError, match=f"{message}.*; choose at least two of 0, 3, 7, 8"):
+            data.load(path, classes=names)
 
 
 def test_a_small_data_set_is_the_first_images_of_each_class(tmp_path):
