@@ -5,16 +5,14 @@ from collections.abc import Iterable, Sequence
 from bench.formatting import Grid
 from bench.records.model import STATUS_IN_WORDS
 from bench.runner.check_kernels import OUT_OF_MEMORY, CheckResult
-from bench.task.problem import Problem
-
-MOST_CLASSES = 4  # that are shown one by one
+from bench.task.problem import FEW_CLASSES, Problem
 
 
 def dataset(problem: Problem) -> str:
     """Return the line that names the digits."""
     drawn = problem.name.partition("[")[0] == "drawn"
     note = " (drawn by this project, not MNIST: accuracies are not comparable)" if drawn else ""
-    few = len(problem.classes) <= MOST_CLASSES
+    few = len(problem.classes) <= FEW_CLASSES
     train, valid = (
         " + ".join(map(str, counts)) if few else f"{sum(counts):,}"
         for counts in (problem.train_counts, problem.valid_counts)
@@ -23,18 +21,11 @@ def dataset(problem: Problem) -> str:
     return f"{problem.name}{note}, {train} training and {valid} validation images{of}, SHA-256 {problem.digest[:16]}…"
 
 
-def shown(problem: Problem, correct: Sequence[int], verbose: bool = False) -> str:
-    """Return right labels per class; of more than four classes in all, unless every class is wanted."""
-    if verbose or len(correct) <= MOST_CLASSES:
-        return problem.score(correct)
-    return f"{sum(correct)}/{sum(problem.valid_counts)}"
-
-
 def agreement(problem: Problem, results: Sequence[CheckResult], verbose: bool = False) -> Iterable[str]:
     """Yield one line that counts the verified kernels, and one line per distance."""
     ran = sum(result.status != "unavailable" for result in results)
     verified = sum(result.status == "agrees" for result in results)
-    score = shown(problem, problem.correct(problem.answers["l1"].labels), verbose)
+    score = _shown(problem, problem.correct(problem.answers["l1"].labels), verbose)
     if verified:
         count = f"{verified} kernels are" if verified > 1 else "1 kernel is"
         yield f"{'All ' if 1 < verified == ran else ''}{count} verified: {score}"
@@ -43,7 +34,7 @@ def agreement(problem: Problem, results: Sequence[CheckResult], verbose: bool = 
     for distance, answer in problem.answers.items():
         correct = problem.correct(answer.labels)
         yield (
-            f"exact answer, {distance.upper()} distance: {shown(problem, correct, verbose)}, "
+            f"exact answer, {distance.upper()} distance: {_shown(problem, correct, verbose)}, "
             f"average {problem.accuracy(correct):.4f}, too close to call in float32: {answer.too_close}"
         )
 
@@ -70,8 +61,12 @@ def _score(problem: Problem, result: CheckResult, distance: str, verbose: bool) 
     if distance in result.correct:
         correct = result.correct[distance]
         per_class = f" ({problem.per_class} per class)" if problem.per_class else ""
-        return f"{problem.accuracy(correct):.4f}  {shown(problem, correct, verbose)}{per_class}"
+        return f"{problem.accuracy(correct):.4f}  {_shown(problem, correct, verbose)}{per_class}"
     return "not offered" if result.status == "agrees" else ""
+
+
+def _shown(problem: Problem, correct: Sequence[int], verbose: bool) -> str:
+    return problem.score(correct) if verbose else problem.short_score(correct)
 
 
 def exit_status(results: Sequence[CheckResult], require: Iterable[str], sized: bool = False) -> int:

@@ -4,6 +4,7 @@ import gzip
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -426,6 +427,13 @@ def test_how_to_repeat_it_is_what_was_recorded(full, bare):
     for option in ("--sizes 1,100,10000", "--memory", "--full"):
         assert any(line.startswith(f"python -m bench run {option}") for line in commands)
     assert "--full" not in html(bare).partition("<pre>")[2]
+
+
+def test_how_to_repeat_it_names_chosen_classes(bare):
+    metadata = {**bare.speed.metadata, "classes": "3 7 8"}
+    for name, expected in (("all", False), ("all[3,7,8]", True), ("all[3,7,8][9 per class]", True)):
+        record = replace(bare.speed, metadata={**metadata, "dataset": name})
+        assert (" --classes 3,7,8" in page._command(record, False)) == expected
 
 
 def test_the_metadata_and_the_checklist_are_all_there(full):
