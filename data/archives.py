@@ -209,7 +209,7 @@ def _tar(file: IO[bytes], start: bytes, path: Path, limit: Limit) -> Iterator[En
                     yield Entry(parts[:-1], parts[-1], kind, content)
                 else:
                     yield Entry(parts[:-1], parts[-1])
-        for _ in unpacked or ():  # the check sum is at the end
+        for _ in unpacked if unpacked and name else ():  # the check sum is at the end
             pass
     except tarfile.TarError as error:
         if not name:

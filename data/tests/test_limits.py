@@ -37,7 +37,7 @@ def test_a_gzip_file_of_zeros(tmp_path):
     path.write_bytes(b"".join([*(packer.compress(bytes(MIB)) for _ in range(99)), packer.flush()]))
     messages = []
     assert peak_of(lambda: messages.append(limited(path, 16 * MIB))) < 8 * MIB
-    assert messages == [f"{path}: the digits take more than 0.0168 GB when unpacked, {LIMIT}"]
+    assert messages[0].endswith("; it is empty")  # a tar begins with its end mark, and the rest is not read
 
 
 @pytest.mark.parametrize("where", ["before the digits", "after the digits", "after the end mark"])
@@ -47,7 +47,7 @@ def test_a_packed_tar_that_unpacks_to_too_much(tmp_path, where):
     files = {**notes, **small_set()} if where.startswith("before") else {**small_set(), **notes}
     whole = tar(files) if "digits" in where else tar(small_set()) + bytes(2 * MIB)
     path.write_bytes(gzip.compress(whole))
-    assert LIMIT in limited(path, MIB)
+    assert limited(path, MIB) == f"{path}: the digits take more than 0.00105 GB when unpacked, {LIMIT}"
     assert data.load(path, limit=3 * MIB).train_counts == [2, 2]
 
 
