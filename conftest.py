@@ -25,7 +25,9 @@ def number_from_1(text: str) -> int:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("the benchmark")
-    group.addoption("--data", default="auto", help="Digits: auto, mnist_sample, drawn, or a folder or archive of PNGs.")
+    group.addoption(
+        "--data", default="auto", help="Digits: auto, mnist_sample, drawn, or a folder or archive of images."
+    )
     group.addoption("--data-limit", type=float, help="Most memory that the digits may take, in GB.", metavar="GB")
     group.addoption("--classes", default="", help="Use only these classes, such as 3,7.", metavar="A,B")
     group.addoption("--per-class", type=number_from_1, help="Use only the first N images of each class.", metavar="N")
