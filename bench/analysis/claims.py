@@ -239,7 +239,8 @@ def _stronger(record: Record) -> Iterator[Verdict]:
         return
     l1, l2 = int(metadata["only_l1_right"]), int(metadata["only_l2_right"])
     p = stats.sign_test(l2, l1)
-    number = f"{l2} images are right under the L2 distance alone, {l1} under the L1 distance alone (p = {p:.1g})"
+    shown = f"p = {p:.1g}" if p else "p < 1e-300"  # a float has none so small
+    number = f"{l2} images are right under the L2 distance alone, {l1} under the L1 distance alone ({shown})"
     why = "An exact sign test on the images that only one distance labels correctly; accuracy "
     why += f"{_average(metadata['exact_l2']):.4f} against {_average(metadata['exact_l1']):.4f}."
     verdict = UNDETERMINED if p > SURE else SUPPORTED if l2 > l1 else REFUTED

@@ -51,7 +51,7 @@ def against_cpu(record: Record) -> Grid:
 def from_files(record: Record) -> Grid | None:
     """Return what is left of every speedup when the digits come from files; None where their loading was not timed.
 
-    From files = loading, one thread decoding every PNG + `end_to_end`. By Amdahl's law no kernel can pass the
+    From files = loading, one thread decoding every image + `end_to_end`. By Amdahl's law no kernel can pass the
     reference's seconds from files / the loading alone. Loading was timed once, so there is no interval.
     """
     loading, reference = record.metadata.get("loading_s"), record.samples_of(REFERENCE, "end_to_end")

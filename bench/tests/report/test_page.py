@@ -401,7 +401,7 @@ def test_the_gpu_is_compared_with_the_fastest_cpu_kernel_with_every_transfer(ful
 
 
 def test_from_files_every_speedup_keeps_to_amdahls_law(full, bare):
-    rows = {row[0]: row[1:] for row in table(full, "From files: every PNG decoded")}
+    rows = {row[0]: row[1:] for row in table(full, "From files: every image decoded")}
     assert rows[REFERENCE] == ["400 ms", "900 ms", "1.00×"]
     assert rows["numpy_broadcast"] == ["4.00 ms", "504 ms", "1.79×"]  # 0.9 / 0.504
     assert rows["Amdahl's law: loading alone"] == ["", "500 ms", "1.80×"]
