@@ -16,6 +16,7 @@ from bench.runner import lock
 from bench.runner.pytest_support import Verified, verified_in_process
 from bench.task.problem import Problem
 from data import Digits
+from data.limit import DEFAULT
 
 
 def number_from_1(text: str) -> int:
@@ -26,7 +27,11 @@ def number_from_1(text: str) -> int:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("the benchmark")
-    group.addoption("--data", default="auto", help="Digits: auto, mnist_sample, drawn, or a folder or archive of PNGs.")
+    group.addoption(
+        "--data", default="auto", help="Digits: auto, mnist_sample, drawn, or a folder or archive of images."
+    )
+    group.addoption("--data-limit", type=float, help="Most memory that the digits may take, in GB.", metavar="GB")
+    group.addoption("--classes", default="", help="Use only these classes, such as 3,7.", metavar="A,B")
     group.addoption("--per-class", type=number_from_1, help="Use only the first N images of each class.", metavar="N")
     group.addoption("--kernels", default="", help="Test only kernels A,B; NAME alone means all of its devices.")
     group.addoption("--ladder", action="store_true", help="Also test every kernel of kernels/ladder/.")
@@ -92,7 +97,9 @@ def problem_of(pytestconfig: pytest.Config) -> Callable[[kernel.KernelSpec], Pro
     """Return a function from a kernel to its exactly solved problem: all digits of `--data`, or a small data set."""
     option = pytestconfig.option
     try:
-        digits = data.load(option.data)
+        classes = [name.strip() for name in option.classes.split(",") if name.strip()]
+        limit = int(option.data_limit * 1e9) if option.data_limit else DEFAULT
+        digits = data.load(option.data, classes=classes, limit=limit)
         solved = cache(lambda per_class: problem_of_first(digits, per_class))
         return lambda spec: solved(per_class_of(spec, digits, option.per_class))
     except data.DataError as error:

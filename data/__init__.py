@@ -1,4 +1,4 @@
-"""The one loader: a folder or archive of PNG files becomes frozen arrays.
+"""The one loader: a folder or archive of PNG files, IDX files or an npz becomes frozen arrays.
 
     digits = data.load("mnist_sample")     # or a path, "drawn", or the default "auto"
     digits.train[0].shape                  # (6131, 28, 28), uint8, read-only

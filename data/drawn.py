@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from PIL import Image, ImageDraw
 
-from data.archives import Tree
+from data.layout import Tree
 
 COUNTS = {"train": {"3": 6131, "7": 6265}, "valid": {"3": 1010, "7": 1028}}
 SIZE = 28  # pixels, height and width

@@ -3,13 +3,16 @@
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from data import archives, drawn, png
+from data import archives, arrays, drawn, layout, png
+from data.arrays import RANKS
 from data.digits import DataError, Digits
+from data.layout import SPLITS, Found
+from data.limit import DEFAULT, Limit
 
 VARIABLE = "MNIST_SAMPLE"
 URL = "https://s3.amazonaws.com/fast-ai-sample/mnist_sample.tgz"
@@ -17,33 +20,46 @@ MD5 = "2dbc7ec6f9259b583af0072c55816a88"  # as fastai's own list of checksums ha
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 3, 30
 
 
-def load(source: str | os.PathLike[str] = "auto", notify: Callable[[str], None] | None = None) -> Digits:
+def load(
+    source: str | os.PathLike[str] = "auto",
+    notify: Callable[[str], None] | None = None,
+    *,
+    classes: Sequence[str] = (),
+    limit: int = DEFAULT,
+) -> Digits:
     """Load a data set.
 
     Args:
-        source: a folder or a `.tgz`, `.tar` or `.zip` archive with `train/<class>/*.png` and `valid/<class>/*.png`;
-            "mnist_sample", the published archive (downloaded once, its MD5 checked); "drawn", digits that the project
-            draws; or "auto": the path in the environment variable MNIST_SAMPLE if that is set, else the published
-            archive, else, with one notice, "drawn".
+        source: a folder or archive (`.zip`, or `.tar`, plain or packed by gzip, bz2, xz or zstd) with
+            `train/<class>/*.png` and `valid/<class>/*.png`, or with the four IDX files of MNIST and its relatives;
+            `mnist.npz`; "mnist_sample", the published archive (downloaded once, its MD5 checked); "drawn", digits that
+            the project draws; or "auto": the path in the environment variable MNIST_SAMPLE if that is set, else the
+            published archive, else, with one notice, "drawn".
         notify: called with a notice of one sentence; it goes to standard error by default.
+        classes: the names of the classes to choose; all if there are none.
+        limit: bytes that the digits may take, packed ones when unpacked.
 
     Raises:
         DataError: the input is bad. A named source, or a set MNIST_SAMPLE, never falls back to another one.
     """
-    notify = notify or (lambda notice: print(notice, file=sys.stderr))
+    digits = _load(source, notify or (lambda notice: print(notice, file=sys.stderr)), Limit(limit))
+    return digits.of_classes(classes) if classes else digits
+
+
+def _load(source: str | os.PathLike[str], notify: Callable[[str], None], limit: Limit) -> Digits:
     if source == "drawn":
-        return _assemble("drawn", drawn.draw())
+        return _of_tree("drawn", Found(drawn.draw(), {split: split for split in SPLITS}, {}), "", limit)
     if source == "mnist_sample":
-        return _from_path(fetch(notify))
+        return _from_path(fetch(notify), limit)
     if source != "auto":
-        return _from_path(Path(source))
+        return _from_path(Path(source), limit)
     if os.environ.get(VARIABLE):
-        return _from_path(Path(os.environ[VARIABLE]))
+        return _from_path(Path(os.environ[VARIABLE]), limit)
     try:
-        return _from_path(fetch(notify))
+        return _from_path(fetch(notify), limit)
     except DataError as error:
         notify(f"These digits are drawn, not MNIST: {error}. For the real ones set {VARIABLE} to a copy of {URL}")
-        return load("drawn")
+        return _load("drawn", notify, limit)
 
 
 def at_hand() -> str | None:
@@ -89,61 +105,87 @@ def _cached() -> Path:
     return folder / "mnist_sample.tgz"
 
 
-def _from_path(path: Path) -> Digits:
-    tree = archives.read(path)
+def _from_path(path: Path, limit: Limit) -> Digits:
+    found, where = layout.find(archives.entries(path, limit), path), f"{path}: "
     resolved = path.resolve()
     name = resolved.name if path.is_dir() else resolved.stem.removesuffix(".tar")
-    return _assemble(name, tree, f"{path}: ")
+    return _of_arrays(name, found, where, limit) if found.arrays else _of_tree(name, found, where, limit)
 
 
-def _assemble(name: str, tree: archives.Tree, where: str = "") -> Digits:
-    classes = _classes(tree, where)
+def _of_arrays(name: str, found: Found, where: str, limit: Limit) -> Digits:
+    stacks: dict[str, dict[str, np.ndarray]] = {}
+    files: dict[str, dict[str, tuple[str, ...]]] = {}
+    expected: list[int] = []
+    for split in SPLITS:
+        path = f"{where}{found.arrays[split, 'images'].path}"
+        images, labels = (arrays.decode(found.arrays[split, content], content, where, limit) for content in RANKS)
+        if found.transposed:
+            images = images.transpose(0, 2, 1)
+        _, *size = images.shape
+        expected = expected or size
+        if size != expected:
+            raise DataError(
+                f"{path}: {_by(size)} pixels, expected {_by(expected)} as in training; take files of one set"
+            )
+        stacks[split], files[split] = arrays.split_by_label(images, labels, path)
+    return _digits(name, where, stacks, files)
+
+
+def _of_tree(name: str, found: Found, where: str, limit: Limit) -> Digits:
+    _check_classes(found.tree, where)
+    for split, classes in found.tree.items():
+        for digit, pngs in sorted(classes.items()):
+            if not pngs:
+                raise DataError(f"{where}{found.spelled[split]}/{digit} holds no .png file, expected at least one")
+    count = sum(len(pngs) for classes in found.tree.values() for pngs in classes.values())
     size: tuple[int, int] | None = None
     first = ""
-    stacks: dict[str, list[np.ndarray]] = {split: [] for split in archives.SPLITS}
-    for split in archives.SPLITS:
-        for digit in classes:
-            pixels = []
-            for file, content in sorted(tree[split][digit].items()):
-                path = f"{where}{split}/{digit}/{file}"
+    stacks: dict[str, dict[str, np.ndarray]] = {split: {} for split in SPLITS}
+    for split in SPLITS:
+        for digit, pngs in sorted(found.tree[split].items()):
+            pixels = bytearray()
+            for file, content in sorted(pngs.items()):
+                path = f"{where}{found.spelled[split]}/{digit}/{file}"
                 image_size, image = png.decode(content, path)
                 if size is None:
                     size, first = image_size, path
+                    limit.take(count * len(image), f"{where}{count:,} images of {_by(size)} pixels")
                 if image_size != size:
                     raise DataError(f"{path}: {_by(image_size)} pixels, expected {_by(size)} as in {first}; resize it")
-                pixels.append(image)
-            # An array over bytes stays read-only: it cannot be made writable.
-            stack = np.frombuffer(b"".join(pixels), np.uint8)
-            stacks[split].append(stack.reshape(len(pixels), *size))  # type: ignore[misc]  # no class is empty
-    names = {split: tuple(tuple(sorted(tree[split][digit])) for digit in classes) for split in archives.SPLITS}
-    return Digits(
-        name=name,
-        classes=classes,
-        train=tuple(stacks["train"]),
-        valid=tuple(stacks["valid"]),
-        train_files=names["train"],
-        valid_files=names["valid"],
-    )
+                pixels += image
+            # An array over read-only memory stays read-only: it cannot be made writable.
+            stack = np.frombuffer(memoryview(pixels).toreadonly(), np.uint8)
+            stacks[split][digit] = stack.reshape(len(pngs), *size)  # type: ignore[misc]  # no class is empty
+    files = {
+        split: {digit: tuple(sorted(pngs)) for digit, pngs in classes.items()} for split, classes in found.tree.items()
+    }
+    return _digits(name, where, stacks, files)
 
 
-def _classes(tree: archives.Tree, where: str) -> tuple[str, ...]:
-    """Return the sorted class names; raise DataError unless both splits hold the same two or more, none empty."""
-    for split in archives.SPLITS:
-        if split not in tree:
-            raise DataError(f"{where}no folder {split}/, expected train/<class>/*.png and valid/<class>/*.png")
-    train, valid = (set(tree[split]) for split in archives.SPLITS)
+def _digits(
+    name: str,
+    where: str,
+    stacks: Mapping[str, Mapping[str, np.ndarray]],
+    files: Mapping[str, Mapping[str, tuple[str, ...]]],
+) -> Digits:
+    """Return the digits of stacks and file names by split and class."""
+    _check_classes(stacks, where)
+    classes = tuple(sorted(stacks["train"]))
+    train, valid = (tuple(stacks[split][digit] for digit in classes) for split in SPLITS)
+    train_files, valid_files = (tuple(files[split][digit] for digit in classes) for split in SPLITS)
+    return Digits(name, classes, train, valid, train_files, valid_files)
+
+
+def _check_classes(by_split: Mapping[str, Collection[str]], where: str) -> None:
+    """Raise DataError unless both splits hold the same two or more classes."""
+    train, valid = (set(by_split[split]) for split in SPLITS)
     for digit in sorted(train ^ valid):
-        has, lacks = ("train", "valid") if digit in train else ("valid", "train")
+        has, lacks = SPLITS if digit in train else reversed(SPLITS)
         raise DataError(f"{where}class {digit} is in {has}/ but not in {lacks}/, expected it in both")
     if len(train) < 2:
         raise DataError(f"{where}found {len(train)} class(es), expected at least two folders in train/")
-    for split in archives.SPLITS:
-        for digit, pngs in sorted(tree[split].items()):
-            if not pngs:
-                raise DataError(f"{where}{split}/{digit} holds no .png file, expected at least one")
-    return tuple(sorted(train))
 
 
-def _by(size: tuple[int, int]) -> str:
+def _by(size: Sequence[int]) -> str:
     height, width = size
     return f"{width} x {height}"

@@ -5,22 +5,27 @@ from collections.abc import Iterable, Sequence
 from bench.formatting import Grid
 from bench.records.model import STATUS_IN_WORDS
 from bench.runner.check_kernels import OUT_OF_MEMORY, CheckResult
-from bench.task.problem import Problem
+from bench.task.problem import FEW_CLASSES, Problem
 
 
 def dataset(problem: Problem) -> str:
     """Return the line that names the digits."""
     drawn = problem.name.partition("[")[0] == "drawn"
     note = " (drawn by this project, not MNIST: accuracies are not comparable)" if drawn else ""
-    train, valid = (" + ".join(map(str, counts)) for counts in (problem.train_counts, problem.valid_counts))
-    return f"{problem.name}{note}, {train} training and {valid} validation images, SHA-256 {problem.digest[:16]}…"
+    few = len(problem.classes) <= FEW_CLASSES
+    train, valid = (
+        " + ".join(map(str, counts)) if few else f"{sum(counts):,}"
+        for counts in (problem.train_counts, problem.valid_counts)
+    )
+    of = "" if few else f" of {len(problem.classes)} classes"
+    return f"{problem.name}{note}, {train} training and {valid} validation images{of}, SHA-256 {problem.digest[:16]}…"
 
 
-def agreement(problem: Problem, results: Sequence[CheckResult]) -> Iterable[str]:
+def agreement(problem: Problem, results: Sequence[CheckResult], verbose: bool = False) -> Iterable[str]:
     """Yield one line that counts the verified kernels, and one line per distance."""
     ran = sum(result.status != "unavailable" for result in results)
     verified = sum(result.status == "agrees" for result in results)
-    score = problem.score(problem.correct(problem.answers["l1"].labels))
+    score = _shown(problem, problem.correct(problem.answers["l1"].labels), verbose)
     if verified:
         count = f"{verified} kernels are" if verified > 1 else "1 kernel is"
         yield f"{'All ' if 1 < verified == ran else ''}{count} verified: {score}"
@@ -29,7 +34,7 @@ def agreement(problem: Problem, results: Sequence[CheckResult]) -> Iterable[str]
     for distance, answer in problem.answers.items():
         correct = problem.correct(answer.labels)
         yield (
-            f"exact answer, {distance.upper()} distance: {problem.score(correct)}, "
+            f"exact answer, {distance.upper()} distance: {_shown(problem, correct, verbose)}, "
             f"average {problem.accuracy(correct):.4f}, too close to call in float32: {answer.too_close}"
         )
 
@@ -41,23 +46,27 @@ def failures(results: Iterable[CheckResult]) -> Iterable[str]:
             yield f"{result.name} is {STATUS_IN_WORDS.get(result.status, result.status)}: {result.reason}"
 
 
-def table(checked: Sequence[tuple[Problem, CheckResult]]) -> Grid:
+def table(checked: Sequence[tuple[Problem, CheckResult]], verbose: bool = False) -> Grid:
     """Return the table of `check`: a row per kernel, scored on the problem that it was checked on."""
     rows = []
     for problem, result in checked:
         error = "" if result.mean_error is None else f"{result.mean_error:.1e}"
-        scores = [_score(problem, result, distance) for distance in problem.answers]
+        scores = [_score(problem, result, distance, verbose) for distance in problem.answers]
         rows.append((result.name, *scores, error, STATUS_IN_WORDS.get(result.status, result.status)))
     columns = ("kernel", "L1 accuracy", "L2 accuracy", "mean-image error", "status")
     return Grid(columns, rows, right=["mean-image error"])
 
 
-def _score(problem: Problem, result: CheckResult, distance: str) -> str:
+def _score(problem: Problem, result: CheckResult, distance: str, verbose: bool) -> str:
     if distance in result.correct:
         correct = result.correct[distance]
         per_class = f" ({problem.per_class} per class)" if problem.per_class else ""
-        return f"{problem.accuracy(correct):.4f}  {problem.score(correct)}{per_class}"
+        return f"{problem.accuracy(correct):.4f}  {_shown(problem, correct, verbose)}{per_class}"
     return "not offered" if result.status == "agrees" else ""
+
+
+def _shown(problem: Problem, correct: Sequence[int], verbose: bool) -> str:
+    return problem.score(correct) if verbose else problem.short_score(correct)
 
 
 def exit_status(results: Sequence[CheckResult], require: Iterable[str], sized: bool = False) -> int:

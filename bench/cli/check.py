@@ -20,7 +20,8 @@ from bench.task.problem import Problem, make_problem
 
 @click.command("check", params=[*CHOICE])
 @click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write the results to FILE as JSON.")
-def command(json_file: Path | None, **options: Any) -> None:
+@click.option("--verbose", is_flag=True, help="Show how many labels are right in every class, also of more than four.")
+def command(json_file: Path | None, verbose: bool, **options: Any) -> None:
     """Verify kernels against the exact answer, image by image.
 
     Without --kernels and --kernel all kernels are verified. Nothing is timed.
@@ -29,7 +30,7 @@ def command(json_file: Path | None, **options: Any) -> None:
     specs = choice.specs(ladder=not choice.kernels and not choice.files)
     if json_file and not os.access(json_file if json_file.exists() else json_file.parent, os.W_OK):
         raise click.UsageError(f"{json_file}: cannot be written; name a file in a folder that exists and is yours")
-    digits = data.load(choice.source)
+    digits = data.load(**choice.digits)
     sets = data_sets(specs, digits, choice.per_class)
     if notice := whole_in_spite(digits, choice.per_class):
         console.out().print(notice)
@@ -47,11 +48,11 @@ def command(json_file: Path | None, **options: Any) -> None:
     out = console.out()
     for data_set in sets:
         out.print(answers.dataset(data_set.problem))
-    out.print(answers.table(checked))
+    out.print(answers.table(checked, verbose))
     for data_set in sets:
         name = f"{data_set.problem.name}: " if len(sets) > 1 else ""
         results = [result for problem, result in checked if problem is data_set.problem]
-        for line in answers.agreement(data_set.problem, results):
+        for line in answers.agreement(data_set.problem, results, verbose):
             out.print(f"{name}{line}")
     results = [result for _, result in checked]
     for line in (*answers.failures(results), f"All orders were drawn from seed {choice.seed}."):

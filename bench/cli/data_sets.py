@@ -50,7 +50,7 @@ def data_sets(specs: Iterable[KernelSpec], digits: Digits, per_class: int | None
     return [DataSet(problem_of_first(digits, n), tuple(by_size[n])) for n in sorted(by_size)]
 
 
-def with_digits(selections: Sequence[Selection], source: str | None) -> list[Selection]:
+def with_digits(selections: Sequence[Selection], source: str | None, limit: int) -> list[Selection]:
     """Return the selections with the digits they were recorded on, if these are here. Nothing is downloaded.
 
     Digits that cannot be read leave out the pictures that show them, which is said, unless `source` names them.
@@ -58,14 +58,15 @@ def with_digits(selections: Sequence[Selection], source: str | None) -> list[Sel
     Raises:
         DataError: `source` cannot be read.
     """
-    load = cache(data.load)
-    solve = cache(lambda name, per_class: problem_of_first(load(name), per_class))
+    load = cache(lambda name: data.load(name, limit=limit))
+    solve = cache(lambda name, classes, per_class: problem_of_first(_chosen(load(name), classes), per_class))
     completed, unreadable = [], set[str]()
     for selection in selections:
         recorded = str(selection.speed.metadata.get("dataset")).partition("[")[0]
         name = source or ("drawn" if recorded == "drawn" else data.at_hand())
+        classes = str(selection.speed.metadata.get("classes", ""))
         try:
-            problem = solve(name, selection.speed.per_class) if name else None
+            problem = solve(name, classes, selection.speed.per_class) if name else None
         except data.DataError as error:
             if source:
                 raise
@@ -75,3 +76,9 @@ def with_digits(selections: Sequence[Selection], source: str | None) -> list[Sel
     for reason in sorted(unreadable):
         console.out().say(f"The pictures {' and '.join(OF_DIGITS)} do without the recorded digits. {reason}")
     return completed
+
+
+def _chosen(digits: Digits, recorded: str) -> Digits:
+    """Return the digits of the classes that a record names, or all if they are not of its data set."""
+    chosen = [name for name in digits.classes if name in recorded.split()]
+    return digits.of_classes(chosen) if " ".join(chosen) == recorded else digits

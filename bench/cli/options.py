@@ -1,30 +1,44 @@
-"""The options that several commands share, and the kernels that they choose."""
+"""The options that several commands share, and the digits and kernels that they choose."""
 
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bench.kernel import KernelSpec, discover, select
 
 
-def _names(_: click.Context, __: click.Parameter, value: str | None) -> list[str]:
+def _names(_: click.Context, option: click.Parameter, value: str | None) -> list[str]:
     names = [name.strip() for name in (value or "").split(",") if name.strip()]
     if value is not None and not names:
-        raise click.BadParameter("name at least one kernel")
+        raise click.BadParameter(f"name at least {'two classes' if option.name == 'classes' else 'one kernel'}")
     return names
+
+
+def _bytes(_: click.Context, __: click.Parameter, value: float | None) -> int:
+    from data.limit import DEFAULT  # importing `data` takes NumPy, which listing the kernels does without
+
+    return DEFAULT if value is None else int(value * 1e9)
 
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 POSITIVE = click.FloatRange(0, min_open=True)
 KERNEL = click.Option(["--kernel", "files"], type=FILE, multiple=True, metavar="FILE",
                       help="Include the kernel in FILE. Verifying or timing it runs its code.")  # fmt: skip
-DIGITS = click.Option(["--data", "source"], metavar="SOURCE",
-                      help="Digits of the record, for pictures of them: a folder, an archive or a name.")  # fmt: skip
+LIMIT = click.Option(["--data-limit", "data_limit"], type=POSITIVE, callback=_bytes, metavar="GB",
+                     help="Most memory that the digits may take, unpacked, in GB (default 2 GiB).")  # fmt: skip
+DIGITS = [
+    click.Option(["--data", "source"], metavar="SOURCE",
+                 help="Digits of the record, for pictures of them: a folder, an archive or a name."),
+    LIMIT,
+]  # fmt: skip
 CHOICE = [  # the fields of `Choice`
     click.Option(["--data", "source"], default="auto", metavar="SOURCE",
                  help="Digits: auto, mnist_sample, drawn or a path (default auto)."),
+    LIMIT,
+    click.Option(["--classes"], callback=_names, metavar="A,B", help="Use only these classes, such as 3,7."),
     click.Option(["--per-class"], type=click.IntRange(1), metavar="N",
                  help="Use only the first N images of each class (default the kernel's IMAGES, or all)."),
     click.Option(["--kernels"], callback=_names, metavar="A,B",
@@ -45,6 +59,8 @@ class Choice:
     """The options that choose digits and kernels. `--help` explains them."""
 
     source: str
+    data_limit: int
+    classes: list[str]
     per_class: int | None
     kernels: list[str]
     files: tuple[Path, ...]
@@ -52,6 +68,11 @@ class Choice:
     seed: int
     timeout_s: float
     quiet: bool
+
+    @property
+    def digits(self) -> dict[str, Any]:
+        """The arguments of `data.load`."""
+        return {"source": self.source, "classes": self.classes, "limit": self.data_limit}
 
     def specs(self, ladder: bool = False) -> list[KernelSpec]:
         """Return the kernels of --kernels and --kernel or, without these options, those of `kernels/`.

@@ -13,9 +13,9 @@ from bench.report import charts, page_records
 from bench.report.charts import svg
 
 
-@click.command("plot", params=[DIGITS])
+@click.command("plot", params=[*DIGITS])
 @click.argument("record", type=FILE, required=False)
-def command(record: Path | None, source: str | None) -> None:
+def command(record: Path | None, source: str | None, data_limit: int) -> None:
     """Draw the pictures of a record.
 
     RECORD is a record or a file of pytest --benchmark-json. Without it, the records of the newest run are drawn, or
@@ -26,7 +26,7 @@ def command(record: Path | None, source: str | None) -> None:
     else:
         newest = page_records.local() or next(iter(page_records.published()), None)
         chosen = newest or page_records.alone(reader.newest())
-    chosen = with_digits([page_records.apart(chosen)], source)[0]
+    chosen = with_digits([page_records.apart(chosen)], source, data_limit)[0]
     for entry in () if chosen.speed.paired else chosen.speed.not_timed:
         console.out().say(f"{entry.kernel} is left out: {entry.reason}")
     pictures = {"sizes": ("sizes",), "memory": ("memory",)}.get(chosen.speed.kind, charts.PICTURES)

@@ -12,10 +12,10 @@ from bench.records import reader
 from bench.report import charts, page, page_records, readme
 
 
-@click.command("report", params=[DIGITS])
+@click.command("report", params=[*DIGITS])
 @click.argument("records", type=FILE, nargs=-1)
 @click.option("--readme", "with_readme", is_flag=True, help="Also write the published results into the README.")
-def command(records: tuple[Path, ...], source: str | None, with_readme: bool) -> None:
+def command(records: tuple[Path, ...], source: str | None, data_limit: int, with_readme: bool) -> None:
     """Write the pages that show the results.
 
     RECORDS are shown together on one page. Without them, there is a page for every published machine and for the newest
@@ -28,7 +28,7 @@ def command(records: tuple[Path, ...], source: str | None, with_readme: bool) ->
     text = readme.README.read_bytes().decode() if with_readme else ""  # bytes, so that line ends stay as they are
     if with_readme:
         readme.around(text, published)  # raises BadRecord before anything is written
-    for shown in with_digits([*chosen, *(published if records else [])], source):
+    for shown in with_digits([*chosen, *(published if records else [])], source, data_limit):
         for path in page.write(shown):
             console.out().say(console.shown(path))
         if shown.published and shown.problem is None:

@@ -156,7 +156,7 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
     """Record times in a new run, or finish an unfinished one, and write the records."""
     if options.resume:
         saved = checkpoint.newest()
-        digits = data.load(saved.source)
+        digits = data.load(**saved.digits)
         problems = {planned.per_class: problem_of_first(digits, planned.per_class) for planned in saved.data_sets}
         checkpoint.must_be_same(saved, problems)
     else:
@@ -166,7 +166,7 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
             checkpoint.DataSetPlan(data_set.problem.per_class, options.plan(data_set.specs, choice), tuple(skipped))
             for data_set in sets
         ]
-        saved = checkpoint.begin(plans, choice.source, problems, choice.require)
+        saved = checkpoint.begin(plans, choice.digits, problems, choice.require)
     recorded = []
     try:
         with only_timing_run(), console.progress(choice.quiet) as progress:
@@ -174,7 +174,7 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
         for planned in saved.data_sets:
             problem = problems[planned.per_class]
             collected = checkpoint.collect(saved, planned, problem)
-            records = _write(collected, {} if planned.per_class else _loading(saved.source))
+            records = _write(collected, {} if planned.per_class else _loading(saved.digits))
             data_set = DataSet(problem, planned.plan.specs)
             recorded.append(RecordedDataSet(data_set, collected, records, saved.require))
     except (KeyboardInterrupt, OSError) as error:
@@ -215,7 +215,7 @@ def _data_sets(choice: Choice, options: RunOptions) -> tuple[list[DataSet], list
     With --sizes, kernels that are only fast enough for a small data set are skipped.
     """
     specs, skipped = choice.specs(options.ladder), list[NotTimed]()
-    digits = data.load(choice.source)
+    digits = data.load(**choice.digits)
     sets = data_sets(specs, digits, choice.per_class)
     if notice := whole_in_spite(digits, choice.per_class):
         console.out().print(notice)
@@ -251,11 +251,11 @@ def _write(collected: Sequence[Collected], metadata: dict[str, float]) -> list[R
     return writer.write(measurements) if measurements else []
 
 
-def _loading(source: str) -> dict[str, float]:
+def _loading(digits: dict[str, Any]) -> dict[str, float]:
     """Return the seconds of loading the digits once more, from file to arrays; {} for drawn digits."""
-    source = (data.at_hand() or "drawn") if source in ("auto", "mnist_sample") else source
+    source = (data.at_hand() or "drawn") if digits["source"] in ("auto", "mnist_sample") else digits["source"]
     if source == "drawn":
         return {}
     started = time.perf_counter()
-    data.load(source)
+    data.load(**{**digits, "source": source})
     return {"loading_s": time.perf_counter() - started}

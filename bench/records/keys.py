@@ -104,8 +104,10 @@ KEYS = (
     Key("memory_limit_bytes", "record", "bytes", "anonymous memory allowed per process, or `not applicable`"),
     Key("load_average", "record", "processes", "load in the minute before a process starts, highest of all starts"),
     Key("overhead_s", "record", "seconds", "time that the harness adds to a call, longest of all processes"),
-    Key("dataset", "digits", "", "name of the data set; `drawn` digits are not MNIST", True),
-    Key("dataset_digest", "digits", "", "SHA-256 of pixels, class names and split sizes", True),
+    Key("dataset", "digits", "", "name of the data set, and in brackets the chosen classes and the images of each; "
+        "`drawn` digits are not MNIST", True),
+    Key("dataset_digest", "digits", "", "SHA-256 of class names, split sizes and images, whatever their order within "
+        "a class", True),
     Key("per_class", "digits", "images", "images of each class and split in a small data set; missing for a whole one"),
     Key("dataset_of", "digits", "", "`dataset_digest` of the whole data set that a small one was taken from"),
     Key("too_close_l1", "digits", "images", "images with more than one acceptable class under the L1 distance"),

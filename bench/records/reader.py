@@ -107,8 +107,7 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> list[Record]:
     shared = content["metadata"]
     schema = shared.get("schema")
     if schema != SCHEMA:
-        convert = "Convert it with python -m bench.cli.convert_records FOLDER" if schema == 1 else "Record again"
-        raise BadRecord(f"{path} has schema {schema}, expected {SCHEMA}. {convert}.")
+        raise BadRecord(f"{path} has schema {schema}, expected {SCHEMA}. Record again.")
     if shared.get(KEY, expected := checksum(content)) != expected:
         raise BadRecord(
             f"{path} has changed since it was written: its checksum is another. Copy it again, or record again."

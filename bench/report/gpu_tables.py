@@ -53,7 +53,7 @@ def from_files(record: Record) -> Grid | None:
 
     None where their loading was not timed, or the checklist FAILs.
 
-    From files = loading, one thread decoding every PNG + `end_to_end`. By Amdahl's law no kernel can pass the
+    From files = loading, one thread decoding every image + `end_to_end`. By Amdahl's law no kernel can pass the
     reference's seconds from files / the loading alone. Loading was timed once, so there is no interval.
     """
     loading, reference = record.metadata.get("loading_s"), record.samples_of(REFERENCE, "end_to_end")

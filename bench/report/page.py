@@ -217,6 +217,8 @@ def _command(record: Record, on_ladder: bool) -> str:
     words += {
         "memory": ["--memory"], "scopes": ["--full"], "sizes": [f"--sizes {','.join(map(str, record.sizes))}"],
     }.get(record.kind, [])  # fmt: skip
+    classes = str(record.metadata.get("classes")).replace(" ", ",")
+    words += [f"--classes {classes}"] if f"[{classes}]" in str(record.metadata.get("dataset")) else []
     words += ["--ladder"] if on_ladder else []
     if record.configurations != (DEFAULT,):
         words.append(f"--configurations {','.join(record.configurations)}")

@@ -51,7 +51,7 @@ class Checkpoint:
 
     Attributes:
         data_sets: measured one after the other.
-        source: the value of `--data`; the digits are loaded again on resuming.
+        digits: the arguments of `data.load`; the digits are loaded again on resuming.
         require: the values of `--require`.
         identity: what must be the same on resuming: digits, kernels, versions, machine.
         finished: the finished processes; each is in a file as well, which only `newest` reads.
@@ -59,23 +59,27 @@ class Checkpoint:
 
     folder: Path
     data_sets: tuple[DataSetPlan, ...]
-    source: str
+    digits: dict[str, Any]
     identity: dict[str, Any]
     finished: Finished = field(compare=False)
     require: tuple[str, ...] = ()
 
 
 def begin(
-    data_sets: Sequence[DataSetPlan], source: str, problems: Mapping[int, Problem], require: tuple[str, ...] = ()
+    data_sets: Sequence[DataSetPlan],
+    digits: dict[str, Any],
+    problems: Mapping[int, Problem],
+    require: tuple[str, ...] = (),
 ) -> Checkpoint:
     """Make the folder of a new run in results/local/; `problems` by images per class."""
     model.LOCAL.mkdir(parents=True, exist_ok=True)
     folder = atomic.new_folder(model.LOCAL, SUFFIX)
-    source = os.path.abspath(source) if os.path.exists(source) else source
+    source = str(digits["source"])
+    digits = {**digits, "source": os.path.abspath(source) if os.path.exists(source) else source}
     finished = _read_all(folder, data_sets)  # none
-    checkpoint = Checkpoint(folder, tuple(data_sets), source, identity(data_sets, problems), finished, require)
+    checkpoint = Checkpoint(folder, tuple(data_sets), digits, identity(data_sets, problems), finished, require)
     plans = [asdict(data_set) for data_set in data_sets]
-    content = {"data_sets": plans, "source": source, "identity": checkpoint.identity, "require": require}
+    content = {"data_sets": plans, "digits": digits, "identity": checkpoint.identity, "require": require}
     try:
         _own(folder)
         _write(folder / "plan.json", content)
@@ -100,7 +104,7 @@ def newest() -> Checkpoint:
             data_sets = tuple(map(_data_set_plan, content["data_sets"]))
             finished = _read_all(folder, data_sets)
             require = tuple(content["require"])
-            checkpoint = Checkpoint(folder, data_sets, content["source"], content["identity"], finished, require)
+            checkpoint = Checkpoint(folder, data_sets, content["digits"], content["identity"], finished, require)
         except (ValueError, KeyError, TypeError) as error:
             raise BadRecord(f"{path}: cannot be read ({error}); remove {folder} and start a new run") from error
         _own(folder)

@@ -12,6 +12,8 @@ from bench.task import oracle
 from bench.task.oracle import Answer
 from data import DataError, Digits
 
+FEW_CLASSES = 4  # as many scores as fit beside each other
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
@@ -70,6 +72,11 @@ class Problem:
     def accuracy(self, correct: Sequence[int]) -> float:
         """Return the mean of the per-class accuracies, as the blog post does it (not the pooled one)."""
         return float(np.mean([right / n for right, n in zip(correct, self.valid_counts, strict=True)]))
+
+    def short_score(self, correct: Sequence[int]) -> str:
+        """Return the score; of more than FEW_CLASSES only the sums, such as "8203/10000"."""
+        few = len(self.classes) <= FEW_CLASSES
+        return self.score(correct) if few else f"{sum(correct)}/{sum(self.valid_counts)}"
 
     def score(self, correct: Sequence[int]) -> str:
         """Return right labels per class as they are always shown: "926/1010, 1013/1028"."""

@@ -14,7 +14,11 @@ from PIL import Image
 import data
 
 Files = dict[str, bytes]  # a path such as "train/3/1.png" -> its content
-KINDS = ("folder", "set.tgz", "set.tar.gz", "set.tar", "set.zip")
+KINDS = ("folder", "set.tgz", "set.tar.gz", "set.tar.bz2", "set.tar.xz", "set.tar", "set.zip")
+IDX_NAMES = tuple(
+    f"{split}-{what}" for split in ("train", "t10k") for what in ("images-idx3-ubyte", "labels-idx1-ubyte")
+)
+NPY_NAMES = ("x_train.npy", "y_train.npy", "x_test.npy", "y_test.npy")
 
 
 def png(pixels: np.ndarray, **options) -> bytes:
@@ -61,8 +65,8 @@ def write(path: Path, files: Files) -> Path:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in files.items():
                 archive.writestr(name, content)
-    elif path.suffix in {".tar", ".tgz", ".gz"}:
-        path.write_bytes(tar(files, compressed=path.suffix != ".tar"))
+    elif path.suffix in PACKED:
+        path.write_bytes(tar(files, packed=PACKED[path.suffix]))
     else:
         for name, content in files.items():
             file = path / name
@@ -71,10 +75,13 @@ def write(path: Path, files: Files) -> Path:
     return path
 
 
-def tar(files: Files, *extra: tarfile.TarInfo, compressed: bool = False) -> bytes:
+PACKED = {".tar": "", ".tgz": "gz", ".gz": "gz", ".bz2": "bz2", ".xz": "xz"}
+
+
+def tar(files: Files, *extra: tarfile.TarInfo, packed: str = "") -> bytes:
     """Pack the files, then the extra members, which are empty."""
     file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz" if compressed else "w") as archive:
+    with tarfile.open(fileobj=file, mode=f"w:{packed}") as archive:
         for name, content in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
@@ -82,6 +89,27 @@ def tar(files: Files, *extra: tarfile.TarInfo, compressed: bool = False) -> byte
         for member in extra:
             archive.addfile(member)
     return file.getvalue()
+
+
+def idx(array: np.ndarray) -> bytes:
+    """Encode unsigned bytes as an IDX file."""
+    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+
+
+def npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def four_arrays(digits: data.Digits, seed: int = 0) -> list[np.ndarray]:
+    """Return training images and labels and validation images and labels, with the classes mixed."""
+    arrays = []
+    for stacks in (digits.train, digits.valid):
+        labels = np.repeat([int(name) for name in digits.classes], [len(stack) for stack in stacks])
+        order = np.random.default_rng(seed).permutation(len(labels))
+        arrays += [np.concatenate(stacks)[order], labels[order].astype(np.uint8)]
+    return arrays
 
 
 def refusal(source: str | Path) -> str:

@@ -35,6 +35,21 @@ BAD = {
         "holds train/ or valid/ in a and b",
         "expected one data set",
     ),
+    "two validation folders": (
+        {name.replace("valid", place): c for place in ("test", "val") for name, c in small_set().items()},
+        "holds test/ and val/",
+        "expected one of them; rename the right one to valid/",
+    ),
+    "other names": (
+        {name.replace("train", "a").replace("valid", "b"): c for name, c in {**small_set(), "c.txt": b""}.items()},
+        "no folder train/",
+        "found a/, b/, c.txt; rename or move what holds the digits",
+    ),
+    "other names one folder below": (
+        {f"set/{name}".replace("train/", "a"): c for name, c in small_set("12345").items()},
+        "no folder train/",
+        "found set/a1, set/a2, set/a3, set/a4, set/a5, set/valid; rename",
+    ),
     "one within the other": ({**small_set(), "old/train/3/1.png": grey(1)}, "in the root and old", "expected one"),
 }
 
@@ -51,7 +66,7 @@ def test_a_wrong_layout_is_refused(tmp_path, fault, kind):
 
 
 def test_an_empty_folder_is_refused(tmp_path):
-    assert refusal(tmp_path) == f"{tmp_path}: no folder train/, {LAYOUT}"
+    assert refusal(tmp_path) == f"{tmp_path}: no folder train/, {LAYOUT}, or four IDX files or mnist.npz; it is empty"
 
 
 @pytest.mark.parametrize("name", ["nowhere", "nowhere.tgz", "drawn.zip", "set.tgz/inside"])
@@ -81,6 +96,21 @@ def test_a_circular_link_is_refused(tmp_path):
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
     assert refusal(loop).startswith(f"{loop}: cannot be read (")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "/dev/zero"])
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_special_file_as_a_source_is_refused_and_not_read(tmp_path, kind):
+    path = tmp_path / kind  # which is /dev/zero itself
+    if kind == "pipe":
+        os.mkfifo(path)
+    assert refusal(path) == f"{path}: a pipe, device or other special file; name a folder or archive of images"
+
+
+def test_a_nul_in_the_path_is_refused(tmp_path):
+    message = refusal(f"{tmp_path}\0")
+    assert message.startswith(f"{tmp_path}\\0: cannot be read (")
+    assert "embedded null" in message
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")

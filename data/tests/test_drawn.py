@@ -9,7 +9,7 @@ import pytest
 
 import data
 
-DIGEST = "b863479716787d1587960b2f2519f50b4c20cd6f090d9ce6c0da9c99ea76fb13"
+DIGEST = "836f46bf8c028fe38713ad29835929cd0d9d37b6f205cee54cacccd6d7052ab7"
 CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
 
 

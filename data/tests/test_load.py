@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import data
-from data.tests.builders import KINDS, grey, png, small_set, tar, write
+from data.tests.builders import KINDS, grey, png, refusal, small_set, tar, write
 
 PLACES = ("", "mnist_sample/")  # both splits are at the root or one folder below
 
@@ -27,6 +27,22 @@ def test_every_kind_and_place_gives_the_same_digits(tmp_path, plain, kind, place
     assert digits.digest == plain.digest
     assert (digits.train_files, digits.valid_files) == (plain.train_files, plain.valid_files)
     assert digits.name == kind.split(".")[0]
+
+
+@pytest.mark.parametrize("train", ["train", "Train", "TRAINING"])
+@pytest.mark.parametrize("valid", ["valid", "Valid", "validation", "val", "test", "Testing"])
+@pytest.mark.parametrize("place", [*PLACES, "test/"])
+def test_other_names_of_the_splits(tmp_path, plain, train, valid, place):
+    names = {name: f"{place}{name.replace('train', train).replace('valid', valid)}" for name in small_set()}
+    path = write(tmp_path / "set.tar", {names[name]: content for name, content in small_set().items()})
+    assert data.load(path).digest == plain.digest
+    path = write(tmp_path / "set.tar", {names[name]: content[:-1] for name, content in small_set().items()})
+    assert refusal(path).startswith(f"{path}: {train}/3/1.png: the PNG is cut short")
+
+
+def test_an_exact_name_counts_more_than_others(tmp_path, plain):
+    other = {"test/3/1.png": b"", "Train/8/1.png": b"", "docs/test/notes.txt": b""}
+    assert data.load(write(tmp_path / "set", {**small_set(), **other})).digest == plain.digest
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -70,14 +86,19 @@ def renamed(old, new):
     return {name.replace(old, new): content for name, content in small_set().items()}
 
 
-TWO = {"train/3/1.png": small_set()["train/3/2.png"], "train/3/2.png": small_set()["train/3/1.png"]}
+def swapped(one, other):
+    files = small_set()
+    return {**files, one: files[other], other: files[one]}
+
+
 CHANGED = {
     "one pixel more": {**small_set(), "train/3/1.png": png(np.array([*range(1, 12), 13], np.uint8).reshape(4, 3))},
     "another class name": renamed("/7/", "/8/"),
     "moved to the other split": renamed("train/7/2", "valid/7/2"),
     "moved to the other class": renamed("train/3/2", "train/7/0"),
     "another shape of the same bytes": small_set(height=3, width=4),
-    "two images swapped": {**small_set(), **TWO},
+    "two images of two classes swapped": swapped("train/3/1.png", "train/7/1.png"),
+    "two images of two splits swapped": swapped("train/3/1.png", "valid/3/9.png"),
 }
 
 
@@ -86,9 +107,16 @@ def test_the_digest_depends_on_content(tmp_path, plain, change):
     assert data.load(write(tmp_path / "set.zip", CHANGED[change])).digest != plain.digest
 
 
+def test_the_digest_ignores_the_order_of_images_within_a_class(tmp_path, plain):
+    digits = data.load(write(tmp_path / "set", swapped("train/3/1.png", "train/3/2.png")))
+    assert not np.array_equal(digits.train[0], plain.train[0])
+    assert digits.digest == plain.digest
+    assert digits.first_of_each_class(1).digest != plain.first_of_each_class(1).digest
+
+
 def test_the_digest_stays_what_it_is(plain):
     """Records hold digests, so that the same pixels must keep theirs."""
-    assert plain.digest == "6b063deae200d00769f05d405898c56f7086ca8c14b3882f9a3d6cdf78ea6307"
+    assert plain.digest == "2731a27dd81fadb6bb587240aeafebf3ba720bf320e66e9e234b0136007c6681"
 
 
 def test_archives_that_list_their_folders(tmp_path, plain):
@@ -139,7 +167,23 @@ def test_nothing_is_written_and_a_folder_keeps_the_point_in_its_name(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-# Small data sets.
+# Small data sets, and some of the classes.
+
+
+def test_chosen_classes_are_a_data_set_of_their_own(tmp_path):
+    path = write(tmp_path / "all", small_set("3708"))
+    chosen = data.load(path, classes=["7", "3", "7"])
+    alone = data.load(write(tmp_path / "two", {n: c for n, c in small_set("3708").items() if n.split("/")[1] in "37"}))
+    assert (chosen.name, chosen.classes, chosen.digest) == ("all[3,7]", ("3", "7"), alone.digest)
+    assert (chosen.train_files, chosen.valid_files) == (alone.train_files, alone.valid_files)
+    first = chosen.first_of_each_class(1)
+    assert (first.name, first.dataset_of, first.digest) == (
+        "all[3,7][1 per class]", alone.digest, alone.first_of_each_class(1).digest,
+    )  # fmt: skip
+    assert data.load(path, classes=list("8730")).name == "all"
+    for names, message in ((["3", "9"], "all has no class 9"), (["3", "3"], "all: found 1 class.es. chosen")):
+        with pytest.raises(data.DataError, match=f"{message}.*; choose at least two of 0, 3, 7, 8"):
+            data.load(path, classes=names)
 
 
 def test_a_small_data_set_is_the_first_images_of_each_class(tmp_path):

@@ -24,7 +24,7 @@ def data_sets(draw):
     return {(split, name): draw(stacks) for split in ("valid", "train") for name in sorted(classes, reverse=True)}
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(data_sets())
 def test_every_kind_gives_back_what_was_written(images):
     files = {f"{split}/{c}/{file}": png(a) for (split, c), stack in images.items() for file, a in stack.items()}
@@ -84,7 +84,7 @@ def test_pixel_data_of_the_wrong_amount_is_refused(stream, width, height, interl
 @settings(deadline=None, max_examples=300)
 @given(st.booleans(), st.data())
 def test_a_damaged_archive_is_refused_or_gives_the_same_digits(compressed, random):
-    whole = tar(small_set(), compressed=compressed)
+    whole = tar(small_set(), packed="gz" if compressed else "")
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "set.tar"
         path.write_bytes(whole)
@@ -97,12 +97,11 @@ def test_a_damaged_archive_is_refused_or_gives_the_same_digits(compressed, rando
 
 @settings(deadline=None, max_examples=300)
 @given(st.data())
-def test_a_damaged_zip_is_refused_or_read(random):
-    """It may give other digits, as a zip file's list of members has no checksum."""
+def test_a_damaged_zip_is_refused_or_gives_the_same_digits(random):
     with tempfile.TemporaryDirectory() as place:
         path = write(Path(place) / "set.zip", small_set())
-        whole = path.read_bytes()
+        whole, digest = path.read_bytes(), data.load(path).digest
         for damaged in damages(whole, random):
             path.write_bytes(damaged)
             result = outcome(data.load, path)
-            assert isinstance(result, data.Digits) or refused(result, path)
+            assert refused(result, path) or result.digest == digest

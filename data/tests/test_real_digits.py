@@ -30,4 +30,4 @@ def test_the_patch_of_the_second_three(real_digits):
 
 
 def test_the_digest(real_digits):
-    assert real_digits.digest == "d17cacbb445fe991b92e01e6c38fe65b12126650ee4a4d9e16f8f17be9e428d5"
+    assert real_digits.digest == "57604c9051980ad1ef6945ca2324a1216ef8c37df2e0093830e977ddbc062a33"

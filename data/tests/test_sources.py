@@ -29,7 +29,7 @@ def no_drawing(monkeypatch):
 @pytest.fixture
 def published(cache, server, monkeypatch):
     """A published archive in reach, with its right checksum."""
-    server.content = tar(FILES, compressed=True)
+    server.content = tar(FILES, packed="gz")
     monkeypatch.setattr(sources, "URL", f"http://127.0.0.1:{server.server_port}/mnist_sample.tgz")
     monkeypatch.setattr(sources, "MD5", hashlib.md5(server.content).hexdigest())
     return server

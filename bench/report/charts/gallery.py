@@ -17,6 +17,7 @@ TENS, SIXES = 10, 6  # tiles in a row: small ones without, and large ones with w
 MOST = 12  # images of a kind
 TITLE, TILE, WORDS, CREDIT = 24, 56, 30, 16  # points: heights of a section's parts; a tile's height without its words
 LONGEST = 26  # characters under a tile
+LINES, IN_LEGEND = 7, 18  # classes in a column of distances, and in a legend
 PATCH, MARKED, BINS = 6, 4, 48  # pixels of a patch, and where it begins; bars of the histogram
 NO_DIGITS = "The recorded digits were not found. Name them with --data SOURCE, or set MNIST_SAMPLE."
 Image = np.ndarray[Any, Any]
@@ -128,8 +129,8 @@ def _disagreements(problem: Problem) -> tuple[str, list[Tile]]:
 def _signed(problem: Problem) -> tuple[Image, str]:
     """Return the mean ink of each image, all that is left of it without `abs`, and how often that decides rightly."""
     right = problem.correct(digits_metadata.signed_labels(problem))
-    title = f"Without abs only the amount of ink counts: {problem.score(right)}, average {problem.accuracy(right):.4f}"
-    return problem.valid.mean((1, 2)) / 255, title
+    score = f"{problem.short_score(right)}, average {problem.accuracy(right):.4f}"
+    return problem.valid.mean((1, 2)) / 255, f"Without abs only the amount of ink counts: {score}"
 
 
 def _title(axes: Axes, y: float, title: str) -> None:
@@ -175,8 +176,10 @@ def _numbers(axes: Axes, y: float, image: Image, distances: str) -> None:
     size = (left.stop - left.start) * scale, (top.stop - top.start) * scale
     place = 252 + left.start * scale, y + top.start * scale
     axes.add_patch(Rectangle(place, *size, fill=False, ec=style.WRONG, lw=1.4))
-    words = distances.replace(": ", ":\n").replace(", ", "\n").splitlines()[:9]
-    axes.text(370, y + 2, "\n".join(words), va="top", fontsize=8, linespacing=1.5)
+    heading, *words = distances.replace(": ", ":\n").replace(", ", "\n").splitlines()
+    for column in range(min(2, -(-len(words) // LINES))):
+        lines = [heading if column == 0 else "", *words[LINES * column : LINES * (column + 1)]]
+        axes.text(370 + 95 * column, y + 2, "\n".join(lines), va="top", fontsize=8, linespacing=1.5)
 
 
 def _tiles(axes: Axes, y: float, images: Image, tiles: Iterable[Tile]) -> None:
@@ -204,7 +207,8 @@ def _histogram(axes: Axes, problem: Problem, ink: Image, means: Image) -> None:
             float(means[c].mean()), 1.0 - 0.11 * (c % 8), f"mean {name} ", transform=axes.get_xaxis_transform(),
             ha="right", va="top", fontsize=7, color=colour,
         )  # fmt: skip
-    axes.legend(frameon=False, fontsize=7, loc="upper right")
+    if len(problem.classes) <= IN_LEGEND:
+        axes.legend(frameon=False, fontsize=7, loc="upper right", ncols=-(-len(problem.classes) // LINES))
     axes.set_xlabel("mean ink of an image, 0 to 1: each is called by the nearest vertical line", fontsize=7.5)
     axes.tick_params(labelsize=7)
     axes.set(xlim=(0, edges[-1]), ylim=(0, axes.get_ylim()[1] * 1.25))

@@ -83,7 +83,7 @@ def small_print(record: Record) -> str:
 def credit(record: Record) -> str:
     """Return whose digits they are: the line under every picture that shows some."""
     name = str(record.metadata.get("dataset", "unknown"))
-    if "mnist" in name.lower() or record.metadata.get("dataset_digest") == MNIST_SAMPLE:
+    if name.lower().startswith("mnist") or record.metadata.get("dataset_digest") == MNIST_SAMPLE:
         return MNIST
     return "Digits drawn by this project" if name == "drawn" else f"Digits: {name}"
 

@@ -100,6 +100,7 @@ RULES = [
     ("C6", "accuracy", {**DOCUMENTS, "only_l1_right": 40}, {}, UNDETERMINED, "42 images"),
     ("C6", "accuracy", {**DOCUMENTS, "only_l1_right": 0, "only_l2_right": 5}, {}, UNDETERMINED, "p = 0.06"),
     ("C6", "accuracy", {**DOCUMENTS, "only_l1_right": 0, "only_l2_right": 6}, {}, SUPPORTED, "p = 0.03"),
+    ("C6", "accuracy", {**DOCUMENTS, "only_l1_right": 144, "only_l2_right": 1662}, {}, SUPPORTED, "(p < 1e-300)"),
     ("C6", "signal", DOCUMENTS, {}, REFUTED, "margin 0.141 under the L2 distance, 0.151 under the L1 distance; "
      "the median change of an image is -0.0234 (-0.0322 to -0.0145, 95.1% CI)"),
     ("C6", "signal", {**DOCUMENTS, "margin_change_high": 0.0}, {}, UNDETERMINED, "(-0.0322 to +0.0000"),

@@ -10,8 +10,10 @@ from click.testing import CliRunner, Result
 
 import data
 from bench import __main__
+from bench.cli import answers
+from bench.runner.check_kernels import CheckResult
 from bench.task.problem import make_problem
-from bench.tests.builders import noise, python, write_kernel
+from bench.tests.builders import noise, problem, python, write_folder, write_kernel
 from bench.tests.wrong_kernels import ANSWERS, MEANS, WRONG
 
 # What a broken kernel does, and what its reason must say.
@@ -181,19 +183,36 @@ def test_exit_0_means_that_every_listed_kernel_was_verified(small_data: Path, tm
     assert statuses == ["agrees", "unavailable", "unavailable"]
 
 
-def test_per_class_is_the_data_set_of_every_kernel(small_data: Path, tmp_path: Path) -> None:
+def test_classes_and_per_class_are_the_data_set_of_every_kernel(tmp_path: Path) -> None:
     """Also of kernels with another number in IMAGES."""
+    three_classes = write_folder(noise(classes=3), tmp_path / "digits")
     paths = [write_kernel(tmp_path / "right.py"), write_kernel(tmp_path / "slow.py", f"IMAGES = {FEW}")]
     kernels = [part for path in paths for part in ("--kernel", path)]
     json_file = tmp_path / "results.json"
-    done = check("--data", small_data, *kernels, "--per-class", 7, "--json", json_file)
+    done = check("--data", three_classes, *kernels, "--classes", "7,3", "--per-class", 7, "--json", json_file)
     assert done.exit_code == 0, done.output
     results = json.loads(json_file.read_text())
-    assert results["dataset"]["name"] == "small[7 per class]"
-    assert results["dataset"]["digest"] == noise().first_of_each_class(7).digest
+    assert (results["dataset"]["name"], results["dataset"]["classes"]) == ("digits[3,7][7 per class]", ["3", "7"])
+    chosen = data.load(three_classes, classes=["3", "7"])
+    assert results["dataset"]["digest"] == chosen.first_of_each_class(7).digest
     assert results["dataset"]["train"] == results["dataset"]["valid"] == [7, 7]
     assert [row["images_of_class"] for row in results["kernels"]] == [7, 7]
     assert {row["l1"]["accuracy"] for row in results["kernels"]} == {results["oracle"]["l1"]["accuracy"]}
+
+
+def test_more_than_four_classes_are_shown_in_one_number_or_all() -> None:
+    for classes, verbose in ((4, False), (5, False), (5, True)):
+        many = problem(classes=classes)
+        correct = many.correct(many.answers["l1"].labels)
+        in_all = f"{sum(correct)}/{sum(many.valid_counts)}"
+        score = in_all if classes > 4 and not verbose else many.score(correct)
+        result = CheckResult("mine", "agrees", correct={"l1": correct})
+        row = answers.table([(many, result)], verbose).rows[0]
+        assert row[1] == f"{many.accuracy(correct):.4f}  {score}"
+        lines = list(answers.agreement(many, [result], verbose))
+        assert lines[0] == f"1 kernel is verified: {score}"
+        assert f"L1 distance: {score}, average" in lines[1]
+    assert answers.dataset(many).startswith("tiny, 90 training and 210 validation images of 5 classes, SHA-256 ")
 
 
 @pytest.mark.parametrize(
@@ -208,6 +227,9 @@ def test_per_class_is_the_data_set_of_every_kernel(small_data: Path, tmp_path: P
         (["--no-such-option"], "No such option"),
         (["--timeout", "0"], "--timeout"),
         (["--per-class", "0"], "--per-class"),
+        (["--classes", "3,8"], "small has no class 8; choose at least two of 3, 5"),
+        (["--classes", ","], "name at least two classes"),
+        (["--data-limit", "0.000001"], "the digits take more than 1e-06 GB when unpacked"),
         (["--seed", "-1"], "--seed"),
         (["superfluous"], "unexpected extra argument"),
     ],

@@ -3,13 +3,19 @@
 import pytest
 from click.testing import CliRunner
 
+import data
 from bench import __main__, kernel
-from bench.cli.data_sets import data_sets
+from bench.cli.data_sets import data_sets, with_digits
 from bench.cli.options import Choice
 from bench.kernel import ROOT
+from bench.report import page_records
 from bench.runner import check_kernels, checkpoint
 from bench.runner.check_kernels import CheckResult
+from bench.task import digits_metadata
+from bench.task.problem import make_problem
 from bench.tests.builders import noise, spec, write_kernel
+from bench.tests.builders_records import configurations
+from data.tests.builders import small_set, write
 
 
 def invoke(*arguments):
@@ -27,7 +33,7 @@ def on_ladder(tmp_path, monkeypatch):
 
 
 def chosen(ladder=False, kernels=(), files=()):
-    choice = Choice("auto", None, list(kernels), tuple(files), (), 0, 1.0, True)
+    choice = Choice("auto", 0, [], None, list(kernels), tuple(files), (), 0, 1.0, True)
     return sorted({spec.kernel for spec in choice.specs(ladder)})
 
 
@@ -78,6 +84,19 @@ def test_check_includes_the_ladder_and_run_only_on_request(place, monkeypatch, c
     assert isinstance(done.exception, Noted) or done.exit_code == 0, done.output
     assert names
     assert ("laddered" in names) == includes
+
+
+def test_a_record_gets_the_classes_and_images_that_it_names(tmp_path):
+    """Its digits may have more classes; another data set is told by its digest."""
+    path = write(tmp_path / "set", small_set("0378"))
+    chosen = data.load(path, classes=["7", "3"])
+    for digits in (chosen, chosen.first_of_each_class(1), data.load(path)):
+        metadata = digits_metadata.metadata(make_problem(digits))
+        selection = page_records.alone(configurations(tmp_path, "all/default", **metadata))
+        [found] = with_digits([selection], str(path), 2**31)
+        assert (found.problem.digest, found.problem.classes) == (digits.digest, digits.classes)
+        other = write(tmp_path / "other", small_set("38"))
+        assert with_digits([selection], str(other), 2**31)[0].problem is None
 
 
 def test_a_kernel_gets_its_small_data_set_unless_per_class_is_given(tmp_path):

@@ -1,4 +1,4 @@
-"""Records of schema 1 come to the present schema: files split and merged, rows and keys renamed, samples untouched."""
+"""The digest of published records is replaced where it is the old one of the same digits, and nothing else changes."""
 
 import gzip
 import json
@@ -7,9 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 import data
-from bench.cli.convert_records import convert
+from bench.cli import convert_records
 from bench.records import reader
-from bench.records.model import BadRecord
 from bench.tests.builders_records import configurations
 from data.tests.builders import small_set, write
 
@@ -19,48 +18,51 @@ def digits(tmp_path):
     return write(tmp_path / "digits", small_set(height=3, width=4))
 
 
-def old(folder, scratch, digest, threads):
-    """Write a record as schema 1 had it: one configuration, with the first image of each class among the samples."""
-    [new] = configurations(scratch, f"{threads}/default", dataset_digest=digest)
-    content = json.loads(new.path.read_text().replace("bound@", "limit@"))
-    content["metadata"] |= {"schema": 1, "kind": "speed", "absent": content["metadata"].pop("not_timed")}
-    del content["metadata"]["run"]
-    for benchmark in list(content["benchmarks"]):
-        part = json.loads(json.dumps(benchmark))
-        part["metadata"] = {**part.get("metadata", {}), "first": 1}
-        content["benchmarks"].append(part)
-    (folder / f"2026-11-21-{threads}.json.gz").write_bytes(gzip.compress(json.dumps(content).encode()))
-    return new
+def published(folder, scratch, digits, n=0):
+    """Publish a record with the old digests, of the whole data set or of the first n images of each class."""
+    old = convert_records._old_digest
+    keys = {"dataset_digest": old(digits.first_of_each_class(n) if n else digits)}
+    keys |= {"per_class": n, "dataset_of": old(digits)} if n else {}
+    [record] = configurations(scratch, "all/default", **keys)
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{n}.json.gz"
+    path.write_bytes(gzip.compress(record.path.read_bytes()))
+    return path
+
+
+def convert(folder, digits):
+    return CliRunner().invoke(convert_records.convert, [str(folder), "--data", str(digits)])
+
+
+def metadata(path):
+    return json.loads(gzip.decompress(path.read_bytes()))["metadata"]
 
 
 def test_a_machines_folder_is_converted_once(tmp_path, digits):
-    folder, loaded = tmp_path / "machine", data.load(digits)
-    folder.mkdir()
-    written = [old(folder, tmp_path / "scratch", loaded.digest, threads) for threads in ("all", "1")]
-    done = CliRunner().invoke(convert, [str(folder), "--data", str(digits)])
-    assert done.exit_code == 0, done.output
-    assert sorted(path.name for path in folder.iterdir()) == ["1-per-class.json.gz", "ladder.json.gz"]
-    for name, per_class in (("ladder", 0), ("1-per-class", 1)):
-        records = reader.read_all(folder / f"{name}.json.gz")
-        assert [each.configuration for each in records] == ["all/default", "1/default"]
-        for converted, before in zip(records, written, strict=True):
-            assert sorted(map(str, converted.samples)) == sorted(map(str, _under(before)))
-            assert (converted.kind, converted.per_class) == ("ladder", per_class)
-    assert records[0].metadata["dataset_of"] == loaded.digest
-    assert records[0].metadata["dataset_digest"] == loaded.first_of_each_class(1).digest
-    again = CliRunner().invoke(convert, [str(folder), "--data", str(digits)])
-    assert again.output == f"{folder}: no record needs converting.\n"
+    loaded = data.load(digits)
+    paths = [published(tmp_path / "machine", tmp_path / "scratch", loaded, n) for n in (0, 1)]
+    before = [(metadata(path), reader.read_all(path)[0].samples) for path in paths]
+    done = convert(tmp_path / "machine", digits)
+    assert (done.exit_code, done.output.split()) == (0, [str(path) for path in paths])
+    digests = (
+        {"dataset_digest": loaded.digest},
+        {
+            "dataset_digest": loaded.first_of_each_class(1).digest,
+            "dataset_of": loaded.digest,
+        },
+    )
+    for path, (keys, samples), new in zip(paths, before, digests, strict=True):
+        assert metadata(path) == {**keys, **new} != keys
+        assert reader.read_all(path)[0].samples == samples
+    again = convert(tmp_path / "machine", digits)
+    assert (again.exit_code, again.output) == (0, f"{tmp_path / 'machine'}: no record needs converting.\n")
 
 
-def _under(before):
-    """Return a record's samples as they are read: under its own configuration."""
-    return reader.read(before.path).samples
-
-
-def test_other_digits_are_refused_and_the_reader_names_the_command(tmp_path, digits):
-    old(tmp_path, tmp_path / "scratch", "ab" * 32, "all")
-    done = CliRunner().invoke(convert, [str(tmp_path), "--data", str(digits)])
-    assert done.exit_code != 0
-    assert "on other digits" in done.output
-    with pytest.raises(BadRecord, match=r"schema 1.*python -m bench\.cli\.convert_records"):
-        reader.read(next(tmp_path.glob("*.json.gz")))
+def test_other_digits_are_refused_and_nothing_is_written(tmp_path, digits):
+    path = published(tmp_path / "machine", tmp_path / "scratch", data.load(digits))
+    content = path.read_bytes()
+    published(tmp_path / "machine", tmp_path / "scratch", data.load(write(tmp_path / "other", small_set())), 1)
+    done = convert(tmp_path / "machine", digits)
+    assert done.exit_code == 2
+    assert "1.json.gz was recorded on other digits than digits. Name them with --data." in done.output
+    assert path.read_bytes() == content

@@ -259,7 +259,7 @@ class Planned(Exception):
 def planned(place, monkeypatch):
     """Return a function that gives the plans of `run` with some options, by images per class."""
 
-    def begin(tasks, source, problems, require):
+    def begin(tasks, digits, problems, require):
         raise Planned({task.per_class: task.plan for task in tasks})
 
     def plans(*options):

@@ -423,7 +423,7 @@ def test_the_gpu_is_compared_with_the_fastest_cpu_kernel_with_every_transfer(ful
 
 
 def test_from_files_every_speedup_keeps_to_amdahls_law(full, bare):
-    rows = {row[0]: row[1:] for row in table(full, "From files: every PNG decoded")}
+    rows = {row[0]: row[1:] for row in table(full, "From files: every image decoded")}
     assert rows[REFERENCE] == ["400 ms", "900 ms", "1.00×"]
     assert rows["numpy_broadcast"] == ["4.00 ms", "504 ms", "1.79×"]  # 0.9 / 0.504
     assert rows["Amdahl's law: loading alone"] == ["", "500 ms", "1.80×"]
@@ -461,6 +461,13 @@ def test_a_recorded_command_and_kernels_from_elsewhere_are_what_to_repeat(checko
     assert lines[1].endswith("this commit does not have as they were run: other.py, quick.py (not in this repository)")
     assert command in lines
     assert "Published by force, in spite of: why &amp; what." in words
+
+
+def test_how_to_repeat_it_names_chosen_classes(bare):
+    metadata = {**bare.speed.metadata, "classes": "3 7 8"}
+    for name, expected in (("all", False), ("all[3,7,8]", True), ("all[3,7,8][9 per class]", True)):
+        record = replace(bare.speed, metadata={**metadata, "dataset": name})
+        assert (" --classes 3,7,8" in page._command(record, False)) == expected
 
 
 def test_the_metadata_and_the_checklist_are_all_there(full):

@@ -134,6 +134,18 @@ def test_odd_digits_are_shown_too(tmp_path, odd):
     assert f"only the amount of ink counts: {right}" in drawing.alt
 
 
+def test_ten_classes_fit_into_the_gallery(tmp_path):
+    ten = builders.problem(classes=10, train=2, valid=2)
+    drawing = charts.draw("gallery", selection(tmp_path, digits=ten))
+    right = ten.correct(digits_metadata.signed_labels(ten))
+    assert f"only the amount of ink counts: {sum(right)}/{sum(ten.valid_counts)}, average" in words(drawing)
+    assert [f" to mean {name}" in words(drawing) for name in ten.classes] == [True] * 10
+    drawing.figure.draw_without_rendering()
+    for text in drawing.figure.findobj(Text):
+        extent = text.get_window_extent()
+        assert not text.get_text() or 0 <= extent.x0 <= extent.x1 <= drawing.figure.bbox.width, text.get_text()
+
+
 def test_digits_without_a_mistake_or_with_one_training_image(tmp_path):
     stacks = [np.full((1, 3, 3), 10), np.full((1, 3, 3), 200)]
     light_and_dark = problem.make_problem(builders.digits(stacks, stacks))
@@ -149,6 +161,7 @@ def test_digits_without_a_mistake_or_with_one_training_image(tmp_path):
         ({"dataset": "mnist_sample"}, "MNIST, Yann LeCun, Corinna Cortes, Christopher Burges; CC BY-SA 3.0"),
         ({"dataset": "mine", "dataset_digest": claims.MNIST_SAMPLE}, style.MNIST),
         ({"dataset": "mine"}, "Digits: mine"),
+        ({"dataset": "fashion-mnist"}, "Digits: fashion-mnist"),
         ({}, "Digits drawn by this project"),
     ],
 )

@@ -53,7 +53,7 @@ def saved(tmp_path, monkeypatch, problems):
     plan = Plan((spec(write_kernel(tmp_path / "mine.py")),), processes=2, rounds=1, seed=3)
     both = (Configuration(), Configuration("1", "keep"))
     small = DataSetPlan(5, replace(plan, processes=1, longest_s=math.inf))
-    return checkpoint.begin([DataSetPlan(0, replace(plan, configurations=both)), small], "drawn", problems)
+    return checkpoint.begin([DataSetPlan(0, replace(plan, configurations=both)), small], {"source": "drawn"}, problems)
 
 
 def test_two_data_sets_are_measured_one_after_the_other_and_resumed_where_they_stopped(saved, problems):
@@ -112,7 +112,7 @@ def test_a_run_is_not_resumed_if_anything_has_changed(saved, problems, tmp_path)
 def test_resuming_a_run_of_sizes_repairs_tiles_and_processes_that_cannot_be_read(saved, problems):
     plan = replace(saved.data_sets[0].plan, pairs=PREDICT, sizes=(2, 99), configurations=(Configuration(),))
     checkpoint.remove(saved)
-    saved = checkpoint.begin([DataSetPlan(0, plan)], "drawn", problems)
+    saved = checkpoint.begin([DataSetPlan(0, plan)], {"source": "drawn"}, problems)
     checkpoint.finish(saved, problems, lambda *_: None)
     (saved.folder / "0-all-default-1.json").write_text("[]")
     for tile in saved.folder.rglob("valid-*.npy"):
@@ -131,7 +131,7 @@ def test_resuming_a_run_of_sizes_repairs_tiles_and_processes_that_cannot_be_read
 @pytest.fixture
 def place(tmp_path):
     """A folder with small digits and a kernel that is quick to start."""
-    write(tmp_path / "small", small_set())
+    write(tmp_path / "small", small_set("378"))
     write_kernel(tmp_path / "mine.py")
     return tmp_path
 
@@ -142,8 +142,8 @@ def start(place, *arguments):
 
 
 def begin(place):
-    """Start a run that makes no picture and no page."""
-    digits, kernel = ("--data", place / "small"), ("--kernel", place / "mine.py")
+    """Start a run that makes no picture and no page, of two of the classes."""
+    digits, kernel = ("--data", place / "small", "--classes", "7,3"), ("--kernel", place / "mine.py")
     return start(place, "run", "--sizes", 5, "--processes", 3, "--quiet", *digits, *kernel)
 
 
@@ -186,6 +186,7 @@ def test_killed_at_any_moment_and_resumed_to_a_whole_record(place):
             output, errors = run.communicate(timeout=120)
             assert run.returncode == 0, output + errors
     record = reader.read(next((place / "local").glob("*.json")))
+    assert (record.metadata["dataset"], record.metadata["classes"]) == ("small[3,7]", "3 7")
     assert Counter(sample.process for sample in record.samples_of("mine", "predict")) == {0: 3, 1: 3, 2: 3}
     assert not list((place / "local").glob("*.unfinished"))
 

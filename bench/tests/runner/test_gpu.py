@@ -89,7 +89,7 @@ def plan(folder, sources, **options):
 
 def run(problem, plan):
     """Return the record of a plan, and the result of every kernel by name."""
-    saved = checkpoint.begin([DataSetPlan(0, plan)], "drawn", {0: problem})
+    saved = checkpoint.begin([DataSetPlan(0, plan)], {"source": "drawn"}, {0: problem})
     checkpoint.finish(saved, {0: problem}, lambda *_: None)
     (collected,) = checkpoint.collect(saved, saved.data_sets[0], problem)
     return writer.write([collected.measurements])[0], {result.name: result for result in collected.results}

@@ -1,0 +1,183 @@
+"""Finds the digits among the files of a folder or archive: folders of PNG files, or arrays of images and of labels.
+
+Arrays are IDX files (the form in which MNIST is published) or the members of `mnist.npz`.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from data.digits import DataError
+
+SPLITS = ("train", "valid")
+SPLIT_OF = {"train": "train", "training": "train"}  # by its spelling in lower case
+SPLIT_OF |= dict.fromkeys(("valid", "validation", "val", "test", "testing", "t10k"), "valid")
+ARRAY = re.compile(
+    r"(?P<set>emnist-[a-z]+-|)(?P<split>train|t10k|test)-(?P<content>images|labels)[-.]idx[13]-ubyte(\.gz)?"
+    r"|(?P<letter>[xy])_(?P<npy_split>train|test)\.npy",
+    re.IGNORECASE,
+)
+EXPECTED = "expected train/<class>/*.png and valid/<class>/*.png, or four IDX files or mnist.npz"
+SHOWN, MOST_SEEN = 6, 1000  # names in a message, and to choose them from
+
+Tree = Mapping[str, Mapping[str, Mapping[str, bytes]]]  # split -> class -> file name -> PNG bytes
+Kind = Literal["", "png", "array"]  # what a file holds: an image of a class, an array, or neither
+
+
+class Entry(NamedTuple):
+    """A file, or a folder (then `name` is ""). Only a file of some kind has its content."""
+
+    folder: tuple[str, ...]
+    name: str = ""
+    kind: Kind = ""
+    content: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """The path from the root, with slashes."""
+        return "/".join((*self.folder, self.name))
+
+
+Arrays = Mapping[tuple[str, str], Entry]  # (split, "images" or "labels") -> file
+
+
+@dataclass(frozen=True)
+class Found:
+    """The digits of a folder or archive, undecoded: either `tree` or `arrays` is empty.
+
+    Attributes:
+        spelled: how the two splits are spelled there, such as "Training".
+        transposed: whether the images of `arrays` are stored column by column, as EMNIST's are.
+    """
+
+    tree: Tree
+    spelled: Mapping[str, str]
+    arrays: Arrays
+    transposed: bool = False
+
+
+def wanted(parts: tuple[str, ...]) -> Kind:
+    """Return what the file with this path holds."""
+    *folder, name = parts
+    depth = split_depth(tuple(folder))
+    if name.startswith(".") or hidden(tuple(folder)):
+        return ""
+    if depth is not None and len(parts) == depth + 3 and name.lower().endswith(".png"):
+        return "png"
+    return "array" if len(parts) < 3 and ARRAY.fullmatch(name) else ""
+
+
+@lru_cache
+def hidden(folder: tuple[str, ...]) -> bool:
+    """Return whether a folder or one above it is hidden."""
+    return any(part.startswith(".") for part in folder)
+
+
+@lru_cache
+def split_depth(folder: tuple[str, ...]) -> int | None:
+    """Return the position of the split in a folder's path: 0, 1 or None.
+
+    A data set may itself be called `test`, so a split in the second place counts more than in the first, unless the
+    first is exactly `train` or `valid`.
+    """
+    first, second = (folder[i].lower() in SPLIT_OF if len(folder) > i else False for i in (0, 1))
+    if first and (folder[0] in SPLITS or not second):
+        return 0
+    return 1 if second else None
+
+
+def find(entries: Iterable[Entry], path: Path) -> Found:
+    """Return the one data set among the entries of `path`, at its root or one folder below.
+
+    Hidden files and folders, and files of no kind, are ignored.
+
+    Raises:
+        DataError: there is no data set, or more than one, or a part of it is missing; the message says what was found.
+    """
+    roots: dict[str, dict[str, dict[str, dict[str, bytes]]]] = {}
+    sets: dict[str, dict[tuple[str, str], Entry]] = {}
+    seen: set[tuple[str, ...]] = set()
+    for entry in entries:
+        folder, name, kind, content = entry
+        if name.startswith(".") or hidden(folder):
+            continue
+        if len(seen) < MOST_SEEN:
+            seen.add(folder[:2] if len(folder) > 1 else (*folder, name))
+        depth = split_depth(folder)
+        if kind == "array":
+            _add_array(sets, entry, path)
+        elif depth is not None:
+            classes = roots.setdefault("/".join(folder[:depth]), {}).setdefault(folder[depth], {})
+            if len(folder) > depth + 1:
+                files = classes.setdefault(folder[depth + 1], {})
+                if kind and name in files:
+                    raise DataError(f"{path}: holds {entry.path} twice, expected every file once; pack it again")
+                if kind:
+                    files[name] = content
+    return _only_one(roots, sets, seen, path)
+
+
+def _add_array(sets: dict[str, dict[tuple[str, str], Entry]], file: Entry, path: Path) -> None:
+    """Add a file to its set: one folder, and one name of EMNIST's. A plain file counts more than its packed copy."""
+    match = ARRAY.fullmatch(file.name)
+    assert match
+    split = SPLIT_OF[(match["split"] or match["npy_split"]).lower()]
+    content = (match["content"] or {"x": "images", "y": "labels"}[match["letter"].lower()]).lower()
+    files = sets.setdefault("/".join([*file.folder, (match["set"] or "").lower()]), {})
+    other = files.setdefault((split, content), file)
+    packed = [each.name.lower().endswith(".gz") for each in (other, file)]
+    if other is not file and packed[0] == packed[1]:
+        raise DataError(f"{path}: holds {other.path} and {file.path}, expected one of them; remove the other")
+    if not packed[1]:
+        files[split, content] = file
+
+
+def _only_one(
+    roots: Mapping[str, Tree], sets: Mapping[str, Arrays], seen: Collection[tuple[str, ...]], path: Path
+) -> Found:
+    filled = {root: tree for root, tree in roots.items() if any(any(classes.values()) for classes in tree.values())}
+    whole = {name: files for name, files in sets.items() if len(files) == len(SPLITS) * 2}
+    if len(filled) > 1:
+        places = " and ".join(root or "the root" for root in sorted(filled))
+        raise DataError(f"{path}: holds train/ or valid/ in {places}, expected one data set; name one of them")
+    if len(whole) + len(filled) > 1:
+        places = " and ".join(
+            [*(files["train", "images"].path for files in whole.values()), *["PNG files"] * len(filled)]
+        )
+        raise DataError(f"{path}: holds {places}, expected one data set; put one of them in a folder of its own")
+    for name, files in whole.items():
+        return Found({}, {}, files, transposed="emnist-" in name.rpartition("/")[2])
+    if sets and not filled:
+        have = " and ".join(file.path for file in max(sets.values(), key=len).values())
+        raise DataError(
+            f"{path}: found only {have}, expected images and labels for training and for test; add the others"
+        )
+    tree = next(iter((filled or roots).values()), {})
+    spelled = {split: _spelled(tree, split, path) for split in SPLITS}
+    for split, spelling in spelled.items():
+        if not spelling:
+            raise DataError(f"{path}: no folder {split}/, {EXPECTED}; {_names(seen)}")
+    return Found({split: tree[spelled[split]] for split in SPLITS}, spelled, {})
+
+
+def _spelled(tree: Tree, split: str, path: Path) -> str:
+    """Return how a split is spelled in a tree; "" if it is missing. An exact name counts more than the others."""
+    names = [split] if split in tree else sorted(name for name in tree if SPLIT_OF[name.lower()] == split)
+    if len(names) > 1:
+        places = " and ".join(f"{name}/" for name in names)
+        raise DataError(f"{path}: holds {places}, expected one of them; rename the right one to {split}/")
+    return names[0] if names else ""
+
+
+def _names(seen: Collection[tuple[str, ...]]) -> str:
+    """Return what was found: the names at the root or, where this is a single folder, the names in it."""
+    names = sorted({first + "/" * bool(rest) for first, *rest in seen})
+    if len(names) == 1:
+        names = sorted("/".join(parts) for parts in seen if parts[-1]) or names
+    if not names:
+        return "it is empty"
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"found {', '.join(names[:SHOWN])}{more}; rename or move what holds the digits"

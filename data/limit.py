@@ -1,0 +1,32 @@
+"""The limit of what loading takes into memory, so that a small file cannot fill a machine."""
+
+from data.digits import DataError
+
+DEFAULT = 2**31  # bytes in all: what is unpacked, read from plain files or decoded
+IMAGE_FILE = 2**26  # bytes of one PNG file
+
+
+class Limit:
+    """Counts the bytes of one data set."""
+
+    def __init__(self, total: int = DEFAULT) -> None:
+        self._total = self._left = total
+
+    def take(self, size: int, name: str, *, one_image: bool = False, counted: bool = False) -> None:
+        """Count `size` bytes of the file that messages call `name`, before they are read if that is possible.
+
+        Args:
+            one_image: whether they are a PNG file, which may have no more than IMAGE_FILE bytes.
+            counted: whether they were counted when they were unpacked.
+
+        Raises:
+            DataError: the file is larger, or there is more than the limit.
+        """
+        if one_image and size > IMAGE_FILE:
+            raise DataError(f"{name}: an image file of {size:,} bytes, expected at most {IMAGE_FILE:,}; remove it")
+        self._left -= 0 if counted else size
+        if self._left < 0:
+            raise DataError(
+                f"{name}: the digits take more than {self._total / 1e9:.3g} GB when unpacked, which is the limit; "
+                "name a smaller data set, or allow more with --data-limit GB"
+            )
