@@ -18,7 +18,7 @@ from bench.cli.options import CHOICE, POSITIVE, Choice
 from bench.cli.run_output import RecordedDataSet, print_claims, print_recorded
 from bench.kernel import REFERENCE, KernelSpec, discover
 from bench.records import model, writer
-from bench.records.model import NotTimed, Record
+from bench.records.model import BadRecord, NotTimed, Record
 from bench.records.sample import BOUND
 from bench.runner import check_kernels, checkpoint, collection, memory_pass
 from bench.runner.collection import Collected
@@ -69,7 +69,8 @@ OPTIONS = [
                  help="Threads and allocator, such as all/keep,1/default (default all/default)."),
     click.Option(["--memory-limit", "memory_limit_gb"], type=POSITIVE, metavar="GB",
                  help="Memory limit per kernel in GB (default half of the machine's)."),
-    click.Option(["--resume"], is_flag=True, help="Finish the newest unfinished run."),
+    click.Option(["--resume"], is_flag=True, help="Go on with the newest unfinished run."),
+    click.Option(["--finish"], is_flag=True, help="Write the record of its finished processes, without going on."),
 ]  # fmt: skip
 EXCLUSIVE = (
     ("--memory", "--full"), ("--memory", "--processes"), ("--memory", "--quick"), ("--memory", "--rigorous"),
@@ -91,6 +92,7 @@ class RunOptions:
     configurations: tuple[Configuration, ...]
     memory_limit_gb: float | None
     resume: bool
+    finish: bool
 
     def plan(self, specs: tuple[KernelSpec, ...], choice: Choice) -> Plan:
         """Return the plan for the kernels of one data set."""
@@ -116,8 +118,9 @@ def command(**options: Any) -> None:
     """
     source_of = click.get_current_context().get_parameter_source
     given = [f"--{name.replace('_', '-')}" for name in options if source_of(name) is ParameterSource.COMMANDLINE]
-    if options["resume"] and {*given} - {"--resume", "--quiet"}:
-        raise click.UsageError("--resume keeps the options of the unfinished run: add no other option than --quiet.")
+    for name in ("--resume", "--finish"):
+        if name in given and {*given} - {name, "--quiet"}:
+            raise click.UsageError(f"{name} keeps the options of the unfinished run: add no other option than --quiet.")
     for first, second in EXCLUSIVE:
         if first in given and second in given:
             raise click.UsageError(f"{first} and {second} exclude each other: use only one of them.")
@@ -143,8 +146,14 @@ def run(choice: Choice, options: RunOptions) -> int:
 
 
 def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
-    """Record times in a new run, or finish an unfinished one, and write the records."""
-    if options.resume:
+    """Record times in a new run, or go on with an unfinished one, and write the records.
+
+    With --finish the records are those of the finished processes, and the run stays unfinished.
+
+    Raises:
+        BadRecord: there is no unfinished run, or something has changed since, or --finish finds no finished process.
+    """
+    if options.resume or options.finish:
         saved = checkpoint.newest()
         digits = data.load(saved.source)
         problems = {planned.per_class: problem_of_first(digits, planned.per_class) for planned in saved.data_sets}
@@ -157,23 +166,29 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
             for data_set in sets
         ]
         saved = checkpoint.begin(plans, choice.source, problems, choice.require)
+    go_on = "python -m bench run --resume continues after the finished processes."
     try:
         with console.progress(choice.quiet) as progress:
-            checkpoint.finish(saved, problems, progress)
+            if not options.finish:
+                checkpoint.finish(saved, problems, progress)
     except KeyboardInterrupt:
         if checkpoint.empty(saved):
             checkpoint.remove(saved)
         else:
-            console.out().print("python -m bench run --resume continues after the finished processes.")
+            console.out().print(f"{go_on} python -m bench run --finish writes their record.")
         raise
+    if checkpoint.empty(saved):
+        raise BadRecord(f"{saved.folder} has no finished process, so there is nothing to write. {go_on}")
     recorded = []
     for planned in saved.data_sets:
         problem = problems[planned.per_class]
-        collected = checkpoint.collect(saved, planned, problem)
-        records = _write(collected, {} if planned.per_class else _loading(saved.source))
-        data_set = DataSet(problem, planned.plan.specs)
-        recorded.append(RecordedDataSet(data_set, collected, records, saved.require))
-    checkpoint.remove(saved)  # before anything is drawn: the records are written, so there is nothing to resume
+        if collected := checkpoint.collect(saved, planned, problem):
+            records = _write(collected, {} if planned.per_class else _loading(saved.source))
+            recorded.append(RecordedDataSet(DataSet(problem, planned.plan.specs), collected, records, saved.require))
+    if checkpoint.complete(saved):
+        checkpoint.remove(saved)  # before anything is drawn: the records are written, so there is nothing to resume
+    else:
+        console.out().print(f"The run is unfinished. {go_on} Remove {console.shown(saved.folder)} if it never shall.")
     return recorded
 
 

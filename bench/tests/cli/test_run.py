@@ -315,6 +315,8 @@ def test_every_data_set_is_recorded_with_the_kernels_to_compare_with(planned, tm
         (["run", "--memory", "--sizes", "1,2"], "--memory takes one number of validation images"),
         (["run", "--no-time-limit"], "--no-time-limit needs --sizes"),
         (["run", "--resume", "--per-class", "1"], "--resume keeps the options"),
+        (["run", "--finish", "--resume"], "keeps the options"),
+        (["run", "--finish"], "there is no unfinished run"),
         (["run", "--kernels", ","], "name at least one kernel"),
         (["plot", "no_such.json"], "no_such.json cannot be read"),
         (["plot"], "There is no record yet"),
