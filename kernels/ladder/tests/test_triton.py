@@ -120,7 +120,7 @@ def slices():
 def hundreds_of_classes():
     rng = np.random.default_rng(1)
     train = [rng.integers(0, 256, (rng.integers(1, 4), 3, 3)) for _ in range(300)]
-    agrees(train, np.concatenate([stack[:1] for stack in train]))
+    agrees(train, np.concatenate([stack[:1] for stack in train[::9]]))
 
 def many_images():
     # More than a graph is recorded for, and the same labels either way.
