@@ -156,21 +156,20 @@ def steps(options: argparse.Namespace) -> dict[str, tuple[float, dict[str, list[
         return {"": [*RUN, *arguments, *timeout, "--kernels", options.kernels or kernels]}
 
     names = (options.kernels or f"{GPU},{OTHERS},{VARIANTS}").split(",")
-    check = [*RUN[:-1], "check", *timeout]
-    parts = {f"check-{i}": ",".join(names[i::3]) for i in range(min(3, len(names)))}
+    check = [*RUN[:-1], "check", *timeout, "--json"]
+    parts = {options.out / f"check-{i}.json": ",".join(names[i::3]) for i in range(min(3, len(names)))}
     return {
         "facts": (30, {"": ["sh", "-c", FACTS]}),
         "setup": (110, {}),
         "import": (100, {f"{name}: ": [PYTHON, "-c", IMPORT.format(name, use)] for name, use in IMPORTS.items()}),
-        "check": (170, {f"{part}: ": [*check, "--kernels", kernels, "--json", f"{options.out}/{part}.json"]
-                        for part, kernels in parts.items()}),
+        "check": (170, {f"{part.stem}: ": [*check, str(part), "--kernels", named] for part, named in parts.items()}),
         "first": (70, run("triton_bytes@cuda", "--quick")),
         "six": (300, run(f"{CPU},{GPU}")),
         "loops": (60, {"": [*RUN, "--quick", *timeout, "--kernels", "python_ndarray_elements,python_tensor_elements"]}),
         "sizes": (190, run(f"{GPU},c_bytes", "--sizes", options.sizes, "--quick")),
         "scopes": (190, run(f"{CPU},numpy_broadcast,{GPU},{OTHERS}", "--full", "--quick")),
         "memory": (150, run(f"torch_broadcast@cpu,{GPU},{OTHERS}", "--memory")),
-    }  # fmt: skip
+    }
 
 
 def do(name: str, limit_s: float, commands: dict[str, list[str]], options: argparse.Namespace, log: Log) -> str:
@@ -187,8 +186,8 @@ def do(name: str, limit_s: float, commands: dict[str, list[str]], options: argpa
         call({"": [*RUN, "--finish"]}, log, RESERVE_S, folder)
     for digits in folder.glob("*.unfinished/digits-*"):  # large, and made again when the run goes on
         shutil.rmtree(digits)
-    fine = status == 0 or (status == 1 and [*folder.glob("*.json")])  # 1: a kernel failed, or the checklist has a FAIL
-    ended = "cut off" if status is None else "done" if fine else "failed"
+    whole = [*folder.glob("*.json")] and not [*folder.glob("*.unfinished")]  # though a kernel or the checklist failed
+    ended = "done" if status == 0 or (whole and status in (None, 1)) else "cut off" if status is None else "failed"
     ended += f" (exit status {status})" if status else ""
     (folder / "status.txt").write_text(ended, encoding="utf-8")
     log.say(f"== {name}: {ended} after {time.monotonic() - began:.0f} s")

@@ -104,8 +104,8 @@ def round_means(pixels, sums, counts, rounded, slack, PIXELS: tl.constexpr):
 @triton.jit
 def byte_distance(x, r, HARDWARE: tl.constexpr):  # of words of four bytes
     if HARDWARE:
-        total = tl.inline_asm_elementwise("{.reg .u32 zero; mov.u32 zero, 0; vabsdiff4.u32.u32.u32.add $0, $1, $2, zero;}",
-                                          "=r,r,r", [x, r], dtype=tl.int32, is_pure=True, pack=1)  # fmt: skip
+        code: tl.constexpr = "{.reg .u32 zero; mov.u32 zero, 0; vabsdiff4.u32.u32.u32.add $0, $1, $2, zero;}"
+        total = tl.inline_asm_elementwise(code, "=r,r,r", [x, r], dtype=tl.int32, is_pure=True, pack=1)
     else:  # Triton's interpreter
         total = x * 0
         for shift in tl.static_range(0, 32, 8):
@@ -191,8 +191,8 @@ def replay(launch, new_result, *tensors, **options):
 
 def mean_images(stacks):
     numbers, shape, device = [len(stack) for stack in stacks], stacks[0].shape[1:], stacks[0].device
-    totals = replay(launch_add, lambda: torch.empty(len(stacks) * (shape.numel() + 1), dtype=torch.int64, device=device),
-                    *stacks)  # fmt: skip
+    length = len(stacks) * (shape.numel() + 1)  # the sums of every class and pixel, then the counts
+    totals = replay(launch_add, lambda: torch.empty(length, dtype=torch.int64, device=device), *stacks)
     return totals.clone(), numbers, shape  # the next replay overwrites the graph's own
 
 
@@ -203,8 +203,11 @@ def predict(images, means, kind):
         labels = torch.empty(len(images), dtype=dtype, device=images.device)
         launch_nearest(labels, images, totals, len(numbers), kind)
         return torch.empty(len(images), dtype=dtype, **host).copy_(labels).numpy()
-    labels = replay(launch_nearest, lambda: torch.empty(len(images), dtype=dtype, **host), images, totals,
-                    classes=len(numbers), kind=kind)  # fmt: skip
+
+    def new_labels():
+        return torch.empty(len(images), dtype=dtype, **host)
+
+    labels = replay(launch_nearest, new_labels, images, totals, classes=len(numbers), kind=kind)
     if images.is_cuda:
         torch.cuda.current_stream().synchronize()
     return labels.numpy().copy()

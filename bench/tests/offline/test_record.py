@@ -93,8 +93,8 @@ def test_every_step_is_done_in_order_and_once(place):
     assert calls(place)[6:] == ["--memory --timeout 200 --kernels a,b"], "a step that was done was done again"
     assert start(place, "--steps", "first,check", "--kernels", "a,b,c,d").returncode == 0
     assert calls(place)[7:] == ["--quick --timeout 200 --kernels a,b,c,d"]
-    checked = sorted(line.split(" --json")[0] for line in calls(place, "check")[3:])
-    assert checked == [f"--timeout 200 --kernels {names}" for names in ("a,d", "b", "c")]
+    checked = sorted(line.split("/recorded/")[1] for line in calls(place, "check")[3:])
+    assert checked == ["check-0.json --kernels a,d", "check-1.json --kernels b", "check-2.json --kernels c"]
 
 
 def test_the_kernels_are_those_of_the_checkout():

@@ -147,6 +147,25 @@ def test_the_memory_pass_measures_device_memory_of_kernels_on_a_gpu(machine, pro
     assert measurements.footprints == [fine]
 
 
+def test_a_memory_pass_that_is_interrupted_gives_what_it_has_measured(machine, problem, monkeypatch):
+    memory_plan = plan(machine, {"first": "", "second": "", "third": ""}, pairs=PREDICT, sizes=(10,))
+
+    def verify(self, seed):
+        if self.name == "second":
+            raise KeyboardInterrupt
+        whole(self, seed)
+
+    whole = executor.Executor.verify
+    monkeypatch.setattr(executor.Executor, "verify", verify)
+    with check_kernels.problem_folder(problem) as folder:
+        footprints, results, _ = memory_pass.measure(memory_plan, folder, problem, lambda *_: None)
+        assert [footprint.kernel for footprint in footprints] == ["first"]
+        assert [result.status for result in results] == ["agrees", "not measured", "not measured"]
+        memory_plan = replace(memory_plan, specs=memory_plan.specs[1:])
+        with pytest.raises(KeyboardInterrupt):
+            memory_pass.measure(memory_plan, folder, problem, lambda *_: None)
+
+
 def test_the_peak_is_the_gpu_s_where_the_host_s_is_unknown():
     assert Footprint("fine", "mean", "-", 1, None, None, 70, 7).peak_bytes == 77
     assert Footprint("fine", "mean", "-", 1, 50, 5, 70, 7).peak_bytes == 55
