@@ -16,7 +16,7 @@ from bench.cli import console
 from bench.cli.data_sets import DataSet, data_sets, problem_of_first, whole_in_spite
 from bench.cli.options import CHOICE, POSITIVE, Choice
 from bench.cli.run_output import RecordedDataSet, print_claims, print_recorded
-from bench.kernel import REFERENCE, KernelSpec, discover
+from bench.kernel import REFERENCE, KernelSpec, discover, why_unavailable
 from bench.records import model, writer
 from bench.records.model import BadRecord, NotTimed, Record
 from bench.records.sample import BOUND
@@ -27,8 +27,9 @@ from bench.runner.plan import BASELINE, FULL, LONGEST_S, PREDICT, Plan
 from bench.runner.worker_handle import MEMORY_LIMIT
 from bench.task.tiling import tile
 
-# The kernels that others are compared with: on a whole data set, and on a small one.
-REFERENCES = {False: (REFERENCE,), True: (REFERENCE, "torch_broadcast@cpu")}
+# The kernels that others are compared with: on a whole data set, and on a small one, where a GPU is optional.
+REFERENCES = {False: (REFERENCE,), True: (REFERENCE, "torch_broadcast@cpu", "torch_broadcast@cuda")}
+KEEPS_MEMORY = "jax"  # a library that gives no memory of a GPU back, which kernels with many images take in turns
 
 
 def _sizes(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -113,8 +114,8 @@ class RunOptions:
 def command(**options: Any) -> None:
     """Verify the kernels, time them, save a record and draw it.
 
-    Without --kernels and --kernel all kernels outside the ladder are timed. Every run includes python_loops, the
-    reference.
+    Without --kernels and --kernel all kernels outside the ladder are timed. Every run but one with --sizes includes
+    python_loops, the reference.
     """
     source_of = click.get_current_context().get_parameter_source
     given = [f"--{name.replace('_', '-')}" for name in options if source_of(name) is ParameterSource.COMMANDLINE]
@@ -216,9 +217,15 @@ def _record_memory(choice: Choice, options: RunOptions) -> list[RecordedDataSet]
 def _data_sets(choice: Choice, options: RunOptions) -> tuple[list[DataSet], list[NotTimed]]:
     """Return the data sets to record, each with the kernels to compare with, and the kernels that are skipped.
 
-    With --sizes, kernels that are only fast enough for a small data set are skipped.
+    With --sizes there are no kernels to compare with but those that are chosen, and the skipped kernels are those that
+    are only fast enough for a small data set, and JAX on a GPU.
     """
     specs, skipped = choice.specs(options.ladder), list[NotTimed]()
+    sized, on_gpu = options.sizes and not options.memory, [spec for spec in specs if spec.device == "cuda"]
+    if sized and len(on_gpu) > 1:
+        reason = "JAX gives no memory of a GPU back, which the other kernels need; record it with none of them"
+        skipped = [NotTimed(spec.name, "not measured", reason) for spec in on_gpu if KEEPS_MEMORY in spec.packages]
+        specs = [spec for spec in specs if spec.name not in {entry.kernel for entry in skipped}]
     digits = data.load(choice.source)
     sets = data_sets(specs, digits, choice.per_class)
     if notice := whole_in_spite(digits, choice.per_class):
@@ -232,13 +239,16 @@ def _data_sets(choice: Choice, options: RunOptions) -> tuple[list[DataSet], list
                 f"{asked[0].name} needs a small data set (IMAGES = {asked[0].images}), which --sizes does not make. "
                 "Add --per-class N, or leave the kernel out."
             )
-        skipped = [NotTimed(spec.name, "not measured", reason) for spec in slow]
+        skipped += [NotTimed(spec.name, "not measured", reason) for spec in slow]
         sets = [data_set for data_set in sets if not data_set.problem.per_class]
         sets = sets or [DataSet(problem_of_first(digits, 0), ())]
     known = discover(choice.files)
     for i, data_set in enumerate(sets):
         small = bool(data_set.problem.per_class)
-        names = {*(spec.name for spec in data_set.specs), *REFERENCES[small]}
+        names = {spec.name for spec in data_set.specs}
+        if not sized:
+            compared = [spec for spec in known if spec.name in REFERENCES[small]]
+            names |= {spec.name for spec in compared if spec.device == "cpu" or not why_unavailable(spec)}
         if small:  # the page shows each slow kernel as a step after another one
             names |= {spec.after for spec in data_set.specs if spec.images}
         sets[i] = replace(data_set, specs=tuple(spec for spec in known if spec.name in names))
