@@ -26,15 +26,14 @@ from bench.offline import manifest
 
 EXTRAS = ("cffi", "numba", "pynvml")  # for the fastest kernels, and for a GPU's metadata
 WITHOUT = "numpy,pillow,matplotlib,fonttools,contourpy,kiwisolver,numba,llvmlite"  # 105 of 115 MB
-NEEDED = {"pip", "click"}  # the first installs the others; an old click passes for a new one
 MACHINE = click.Choice(["x86_64", "aarch64"])
 GLIBC = range(5, 29)  # 2.28 and older: every Linux since 2018; pip takes only the tags that it is given
 
 
 def _names(_: click.Context, __: click.Parameter, value: str) -> set[str]:
     names = {canonical(name) for name in value.split(",") if name.strip()}
-    if needed := names & NEEDED:
-        raise click.BadParameter(f"{needed.pop()} must be packed; leave it out of the list")
+    if "pip" in names:
+        raise click.BadParameter("pip must be packed, for it installs the others; leave it out of the list")
     return names
 
 
