@@ -274,7 +274,7 @@ class _Scheduler:
         return executor.time(scope, distance, images, number, position, self._others(executor))
 
     def _bounds(self, scope: str, size: int) -> list[Sample]:
-        """Read as many bytes as the scope must touch, on one core and on all; once per process.
+        """Read as many bytes as the scope must touch, on one core and on all, and copy an answer; once per process.
 
         Where a kernel uses a GPU, read them there too, and launch the least that gives an answer. The scope
         `end_to_end` has no such bound: its bytes come from the host. Without the bound of the GPU the kernels keep
@@ -282,12 +282,12 @@ class _Scheduler:
         """
         problem, timeout_s = self.setup.problem, self.plan.timeout_s
         read, seconds = bytes_read(problem, scope, size), {}
+        asked = {"size": read, "answer": answer_bytes(problem, scope, size or problem.count)}
         for name, threads in ((ONE_CORE, 1), (ALL_CORES, machine.cores())):
-            seconds[name] = self.bound_worker.ask("read", timeout_s, size=read, threads=threads)["seconds"]
+            seconds[name] = self.bound_worker.ask("read", timeout_s, threads=threads, **asked)["seconds"]
         if self.gpu_bound_worker and scope != "end_to_end":
-            answer = answer_bytes(problem, scope, size or problem.count)
             try:
-                reply = self.gpu_bound_worker.ask("gpu_bound", timeout_s, size=read, answer=answer)
+                reply = self.gpu_bound_worker.ask("gpu_bound", timeout_s, **asked)
                 seconds |= {GPU_READ: reply["read"], GPU_LAUNCH: reply["launch"]}
             except Failure as failure:
                 self.gpu_bound_worker, self.gpu_bound_failed = None, f"{failure.status}: {failure.reason}"
