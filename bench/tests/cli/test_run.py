@@ -341,6 +341,19 @@ def test_bad_input_is_one_message_and_nothing_written(place, arguments, message)
     assert not (place / "local").exists()
 
 
+def test_finishing_takes_a_finished_process(place, monkeypatch):
+    def cut_off(*_):
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr(checkpoint, "finish", cut_off)
+    monkeypatch.setattr(checkpoint, "_in_progress", lambda folder: False)
+    invoke("run", "--quiet", "--data", place / "small", "--kernels", REFERENCE)
+    done = invoke("run", "--finish")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "has no finished process, so there is nothing to write. python -m bench run --resume" in done.stderr
+    assert len([*(place / "local").glob("*.unfinished")]) == 1
+
+
 # As processes.
 
 PATCHED = """
