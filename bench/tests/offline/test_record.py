@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import zipfile
 
 import click
 import pytest
@@ -107,7 +108,7 @@ def test_the_kernels_are_those_of_the_checkout():
 
 @pytest.mark.parametrize("begun", [KEEP, BEGIN])
 def test_a_step_that_is_cut_off_leaves_a_record_and_goes_on(place, begun):
-    (place / "next").write_text(begun + HANG, encoding="utf-8")
+    (place / "next").write_text(f"{begun}{HANG}", encoding="utf-8")
     began = time.monotonic()
     done = start(place, "--deadline", "2")
     assert time.monotonic() - began < 20
@@ -119,8 +120,11 @@ def test_a_step_that_is_cut_off_leaves_a_record_and_goes_on(place, begun):
     assert [path.name for path in first.glob("*.unfinished/digits-*")] == [], "large files come back"
     finish = ["--finish"] if begun == KEEP else []
     assert [line.split()[0] for line in calls(place)] == ["--quick", "interrupted", *finish]
+    if finish:
+        (first / "record.json").rename(first / "of_a_part.json")
     assert start(place, "--steps", "first").returncode == 0
     assert calls(place)[-1] == "--resume"
+    assert [path.name for path in first.glob("*.json")] == ["record.json"], "two records of one run"
 
 
 def test_a_step_that_was_killed_goes_on(place):
@@ -206,6 +210,43 @@ def test_what_cannot_be_set_up_is_one_message(place, needs, text):
     assert len(done.stderr.splitlines()) == 1
     assert status(place) == {"facts": "done"}
     assert not (place / ".venv").exists()
+
+
+PIP = """
+import json, os, sys
+json.dump(sys.argv[1:], open("pip.json", "w"))
+sys.exit(os.path.exists("no_such_package"))
+"""
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_the_set_up_installs_the_wheels_beside_the_packages_of_this_python(place, complete):
+    """With a stand-in for pip, and for a Python with torch."""
+    shutil.rmtree(place / ".venv")
+    there = place / "lib" / "site-packages"
+    (there / "torch-9.dist-info").mkdir(parents=True)
+    (there / "torch-9.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 9\n")
+    (place / "wheels").mkdir()
+    with zipfile.ZipFile(place / "wheels" / "pip-1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("pip/__main__.py", PIP)
+    needs = {"python": f"3.{sys.version_info[1]}", "machine": os.uname().machine}
+    (place / "packed.json").write_text(json.dumps(needs), encoding="utf-8")
+    shutil.copy(ROOT / "pyproject.toml", place)
+    (place / "other" if complete else place / "no_such_package").touch()
+    code = "import runpy, sys; sys.path[:0] = [sys.argv.pop(1)]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    code = f"import sys; sys.argv[0] = {str(place / 'bench' / 'offline' / 'record.py')!r}; {code}"
+    run = [sys.executable, "-I", "-S", "-c", code, str(there), "--steps", "setup"]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == (0 if complete else 2), done.stdout + done.stderr
+    assert (place / ".venv" / "done").exists() == complete
+    installed = json.loads((place / "pip.json").read_text(encoding="utf-8"))
+    assert installed[0] == "install"
+    assert {"--no-deps", str(place / "wheels" / "pip-1-py3-none-any.whl"), *PROJECT["dependencies"]} <= {*installed}
+    (pth,) = (place / ".venv").glob("lib/python3*/site-packages/installed_torch.pth")
+    folder, *_, last = pth.read_text(encoding="utf-8").splitlines()
+    assert folder == str(there)
+    assert last == f"import site; site.PREFIXES.append({sys.base_prefix!r})"  # -S leaves the .venv of the tests out
+    assert complete or "a package is neither in " in done.stderr
 
 
 @needs_git
