@@ -71,17 +71,17 @@ def command_line(arguments: Sequence[str]) -> str:
 def progress(quiet: bool) -> Iterator[Callable[[str, str, int, int], None]]:
     """Yield a function that shows progress on standard error; its arguments are stage, kernel, steps done, all steps.
 
-    A terminal shows a bar. A pipe gets one line per stage.
+    A terminal shows a bar. A pipe gets one line per stage and kernel, the last of which shows where a run hangs.
     """
     if quiet:
         yield lambda stage, kernel, done, steps: None
     elif not sys.stderr.isatty():
-        stages = set()
+        printed = set()
 
         def print_once(stage: str, kernel: str, done: int, steps: int) -> None:
-            if stage not in stages:
-                stages.add(stage)
-                print(printable(stage), file=sys.stderr, flush=True)
+            if (stage, kernel) not in printed:
+                printed.add((stage, kernel))
+                print(printable(f"{stage}: {kernel}"), file=sys.stderr, flush=True)
 
         yield print_once
     else:

@@ -17,9 +17,9 @@ from bench.cli import console
 from bench.cli.data_sets import DataSet, data_sets, problem_of_first, whole_in_spite
 from bench.cli.options import CHOICE, POSITIVE, Choice
 from bench.cli.run_output import RecordedDataSet, print_claims, print_recorded
-from bench.kernel import REFERENCE, KernelSpec, discover
+from bench.kernel import REFERENCE, KernelSpec, discover, why_unavailable
 from bench.records import writer
-from bench.records.model import NotTimed, Record
+from bench.records.model import BadRecord, NotTimed, Record
 from bench.records.sample import BOUND
 from bench.runner import check_kernels, checkpoint, collection, memory_pass
 from bench.runner.collection import Collected
@@ -29,8 +29,9 @@ from bench.runner.plan import BASELINE, FULL, LONGEST_S, PREDICT, Plan
 from bench.runner.worker_handle import MEMORY_LIMIT
 from bench.task.tiling import tile
 
-# The kernels that others are compared with: on a whole data set, and on a small one.
-REFERENCES = {False: (REFERENCE,), True: (REFERENCE, "torch_broadcast@cpu")}
+# The kernels that others are compared with: on a whole data set, and on a small one, where a GPU is optional.
+REFERENCES = {False: (REFERENCE,), True: (REFERENCE, "torch_broadcast@cpu", "torch_broadcast@cuda")}
+KEEPS_MEMORY = "jax"  # a library that gives no memory of a GPU back, which kernels with many images take in turns
 
 
 def _sizes(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -71,7 +72,8 @@ OPTIONS = [
                  help="Threads and allocator, such as all/keep,1/default (default all/default)."),
     click.Option(["--memory-limit", "memory_limit_gb"], type=POSITIVE, metavar="GB",
                  help="Memory limit per kernel in GB (default half of the machine's)."),
-    click.Option(["--resume"], is_flag=True, help="Finish the newest unfinished run."),
+    click.Option(["--resume"], is_flag=True, help="Go on with the newest unfinished run."),
+    click.Option(["--finish"], is_flag=True, help="Write the record of its finished processes, without going on."),
 ]  # fmt: skip
 EXCLUSIVE = (
     ("--memory", "--full"), ("--memory", "--processes"), ("--memory", "--quick"), ("--memory", "--rigorous"),
@@ -93,6 +95,7 @@ class RunOptions:
     configurations: tuple[Configuration, ...]
     memory_limit_gb: float | None
     resume: bool
+    finish: bool
     command: str = ""
 
     def plan(self, specs: tuple[KernelSpec, ...], choice: Choice) -> Plan:
@@ -115,13 +118,14 @@ class RunOptions:
 def command(**options: Any) -> None:
     """Verify the kernels, time them, save a record and draw it.
 
-    Without --kernels and --kernel all kernels outside the ladder are timed. Every run includes python_loops, the
-    reference.
+    Without --kernels and --kernel all kernels outside the ladder are timed. Every run but one with --sizes includes
+    python_loops, the reference.
     """
     source_of = click.get_current_context().get_parameter_source
     given = [f"--{name.replace('_', '-')}" for name in options if source_of(name) is ParameterSource.COMMANDLINE]
-    if options["resume"] and {*given} - {"--resume", "--quiet"}:
-        raise click.UsageError("--resume keeps the options of the unfinished run: add no other option than --quiet.")
+    for name in ("--resume", "--finish"):
+        if name in given and {*given} - {name, "--quiet"}:
+            raise click.UsageError(f"{name} keeps the options of the unfinished run: add no other option than --quiet.")
     for first, second in EXCLUSIVE:
         if first in given and second in given:
             raise click.UsageError(f"{first} and {second} exclude each other: use only one of them.")
@@ -153,8 +157,14 @@ def run(choice: Choice, options: RunOptions) -> int:
 
 
 def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
-    """Record times in a new run, or finish an unfinished one, and write the records."""
-    if options.resume:
+    """Record times in a new run, or go on with an unfinished one, and write the records.
+
+    With --finish the records are those of the finished processes, and the run stays unfinished.
+
+    Raises:
+        BadRecord: there is no unfinished run, or something has changed since, or --finish finds no finished process.
+    """
+    if options.resume or options.finish:
         saved = checkpoint.newest()
         digits = data.load(**saved.digits)
         problems = {planned.per_class: problem_of_first(digits, planned.per_class) for planned in saved.data_sets}
@@ -167,23 +177,30 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
             for data_set in sets
         ]
         saved = checkpoint.begin(plans, choice.digits, problems, choice.require)
+    go_on = "python -m bench run --resume continues after the finished processes."
     recorded = []
     try:
-        with only_timing_run(), console.progress(choice.quiet) as progress:
-            checkpoint.finish(saved, problems, progress)
+        if not options.finish:
+            with only_timing_run(), console.progress(choice.quiet) as progress:
+                checkpoint.finish(saved, problems, progress)
+        if checkpoint.empty(saved):
+            raise BadRecord(f"{saved.folder} has no finished process, so there is nothing to write. {go_on}")
         for planned in saved.data_sets:
             problem = problems[planned.per_class]
-            collected = checkpoint.collect(saved, planned, problem)
-            records = _write(collected, {} if planned.per_class else _loading(saved.digits))
-            data_set = DataSet(problem, planned.plan.specs)
-            recorded.append(RecordedDataSet(data_set, collected, records, saved.require))
+            if collected := checkpoint.collect(saved, planned, problem):
+                records = _write(collected, {} if planned.per_class else _loading(saved.digits))
+                data_set = DataSet(problem, planned.plan.specs)
+                recorded.append(RecordedDataSet(data_set, collected, records, saved.require))
     except (KeyboardInterrupt, OSError) as error:
         if checkpoint.empty(saved):
             checkpoint.remove(saved)
         else:
-            error.add_note("python -m bench run --resume continues after the finished processes.")
+            error.add_note(f"{go_on} python -m bench run --finish writes their record.")
         raise
-    checkpoint.remove(saved)  # before anything is drawn: the records are written, so there is nothing to resume
+    if checkpoint.complete(saved):
+        checkpoint.remove(saved)  # before anything is drawn: the records are written, so there is nothing to resume
+    else:
+        console.out().print(f"The run is unfinished. {go_on} Remove {console.shown(saved.folder)} if it never shall.")
     return recorded
 
 
@@ -212,9 +229,15 @@ def _record_memory(choice: Choice, options: RunOptions) -> list[RecordedDataSet]
 def _data_sets(choice: Choice, options: RunOptions) -> tuple[list[DataSet], list[NotTimed]]:
     """Return the data sets to record, each with the kernels to compare with, and the kernels that are skipped.
 
-    With --sizes, kernels that are only fast enough for a small data set are skipped.
+    With --sizes there are no kernels to compare with but those that are chosen, and the skipped kernels are those that
+    are only fast enough for a small data set, and JAX on a GPU.
     """
     specs, skipped = choice.specs(options.ladder), list[NotTimed]()
+    sized, on_gpu = options.sizes and not options.memory, [spec for spec in specs if spec.device == "cuda"]
+    if sized and len(on_gpu) > 1:
+        reason = "JAX gives no memory of a GPU back, which the other kernels need; record it with none of them"
+        skipped = [NotTimed(spec.name, "not measured", reason) for spec in on_gpu if KEEPS_MEMORY in spec.packages]
+        specs = [spec for spec in specs if spec.name not in {entry.kernel for entry in skipped}]
     digits = data.load(**choice.digits)
     sets = data_sets(specs, digits, choice.per_class)
     if notice := whole_in_spite(digits, choice.per_class):
@@ -228,13 +251,16 @@ def _data_sets(choice: Choice, options: RunOptions) -> tuple[list[DataSet], list
                 f"{asked[0].name} needs a small data set (IMAGES = {asked[0].images}), which --sizes does not make. "
                 "Add --per-class N, or leave the kernel out."
             )
-        skipped = [NotTimed(spec.name, "not measured", reason) for spec in slow]
+        skipped += [NotTimed(spec.name, "not measured", reason) for spec in slow]
         sets = [data_set for data_set in sets if not data_set.problem.per_class]
         sets = sets or [DataSet(problem_of_first(digits, 0), ())]
     known = discover(choice.files)
     for i, data_set in enumerate(sets):
         small = bool(data_set.problem.per_class)
-        names = {*(spec.name for spec in data_set.specs), *REFERENCES[small]}
+        names = {spec.name for spec in data_set.specs}
+        if not sized:
+            compared = [spec for spec in known if spec.name in REFERENCES[small]]
+            names |= {spec.name for spec in compared if spec.device == "cpu" or not why_unavailable(spec)}
         if small:  # the page shows each slow kernel as a step after another one
             names |= {spec.after for spec in data_set.specs if spec.images}
         sets[i] = replace(data_set, specs=tuple(spec for spec in known if spec.name in names))

@@ -1,4 +1,4 @@
 """Recording on a machine without a network: pack here, record there. See CONTRIBUTING.md.
 
-May import `data`, and of bench/ `kernel` and `atomic`. Begin with `record.py`, which runs on the other machine.
+May import `data`, and of bench/ `kernel`. Begin with `record.py`, which runs on the other machine.
 """

@@ -2,7 +2,7 @@
 
     python -m bench.offline.pack FOLDER
 
-Torch is not packed: it is large, and the other machine has one that fits its GPU.
+The other machine's Python must have torch, which fits its GPU, and whatever else is not packed.
 """
 
 import io
@@ -11,11 +11,10 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import tomllib
 import zipfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -26,42 +25,48 @@ from bench.kernel import ROOT
 from bench.offline import manifest
 
 EXTRAS = ("cffi", "numba", "pynvml")  # for the fastest kernels, and for a GPU's metadata
+WITHOUT = "numpy,pillow,matplotlib,fonttools,contourpy,kiwisolver,numba,llvmlite"  # 105 of 115 MB
 MACHINE = click.Choice(["x86_64", "aarch64"])
 GLIBC = range(5, 29)  # 2.28 and older: every Linux since 2018; pip takes only the tags that it is given
 
 
-def _names(_: click.Context, __: click.Parameter, value: str | None) -> list[str] | None:
-    return None if value is None else [canonical(name) for name in value.split(",") if name.strip()]
+def _names(_: click.Context, __: click.Parameter, value: str) -> set[str]:
+    names = {canonical(name) for name in value.split(",") if name.strip()}
+    if "pip" in names:
+        raise click.BadParameter("pip must be packed, for it installs the others; leave it out of the list")
+    return names
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--python", default="3.12", show_default=True, metavar="3.N", help="Pack for this version of Python.")
 @click.option("--machine", default="x86_64", show_default=True, type=MACHINE, help="Pack for this kind of processor.")
-@click.option("--extras", callback=_names, metavar="A,B", help=f"Pack only these extras (default {','.join(EXTRAS)}).")
-@click.option("--without", callback=_names, default="", metavar="A,B", help="Do not pack these packages.")
-def pack(folder: Path, python: str, machine: str, extras: list[str] | None, without: list[str]) -> None:
+@click.option("--without", callback=_names, default=WITHOUT, show_default=True, metavar="A,B",
+              help="Do not pack what the other Python has: these packages.")  # fmt: skip
+def pack(folder: Path, python: str, machine: str, without: set[str]) -> None:
     """Make FOLDER, from which a machine that has Python and torch can record without a network."""
     if not re.fullmatch(r"3\.\d+", python):
         raise click.UsageError(f"--python {python}: expected a version such as 3.12.")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise click.UsageError(f"{folder} exists and is not empty. Name another folder, or remove it.")
-    required = requirements(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8")), extras, without)
     if not data.at_hand():
         data.load("mnist_sample")  # which downloads it
-    digits = data.at_hand()
-    assert digits
+    digits = Path(data.at_hand() or "").resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".packing-") as scratch:  # FOLDER is whole or missing
         made = Path(scratch) / "made"
-        made.mkdir()
         commit = export(ROOT, made)
         manifest.write(made, commit, python=python, machine=machine)
-        _wheels(made / "wheels", Path(scratch) / "pins.txt", required, python, machine)
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        _wheels(made / "wheels", Path(scratch) / "pins.txt", requirements(project, without), python, machine)
         for wheel in (made / "wheels").iterdir():
             if canonical(wheel.name.partition("-")[0]) in without:  # another package asked for it
                 wheel.unlink()
-        _copy(Path(digits), made / "digits")
+        (made / "digits").mkdir()  # an archive under its own name, which the record stores
+        if digits.is_dir():
+            shutil.make_archive(str(made / "digits" / digits.name), "gztar", digits.parent, digits.name)
+        else:
+            shutil.copyfile(digits, made / "digits" / digits.name)
         if folder.exists():
             folder.rmdir()
         os.replace(made, folder)
@@ -70,24 +75,10 @@ def pack(folder: Path, python: str, machine: str, extras: list[str] | None, with
     click.echo(f"Next    copy it to the other machine, and there: python{python} {folder.name}/bench/offline/record.py")
 
 
-def requirements(project: dict[str, Any], extras: Sequence[str] | None, without: Collection[str]) -> list[str]:
-    """Return the requirements to download: the dependencies, those of the extras, and pip; never torch.
-
-    Raises:
-        UsageError: there is no such extra.
-    """
-    known = project["project"]["optional-dependencies"]
-    chosen = [name for name in EXTRAS if name in known] if extras is None else [*extras]
-    if unknown := [name for name in chosen if name not in known]:
-        raise click.UsageError(f"--extras: pyproject.toml has no extra {unknown[0]}; it has {', '.join(known)}.")
-    lines = [*project["project"]["dependencies"], "pip"]
-    for name in chosen:  # an extra may list others, in brackets after the project's own name
-        for line in known[name]:
-            if line.startswith(project["project"]["name"]):
-                chosen += re.findall(r"\w+", line.partition("[")[2])
-            else:
-                lines.append(line)
-    return [line for line in lines if canonical(re.split(r"[^\w.-]", line)[0]) not in {"torch", *without}]
+def requirements(project: dict[str, Any], without: Collection[str]) -> list[str]:
+    """Return the requirements to download: the dependencies, those of EXTRAS, and pip."""
+    lines = [*project["dependencies"], *(line for name in EXTRAS for line in project["optional-dependencies"][name])]
+    return [*(line for line in lines if canonical(re.split(r"[^\w.-]", line)[0]) not in without), "pip"]
 
 
 def canonical(name: str) -> str:
@@ -117,7 +108,7 @@ def _git(root: Path, *arguments: str) -> bytes:
         raise click.ClickException(f"Packing needs a commit of a git checkout; {root} has none: {reason}") from error
 
 
-def _wheels(folder: Path, pins: Path, required: Sequence[str], python: str, machine: str) -> None:
+def _wheels(folder: Path, pins: Path, required: list[str], python: str, machine: str) -> None:
     """Download the wheels of the requirements and of their dependencies, as constraints.txt pins them."""
     constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     pins.write_text(constraints.partition("\n# torch\n")[0], encoding="utf-8")  # the rest belongs to torch
@@ -127,16 +118,6 @@ def _wheels(folder: Path, pins: Path, required: Sequence[str], python: str, mach
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     if subprocess.run([*pip, *target, "-c", pins, "-d", folder, *required], check=False).returncode:
         raise click.ClickException(f"pip could not download all wheels for Python {python} on {machine}. See above.")
-
-
-def _copy(digits: Path, folder: Path) -> None:
-    """Copy an archive, or archive a folder, under its own name, which the record stores."""
-    folder.mkdir()
-    if digits.is_dir():
-        with tarfile.open(folder / f"{digits.resolve().name}.tgz", "w:gz") as archive:
-            archive.add(digits.resolve(), digits.resolve().name)
-    else:
-        shutil.copyfile(digits, folder / digits.resolve().name)
 
 
 if __name__ == "__main__":

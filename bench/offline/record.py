@@ -1,9 +1,9 @@
-"""Record all that a machine's page shows, unattended: python3 bench/offline/record.py
+"""Record on another machine, step by step in the order of their value: python3 bench/offline/record.py
 
-It needs a folder that `python -m bench.offline.pack` made, a Python with torch, and no network; or a checkout that
-`make setup` was run in. It stops at its deadline; started again, it goes on from there. Copy recorded/ back and publish
-what is in it. Exit status: 0 everything is recorded; 75 not yet, start it again; 1 a kernel or a step failed; 2 it
-cannot record here; 130 interrupted.
+It needs a folder that `python -m bench.offline.pack` made, a Python with torch, and no network; or a checkout with a
+.venv. Every step has a limit, and leaves its output in recorded/STEP/ before the next one begins: its records, also
+those of a run that was cut off, and that run itself, which the next start resumes. Exit status: 0 every step is done;
+75 not yet, start it again; 1 a step or a kernel failed; 2 it cannot record here; 130 interrupted.
 """
 
 from __future__ import annotations  # so that an older Python reaches the message below
@@ -19,31 +19,35 @@ import subprocess
 import sys
 import threading
 import time
+import venv
 from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
-if sys.version_info < (3, 11):  # noqa: UP036  any Python may be used to start it
-    print("This needs Python 3.11 or newer. Start it with python3.12, for example.", file=sys.stderr)
-    sys.exit(2)
-
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+WHEELS, ENVIRONMENT = ROOT / "wheels", ROOT / ".venv"
+PYTHON = str(ENVIRONMENT / "bin" / "python")
+RUN = [PYTHON, "-m", "bench", "run"]
+GRACE_S = 15  # from an interrupt to a kill
+RESERVE_S = 40  # before the deadline, for an interrupted run to end and `run --finish` to write its record
+SHORTEST_S = 8  # no step begins with less
 
-from bench.atomic import whole  # noqa: E402  it needs the standard library alone
-
-LOCAL = ROOT / "results" / "local"
-RECORDED = ROOT / "recorded"
-ENVIRONMENT = ROOT / ".venv"
-PYTHON = ENVIRONMENT / "bin" / "python"
-WHEELS = ROOT / "wheels"
-
-LATER = 75  # EX_TEMPFAIL of sysexits.h: start it again
-FASTEST = ("c_bytes", "numba_bytes")  # kernels for a CPU that a GPU is compared with
-VARIANTS = tuple(f"torch_{name}@cuda" for name in ("cdist", "classes", "in_place", "loss"))  # they make a point on CPUs
-SIZES = "2038,100000,1000000,10000000,100000000"
-KERNELS = "import json; from bench.kernel import discover; "
-KERNELS += "print(json.dumps([[spec.name, spec.device, spec.on_ladder] for spec in discover()]))"
+CPU, GPU = "python_loops,torch_broadcast@cpu,c_bytes", "torch_broadcast@cuda,triton_bytes@cuda,torch_graph@cuda"
+OTHERS = "cupy_broadcast@cuda,jax_broadcast@cuda,torch_compiled@cuda"
+VARIANTS = "torch_cdist@cuda,torch_classes@cuda,torch_in_place@cuda,torch_loss@cuda"
+FACTS = r"""
+nvidia-smi; nvidia-smi -q -d CLOCK,POWER,PERFORMANCE,MEMORY | grep -vE 'N/A|^$' | head -70
+uname -a; nproc; head -3 /proc/meminfo; cat /proc/loadavg; df -h . /tmp; lscpu | grep -E 'Model name|Thread|L[123]'
+ulimit -l; cat /sys/kernel/mm/transparent_hugepage/enabled; /sbin/ldconfig -p | grep -E 'libcuda.so|libnvidia-ml'
+for tool in gcc g++ nvcc ptxas compute-sanitizer ncu git; do echo "$tool: $(command -v $tool || echo missing)"; done
+env | grep -E '^(PATH|LD_LIBRARY_PATH|CUDA|NVIDIA|TRITON|TORCH|JAX|XLA|CUPY|NUMBA|OMP|CC|CXX)[A-Z_]*=' | cut -c1-300
+"""
+IMPORTS = {  # which reads gigabytes of libraries, so that no kernel has to, and tells what works at all
+    "torch": "torch.ones(4, device='cuda').sum().item()",
+    "cupy": "cupy.cuda.nvrtc.getVersion(), cupy.arange(4).sum().item()",
+    "jax": "jax.devices('cuda'), jax.numpy.ones(4).sum().item()",
+}
+IMPORT = "import time; t = time.perf_counter(); import {0}; print({0}.__version__, {1}, time.perf_counter() - t, 's')"
 
 
 class CannotRecord(Exception):
@@ -51,296 +55,190 @@ class CannotRecord(Exception):
 
 
 class Log:
-    """All output, on standard output and in recorded/log.txt, which also locks the folder while it is open.
+    """All output, with the time of day and the seconds so far, on standard output and in log.txt, which is locked."""
 
-    A command that is running holds the lock too, should this process be killed.
-    """
-
-    def __init__(self) -> None:
-        RECORDED.mkdir(exist_ok=True)
-        self.file = (RECORDED / "log.txt").open("a", encoding="utf-8")
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.file, self.began = (folder / "log.txt").open("a", encoding="utf-8"), time.monotonic()
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"Another process records in {ROOT} already. Wait until it has ended.", file=sys.stderr)
-            sys.exit(LATER)
+            raise CannotRecord(f"Another process records into {folder} already. Wait until it has ended.") from None
 
     def say(self, line: str) -> None:
-        print(line, flush=True)
-        print(line, file=self.file, flush=True)
+        for file in (sys.stdout, self.file):
+            print(f"{time.strftime('%H:%M:%S')} {time.monotonic() - self.began:4.0f} s  {line}", file=file, flush=True)
 
-    def copy(self, lines: IO[str]) -> None:
+    def copy(self, lines: IO[str], prefix: str) -> None:
         for line in lines:
-            self.say(line.rstrip("\n"))
+            self.say(prefix + line.rstrip("\n"))
 
 
-class Steps:
-    """The state of each step, kept in recorded/steps.json: the content of results/local/ before it, and its status.
+def call(commands: dict[str, list[str]], log: Log, seconds: float, local: Path = ROOT) -> int | None:
+    """Run commands side by side, each with a prefix to its lines; return the worst exit status, None if out of time.
 
-    A record that was not there before belongs to the step, whatever happened to the process after it was written.
+    After `seconds`, or when this process is ended, they are interrupted as by Ctrl-C, and GRACE_S later killed. Their
+    records go to `local`. Nothing in their environment leads to other libraries, an index or other digits.
     """
+    unwanted, path = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"), f"{os.environ['PATH']}:/usr/local/cuda/bin"
+    own = {"PATH": path, "BENCH_LOCAL": str(local), "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
+    own |= {"MNIST_SAMPLE": str(digits) for digits in (ROOT / "digits").glob("*")}  # noqa: B035  one file or none
+    environment = {name: value for name, value in os.environ.items() if name not in unwanted} | own
+    limit = ["timeout", "--foreground", "--signal=INT", f"--kill-after={GRACE_S}", f"{seconds:.1f}"]
+    # In a session of their own, so that Ctrl-C in a terminal reaches this process alone; with the lock of the log.
+    how: dict[str, Any] = {"cwd": ROOT, "start_new_session": True, "pass_fds": [log.file.fileno()], "errors": "replace"}
+    how |= {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    running = []
 
-    def __init__(self) -> None:
-        self._path = RECORDED / "steps.json"
-        self._state: dict[str, dict[str, Any]] = {}
-        if self._path.exists():
-            self._state = json.loads(self._path.read_text(encoding="utf-8"))
-
-    def begin(self, name: str) -> None:
-        """Note what is in results/local/ before a step, unless the step was begun earlier and is not done."""
-        if name not in self._state or self._state[name]["status"] is not None:
-            self._write(name, before=sorted(path.name for path in LOCAL.glob("*")), status=None)
-
-    def records(self, name: str) -> list[Path]:
-        """Return a step's records, one for each data set; none while its run is unfinished."""
-        return [] if self.unfinished(name) else self._own(name, "*.json")
-
-    def unfinished(self, name: str) -> bool:
-        """Return whether a step can be resumed."""
-        return any((folder / "plan.json").exists() for folder in self._own(name, "*.unfinished"))
-
-    def end(self, name: str, status: int) -> None:
-        """Copy a step's records to recorded/NAME/."""
-        (RECORDED / name).mkdir(exist_ok=True)
-        for path in self.records(name):
-            with whole(RECORDED / name / path.name) as partial:
-                shutil.copyfile(path, partial)
-        self._write(name, status=status)
-
-    def status(self, name: str) -> int | None:
-        """Return a step's exit status; None where it is not done."""
-        return self._state.get(name, {}).get("status") if (RECORDED / name).exists() else None
-
-    def _own(self, name: str, pattern: str) -> list[Path]:
-        return [path for path in LOCAL.glob(pattern) if path.name not in self._state[name]["before"]]
-
-    def _write(self, name: str, **state: Any) -> None:
-        self._state[name] = {**self._state.get(name, {}), **state}
-        with whole(self._path) as partial:
-            partial.write_text(json.dumps(self._state, indent=1), encoding="utf-8")
-
-
-def call(command: list[str], log: Log, until: float, grace: float) -> int | None:
-    """Run a command and return its exit status; None where it had not ended by the time `until`.
-
-    Then, or when this process is ended, the command is interrupted once, as by Ctrl-C, and has `grace` seconds to end.
-    """
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,  # Ctrl-C in a terminal reaches this process alone
-        pass_fds=(log.file.fileno(),),
-    )
-    assert process.stdout
-    listener = threading.Thread(target=log.copy, args=(process.stdout,), daemon=True)
-    listener.start()
     try:
-        return process.wait(max(0.0, until - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        return None
+        for prefix, command in commands.items():
+            process = subprocess.Popen([*limit, *command], env=environment | {"PYTHONUNBUFFERED": "1"}, **how)
+            listener = threading.Thread(target=log.copy, args=(process.stdout, prefix), daemon=True)
+            listener.start()
+            running.append((process, listener))
+        statuses = {process.wait() for process, _ in running}
+        return None if statuses & {124, 137} else max(map(abs, statuses), default=0)
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(grace)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        listener.join(5)
+        for process, _ in running:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+        for process, listener in running:
+            process.wait()
+            listener.join(5)
 
 
-def environment() -> dict[str, str]:
-    """Return the environment of commands, without what would lead to other libraries, an index, or other digits."""
-    unwanted = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-    kept = {name: value for name, value in os.environ.items() if name not in unwanted}
-    digits = [str(path) for path in (ROOT / "digits").glob("*")]
-    own = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PYTHONUNBUFFERED": "1"}
-    return {**kept, **own, **({"MNIST_SAMPLE": digits[0]} if digits else {})}
-
-
-def set_up(log: Log, until: float, grace: float) -> None:
-    """Make the environment from the wheels alone, unless .venv/done shows that this is done.
+def set_up(log: Log, seconds: float) -> int | None:
+    """Make the environment from the wheels alone, unless .venv/done shows that this is done; None if out of time.
 
     Raises:
-        CannotRecord: this is not the Python that the wheels are for, or it has no torch, or pip failed.
+        CannotRecord: this is not the Python that the wheels are for, it has no torch, or a package is missing.
     """
     if (ENVIRONMENT / "done").exists():
-        return
+        return 0
     if not WHEELS.exists():
-        raise CannotRecord(
-            f"{ROOT} has neither wheels/ nor a .venv. python -m bench.offline.pack makes a folder with wheels/, "
-            "make setup makes a .venv."
-        )
-    torch = folder_of_torch()
-    import venv
-
-    log.say(f"Setting up .venv from {WHEELS.name}/, with the torch of {sys.executable}")
-    venv.EnvBuilder(clear=True, symlinks=True, with_pip=False).create(ENVIRONMENT)
-    packages = next(ENVIRONMENT.glob("lib/python3*/site-packages"))
-    wheels = sorted(str(path) for path in WHEELS.glob("*.whl"))
-    pip = f"{next(WHEELS.glob('pip-*.whl'))}/pip"  # a wheel can be run; Python itself may have come without its pip
-    options = ["--no-index", "--no-deps", "--no-compile", "--no-cache-dir", "--disable-pip-version-check", "--quiet"]
-    status = call([str(PYTHON), pip, "install", *options, *wheels], log, until, grace)
-    if status:
-        raise CannotRecord(f"pip could not install the wheels of {WHEELS}; see above.")
-    # Compile on all cores, or the first call of a kernel would. Some package's own tests may be of another Python, so
-    # the exit status does not matter.
-    if status is None or call([str(PYTHON), "-m", "compileall", "-qj0", str(packages)], log, until, grace) is None:
-        return
-    (packages / "installed_torch.pth").write_text(f"{torch}\n", encoding="utf-8")  # so that its own packages go first
-    (ENVIRONMENT / "done").touch()
-
-
-def folder_of_torch() -> Path:
-    """Return the folder in which this Python has torch.
-
-    Raises:
-        CannotRecord: it has none, or is another Python than the wheels are for.
-    """
-    needs = json.loads((ROOT / "packed.json").read_text(encoding="utf-8"))
-    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    for key, word, here in (("python", "Python ", python), ("machine", "", platform.machine())):
-        if here != needs[key]:
-            raise CannotRecord(
-                f"The wheels are for {word}{needs[key]}, and this is {here}. Start it with the Python that they are "
-                f"for, or pack again with --{key} {here}."
-            )
+        needs = "python -m bench.offline.pack makes a folder with wheels/, make setup makes a .venv."
+        raise CannotRecord(f"{ROOT} has neither wheels/ nor a .venv. {needs}")
+    packed, here = json.loads((ROOT / "packed.json").read_text(encoding="utf-8")), platform.machine()
+    if (packed["python"], packed["machine"]) != (python := f"3.{sys.version_info[1]}", here):
+        made = f"Python {packed['python']} on {packed['machine']}, and this is Python {python} on {here}"
+        raise CannotRecord(f"The wheels are for {made}. Pack again with --python {python} --machine {here}.")
     try:
-        return Path(str(metadata.distribution("torch").locate_file("")))
+        torch = str(metadata.distribution("torch").locate_file(""))
     except metadata.PackageNotFoundError:
         raise CannotRecord(f"{sys.executable} has no torch. Start it with a Python that has torch.") from None
+    import tomllib  # which an older Python lacks
+
+    log.say(f"Setting up .venv from {WHEELS.name}/ and the packages of {sys.executable}")
+    venv.EnvBuilder(clear=True, symlinks=True, with_pip=False).create(ENVIRONMENT)
+    packages = next(ENVIRONMENT.glob("lib/python3*/site-packages"))
+    # Folders in a .pth file come after the environment's own, and CuPy does not look for NVRTC there: it asks
+    # `site.getsitepackages()`, which only the last line changes.
+    folders = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+    lines = [*dict.fromkeys([torch, *folders]), f"import site; site.PREFIXES.append({sys.prefix!r})"]
+    (packages / "installed_torch.pth").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    wheels = [str(path) for path in sorted(WHEELS.glob("*.whl"))]  # that of pip can be run; this Python may have none
+    pip = [PYTHON, *(f"{path}/pip" for path in wheels if Path(path).name.startswith("pip-")), "install", "--no-deps"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    status = call({"": [*pip, "--no-cache-dir", "--quiet", *wheels, *project["dependencies"]]}, log, seconds)
+    if status:
+        why = f"pip failed (see above), or a package is neither in {WHEELS} nor, new enough, in {sys.executable}"
+        raise CannotRecord(f"{why}. Pack again with --without and what this Python has, or with --without ''.")
+    if status == 0:
+        (ENVIRONMENT / "done").touch()
+    return status
 
 
-def commands(options: argparse.Namespace) -> dict[str, list[str]]:
-    """Return the arguments of `python -m bench run` for each step, whose name is the kind of its records."""
-    done = subprocess.run(
-        [str(PYTHON), "-c", KERNELS], cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise CannotRecord(f"{done.stderr.strip()}\n{PYTHON} cannot run this. Remove {ENVIRONMENT} and start again.")
-    kernels = json.loads(done.stdout)
-    fast = [name for name, device, _ in kernels if name in FASTEST or (device == "cuda" and name not in VARIANTS)]
-    rest = [name for name, _, on_ladder in kernels if not on_ladder and name not in fast]
-    processes, names = ["--processes", str(options.processes)], options.kernels or ",".join([*rest, *fast])
+def steps(options: argparse.Namespace) -> dict[str, tuple[float, dict[str, list[str]]]]:
+    """Return the steps, most valuable first: at most how many seconds each takes, and its commands by prefix."""
+    timeout = ["--timeout", f"{options.timeout:g}"]
+
+    def run(kernels: str, *arguments: str) -> dict[str, list[str]]:
+        return {"": [*RUN, *arguments, *timeout, "--kernels", options.kernels or kernels]}
+
+    names = (options.kernels or f"{GPU},{OTHERS},{VARIANTS}").split(",")
+    check = [*RUN[:-1], "check", *timeout, "--json"]
+    parts = {options.out / f"check-{i}.json": ",".join(names[i::3]) for i in range(min(3, len(names)))}
     return {
-        "scopes": ["--full", *processes, "--kernels", names],
-        "memory": ["--memory", "--kernels", names],
-        "sizes": ["--sizes", options.sizes, *processes, "--kernels", options.kernels or ",".join(fast)],
+        "facts": (30, {"": ["sh", "-c", FACTS]}),
+        "setup": (110, {}),
+        "import": (100, {f"{name}: ": [PYTHON, "-c", IMPORT.format(name, use)] for name, use in IMPORTS.items()}),
+        "check": (170, {f"{part.stem}: ": [*check, str(part), "--kernels", named] for part, named in parts.items()}),
+        "first": (70, run("triton_bytes@cuda", "--quick")),
+        "six": (300, run(f"{CPU},{GPU}")),
+        "loops": (60, {"": [*RUN, "--quick", *timeout, "--kernels", "python_ndarray_elements,python_tensor_elements"]}),
+        "sizes": (190, run(f"{GPU},c_bytes", "--sizes", options.sizes, "--quick")),
+        "scopes": (190, run(f"{CPU},numpy_broadcast,{GPU},{OTHERS}", "--full", "--quick")),
+        "memory": (150, run(f"torch_broadcast@cpu,{GPU},{OTHERS}", "--memory")),
     }
 
 
-def say_what_is_missing(log: Log) -> None:
-    """Warn of what makes kernels unavailable, or the digits other ones; that is no error."""
-    if not (os.path.exists("/dev/nvidiactl") or shutil.which("nvidia-smi")):
-        log.say("Note: there is no NVIDIA driver, so kernels for a GPU are unavailable.")
-    if not shutil.which("cc"):
-        log.say("Note: there is no C compiler named cc, so c_bytes is unavailable.")
-    if not os.environ.get("MNIST_SAMPLE") and not (ROOT / "digits").exists():
-        log.say("Note: MNIST_SAMPLE is not set. Without a network the digits are drawn, not MNIST.")
+def do(name: str, limit_s: float, commands: dict[str, list[str]], options: argparse.Namespace, log: Log) -> str:
+    """Do a step, or go on with its unfinished run; return how it ended, which is also in its folder, in status.txt."""
+    folder, began = options.out / name, time.monotonic()
+    folder.mkdir(exist_ok=True)
+    for old in (*folder.glob("*.json"), folder / "status.txt"):  # such as the record of a run that now goes on
+        old.unlink(missing_ok=True)
+    if [*folder.glob("*.unfinished/plan.json")]:
+        commands = {"": [*RUN, "--resume"]}
+    log.say(f"== {name}, at most {limit_s:.0f} s")
+    status = set_up(log, limit_s) if name == "setup" else call(commands, log, limit_s, folder)
+    if [*folder.glob("*.unfinished/*-*.json")]:  # finished processes
+        call({"": [*RUN, "--finish"]}, log, RESERVE_S, folder)
+    for digits in folder.glob("*.unfinished/digits-*"):  # large, and made again when the run goes on
+        shutil.rmtree(digits)
+    whole = [*folder.glob("*.json")] and not [*folder.glob("*.unfinished")]  # though a kernel or the checklist failed
+    ended = "done" if status == 0 or (whole and status in (None, 1)) else "cut off" if status is None else "failed"
+    ended += f" (exit status {status})" if status else ""
+    (folder / "status.txt").write_text(ended, encoding="utf-8")
+    log.say(f"== {name}: {ended} after {time.monotonic() - began:.0f} s")
+    return ended
 
 
-def record(options: argparse.Namespace, log: Log, until: float, grace: float) -> int:
-    """Set up, and do every step that is not done, as long as there is time; return the exit status."""
-    set_up(log, until, grace)
-    if not (ENVIRONMENT / "done").exists():
-        log.say(f"The set-up was not done within {options.deadline:g} s. Start it again with a longer --deadline.")
-        return LATER
-    say_what_is_missing(log)
-    steps, failed, arguments = Steps(), [], commands(options)
-    for name in arguments:
-        if steps.status(name) is not None:
-            log.say(f"== {name}: recorded already")
-            continue
-        if until - time.monotonic() < 2 * grace:
-            break
-        late = _step(name, arguments[name], steps, log, until, grace)
-        if steps.status(name) is None:
-            if late:
-                break
-            failed.append(name)
-    return _ending(list(arguments), steps, failed, options, log)
-
-
-def _step(name: str, arguments: list[str], steps: Steps, log: Log, until: float, grace: float) -> bool:
-    """Do or resume a step, and keep its records; return whether it ran out of time."""
-    steps.begin(name)
-    status: int | None = 0
-    if not steps.records(name):  # else it was ended after its records were written
-        arguments = ["--resume"] if steps.unfinished(name) else arguments
-        log.say(f"== {name}: python -m bench run {' '.join(arguments)}")
-        started = time.monotonic()
-        status = call([str(PYTHON), "-m", "bench", "run", *arguments], log, until, grace)
-        how = "out of time" if status is None else f"exit status {status}"
-        log.say(f"== {name}: {how} after {time.monotonic() - started:.0f} s")
-    if steps.records(name):
-        steps.end(name, status or 0)
-    elif status is None and not steps.unfinished(name):
-        log.say(f"Nothing of {name} was finished, so it will start from the beginning. Use a longer --deadline.")
-    return status is None
-
-
-def _ending(names: list[str], steps: Steps, failed: list[str], options: argparse.Namespace, log: Log) -> int:
-    """Print what is recorded, what is left and what to do next; return the exit status."""
-    left = [name for name in names if steps.status(name) is None]
-    doubtful = [name for name in names if steps.status(name)]
-    for name in doubtful:
-        log.say(f"{name}: a kernel failed or is wrong, or the checklist has a FAIL. See recorded/log.txt.")
-    if failed:
-        log.say(f"Not recorded: {', '.join(failed)}. See recorded/log.txt for the reason, then start it again.")
+def record(options: argparse.Namespace, log: Log) -> int:
+    """Do the steps that are chosen, else those that are not done, while there is time; return the exit status."""
+    table, ended = steps(options), dict[str, str]()
+    ends = log.began + options.deadline - min(RESERVE_S, options.deadline / 4)
+    if unknown := [name for name in options.steps if name not in table]:
+        raise CannotRecord(f"There is no step {unknown[0]}; there are {', '.join(table)}.")
+    for name in options.steps or table:
+        path, left_s = options.out / name / "status.txt", ends - time.monotonic()
+        ended[name] = path.read_text(encoding="utf-8") if path.exists() else "not done"
+        again = name in (*options.steps, "setup") or not ended[name].startswith("done")
+        if again and left_s > min(SHORTEST_S, options.deadline / 10):
+            ended[name] = do(name, min(table[name][0], left_s), table[name][1], options, log)
+    log.say("; ".join(f"{name}: {how}" for name, how in ended.items()))
+    log.say(f"Copy {options.out} to your checkout. Its folders have the records; python -m bench publish takes them.")
+    if any("exit status" in how for how in ended.values()):
         return 1
-    if left:
-        log.say(f"Not recorded within {options.deadline:g} s: {', '.join(left)}. Start it again to go on from here.")
-        return LATER
-    log.say("Everything is in recorded/. Copy that folder to your checkout, and run there:")
-    log.say("    python -m bench publish recorded/*/*.json")
-    log.say("    python -m bench report --readme")
-    return int(bool(doubtful))
+    return 0 if {*ended.values()} == {"done"} else 75  # EX_TEMPFAIL of sysexits.h
 
 
 def main() -> int:
     """Read the command line and record; return the exit status."""
-    parser = argparse.ArgumentParser(
-        description="Record all that a machine's page shows, unattended. Start it again to go on where it stopped."
-    )
-    parser.add_argument(
-        "--kernels",
-        metavar="A,B",
-        help="Record only these kernels, in every step. The default is all kernels of kernels/, "
-        f"{', '.join(FASTEST)}, and every kernel for a GPU except the variants {', '.join(VARIANTS)}.",
-    )
-    parser.add_argument(
-        "--sizes", default=SIZES, metavar="N,N", help="The numbers of images of the step sizes (default %(default)s)."
-    )
-    parser.add_argument(
-        "--deadline", type=float, default=480, metavar="SECONDS", help="Stop after SECONDS (default %(default)s)."
-    )
-    parser.add_argument(
-        "--processes", type=int, default=6, metavar="N", help="Start each kernel in N processes (default %(default)s)."
-    )
+    parser = argparse.ArgumentParser(description="Record step by step. Start it again to go on where it stopped.")
+    for name, default, kind, text in (
+        ("steps", [], lambda names: names.split(","), "Do these, separated by commas (default: what is not done)."),
+        ("timeout", 200, float, "Timeout of one request to a kernel in seconds (default 200)."),
+        ("deadline", 480, float, "Stop after so many seconds (default 480)."),
+        ("kernels", "", str, "Record these kernels in every step but loops."),
+        ("sizes", "2038,1000000,10000000", str, "Numbers of images in the step sizes (default %(default)s)."),
+        ("out", ROOT / "recorded", Path, "Put the output in this folder (default recorded/)."),
+    ):
+        parser.add_argument(f"--{name}", default=default, type=kind, help=text)
     options = parser.parse_args()
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal need not know every character
-    grace = min(15.0, options.deadline / 10)
-    until = time.monotonic() + options.deadline - grace
-    # A background job may ignore Ctrl-C, which its commands must not. SIGHUP stays ignored under nohup.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda number, _: sys.exit(128 + number))
-    log = Log()
+    options.out = options.out.resolve()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:  # as a background job or by nohup
+            signal.signal(number, signal.default_int_handler)
     try:
-        return record(options, log, until, grace)
+        return record(options, Log(options.out))
     except CannotRecord as reason:
-        log.say(str(reason))
+        print(reason, file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, SystemExit) as ended:
-        log.say("Interrupted. Start it again to go on from here.")
-        return int(getattr(ended, "code", 130))
+    except KeyboardInterrupt:
+        print("Interrupted. Start it again to go on from here.", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """The two bounds of a GPU: how fast it reads, and how soon the smallest answer arrives on the host.
 
-    bound seconds = the larger of   bytes that the scope must touch / read bandwidth
+    bound seconds = the larger of   bytes that the scope must touch / read bandwidth + the copy of the smallest answer
                                     launch of one kernel that writes the answer + its arrival on the host
 
 The larger one binds: launches at the size of MNIST_SAMPLE, bandwidth at millions of images. Bytes are those of
-`bench.probes.read_bandwidth`: every pixel once, as uint8. The answer is a byte per label, or the mean images.
+`bench.probes.read_bandwidth`: every pixel once, as uint8. The answer is a byte per label, or the mean images. Its
+copy on the host, which the harness takes, counts: it can only come after the reading. Its way there does not.
 
 Bandwidth is that of the fastest of several reductions in torch, over a buffer as large as the working set and at least
 a quarter of a GiB, so that it comes from memory: for what fits in a cache, the launch binds. Launch is the faster of

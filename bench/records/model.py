@@ -4,6 +4,7 @@ A record is a pyperf JSON file, so that `pyperf show` reads it too; `results/REA
 file holds every configuration that one run measured on one data set; a `Record` is its part under one configuration.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from bench.records.sample import AGAIN, BOUND, Footprint, Sample
 
 SCHEMA = 2
 PROTOCOL = 2  # version of the way in which samples are taken; records that lack it are of version 1
-LOCAL = ROOT / "results" / "local"
+LOCAL = Path(os.environ.get("BENCH_LOCAL", ROOT / "results" / "local"))  # `bench/offline/` sets it
 NOT_MEASURED = "not measured: "  # begins a metadata value that could not be measured; the reason follows
 NOT_THROTTLED = "no"
 HARDWARE = ("cpu_model_name", "caches", "cpu_count", "gpu")

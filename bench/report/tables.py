@@ -82,7 +82,7 @@ def _gpu_bound(record: Record, scope: str) -> str:
     read_s, launch_s = (min(sample.seconds for sample in samples) for samples in (reading, launching))
     binds = "launching" if bandwidth_bound.bound_samples(record, scope, "cuda")[0].kernel == GPU_LAUNCH else "reading"
     return (
-        f" The GPU's bound, {binds}: {formatting.size(size)} read in {formatting.time(read_s)}, at "
+        f" The GPU's bound, {binds}: {formatting.size(size)} read and the answer copied in {formatting.time(read_s)}, "
         f"{size / read_s / 1e9:,.0f} GB/s; one launch and the smallest answer take {formatting.time(launch_s)}."
     )
 

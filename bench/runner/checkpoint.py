@@ -1,6 +1,7 @@
 """A run that can be resumed: a folder with its plans and its finished processes, each file whole or missing.
 
-`run --resume` goes on from it after a crash, a kill or a power cut. Only the process in flight is lost.
+`run --resume` goes on from it after a crash, a kill or a power cut; only the process in flight is lost. `run --finish`
+writes the records of what is finished, and leaves the run as it is.
 """
 
 import json
@@ -30,6 +31,7 @@ from bench.task.problem import Problem, write
 from bench.task.tiling import tile
 
 SUFFIX = ".unfinished"
+ABOUT = {"memory_bytes": 0.05}  # metadata that may differ by so much: virtual machines report it as they please
 Finished = dict[tuple[int, Configuration], dict[int, FinishedProcess]]  # by images per class, and by number
 
 
@@ -134,13 +136,17 @@ def must_be_same(checkpoint: Checkpoint, problems: Mapping[int, Problem]) -> Non
         BadRecord: digits, a kernel, a version or the machine has changed; the message names the first difference.
     """
     before, now = checkpoint.identity, identity(checkpoint.data_sets, problems)
-    changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    changed = [key for key in {**before, **now} if not _alike(key, before.get(key), now.get(key))]
     if changed:
         more = f" ({len(changed)} differences)" if len(changed) > 1 else ""
         raise BadRecord(
             f"{checkpoint.folder.name} cannot be resumed: {changed[0]} was {before.get(changed[0], 'missing')} and is "
             f"{now.get(changed[0], 'missing')}{more}; remove {checkpoint.folder} and start a new run"
         )
+
+
+def _alike(key: str, before: Any, now: Any) -> bool:
+    return before == now or (key in ABOUT and bool(before and now) and abs(now / before - 1) <= ABOUT[key])
 
 
 def identity(data_sets: Sequence[DataSetPlan], problems: Mapping[int, Problem]) -> dict[str, Any]:
@@ -150,6 +156,15 @@ def identity(data_sets: Sequence[DataSetPlan], problems: Mapping[int, Problem]) 
     specs = (spec for data_set in data_sets for spec in data_set.plan.specs)
     hashes = {f"source of {spec.kernel}": code_size.source_hash(spec.path) for spec in specs}
     return {**digests, **hashes, **machine.metadata(), "protocol": model.PROTOCOL}
+
+
+def complete(checkpoint: Checkpoint) -> bool:
+    """Return whether all processes are finished."""
+    return all(
+        len(checkpoint.finished[data_set.per_class, configuration]) == data_set.plan.processes
+        for data_set in checkpoint.data_sets
+        for configuration in data_set.plan.configurations
+    )
 
 
 def finish(checkpoint: Checkpoint, problems: Mapping[int, Problem], progress: Progress) -> None:
@@ -188,11 +203,13 @@ def empty(checkpoint: Checkpoint) -> bool:
 
 
 def collect(checkpoint: Checkpoint, data_set: DataSetPlan, problem: Problem) -> list[Collected]:
-    """Return what the finished processes of one data set gave, one item per configuration."""
+    """Return what the finished processes of one data set gave, one item per configuration that has any."""
     run = checkpoint.folder.name.removesuffix(SUFFIX)
     items = []
     for configuration in data_set.plan.configurations:
         finished = checkpoint.finished[data_set.per_class, configuration]
+        if not finished:
+            continue
         item = collection.collect(data_set.plan, configuration, problem, finished, run)
         not_timed = [*item.measurements.not_timed, *data_set.skipped]
         items.append(replace(item, measurements=replace(item.measurements, not_timed=not_timed)))

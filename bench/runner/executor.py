@@ -80,9 +80,7 @@ class Executor:
         if reason := why_unavailable(self.spec):
             self.result = CheckResult(self.name, "unavailable", reason)
             return {}
-        setup = self.setup
-        self.worker = Worker(setup.environment, self.plan.memory_limit if self.spec.device == "cpu" else 0)
-        started = self.ask("start", spec=as_json(self.spec), folder=setup.folder, order=setup.order)
+        setup, started = self.setup, self._begin()
         if prepared := self.ask("prepare", plain=plain):
             self.distances, self.broadcasts = tuple(prepared["distances"]), prepared["broadcasts"]
         first = self.ask("time", scope="baseline", distance="l1", loops=1, warm=False, others=others or {})
@@ -94,6 +92,11 @@ class Executor:
         first["seconds"] += started["start_s"]
         self._keep("first_call", "l1", images_read(setup.problem, "first_call"), 0, position, 1, first)
         return {}
+
+    def _begin(self) -> Reply | None:
+        """Start a worker, which imports the kernel."""
+        self.worker = Worker(self.setup.environment, self.plan.memory_limit if self.spec.device == "cpu" else 0)
+        return self.ask("start", spec=as_json(self.spec), folder=self.setup.folder, order=self.setup.order)
 
     @property
     def processes(self) -> list[int]:
@@ -129,8 +132,11 @@ class Executor:
             self.make_room()
 
     def make_room(self) -> None:
-        """Release the images where a GPU cannot hold those of all kernels."""
-        if self._refill:
+        """Release the images where a GPU cannot hold those of all kernels; JAX does so only as its process ends."""
+        if self._refill and self.worker and "jax" in self.spec.packages:
+            self.end()
+            self._begin()
+        elif self._refill:
             self.ask("prepare", valid_images=1)
 
     def refill(self) -> None:

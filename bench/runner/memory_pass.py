@@ -19,6 +19,7 @@ def measure(
     """Verify every kernel, then measure one call of every pair in FULL, or of `plan.pairs` at the plan's one size.
 
     A kernel whose call would take longer than `plan.longest_s` at that size is skipped, and is among the NotTimed.
+    Ctrl-C skips the kernels that are left, once one is measured.
     """
     footprints: list[Footprint] = []
     results, not_timed = [], []
@@ -42,6 +43,12 @@ def measure(
                     del reply["status"]
                     images = size or images_read(problem, scope)
                     measured.append(Footprint(spec.name, scope, distance, images, **reply))
+        except KeyboardInterrupt:
+            if not footprints:
+                raise
+            skipped = (each.name for each in plan.specs[position:])
+            results += [CheckResult(name, "not measured", "the run was interrupted before it") for name in skipped]
+            break
         finally:
             executor.end()
         footprints += measured if executor.result.status == "agrees" else []

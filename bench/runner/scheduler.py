@@ -268,17 +268,20 @@ class _Scheduler:
         return executor.time(scope, distance, images, number, position, self._others(executor))
 
     def _bounds(self, scope: str, size: int) -> list[Sample]:
-        """Read as many bytes as the scope must touch, on one core and on all; once per process.
+        """Read as many bytes as the scope must touch, on one core and on all, and copy an answer; once per process.
 
         Where a kernel uses a GPU, read them there too, and launch the least that gives an answer. The scope
         `end_to_end` has no such bound: its bytes come from the host.
         """
         problem, seconds = self.setup.problem, dict[str, float]()
-        read, answer = bytes_read(problem, scope, size), answer_bytes(problem, scope, size or problem.count)
+        asked = {
+            "size": bytes_read(problem, scope, size),
+            "answer": answer_bytes(problem, scope, size or problem.count),
+        }
         for name, threads in ((ONE_CORE, 1), (ALL_CORES, machine.cores())):
-            if reply := self._ask_bound("cpu", "read", size=read, threads=threads):
+            if reply := self._ask_bound("cpu", "read", threads=threads, **asked):
                 seconds[name] = reply["seconds"]
-        if scope != "end_to_end" and (reply := self._ask_bound("cuda", "gpu_bound", size=read, answer=answer)):
+        if scope != "end_to_end" and (reply := self._ask_bound("cuda", "gpu_bound", **asked)):
             seconds |= {GPU_READ: reply["read"], GPU_LAUNCH: reply["launch"]}
         images = size or images_read(problem, scope)
         return [

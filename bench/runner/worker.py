@@ -6,6 +6,7 @@ Whatever a kernel raises becomes a reply. It costs this process and nothing else
 import ctypes
 import gc
 import json
+import math
 import os
 import queue
 import signal
@@ -36,6 +37,7 @@ except ModuleNotFoundError:  # Windows
     resource = None  # type: ignore[assignment]
 
 Reply = dict[str, Any]
+WARM_GPU_S, AGREE = 1.0, 0.03  # the longest warm-up of a GPU; how near two samples of it are that agree
 WARM_S = 0.01  # one call is not enough: two calls in a row then took 4% less than twice one (bench.tests.proof)
 
 
@@ -111,7 +113,7 @@ class Session:
         """Time one sample and verify the very array that its last call returned.
 
         Args:
-            warm: make untimed calls for WARM_S first; other kernels ran in between, so caches and clocks went cold.
+            warm: make untimed calls first; other kernels ran in between, so caches and clocks went cold.
             others: the processes of other kernels, by name, which should sleep.
 
         Returns:
@@ -123,9 +125,8 @@ class Session:
             self._prepare(max(COUNT, loops + warm))
         call, windows = self._call(scope, distance), scopes.inputs(self.prepared, scope, loops + warm)
         children = cpu_time.descendants()
-        started = perf_counter()
-        while warm and perf_counter() - started < WARM_S:
-            call(windows[-1])
+        if warm:
+            warm_up(call, windows[-1], 0 if self.device == "cpu" else WARM_GPU_S)
         self.prepared.windows.before_clock()
         faults_before, cpu_before = _usage(), cpu_time.read(children, others)
         seconds, (answer, means) = clock(call, windows[:loops])
@@ -164,13 +165,14 @@ class Session:
         """Return what broadcasting does in the kernel's library (see `bench.probes.broadcasting`)."""
         return broadcasting.examine(self.prepared)
 
-    def read(self, size: int, threads: int) -> Reply:
-        """Read `size` bytes; `seconds` is that of the fastest way (see `bench.probes.read_bandwidth`)."""
-        return {"seconds": size / read_bandwidth.measure(size, threads)}
+    def read(self, size: int, threads: int, answer: int = 0) -> Reply:
+        """Read `size` bytes the fastest way, and copy `answer` bytes (see `bench.probes.read_bandwidth`): `seconds`."""
+        return {"seconds": size / read_bandwidth.measure(size, threads) + read_bandwidth.copy_seconds(answer)}
 
     def gpu_bound(self, size: int, answer: int) -> Reply:
-        """Return the seconds of `read`, `size` bytes by the GPU, and of `launch`, an empty answer of `answer` bytes."""
-        return {"read": size / gpu_bandwidth.bandwidth(size), "launch": gpu_bandwidth.launch(answer)}
+        """Return the seconds of `read`, as above by the GPU, and of `launch`, an empty answer of `answer` bytes."""
+        read = size / gpu_bandwidth.bandwidth(size) + read_bandwidth.copy_seconds(answer)
+        return {"read": read, "launch": gpu_bandwidth.launch(answer)}
 
     def overhead(self, folder: str) -> Reply:
         """Return the `seconds` that the harness adds to a call: those of a kernel that does nothing."""
@@ -188,6 +190,23 @@ class Session:
         if (scope, distance) not in self.calls:
             self.calls[scope, distance] = scopes.call(self.prepared, scope, distance)
         return self.calls[scope, distance]
+
+
+def warm_up(call: Callable[[Window], object], window: Window, at_most_s: float) -> None:
+    """Make untimed calls for WARM_S, and again until the times of two such samples agree, for `at_most_s` in all.
+
+    The clock rate of a GPU takes its time to rise; that of a CPU has done so within WARM_S.
+    """
+    began, before = perf_counter(), math.inf
+    while True:
+        started, calls = perf_counter(), 0
+        while perf_counter() - started < WARM_S:
+            call(window)
+            calls += 1
+        seconds = (perf_counter() - started) / calls
+        if abs(seconds / before - 1) <= AGREE or perf_counter() - began >= at_most_s:
+            return
+        before = seconds
 
 
 def clock(call: Callable[[Window], tuple[Any, Any]], windows: Sequence[Window]) -> tuple[float, tuple[Any, Any]]:

@@ -171,7 +171,7 @@ def test_exit_0_means_that_every_listed_kernel_was_verified(small_data: Path, tm
     options = ["--data", small_data, "--json", json_file, "--kernel", right]
 
     done = check(*options)
-    assert (done.exit_code, done.stderr) == (0, "verify\n")
+    assert (done.exit_code, done.stderr) == (0, "verify: right\n")
     assert "1 kernel is verified: " in done.stdout
     assert [row["name"] for row in json.loads(json_file.read_text())["kernels"]] == ["right"]
 

@@ -197,7 +197,7 @@ def test_sizes_and_kernels_that_run_out_of_memory_or_are_skipped(place, monkeypa
         assert words in done.stdout
     ((record,),) = local_records()
     assert (record.kind, record.sizes) == ("sizes", [2, 500])
-    assert record.at(500).kernels("predict") == [REFERENCE, "right"]
+    assert record.at(500).kernels("predict") == ["right"], "only those that were chosen"
     statuses = {entry.kernel: entry.status for entry in record.not_timed}
     assert statuses == {"greedy": "out of memory", "slow": "not measured"}
 
@@ -294,7 +294,7 @@ def test_every_option_of_run_has_its_effect(planned, options, expected):
     assert {name: getattr(plan, name) for name in expected} == expected
 
 
-def test_every_data_set_is_recorded_with_the_kernels_to_compare_with(planned, tmp_path):
+def test_every_data_set_is_recorded_with_the_kernels_to_compare_with(planned, tmp_path, monkeypatch):
     slow = write_kernel(tmp_path / "slow.py", "IMAGES = 1")
 
     def names(*options):
@@ -305,9 +305,19 @@ def test_every_data_set_is_recorded_with_the_kernels_to_compare_with(planned, tm
     assert names("--kernels", "numpy_broadcast") == {0: ["numpy_broadcast", REFERENCE], 1: small}
     assert names("--per-class", 1, "--kernels", "numpy_broadcast") == {1: ["numpy_broadcast", *small]}
     assert names("--per-class", 2) == {0: [REFERENCE, "slow"]}  # no class has more
-    assert names("--sizes", 1, "--per-class", 1) == {1: small}
+    assert names("--sizes", 1, "--per-class", 1) == {1: ["slow"]}  # with no other than the chosen ones
+    monkeypatch.setattr(run, "why_unavailable", lambda spec: None)
+    assert names() == {1: [*small[:2], "torch_broadcast@cuda", "slow"]}
+    monkeypatch.setattr(run, "why_unavailable", lambda spec: "no driver")
     slow.write_text(slow.read_text().replace("throughout.", "throughout.\n\nAfter numpy_broadcast: why."))
     assert names() == {1: ["numpy_broadcast", *small]}  # the step before it
+
+
+def test_jax_leaves_the_memory_of_a_gpu_to_the_other_kernels_of_a_record_of_sizes(planned):
+    for names, timed in (("c_bytes,jax_broadcast,torch_graph", 3), ("c_bytes,jax_broadcast", 3)):
+        (plan,) = planned("--sizes", 1, "--kernels", names).values()
+        assert len(plan.specs) == timed
+        assert ("jax_broadcast@cuda" in [spec.name for spec in plan.specs]) == ("torch_graph" not in names)
 
 
 @pytest.mark.parametrize(
@@ -323,6 +333,8 @@ def test_every_data_set_is_recorded_with_the_kernels_to_compare_with(planned, tm
         (["run", "--memory", "--sizes", "1,2"], "--memory takes one number of validation images"),
         (["run", "--no-time-limit"], "--no-time-limit needs --sizes"),
         (["run", "--resume", "--per-class", "1"], "--resume keeps the options"),
+        (["run", "--finish", "--resume"], "keeps the options"),
+        (["run", "--finish"], "there is no unfinished run"),
         (["run", "--kernels", ","], "name at least one kernel"),
         (["plot", "no_such.json"], "no_such.json cannot be read"),
         (["plot"], "There is no record yet"),
@@ -335,6 +347,19 @@ def test_bad_input_is_one_message_and_nothing_written(place, arguments, message)
     assert message in done.stderr
     assert isinstance(done.exception, SystemExit)
     assert not (place / "local").exists()
+
+
+def test_finishing_takes_a_finished_process(place, monkeypatch):
+    def cut_off(*_):
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr(checkpoint, "finish", cut_off)
+    monkeypatch.setattr(checkpoint, "_in_progress", lambda folder: False)
+    invoke("run", "--quiet", "--data", place / "small", "--kernels", REFERENCE)
+    done = invoke("run", "--finish")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "has no finished process, so there is nothing to write. python -m bench run --resume" in done.stderr
+    assert len([*(place / "local").glob("*.unfinished")]) == 1
 
 
 # As processes.

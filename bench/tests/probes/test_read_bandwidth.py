@@ -98,3 +98,10 @@ def test_threads_run_side_by_side_and_the_time_is_of_all_of_them():
 def test_the_level_that_holds_the_working_set(size, threads, level):
     assert tables.cache_level(size, threads, CACHES) == level
     assert tables.cache_level(size, threads, "unknown") == "unknown"
+
+
+def test_the_copy_of_an_answer_is_the_median_without_the_first_calls(monkeypatch):
+    n = 2 * read_bandwidth.REPETITIONS
+    ends = iter([time for call in range(n) for time in (call, call + (9 if call < n // 2 else 0.5))])
+    monkeypatch.setattr(read_bandwidth, "perf_counter", lambda: next(ends))
+    assert read_bandwidth.copy_seconds(10) == 0.5

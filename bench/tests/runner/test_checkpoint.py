@@ -70,11 +70,14 @@ def test_two_data_sets_are_measured_one_after_the_other_and_resumed_where_they_s
     resumed = checkpoint.newest()
     assert resumed == saved
     assert not checkpoint.empty(resumed)
+    assert not checkpoint.complete(resumed)
+    assert [len(checkpoint.collect(resumed, data_set, problems[0])) for data_set in resumed.data_sets] == [2, 0]
     checkpoint.must_be_same(resumed, problems)
     checkpoint.finish(resumed, problems, lambda *step: progress.append((step[0], *step[2:])))
     assert {stage.partition(", ")[0] for stage, *_ in progress} == {"tiny", "tiny[5 per class]"}
     assert [done for _, done, _ in progress] == sorted(done for _, done, _ in progress)
     assert {steps for *_, steps in progress} == {progress[-1][1]}  # each process was measured once, and all of them are
+    assert checkpoint.complete(resumed)
     collected = [
         item
         for data_set in resumed.data_sets
@@ -101,6 +104,12 @@ def test_a_run_is_not_resumed_if_anything_has_changed(saved, problems, tmp_path)
     changed = {**problems, 5: replace(problems[5], digest="another")}
     with pytest.raises(BadRecord, match=r"dataset_digest of tiny\[5 per class\] was .* and is another; .* a new run"):
         checkpoint.must_be_same(saved, changed)
+    memory = saved.identity["memory_bytes"]
+    for part in (0.96, 1.04):  # as a virtual machine reports it
+        checkpoint.must_be_same(replace(saved, identity={**saved.identity, "memory_bytes": memory * part}), problems)
+    for other in (memory * 0.9, None):
+        with pytest.raises(BadRecord, match="memory_bytes was "):
+            checkpoint.must_be_same(replace(saved, identity={**saved.identity, "memory_bytes": other}), problems)
     write_kernel(tmp_path / "mine.py", "ANOTHER = 1")
     with pytest.raises(BadRecord, match="source of mine was "):
         checkpoint.must_be_same(saved, problems)
@@ -201,14 +210,22 @@ def test_a_worker_that_hangs_in_c_does_not_outlive_its_parent(place):
 
 
 @posix
-def test_sigterm_prints_how_to_resume_and_resuming_names_what_has_changed(place):
+def test_sigterm_prints_how_to_go_on_finishing_writes_what_there_is_and_resuming_names_what_has_changed(place):
     run = begin(place)
     wait(lambda: finished(place))
     os.kill(run.pid, signal.SIGTERM)
     _, errors = run.communicate(timeout=30)
     assert run.returncode == 143
     assert "--resume" in errors
+    assert "--finish" in errors
     assert "Traceback" not in errors
+    done = start(place, "run", "--finish")
+    output, errors = done.communicate(timeout=60)
+    assert done.returncode == 0, errors
+    assert "The run is unfinished." in output
+    record = reader.read(next((place / "local").glob("*.json")))
+    assert record.processes == finished(place) < 3
+    assert record.label.startswith(f"indicative: {record.processes} process")
     write_kernel(place / "mine.py", "ANOTHER = 1")
     resumed = start(place, "run", "--resume")
     _, errors = resumed.communicate(timeout=60)

@@ -12,7 +12,7 @@ import pytest
 from bench.analysis import checklist
 from bench.records import model, writer
 from bench.records.sample import Footprint
-from bench.runner import check_kernels, checkpoint, collection, executor, memory_pass
+from bench.runner import check_kernels, checkpoint, collection, executor, memory_pass, worker
 from bench.runner.checkpoint import DataSetPlan
 from bench.runner.plan import FULL, PREDICT, Plan
 from bench.task import scopes
@@ -132,6 +132,58 @@ def test_a_gpu_repeats_images_that_no_file_holds_and_holds_many_of_one_kernel_at
     assert holder is None
 
 
+@pytest.mark.parametrize(("package", "asked"), [("torch", ["prepare"]), ("jax", ["end", "begin", "start"])])
+def test_jax_gives_memory_back_by_the_end_of_its_process(machine, problem, monkeypatch, package, asked):
+    calls = []
+
+    class Worker:
+        pid = 1
+
+        def __init__(self, *_):
+            calls.append("begin")
+
+        def ask(self, do, timeout_s, **arguments):
+            calls.append(do)
+            return {}
+
+        def end(self):
+            calls.append("end")
+
+    monkeypatch.setattr(executor, "Worker", Worker)
+    of_jax = replace(plan(machine, {"fine": ON_GPU}).specs[0], packages=("numpy", package))
+    one = executor.Executor("fine@cuda", of_jax, executor.Setup(plan(machine, {}), problem, str(machine), {}, 0))
+    one.worker = Worker()
+    one.make_room()
+    assert calls == ["begin"], "there is room"
+    one._refill = {"valid_images": 999}
+    one.make_room()
+    assert calls[1:] == asked
+    one.refill()
+    assert calls[-1] == "prepare"
+
+
+@pytest.mark.parametrize(
+    ("call_s", "on_gpu"),
+    [
+        ([0.02, 0.02], 2),  # as of a CPU
+        ([0.08, 0.04, 0.0202, 0.02], 4),  # as the clock rate rises
+        ([0.3 + 0.1 * n for n in range(9)], 3),  # it never settles: 0.3 + 0.4 + 0.5 s
+    ],
+)
+def test_a_gpu_is_warmed_up_until_two_samples_agree_but_for_a_second_at_most(monkeypatch, call_s, on_gpu):
+    now, calls = 0.0, 0
+
+    def call(_):
+        nonlocal now, calls
+        now, calls = now + call_s[calls], calls + 1
+
+    monkeypatch.setattr(worker, "perf_counter", lambda: now)
+    for at_most_s, expected in ((0, 1), (worker.WARM_GPU_S, on_gpu)):
+        now, calls = 0.0, 0
+        worker.warm_up(call, None, at_most_s)
+        assert calls == expected
+
+
 def test_the_memory_pass_measures_device_memory_of_kernels_on_a_gpu(machine, problem):
     memory_plan = plan(machine, {"fine": ON_GPU, "host": ""}, pairs=PREDICT, sizes=(10,))
     with check_kernels.problem_folder(problem) as folder:
@@ -145,6 +197,25 @@ def test_the_memory_pass_measures_device_memory_of_kernels_on_a_gpu(machine, pro
     measurements = collection.memory_measurements(memory_plan, problem, both, results, not_timed, "a run")
     assert (measurements.metadata["kind"], measurements.metadata["run"]) == ("memory", "a run")
     assert measurements.footprints == [fine]
+
+
+def test_a_memory_pass_that_is_interrupted_gives_what_it_has_measured(machine, problem, monkeypatch):
+    memory_plan = plan(machine, {"first": "", "second": "", "third": ""}, pairs=PREDICT, sizes=(10,))
+
+    def verify(self, seed):
+        if self.name == "second":
+            raise KeyboardInterrupt
+        whole(self, seed)
+
+    whole = executor.Executor.verify
+    monkeypatch.setattr(executor.Executor, "verify", verify)
+    with check_kernels.problem_folder(problem) as folder:
+        footprints, results, _ = memory_pass.measure(memory_plan, folder, problem, lambda *_: None)
+        assert [footprint.kernel for footprint in footprints] == ["first"]
+        assert [result.status for result in results] == ["agrees", "not measured", "not measured"]
+        memory_plan = replace(memory_plan, specs=memory_plan.specs[1:])
+        with pytest.raises(KeyboardInterrupt):
+            memory_pass.measure(memory_plan, folder, problem, lambda *_: None)
 
 
 def test_the_peak_is_the_gpu_s_where_the_host_s_is_unknown():
