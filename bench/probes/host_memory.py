@@ -43,6 +43,7 @@ def peak(call: Callable[[], object]) -> Peak:
     """
     gc.collect()
     try:
+        _status()  # first, for it says whether this is Linux
         _settle()
         Path("/proc/self/clear_refs").write_text("5")
         before = _status()
@@ -59,12 +60,11 @@ def peak(call: Callable[[], object]) -> Peak:
 
 def _settle() -> None:
     """Give freed memory back to the system, so that using it again counts, and make mapped files resident."""
-    maps = Path("/proc/self/maps").read_text()  # first, for it says whether this is Linux
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):  # glibc
         libc.malloc_trim(0)
     libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    for start, end, access, sharing, path in MAPPING.findall(maps):
+    for start, end, access, sharing, path in MAPPING.findall(Path("/proc/self/maps").read_text()):
         # Not private writable pages, which are copied when written, nor devices and shared memory, which are no files.
         if not (sharing == "p" and "w" in access) and not path.startswith(("/dev/", "/memfd:", "/SYSV")):
             libc.madvise(int(start, 16), int(end, 16) - int(start, 16), POPULATE_READ)
