@@ -66,8 +66,9 @@ class Log:
             raise CannotRecord(f"Another process records into {folder} already. Wait until it has ended.") from None
 
     def say(self, line: str) -> None:
+        line = f"{time.strftime('%H:%M:%S')} {time.monotonic() - self.began:4.0f} s  {line}"
         for file in (sys.stdout, self.file):
-            print(f"{time.strftime('%H:%M:%S')} {time.monotonic() - self.began:4.0f} s  {line}", file=file, flush=True)
+            print(line, file=file, flush=True)
 
     def copy(self, lines: IO[str], prefix: str) -> None:
         for line in lines:
