@@ -15,7 +15,7 @@ from bench.cli import console
 from bench.cli.options import FILE
 from bench.records import model, reader
 from bench.records.checksum import KEY, sealed
-from bench.records.model import BadRecord, Record
+from bench.records.model import ELSEWHERE, BadRecord, Record
 from bench.records.sample import AGAIN, BOUND, Footprint, Sample
 from bench.report import page_records
 from bench.report.page_records import File
@@ -85,9 +85,8 @@ def weaknesses(file: File) -> list[str]:
     reasons = list(dict.fromkeys(why.rstrip(".") for part in file for why in checklist.failures(part)))
     if record.samples and record.processes < checklist.FEWEST_PROCESSES:
         reasons.append(f"no confidence interval, with {record.processes} of {checklist.FEWEST_PROCESSES} processes")
-    outside = [name for name, own in record.kernel_metadata.items() if own.get("in_commit") == "outside"]
-    if outside := [name for name in outside if not name.endswith(AGAIN)]:
-        reasons.append(f"kernels that are not in this repository, {', '.join(outside)}")
+    if ELSEWHERE in (files := str(record.metadata.get("not_in_commit"))):
+        reasons.append(f"kernels from elsewhere, {files}")
     if target.exists():
         former = _contents(reader.read_all(target))
         for what, names in _contents(file).items():

@@ -67,8 +67,6 @@ KEYS = (
     Key("not_measured", "memory", "", "which of these four was not measured, and why; missing if all were"),
     Key("device", "kernel", "", "`cpu` or `cuda`"),
     Key("source_hash", "kernel", "", "first 16 digits of the SHA-256 of the kernel's syntax tree, without docstrings"),
-    Key("in_commit", "kernel", "", "`yes` where `commit` has the kernel's file as it was run, else `no`; `outside` for "
-        "a file from elsewhere, named with `--kernel`; missing without git"),
     Key("mean_error", "kernel", "of full scale 1.0", "largest deviation of a mean image from the exact one"),
     Key("correct_l1", "kernel", "images", "correct labels under the L1 distance, of all validation images, class by "
         "class, such as `926/1010, 1013/1028`"),
@@ -156,6 +154,8 @@ KEYS = (
     Key("pyperf_version", "record", "", "version, or `not installed`"),
     Key("threadpoolctl_version", "record", "", "version, or `not installed`"),
     Key("commit", "record", "", "commit of this repository; ends in `-modified` if tracked files differed from it"),
+    Key("not_in_commit", "record", "", "files of kernels that `commit` does not have as they were run, such as `a.py, "
+        "mine.py (not in this repository)`; the latter came from elsewhere, by `--kernel`. Missing if there are none"),
     Key("not_timed", "record", "", "JSON list of the kernels without samples: `kernel`, `status` (`unavailable`, "
         "`disagrees`, `broken`, `out of memory`, `not measured`) and `reason`, in which paths have lost their folders"),
     Key("command", "record", "", "command that recorded it, as it was typed, files by name only"),

@@ -18,6 +18,7 @@ PROTOCOL = 2  # version of the way in which samples are taken; records that lack
 LOCAL = Path(os.environ.get("BENCH_LOCAL", ROOT / "results" / "local"))  # `bench/offline/` sets it
 NOT_MEASURED = "not measured: "  # begins a metadata value that could not be measured; the reason follows
 NOT_THROTTLED = "no"
+ELSEWHERE = " (not in this repository)"  # follows the file of such a kernel in `not_in_commit`
 HARDWARE = ("cpu_model_name", "caches", "cpu_count", "gpu")
 SAME = (*HARDWARE, "platform")  # in all records of one page, besides the data set
 STATUS_IN_WORDS = {"agrees": "verified", "disagrees": "wrong", "not measured": "skipped"}  # others are as in the JSON

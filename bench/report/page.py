@@ -12,7 +12,6 @@ from bench.analysis import checklist, claims, crossover, ladder
 from bench.analysis.summary import summaries
 from bench.formatting import Grid
 from bench.records.model import DEFAULT, Record
-from bench.records.sample import AGAIN
 from bench.report import charts, gpu_tables, ladder_text, tables
 from bench.report.charts import NotDrawn, svg
 from bench.report.page_records import Selection
@@ -194,19 +193,13 @@ def _commands(selection: Selection) -> Iterator[str]:
     yield "# from commit " + ", ".join(commits)
     if any(commit.endswith("-modified") for commit in commits):
         yield "# which had uncommitted changes, so it cannot be repeated exactly"
-    if others := sorted(set().union(*map(_not_in_commit, records))):
-        yield f"# kernels that this commit does not have as they were run: {', '.join(others)}"
+    others = {str(record.metadata.get("not_in_commit", "")) for record in (*records, *selection.small)}
+    if names := sorted({name for text in others for name in text.split(", ") if name}):
+        yield f"# kernels that this commit does not have as they were run: {', '.join(names)}"
     yield "make setup-all" if any(on_ladder) else "make setup"
     yield ". .venv/bin/activate"
     yield from map(_command, records, on_ladder)
     yield "python -m bench report"
-
-
-def _not_in_commit(record: Record) -> set[str]:
-    """Return the kernels' files that a record's commit does not have as they were run, and which are from elsewhere."""
-    marks = {"no": "", "outside": " (not in this repository)"}
-    kernels = {name: own.get("in_commit") for name, own in record.kernel_metadata.items() if not name.endswith(AGAIN)}
-    return {f"{name.partition('@')[0]}.py{marks[where]}" for name, where in kernels.items() if where in marks}
 
 
 def _command(record: Record, on_ladder: bool) -> str:

@@ -3,13 +3,12 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from bench import code_size
 from bench.kernel import ROOT
 from bench.probes import machine, nvml
-from bench.records.model import PROTOCOL, Measurements, NotTimed
+from bench.records.model import ELSEWHERE, PROTOCOL, Measurements, NotTimed
 from bench.records.sample import AGAIN, BOUND, Footprint
 from bench.runner.check_kernels import OUT_OF_MEMORY, CheckResult
 from bench.runner.configuration import Configuration, allocator_in_force, changes
@@ -113,6 +112,7 @@ def shared_metadata(plan: Plan, configuration: Configuration, problem: Problem) 
         "kind": plan.kind,
         "protocol": PROTOCOL,
         "command": plan.command,
+        "not_in_commit": _not_in_commit(plan),
         "order_seed": plan.seed,
         "threads": configuration.threads,
         "allocator": configuration.allocator,
@@ -122,12 +122,15 @@ def shared_metadata(plan: Plan, configuration: Configuration, problem: Problem) 
     }
 
 
-def _in_commit(path: Path, committed: set[str] | None) -> str:
-    """Return what the key `in_commit` says of a kernel's file; "" where there is no commit to ask."""
-    path = path.resolve()
-    if not path.is_relative_to(ROOT / "kernels"):
-        return "outside"
-    return "" if committed is None else "yes" if path.relative_to(ROOT).as_posix() in committed else "no"
+def _not_in_commit(plan: Plan) -> str:
+    """Return the kernels' files that the commit does not have as they are; without git, those from elsewhere alone."""
+    committed, missing = machine.kernels_in_commit(), set()
+    for path in (spec.path.resolve() for spec in plan.specs):
+        if not path.is_relative_to(ROOT / "kernels"):
+            missing.add(f"{path.name}{ELSEWHERE}")
+        elif committed is not None and path.relative_to(ROOT).as_posix() not in committed:
+            missing.add(path.name)
+    return ", ".join(sorted(missing))
 
 
 def _kernel_metadata(
@@ -135,9 +138,9 @@ def _kernel_metadata(
 ) -> tuple[dict[str, dict[str, Any]], list[NotTimed]]:
     """Return the metadata that the samples of one kernel share, by its name, and why some of it is missing."""
     kernel_metadata: dict[str, dict[str, Any]] = {}
-    missing, committed = [], machine.kernels_in_commit()
+    missing = []
     for spec, result in zip(plan.specs, results, strict=True):
-        own: dict[str, Any] = {"device": spec.device, "in_commit": _in_commit(spec.path, committed)}
+        own: dict[str, Any] = {"device": spec.device}
         try:
             own["source_hash"] = code_size.source_hash(spec.path)
             if code := code_size.code(spec.path):

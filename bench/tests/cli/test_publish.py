@@ -116,7 +116,7 @@ FORMER = samples(pairs=(("baseline", "l1"), ("mean", "-")), other=0.01)
         (IMPOSSIBLE, {"kind": "scopes"}, "quick is at "),
         (FEW, {}, "no confidence interval, with 5 of 6 processes"),
         (FEW, {"kind": "sizes"}, "no confidence interval, with 5 of 6 processes"),
-        (None, {"kernel_metadata": {"quick": {"in_commit": "outside"}}}, "kernels that are not in this repository, q"),
+        (None, {"not_in_commit": f"a.py, quick.py{model.ELSEWHERE}"}, "kernels from elsewhere, a.py, quick.py (not"),
         (None, {"kind": "scopes"}, "kernels of the published record are missing, other; "
          "scopes of the published record are missing, mean -"),
     ],

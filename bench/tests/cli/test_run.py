@@ -111,7 +111,8 @@ def test_every_data_set_has_a_record_of_its_own(ran):
         assert small.metadata["run"] == whole.metadata["run"]
         assert whole.metadata["loading_s"] > 0
         assert whole.metadata["command"] == small.metadata["command"] == COMMAND
-        assert whole.kernel_metadata["mine"]["in_commit"] == "outside"
+        for name in ("mine", "unavailable"):
+            assert f"{name}.py{model.ELSEWHERE}" in whole.metadata["not_in_commit"]
         assert [entry.kernel for entry in whole.not_timed] == ["unavailable"]
     assert "baseline l1 on small[1 per class], 1/default, " in ran.stdout
 
@@ -147,7 +148,7 @@ def test_publish_copies_the_records_of_the_newest_page(ran):
     for name, path in published.items():
         assert name in done.stdout
         assert [record.configuration for record in reader.read_all(path)] == BOTH
-        assert "kernels that are not in this repository" in reader.read(path).metadata["forced"]
+        assert "kernels from elsewhere, " in reader.read(path).metadata["forced"]
 
 
 # Other runs.

@@ -453,12 +453,13 @@ def test_how_to_repeat_it_is_what_was_recorded(full, bare):
 
 def test_a_recorded_command_and_kernels_from_elsewhere_are_what_to_repeat(checkout):
     command = "python -m bench run --processes 6 --kernel quick.py"
-    kernels = {"quick": {"in_commit": "outside"}, "other@cpu": {"in_commit": "no"}, REFERENCE: {"in_commit": "yes"}}
-    publish(taken=samples(**{"other@cpu": 0.1}), kernel_metadata=kernels, command=command, forced="why & what")
+    others = f"other.py, quick.py{model.ELSEWHERE}"
+    publish(not_in_commit=others, command=command, forced="why & what")
+    publish(kind="memory")
     done()
     words = html(page_records.published()[0])
     lines = unescape(words.partition("<pre>")[2].partition("</pre>")[0]).splitlines()
-    assert lines[1].endswith("this commit does not have as they were run: other.py, quick.py (not in this repository)")
+    assert lines[1].endswith(f"this commit does not have as they were run: {others}")
     assert command in lines
     assert "Published by force, in spite of: why &amp; what." in words
 
