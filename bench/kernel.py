@@ -221,11 +221,15 @@ def load(spec: KernelSpec) -> Kernel:
 
 
 def _module_name(path: Path) -> str:
-    """Return the name under which a process that the kernel starts can import its file, too."""
+    """Return the name under which a process that the kernel starts can import its file, too.
+
+    A file from elsewhere that is called as a library has a name that hides nothing, and no such process can import it.
+    """
     if path.resolve().is_relative_to(ROOT / "kernels"):
         return ".".join(path.resolve().relative_to(ROOT).with_suffix("").parts)
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # last, so that it hides no library
+    if importlib.util.find_spec(path.stem):
+        return f"kernels.{path.stem}"
+    sys.path.append(str(path.parent))  # last, so that it hides no library
     return path.stem
 
 

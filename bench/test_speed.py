@@ -8,7 +8,7 @@ from time import perf_counter
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.runner.pytest_support import Verified
+from bench.runner.pytest_support import Verified, must_be_possible
 from bench.task import oracle, scopes
 from bench.task.scopes import WrongAnswer
 from bench.task.verify import check_answer
@@ -43,6 +43,7 @@ def time(benchmark: BenchmarkFixture, verified: Verified, scope: str, distance: 
     try:
         benchmark.pedantic(lambda window: answers.append(call(window)), setup=setup, rounds=rounds, iterations=1)
         check_last()
+        must_be_possible(verified, scope, distance, min(benchmark.stats.stats.data))
     except WrongAnswer:
         benchmark.has_error = True  # or the library would write the wrong answer's time into its JSON
         raise

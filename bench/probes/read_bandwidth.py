@@ -5,7 +5,8 @@
 
 The bytes are every pixel of the scope's images once, as uint8. The mean images, the sums and a kernel's wider copies
 (float32 takes four times as much) do not count, so they are never more than the work needs. The copy is the harness's
-own, which a call ends with and which no kernel can overlap with its reading: ten million labels took 0.26 ms on an AMD EPYC.
+own, which a call ends with and which no kernel can overlap with its reading: ten million labels took 0.26 ms on an AMD
+EPYC.
 
 Read bandwidth is that of the fastest of several passes that only read, over a buffer as large as the working set, again
 and again, so that it lies in whichever cache holds it, as a kernel's images do: 11 MB may come from a cache, at several

@@ -2,19 +2,26 @@
 
 import secrets
 from dataclasses import dataclass
+from functools import cache
+from math import ceil
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from bench.kernel import KernelSpec, Unavailable, load, why_unavailable
-from bench.probes import machine
+from bench.probes import cpu_time, machine, read_bandwidth
+from bench.probes.machine import cores
 from bench.records.model import PROTOCOL
 from bench.runner import configuration
+from bench.runner.scheduler import MANY_THREADS, MOST_CORES, TOO_FAST, WORST_SHARE
 from bench.task import scopes
 from bench.task.problem import Problem
-from bench.task.scopes import PreparedKernel
+from bench.task.scopes import PreparedKernel, WrongAnswer
 from bench.task.verify import Findings, verify
-from bench.task.windows import Window
+from bench.task.windows import COUNT, Window
+
+SHORTEST_S = 0.02  # of the calls over which cores are counted
 
 
 @dataclass
@@ -36,7 +43,7 @@ class Verified:
             old = self.prepared
             self.renewed += 1
             self.prepared = scopes.prepare(
-                old.kernel, old.device, old.problem, np.random.default_rng(), renewed=self.renewed
+                old.kernel, old.device, old.problem, np.random.default_rng(), count=max(COUNT, n), renewed=self.renewed
             )
         return scopes.inputs(self.prepared, scope, n)
 
@@ -73,3 +80,35 @@ def verified_in_process(spec: KernelSpec, problem: Problem) -> Verified:
     findings = Findings()
     verify(prepared, secrets.randbits(32), findings)
     return Verified(spec, prepared, findings)
+
+
+def must_be_possible(verified: Verified, scope: str, distance: str, seconds: float) -> None:
+    """Refuse what the scheduler refuses: more than a core under one thread, and mean images faster than reading.
+
+    Args:
+        seconds: per call, of the fastest.
+
+    Raises:
+        WrongAnswer: the kernel does either.
+    """
+    if verified.spec.device != "cpu":
+        return
+    if configuration.in_force()["threads"] == "1":
+        windows = verified.inputs(scope, ceil(SHORTEST_S / seconds))
+        call = scopes.call(verified.prepared, scope, distance)
+        before, started = cpu_time.read([], {}), perf_counter()
+        for window in windows:
+            call(window)
+        used = cpu_time.between(before, cpu_time.read([], {}), perf_counter() - started).own
+        if used > MOST_CORES:
+            raise WrongAnswer(MANY_THREADS.format(used))
+    if scope == "mean":
+        size = scopes.bytes_read(verified.prepared.problem, "mean")
+        bound_s = size / _bandwidth(size)
+        if seconds * WORST_SHARE < bound_s:
+            raise WrongAnswer(TOO_FAST.format(seconds * 1e6, size / 1e6, bound_s * 1e6))
+
+
+@cache
+def _bandwidth(size: int) -> float:
+    return read_bandwidth.measure(size, cores())

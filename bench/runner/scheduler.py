@@ -186,19 +186,23 @@ class _Scheduler:
         return {one.name: one.processes for one in self.executors if one is not timed and one.worker}
 
     def _undisturbed(self, measure: Callable[[], dict[str, float]]) -> None:
-        """Measure again as long as other kernels do not sleep. Whoever does not in two attempts is broken, and ends.
+        """Measure again as long as other kernels do not sleep. One that does not in two attempts is broken, and ends.
 
         A thread pool may spin for a while after its work, so there is a pause before the second attempt.
         """
         before: dict[str, float] = {}
         while busy := measure():
             for name in busy.keys() & before.keys():
-                for executor in self.executors:
-                    if executor.worker and executor.name.removesuffix(AGAIN) == name.removesuffix(AGAIN):
-                        executor.fail(Failure("broken", AWAKE.format(busy[name])))
+                self._fail(name, AWAKE.format(busy[name]))
             if not busy.keys() & before.keys():
                 time.sleep(CALM_S)
-            before = busy
+            before |= busy
+
+    def _fail(self, name: str, reason: str) -> None:
+        """End a kernel, and where it is the A/A control the A/A control as well."""
+        for executor in self.executors:
+            if executor.worker and executor.name.removesuffix(AGAIN) == name.removesuffix(AGAIN):
+                executor.fail(Failure("broken", reason))
 
     def _must_use_one_thread(self) -> None:
         """Fail the kernels that used more than one core under one thread, judged over all their samples."""
@@ -209,7 +213,7 @@ class _Scheduler:
             seconds = sum(one.seconds * one.loops for one in samples)
             used = sum(one.seconds * one.loops * (one.cpu_cores or 0.0) for one in samples)
             if used > MOST_CORES * seconds:
-                executor.fail(Failure("broken", MANY_THREADS.format(used / seconds)))
+                self._fail(executor.name, MANY_THREADS.format(used / seconds))
 
     def _must_read_all(self, bounds: Sequence[Sample]) -> None:
         """Fail the kernels whose mean images take less time than their device needs to read the images.
@@ -231,8 +235,7 @@ class _Scheduler:
                 known += self._read(device, size)  # before a verdict, both once more
                 slower = max(seconds, executor.seconds("mean", "-") or seconds)
                 if executor.worker and slower * WORST_SHARE < min(known):
-                    reason = TOO_FAST.format(slower * 1e6, size / 1e6, min(known) * 1e6)
-                    executor.fail(Failure("broken", reason))
+                    self._fail(executor.name, TOO_FAST.format(slower * 1e6, size / 1e6, min(known) * 1e6))
 
     def _read(self, device: str, size: int) -> list[float]:
         """Return [seconds in which a device reads so many bytes], the CPU on one core or on all; [] if that fails."""

@@ -12,6 +12,8 @@ import threading
 from contextlib import suppress
 from typing import Any
 
+import psutil
+
 from bench.atomic import printable
 from bench.kernel import ROOT
 from bench.probes.machine import memory_bytes
@@ -88,8 +90,10 @@ class Worker:
         try:
             line = self._replies.get(timeout=timeout_s)
         except queue.Empty:
+            started = psutil.Process(self.pid).children()
             self.end()
-            raise Failure("broken", f"gave no answer within {timeout_s:g} s and was ended") from None
+            why = "; it had started processes: start them in a call, not when it is imported" if started else ""
+            raise Failure("broken", f"gave no answer within {timeout_s:g} s and was ended{why}") from None
         if not line:
             self._process.wait()
             raise Failure("broken", f"its process {self._how_it_ended()}")

@@ -1,43 +1,55 @@
 """Change prepared stacks in place: the same objects at the same addresses, with other images in them.
 
-A kernel that looks its answer up by object or by address, or that took sums in `prepare`, then gives a wrong one.
+A kernel that looks its answer up by object or by address, or that took sums in `prepare`, then gives a wrong one. It
+does not reach stacks that cannot be written, such as tuples, arrays of JAX and plans of Dask.
 """
 
 import copy
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 DEPTH = 3  # attributes of attributes that are looked into
-MEMORY = ("__array_interface__", "__cuda_array_interface__", "data_ptr")  # an array in memory has one of them
+LONGEST = 64  # items of a list of other things than images that are looked into
+MEMORY = ("__array_interface__", "__cuda_array_interface__", "data_ptr")  # the type of an array in memory has one
+UNWRITABLE = (TypeError, ValueError, RuntimeError, IndexError)  # from tuples and JAX, from NumPy, from torch
 
 
 def exchange(first: Any, i: int, second: Any, j: int, pixels: int) -> bool:
     """Exchange image i of one prepared stack with image j of another, or of the same one.
 
-    Every list or array of a stack that has one item per image takes part, also inside wrappers, along its first axis
-    or its last.
+    Lists and arrays of a stack that have one item per image take part, also inside wrappers, along their first axis or
+    their last. NumPy arrays that are read-only are writable meanwhile.
 
     Returns:
-        Whether that was done. It is not where a stack cannot be written, as a tuple, an array of JAX or a plan of
-        Dask, nor where no list or array has whole images, of that many pixels.
+        Whether that was done. It is not where a stack cannot be written, nor where no list or array has whole images,
+        of that many pixels.
     """
     firsts, seconds = _holders(first, pixels), _holders(second, pixels)
     if not firsts or len(firsts) != len(seconds):
         return False
-    done = []
-    for (a, axis), (b, _) in zip(firsts, seconds, strict=True):
-        at, to = ((..., i), (..., j)) if axis else (i, j)
-        one, other = copy.deepcopy(a[at]), copy.deepcopy(b[to])
-        done.append((a, at, one, b, to, other))
-        try:
-            a[at], b[to] = other, one
-        except (TypeError, ValueError, RuntimeError):  # from JAX, NumPy and torch where an array is read-only
-            for x, at, one, y, to, other in done[:-1]:
-                x[at], y[to] = one, other
-            return False
+    try:  # every image is copied before any is written, as two arrays may share their memory
+        pairs = [
+            (a, _place(i, axis), _image(a, _place(i, axis)), b, _place(j, axis), _image(b, _place(j, axis)))
+            for (a, axis), (b, _) in zip(firsts, seconds, strict=True)
+        ]
+    except UNWRITABLE:
+        return False
+    try:
+        for a, at, one, b, to, other in pairs:
+            _write(a, at, other)
+            _write(b, to, one)
+    except UNWRITABLE:
+        for a, at, one, b, to, other in pairs:
+            for place in ((a, at, one), (b, to, other)):
+                with suppress(*UNWRITABLE):  # torch raises after it has written
+                    _write(*place)
+        return False
     return True
 
 
@@ -46,10 +58,44 @@ def writable(stacks: Sequence[Any], pixels: int) -> bool:
     return all(exchange(stack, 0, stack, 0, pixels) for stack in stacks)
 
 
+def _place(image: int, axis: int) -> Any:
+    return (..., image) if axis else image
+
+
+def _image(holder: Any, at: Any) -> Any:
+    return copy.deepcopy(holder[at]) if _in_memory(holder) else holder[at]
+
+
+def _write(holder: Any, at: Any, image: Any) -> None:
+    with _unlocked(holder):
+        holder[at] = image
+
+
+@contextmanager
+def _unlocked(holder: Any) -> Iterator[None]:
+    """Make a read-only NumPy array writable, unless its memory is somebody else's."""
+    arrays = []
+    while isinstance(holder, np.ndarray) and not holder.flags.writeable:
+        arrays.append(holder)
+        holder = holder.base
+    try:
+        for one in reversed(arrays):
+            one.flags.writeable = True
+        yield
+    finally:
+        for one in arrays:
+            one.flags.writeable = False
+
+
+def _in_memory(thing: Any) -> bool:
+    return any(hasattr(type(thing), name) for name in MEMORY)
+
+
 def _holders(stack: Any, pixels: int) -> list[tuple[Any, int]]:
     """Return the lists and arrays with one item per image, and along which axis (0 or -1); [] if none has whole images.
 
-    A list of numbers, a vector and an encoding in fewer bytes have something of each image, and not the image.
+    A list of numbers, a vector and an encoding in fewer bytes have something of each image, and not the image. A tuple
+    or bytes with all images are among them, so that a stack which has both is known not to be writable.
     """
     parts = list[tuple[Any, int]]()
     _collect(stack, len(stack), pixels, DEPTH, parts, set())
@@ -57,7 +103,7 @@ def _holders(stack: Any, pixels: int) -> list[tuple[Any, int]]:
 
 
 def _whole(part: Any, n: int, pixels: int) -> bool:
-    if isinstance(part, list):
+    if isinstance(part, (list, tuple)):
         return n > 0 and not isinstance(part[0], (int, float))
     return math.prod(getattr(part, "shape", ())) >= n * pixels
 
@@ -73,26 +119,25 @@ def _axis(shape: Sequence[int], n: int, pixels: int) -> int | None:
 
 
 def _collect(thing: Any, n: int, pixels: int, depth: int, parts: list[tuple[Any, int]], seen: set[int]) -> None:
-    if id(thing) in seen or isinstance(thing, (str, bytes, int, float, type, ModuleType)):
+    if id(thing) in seen or isinstance(thing, (str, int, float, type, ModuleType)):
         return
     seen.add(id(thing))
-    shape = getattr(thing, "shape", None)
-    if isinstance(thing, (list, bytearray, array)):
-        if len(thing) == n:
-            parts.append((thing, 0))
-            return
-    elif isinstance(shape, Sequence) and any(hasattr(thing, name) for name in MEMORY):
-        axis = _axis(shape, n, pixels)
+    if _in_memory(thing) and isinstance(thing.shape, Sequence):
+        axis = _axis(thing.shape, n, pixels)
         if axis is not None:
             parts.append((thing, axis))
+    elif isinstance(thing, (list, tuple, bytearray, array)) and len(thing) == n:
+        parts.append((thing, 0))
+        return
+    elif isinstance(thing, bytes):
+        if len(thing) == n * pixels:
+            parts.append((thing, 0))
+        return
     if depth:
         inside = [*getattr(thing, "__dict__", {}).values()]
-        inside += [
-            getattr(thing, name)
-            for name in getattr(thing, "__slots__", ())
-            if name[:2] != "__" and hasattr(thing, name)
-        ]
+        slots = [name for name in getattr(type(thing), "__slots__", ()) if name[:2] != "__"]
+        inside += [getattr(thing, name) for name in slots if hasattr(thing, name)]
         inside += [*thing.values()] if isinstance(thing, dict) else []
-        inside += [*thing[:8]] if isinstance(thing, (tuple, list)) and len(thing) != n else []
+        inside += [*thing[:LONGEST]] if isinstance(thing, (tuple, list)) else []
         for part in inside:
             _collect(part, n, pixels, depth - 1, parts, seen)

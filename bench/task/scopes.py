@@ -84,8 +84,8 @@ def _prepare(
     before = b"" if problem.repeated else fingerprint(given)
     train = train or [kernel.prepare(stack, device) for stack in windows.train]
     valid = kernel.prepare(windows.valid, device)
-    if len(windows.valid) < problem.count:
-        valid = valid[np.arange(windows.length) % len(problem.actual)]
+    if windows.repeats is not None:
+        valid = valid[windows.repeats]
     return PreparedKernel(kernel, device, problem, train, valid, windows, given, before)
 
 
@@ -151,7 +151,7 @@ def inputs(prepared: PreparedKernel, scope: str, n: int) -> list[Window]:
     train, mean_images = prepared.train, prepared.kernel.mean_images
 
     def with_means(w: Window) -> Window:
-        return replace(w, means=mean_images([*map(getitem, train, w.few)]))
+        return replace(w, means=mean_images([*map(getitem, train, w.sampled)]))
 
     if isinstance(prepared.windows, Fixed):  # one for all: a graph depends on the address of the means, too
         return [with_means(windows[0])] * n

@@ -8,29 +8,30 @@ import numpy as np
 
 from bench import atomic
 from bench.task.problem import Problem
-from bench.task.windows import SPARE, step
+from bench.task.windows import SPARE, step, with_copies
 
 
 def tile(problem: Problem, folder: Path, sizes: Sequence[int], seed: int, room: float = math.inf) -> None:
     """Write, for each size n above the number of validation images, n of them repeated, in an order of `seed`.
 
-    A file has more of them than n, for the windows of timed calls. They are never all in memory at once. Files that
-    exist stay; a size that takes more than `room` bytes is left out.
+    Altered copies follow in the same file, for the windows of timed calls. They are never all in memory at once.
+    Files that exist stay; a size that takes more than `room` bytes is left out.
 
     Raises:
         OSError: the folder's disk is full.
     """
     valid = problem.shuffled(seed).valid
+    copies = with_copies(valid, SPARE * step(problem), np.random.default_rng(seed))[0][len(valid) :]
     for n in sizes:
         if n <= len(valid) or n * valid[0].size > room or _tiled(folder, n).exists():
             continue
         # A full disk is an error of write; in a mapped file it would end the process.
         with atomic.whole(_tiled(folder, n)) as partial, partial.open("wb") as file:
-            length = n + SPARE * step(problem)
-            header = {"descr": "|u1", "fortran_order": False, "shape": (length, *valid.shape[1:])}
+            header = {"descr": "|u1", "fortran_order": False, "shape": (n + len(copies), *valid.shape[1:])}
             np.lib.format.write_array_header_1_0(file, header)
-            for start in range(0, length, len(valid)):
-                file.write(valid[: length - start].data)
+            for start in range(0, n, len(valid)):
+                file.write(valid[: n - start].data)
+            file.write(copies.data)
             file.flush()
 
 

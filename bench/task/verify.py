@@ -4,8 +4,10 @@ It guards against honest mistakes: remembered answers, overwritten buffers, chan
 `prepare`. It does not guard against malice: running someone's kernel is running their code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from operator import getitem
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from bench.task.problem import Problem
 from bench.task.scopes import PreparedKernel, WrongAnswer, fingerprint, host_copy, host_means, offered
 from bench.task.windows import Window
 
+FEW = 16  # images of a small stack
 MEAN_TOLERANCE = 2.0**-14  # of full scale: a sixtieth of a grey level
 CHANGED = "{} answered for images that had changed"
 
@@ -37,7 +40,7 @@ def verify(prepared: PreparedKernel, seed: int, findings: Findings) -> None:
     """Verify a kernel on its prepared digits, and in an order, on slices and on changed images that it has not seen.
 
     Everything is called twice on the same stacks. Then the validation images come in an order drawn from `seed`, with
-    the classes reversed. Then the kernel computes mean images and labels of slices drawn from `seed`, and again after
+    the classes rotated. Then the kernel computes mean images and labels of slices drawn from `seed`, and again after
     images of these slices were exchanged in place.
 
     Raises:
@@ -71,10 +74,9 @@ def verify(prepared: PreparedKernel, seed: int, findings: Findings) -> None:
 
     rng = np.random.default_rng(seed)
     reordered = _reordered(problem, rng)
-    kernel.prepare(problem.valid, device)  # a stack that is remembered from it has the shape of the next one
-    stack, reversed_means = kernel.prepare(reordered.valid, device), kernel.mean_images(train[::-1])
+    stack, rotated_means = kernel.prepare(reordered.valid, device), kernel.mean_images(train[-1:] + train[:-1])
     for distance in offered(kernel):
-        labels = getattr(kernel, f"predict_{distance}")(stack, reversed_means)
+        labels = getattr(kernel, f"predict_{distance}")(stack, rotated_means)
         check_labels(labels, reordered, distance, "images and classes in another order: ")
     for distance, first, kept in answers:  # by now a buffer that is used again holds another answer
         if not np.array_equal(first, kept):
@@ -85,6 +87,7 @@ def verify(prepared: PreparedKernel, seed: int, findings: Findings) -> None:
     for _ in range(2):  # a remembered mean, or a sum taken in `prepare`, is wrong of at least one
         _check_slices_of_train(prepared, rng)
     for distance in offered(kernel):
+        _check_prepared_anew(prepared, means, distance)
         _check_slices_of_valid(prepared, means, distance, rng)
     check_means(host_means(kernel, kernel.mean_images(train)), exact, "after predicting, from the same stacks: ")
     _check_untouched(prepared)
@@ -103,7 +106,7 @@ def check_answer(
         WrongAnswer: as `check_means` or `check_labels`.
     """
     windows = prepared.windows
-    slices = window.few if scope == "predict" else window.train
+    slices = window.sampled if scope == "predict" else window.train
     counts, sums = [images.stop - images.start for images in slices], windows.sums(slices)
     host = answer if scope == "mean" else host_means(prepared.kernel, means)
     context = "in a timed call: "
@@ -143,7 +146,7 @@ def check_means(host: np.ndarray, exact: np.ndarray, context: str) -> float:
     if not error <= MEAN_TOLERANCE:
         raise WrongAnswer(
             f"{context}mean images are up to {error:.2e} of full scale from the exact ones, expected at most 2^-14 = "
-            f"{MEAN_TOLERANCE:.2e}: sum in float64 or in blocks, and leave every sum to mean_images"
+            f"{MEAN_TOLERANCE:.2e}: sum in float64 or in blocks, leave all sums to mean_images, and remember none"
         )
     return error
 
@@ -196,58 +199,74 @@ def _mismatch(wrong: int, n: int, file: str, problem: Problem, answer: Answer, i
 
 
 def _check_slices_of_train(prepared: PreparedKernel, rng: np.random.Generator) -> None:
-    """Check mean images of slices, and again after images of two classes were exchanged in the same slices."""
+    """Check mean images of slices, and again after images of neighbouring classes were exchanged in these slices."""
     kernel, problem = prepared.kernel, prepared.problem
-    slices = []
+    windows = []
     for stack in problem.train:
         length = max(1, len(stack) // 3)
         start = int(rng.integers(0, len(stack) - length + 1))
-        slices.append(slice(start, start + length))
-    stacks = [stack[w] for stack, w in zip(prepared.train, slices, strict=True)]
-    exact = oracle.mean_images([stack[w] for stack, w in zip(problem.train, slices, strict=True)])
-    check_means(host_means(kernel, kernel.mean_images(stacks)), exact, "of a slice of the stacks: ")
+        windows.append(slice(start, start + length))
+    stacks = [*map(getitem, prepared.train, windows)]
+    pixels = [stack[w].copy() for stack, w in zip(problem.train, windows, strict=True)]
+    check_means(
+        host_means(kernel, kernel.mean_images(stacks)), oracle.mean_images(pixels), "of a slice of the stacks: "
+    )
+    pairs = [pair for c in range(len(pixels) - 1) for pair in _exchanged(pixels, c)]
+    with _in_slices(prepared, prepared.train, windows, stacks, pairs, pixels) as changed:
+        means = host_means(kernel, kernel.mean_images(changed))
+        check_means(means, oracle.mean_images(pixels), f"{CHANGED.format('mean_images')}: ")
 
-    pixels = [stack[w].copy() for stack, w in zip(problem.train, slices, strict=True)]
-    pairs = _exchanged(pixels)
-    changed, exact = _change(prepared, stacks, pixels, pairs), oracle.mean_images(pixels)
-    check_means(host_means(kernel, kernel.mean_images(changed)), exact, f"{CHANGED.format('mean_images')}: ")
-    for i, j in pairs if changed is stacks else ():
-        in_place.exchange(stacks[0], i, stacks[1], j, problem.pixels)
+
+Pair = tuple[int, int, int, int]  # image j of stack i, and image l of stack k, as (i, j, k, l)
 
 
-def _exchanged(pixels: Sequence[np.ndarray]) -> list[tuple[int, int]]:
-    """Exchange images of the first two stacks, uint8, until a mean image has changed measurably; return which."""
-    a, b, *_ = pixels
-    pairs, before = [], oracle.mean_images([a, b])
+def _exchanged(pixels: Sequence[np.ndarray], c: int) -> list[Pair]:
+    """Exchange images of uint8 stacks c and c + 1 until their mean images have changed measurably; return which."""
+    a, b = pixels[c : c + 2]
+    pairs, before = list[Pair](), oracle.mean_images([a, b])
     for i, j in zip(range(len(a)), reversed(range(len(b))), strict=False):
         a[i], b[j] = b[j].copy(), a[i].copy()
-        pairs.append((i, j))
+        pairs.append((c, i, c + 1, j))
         if np.abs(oracle.mean_images([a, b]) - before).max() > 4 * MEAN_TOLERANCE:
             break
     return pairs
 
 
-def _change(
-    prepared: PreparedKernel, stacks: list[Any], pixels: Sequence[np.ndarray], pairs: Sequence[tuple[int, int]]
-) -> list[Any]:
-    """Exchange images of the first two prepared stacks in place; prepare `pixels` anew where they are read-only."""
-    if not in_place.writable(stacks[:2], prepared.problem.pixels):
-        for stack in pixels:
-            stack.setflags(write=False)
-        return [prepared.kernel.prepare(stack, prepared.device) for stack in pixels]
-    for i, j in pairs:
-        in_place.exchange(stacks[0], i, stacks[1], j, prepared.problem.pixels)
-    return stacks
+@contextmanager
+def _in_slices(
+    prepared: PreparedKernel,
+    whole: Sequence[Any],
+    windows: Sequence[slice],
+    stacks: Sequence[Any],
+    pairs: Sequence[Pair],
+    pixels: Sequence[np.ndarray],
+) -> Iterator[list[Any]]:
+    """Yield slices with images exchanged in place; afterwards they are as before.
+
+    The images are exchanged in `stacks`, which are the `windows` of the prepared stacks `whole`; or in those, where
+    a slice has no images of its own. Where neither can be written, `pixels` are prepared, which have the same change.
+    """
+    for where, starts in ((stacks, [0] * len(stacks)), (whole, [w.start for w in windows])):
+        if not in_place.writable(where, prepared.problem.pixels):
+            continue
+        places = [(where[i], starts[i] + j, where[k], starts[k] + m, prepared.problem.pixels) for i, j, k, m in pairs]
+        for place in places:
+            in_place.exchange(*place)
+        try:
+            yield [*stacks] if where is stacks else [*map(getitem, whole, windows)]
+        finally:
+            for place in reversed(places):
+                in_place.exchange(*place)
+        return
+    for stack in pixels:
+        stack.setflags(write=False)
+    yield [prepared.kernel.prepare(stack, prepared.device) for stack in pixels]
 
 
 def _check_slices_of_valid(prepared: PreparedKernel, means: Any, distance: str, rng: np.random.Generator) -> None:
-    """Check labels of slices, of which every class is in turn the first and the last, and again with these exchanged.
-
-    So a label that is never computed, at either end, is wrong at least once, whatever it is.
-    """
-    kernel, problem = prepared.kernel, prepared.problem
-    predict, answer = getattr(kernel, f"predict_{distance}"), problem.answers[distance]
-    labels = np.where(answer.acceptable.sum(1) == 1, answer.labels, -1)
+    """Check labels of slices, where every class is in turn the first and the last, and again with these exchanged."""
+    problem, predict = prepared.problem, getattr(prepared.kernel, f"predict_{distance}")
+    labels = _clear_labels(problem, distance)
     classes = [int(label) for label in np.unique(labels[labels >= 0])]
     longest = max(2, len(labels) // max(3, len(classes)))
     for first, last in zip(classes, classes[1:] + classes[:1], strict=True):
@@ -258,41 +277,51 @@ def _check_slices_of_valid(prepared: PreparedKernel, means: Any, distance: str, 
         start = int(rng.choice(starts))
         after = ends[ends > start]
         stop = int(after[np.abs(after - (start + longest - 1)).argmin()]) + 1
-        part = problem.taken(np.arange(start, stop))
-        stack = prepared.valid[start:stop]
+        stack, part = prepared.valid[start:stop], problem.taken(np.arange(start, stop))
         check_labels(predict(stack, means), part, distance, "of a slice of the stack: ")
-        order = np.r_[len(part.valid) - 1, 1 : len(part.valid) - 1, 0]
-        changed = part.taken(order)
-        in_slice = in_place.exchange(stack, 0, stack, len(stack) - 1, problem.pixels)
-        new = stack if in_slice else kernel.prepare(changed.valid, prepared.device)
-        check_labels(predict(new, means), changed, distance, f"{CHANGED.format('predict')}: ")
-        if in_slice:
-            in_place.exchange(stack, 0, stack, len(stack) - 1, problem.pixels)
+        n = stop - start
+        changed = part.taken(np.r_[n - 1, 1 : n - 1, 0])
+        windows, pairs = [slice(start, stop)], [(0, 0, 0, n - 1)]
+        with _in_slices(prepared, [prepared.valid], windows, [stack], pairs, [changed.valid]) as [new]:
+            check_labels(predict(new, means), changed, distance, f"{CHANGED.format('predict')}: ")
+
+
+def _check_prepared_anew(prepared: PreparedKernel, means: Any, distance: str) -> None:
+    """Check labels of two stacks with the same images in another order, except the first and the last."""
+    problem, predict = prepared.problem, getattr(prepared.kernel, f"predict_{distance}")
+    by_label = np.argsort(problem.answers[distance].labels, kind="stable")
+    ends = np.r_[by_label[:FEW], by_label[FEW:][-FEW:]]
+    for order in (ends, np.r_[ends[0], ends[-2:0:-1], ends[-1]]):
+        part = problem.taken(order)
+        labels = predict(prepared.kernel.prepare(part.valid, prepared.device), means)
+        check_labels(labels, part, distance, "of images prepared anew: ")
+
+
+def _clear_labels(problem: Problem, distance: str) -> np.ndarray:
+    """Return the label of each validation image, int64 (n,); -1 where more than one is acceptable."""
+    answer = problem.answers[distance]
+    return np.where(answer.acceptable.sum(1) == 1, answer.labels, -1)
 
 
 def _reordered(problem: Problem, rng: np.random.Generator) -> Problem:
-    """Return the problem in another order, classes reversed, where the labels at both ends differ from those before."""
-    order, n = rng.permutation(len(problem.valid)), len(problem.classes)
-    clear = np.logical_and.reduce([answer.acceptable.sum(1) == 1 for answer in problem.answers.values()])
-    labels = problem.answers["l1"].labels
-    clear &= labels == problem.answers["l2"].labels
-    for end in (0, -1):
-        usable = clear[order] & (n - 1 - labels[order] != labels[end])
-        if end:
-            usable[0] = False
-        if usable.any():
-            place = int(np.flatnonzero(usable)[0])
-            order[end], order[place] = order[place], order[end]
-    return _classes_reversed(problem.taken(order))
+    """Return the problem with images of one label in another order, and with the classes rotated by one.
 
-
-def _classes_reversed(problem: Problem) -> Problem:
-    last = len(problem.classes) - 1
+    So the label at every place is another one than before: one that is never computed is wrong at least once.
+    """
+    labels, order = _clear_labels(problem, "l1"), np.arange(len(problem.valid))
+    for label in np.unique(labels):
+        places = np.flatnonzero(labels == label)
+        order[places] = rng.permutation(places)
     answers = {
-        distance: Answer(last - answer.labels, answer.acceptable[:, ::-1], answer.distances[:, ::-1])
+        distance: Answer(
+            (answer.labels + 1) % len(problem.classes),
+            np.roll(answer.acceptable, 1, 1),
+            np.roll(answer.distances, 1, 1),
+        )
         for distance, answer in problem.answers.items()
     }
-    return replace(problem, classes=problem.classes[::-1], actual=last - problem.actual, answers=answers)
+    classes, actual = problem.classes[-1:] + problem.classes[:-1], (problem.actual + 1) % len(problem.classes)
+    return replace(problem, classes=classes, actual=actual, answers=answers).taken(order)
 
 
 def _check_untouched(prepared: PreparedKernel) -> None:

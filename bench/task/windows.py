@@ -7,23 +7,26 @@ images than one call takes, and every call gets another window of them:
     window at o      stack[o : o + n], of every stack; o is a multiple of 64 bytes, in an order that is drawn
 
 Where no window is left, the stacks are prepared anew with other copies. A GPU's graphs depend on addresses, so there
-the window is always the same, and images of it are exchanged in place (`Fixed`).
+the window is always the same, and images of it are exchanged in place (`Fixed`). What remains is what neighbouring
+windows share: a kernel that remembers sums of parts of them is not found.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from bench.task import in_place
+from bench.task import in_place, oracle
 from bench.task.problem import Problem
 
 COUNT = 64  # windows of one preparation, unless a sample needs more
-FEW = 256  # images of each class whose mean images the scope `predict` is given
-LARGEST_SHARE = 4096  # a window moves by at least one in so many images, or no mean image would change measurably
-SPARE = 1024  # windows that a file of repeated images has room for
+SAMPLED = 256  # images of each class whose mean images the scope `predict` is given
+FARTHEST = 4096  # a window moves by at least one in so many images, or no mean image would change measurably
+NEAREST = 512  # and, aligned or not, by at most one in so many images, or the copies would take too long to prepare
+SPARE = 4096  # windows that a file of repeated images has room for
 
 
 @dataclass(frozen=True)
@@ -31,29 +34,32 @@ class Window:
     """The images of one call: slices of the prepared validation stack and of each class's.
 
     Attributes:
-        few: the training images that `means` are of, in the scope `predict`.
+        sampled: the training images that `means` are of, in the scope `predict`.
         means: in the kernel's own form, computed before the clock starts; None in other scopes.
     """
 
     valid: slice
     train: tuple[slice, ...]
-    few: tuple[slice, ...]
+    sampled: tuple[slice, ...]
     means: Any = None
 
 
 def step(problem: Problem) -> int:
-    """Return by how many images windows are apart: whole lines of 64 bytes, and enough to change every mean image."""
+    """Return by how many images windows are apart: whole lines of 64 bytes where the images are many enough."""
+    most = max(problem.train_counts)
     line = 64 // math.gcd(64, problem.pixels)
-    return line * math.ceil(max(problem.train_counts) / (LARGEST_SHARE * line))
+    while line > max(1, most // NEAREST):
+        line //= 2
+    return line * math.ceil(most / (FARTHEST * line))
 
 
-def _at(problem: Problem, offset: int, few_within: bool = False) -> Window:
-    """Return the window at an offset; `few_within` takes the few from the problem's own images alone."""
+def _at(problem: Problem, offset: int, within: bool = False) -> Window:
+    """Return the window at an offset; `within` samples the problem's own training images alone."""
     counts = problem.train_counts
     train = tuple(slice(offset, offset + n) for n in counts)
-    starts = [offset % (max(n, FEW) - FEW + 1) if few_within else offset for n in counts]
-    few = tuple(slice(start, start + min(n, FEW)) for start, n in zip(starts, counts, strict=True))
-    return Window(slice(offset, offset + problem.count), train, few)
+    starts = [offset % (max(n, SAMPLED) - SAMPLED + 1) if within else offset for n in counts]
+    sampled = tuple(slice(start, start + min(n, SAMPLED)) for start, n in zip(starts, counts, strict=True))
+    return Window(slice(offset, offset + problem.count), train, sampled)
 
 
 class Windows:
@@ -63,11 +69,12 @@ class Windows:
         count: how many there are besides the problem's own images, which verification sees; 0 prepares just these.
         rng: draws the copies and the order of the windows.
         renewed: how often the stacks were prepared before.
-        tiled: the problem's validation images, repeated in a file that has more of them (see `bench.task.tiling`).
+        tiled: the problem's validation images, repeated, then altered copies, in a file (see `bench.task.tiling`).
         predict_only: prepare no further training images, which only the other scopes need.
 
     Attributes:
         train, valid: uint8 (n + k, height, width), per class and of the validation images, to be prepared.
+        repeats: where a device repeats the validation images, which image of `valid` each of its stack is; else None.
     """
 
     def __init__(
@@ -79,18 +86,22 @@ class Windows:
         tiled: np.ndarray | None = None,
         predict_only: bool = False,
     ) -> None:
-        self.problem, self._predict_only, apart = problem, predict_only, step(problem)
-        self.count = count = count if tiled is None else min(count, SPARE - 1)
-        k = count * apart
-        self.start = renewed % max(1, SPARE // (count + 1)) * (k + apart) if tiled is not None else 0
-        self.train = [_with_copies(images, 0 if predict_only else k, rng)[0] for images in problem.train]
+        self.problem, self.count, self._predict_only, apart = problem, count, predict_only, step(problem)
+        k, n = count * apart, problem.count
+        self.train = [with_copies(images, 0 if predict_only else k, rng)[0] for images in problem.train]
+        self._start, self.repeats = 0, None
         if tiled is None:
-            self.valid, self._sources = _with_copies(problem.valid, 0 if problem.repeated else k, rng)
+            self.valid, self._sources = with_copies(problem.valid, k, rng)
+            self._copies = self.valid[len(problem.valid) :]
+            if problem.repeated:
+                self.repeats = np.r_[np.arange(n) % len(problem.valid), len(problem.valid) + np.arange(k)]
         else:
-            self.valid = tiled[self.start : self.start + problem.count + k]
-        self._drawn = [int(number) * apart for number in rng.permutation(count) + 1] or [0]
-        self._offsets = list(self._drawn)
-        self.length = problem.count + k  # of the prepared validation stack
+            blocks = (len(tiled) - n) // max(1, k)  # of which every preparation takes the next
+            self._start = renewed % max(1, blocks) * k
+            self.valid, self._sources = tiled[self._start : self._start + n + k], np.empty(0, int)
+            self._copies = tiled[n : self._start + n + k]
+        drawn = [int(number) * apart for number in rng.permutation(count) + 1] or [0]
+        self._drawn, self._offsets = drawn, list(drawn)
 
     @property
     def left(self) -> float:
@@ -98,12 +109,8 @@ class Windows:
         return len(self._offsets) if self.count else math.inf
 
     def take(self, n: int) -> list[Window]:
-        """Return n windows that no call has had.
-
-        Where only memory is measured there is one, again and again; from a file of repeated images they come again
-        after SPARE calls, with means that no call has had.
-        """
-        while (self.problem.repeated or not self.count) and len(self._offsets) < n:
+        """Return n windows that no call has had; where only memory is measured there is one, again and again."""
+        while not self.count and len(self._offsets) < n:
             self._offsets += self._drawn
         return [_at(self.problem, self._offsets.pop(), self._predict_only) for _ in range(n)]
 
@@ -117,24 +124,30 @@ class Windows:
     def _sum(self, number: int, window: slice) -> np.ndarray:
         stack, n, offset = self.train[number], self.problem.train_counts[number], window.start
         if window.stop - offset < n or self._predict_only:
-            return _sum(stack[window])
-        return np.asarray(self.problem.sums[number] + _sum(stack[n : n + offset]) - _sum(stack[:offset]))
+            [total] = oracle.pixel_sums([stack[window]])
+        else:  # what a window has more, and less, than the problem's own images
+            more, less = (part.sum(0, dtype=np.int64) for part in (stack[n : n + offset], stack[:offset]))
+            total = self.problem.sums[number] + more - less
+        return np.asarray(total)
 
     def distinct(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Return the different validation images of a window, and which of them each of its images is."""
         images = np.arange(self.problem.count)
         if not self.problem.repeated:
             return self.valid[window.valid], images
-        period = len(self.problem.actual)
-        return self.valid[:period], (images + window.valid.start) % period
+        images += self._start + window.valid.start
+        period, n = len(self.problem.valid), self.problem.count
+        which = np.where(images < n, images % period, period + images - n)
+        return np.concatenate([self.problem.valid, self._copies]), which
 
     def file(self, window: Window, image: int) -> str:
         """Return the name of an image of `distinct`, for messages."""
         files = self.problem.files
-        if self.problem.repeated:
-            return files[(image + self.start) % len(files)]
-        place = window.valid.start + image
-        return files[place] if place < len(files) else f"an altered copy of {files[self._sources[place - len(files)]]}"
+        place = image if self.problem.repeated else window.valid.start + image
+        if place < len(files):
+            return files[place]
+        copy = place - len(files)
+        return f"an altered copy of {files[self._sources[copy]]}" if len(self._sources) else "an altered copy"
 
 
 class Fixed:
@@ -169,12 +182,14 @@ class Fixed:
             self._change_valid()
 
     def _change_train(self) -> None:
-        """Exchange images of the first two classes, as many as change their mean images measurably."""
-        (a, b), (m, n) = self.train[:2], self.problem.train_counts[:2]
-        for _ in range(math.ceil(min(m, n) / LARGEST_SHARE)):
-            i, j = int(self._rng.integers(min(m, FEW))), int(self._rng.integers(min(n, FEW)))
-            in_place.exchange(self._stacks[0], i, self._stacks[1], j, self.problem.pixels)
-            a[i], b[j] = b[j].copy(), a[i].copy()
+        """Exchange images of neighbouring classes, as many as change their mean images measurably."""
+        counts = self.problem.train_counts
+        for c, (m, n) in enumerate(pairwise(counts)):
+            a, b = self.train[c : c + 2]
+            for _ in range(math.ceil(min(m, n) / FARTHEST)):
+                i, j = (int(self._rng.integers(min(count, SAMPLED))) for count in (m, n))
+                in_place.exchange(self._stacks[c], i, self._stacks[c + 1], j, self.problem.pixels)
+                a[i], b[j] = b[j].copy(), a[i].copy()
 
     def _change_valid(self) -> None:
         """Exchange two validation images that have different labels."""
@@ -188,7 +203,7 @@ class Fixed:
 
     def sums(self, slices: Sequence[slice]) -> list[np.ndarray]:
         """As of `Windows`."""
-        return [_sum(stack[window]) for stack, window in zip(self.train, slices, strict=True)]
+        return [*oracle.pixel_sums([stack[window] for stack, window in zip(self.train, slices, strict=True)])]
 
     def distinct(self, _: Window) -> tuple[np.ndarray, np.ndarray]:
         """As of `Windows`."""
@@ -201,18 +216,18 @@ class Fixed:
         return self.problem.files[image]
 
 
-def _with_copies(stack: np.ndarray, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def with_copies(stack: np.ndarray, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return a read-only stack followed by k altered copies of its images, and which image each is a copy of.
 
-    A byte b becomes 256 - b and 0 stays 0: another image with as many zeros, for kernels that leave those out.
+    The bytes of a copy go round the circle 1, 2, .. 255 by a number of their own, and 0 stays 0: another image with as
+    many zeros, for kernels that leave those out, and for two copies of one image another one each.
     """
     if not k:
         return stack, np.empty(0, int)
     sources = rng.integers(0, len(stack), k)
-    whole = np.concatenate([stack, np.negative(stack[sources])])
+    shifts = rng.permutation(np.arange(k) % 254 + 1).astype(np.uint16)
+    copies = stack[sources].astype(np.uint16)
+    moved = (copies - 1 + shifts[:, None, None]) % 255 + 1
+    whole = np.concatenate([stack, np.where(copies, moved, 0).astype(np.uint8)])
     whole.setflags(write=False)
     return whole, sources
-
-
-def _sum(stack: np.ndarray) -> np.ndarray:
-    return np.asarray(np.sum(stack, axis=0, dtype=np.int64))

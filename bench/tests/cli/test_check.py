@@ -36,8 +36,9 @@ BROKEN = {
     "prints": ('print(\'{"status": "ok"}\')', 'wrote to standard output: \'{"status": "ok"}'),
     "prints_below_python": ("import os\nos.write(1, b'beads')", "wrote to standard output: 'beads'"),
     "forks": (
-        "import os\nfirst = []\ndef prepare(images, device):\n"
-        "    if len(images) > 12 and not first:\n        first.append(os.fork())\n    return images / 255",
+        "import os, time\nfirst = []\ndef prepare(images, device):\n"
+        "    if len(images) > 12 and not first:\n        first.append(os.fork())\n        time.sleep(first[0] > 0)\n"
+        "    return images / 255",
         "forked a process that came back from the kernel",
     ),
 }

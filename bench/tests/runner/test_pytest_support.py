@@ -16,16 +16,16 @@ KERNELS = {  # the source, and the groups that are timed
     "wrong_means": (MEANS.format("return means.round(3)"), set()),
     # Right for as many calls as verification makes, then wrong: only the timed calls can show it.
     "late_l1": (
-        "calls = []\n" + ANSWERS.format("calls.append(1); return labels if len(calls) < 9 else 1 - labels"),
+        "calls = []\n" + ANSWERS.format("calls.append(1); return labels if len(calls) < 19 else 1 - labels"),
         GROUPS - L1,
     ),
     "late_means": (
-        "calls = []\n" + MEANS.format("calls.append(1); return means + 0.1 * (len(calls) > 9)"),
+        "calls = []\n" + MEANS.format("calls.append(1); return means + 0.1 * (len(calls) > 19)"),
         {"predict l1", "predict l2"},
     ),
     "unavailable": ("def unavailable(device):\n    return 'no beads'", set()),
     "slow": ("IMAGES = 3", GROUPS),
-    "few": ("right = prepare\ndef prepare(images, device):\n    return right(images[:1040], device)", set()),
+    "few": ("right = prepare\ndef prepare(images, device):\n    return right(images[:100], device)", set()),
 }
 
 

@@ -1,6 +1,5 @@
 """Windows: no call gets what an earlier one has seen, and every timed answer is compared with the exact one."""
 
-import math
 from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
@@ -44,9 +43,9 @@ def test_no_two_windows_have_the_same_contents_nor_the_problem_s_own_also_after_
 @given(st.integers(1, 200), st.integers(1, 200_000))
 def test_windows_are_whole_cache_lines_apart_and_far_enough_to_change_a_mean(pixels, images):
     posed = SimpleNamespace(pixels=pixels, train_counts=[1, images])
-    assert step(posed) * pixels % 64 == 0
     assert step(posed) >= images / 4096
-    assert step(posed) <= max(64 // math.gcd(64, pixels), 2 * images)
+    assert step(posed) == 1 or step(posed) <= images / 512
+    assert step(posed) * pixels % 64 == 0 or images < 512 * 64
 
 
 def test_copies_keep_their_zeros_and_every_mean_image_differs():
@@ -60,7 +59,7 @@ def test_copies_keep_their_zeros_and_every_mean_image_differs():
 def test_sums_are_exact():
     windows = Windows(problem(), COUNT, np.random.default_rng(0))
     for window in windows.take(9):
-        for slices in (window.train, window.few):
+        for slices in (window.train, window.sampled):
             expected = [stack[w].sum(0, dtype=int) for stack, w in zip(windows.train, slices, strict=True)]
             assert all(map(np.array_equal, windows.sums(slices), expected))
 
@@ -96,7 +95,7 @@ def test_a_wrong_label_of_an_altered_copy_is_named(right):
     one = prepared(right, problem())
     window = max(one.windows.take(COUNT), key=lambda window: window.valid.start)
     answer, means = scopes.call(one, "baseline", "l1")(window)
-    answer[0] ^= 1
+    answer[-1] ^= 1
     with pytest.raises(WrongAnswer, match=r"an altered copy of valid/[35]/00.* was called"):
         check_answer(one, "baseline", "l1", window, answer, means)
 
@@ -104,7 +103,7 @@ def test_a_wrong_label_of_an_altered_copy_is_named(right):
 def test_close_calls_are_left_to_exact_arithmetic(right):
     same = noise().train[0]
     one = prepared(right, make_problem(digits([same, same], [same[:5], same[5:]])))
-    window = replace(scopes.inputs(one, "predict", 1)[0], few=(slice(0, 12), slice(0, 12)))
+    window = replace(scopes.inputs(one, "predict", 1)[0], sampled=(slice(0, 12), slice(0, 12)))
     means = one.kernel.mean_images([stack[:12] for stack in one.train])
     for label in (0, 1):
         check_answer(one, "predict", "l1", window, np.full(12, label), means)
@@ -129,14 +128,12 @@ def test_repeated_images(right, n, device, tmp_path):
         assert len(answer) == n
         check_answer(one, "predict", "l1", window, answer, means)
         answer[-1] ^= 1
-        with pytest.raises(WrongAnswer, match=f"1 of {n} images differ from the exact answer; valid/"):
+        with pytest.raises(WrongAnswer, match=f"1 of {n} images differ from the exact answer; (valid/|an altered)"):
             check_answer(one, "predict", "l1", window, answer, means)
 
 
 def read_only(images, device):
-    stack = images / 255
-    stack.setflags(write=False)
-    return stack
+    return np.frombuffer((images / 255).tobytes()).reshape(images.shape)  # the memory of bytes
 
 
 class Wrapper:
@@ -145,6 +142,26 @@ class Wrapper:
 
     def __len__(self):
         return len(self.parts[0]["images"])
+
+
+def locked(images):
+    stack = images / 255
+    stack.setflags(write=False)
+    return stack[:]
+
+
+class Views:
+    """Two arrays that share their memory."""
+
+    def __init__(self, images):
+        self.images = images / 255
+        self.flat = self.images.reshape(len(images), -1)
+
+    def __len__(self):
+        return len(self.images)
+
+    def __iter__(self):
+        return iter(self.images)
 
 
 class Encoded:
@@ -161,6 +178,8 @@ class Encoded:
     ("prepare", "writable"),
     [
         (lambda x: x / 255, True),
+        (locked, True),
+        (Views, True),
         (lambda x: x.tolist(), True),
         (lambda x: [image.tobytes() for image in x], True),
         (lambda x: [(image.tobytes(), 4) for image in x], True),
@@ -168,6 +187,7 @@ class Encoded:
         (Encoded, False),
         (lambda x: tuple(image.tobytes() for image in x), False),
         (lambda x: read_only(x, "cpu"), False),
+        (lambda x: [[x / 255], tuple(x.tolist())], False),
         (lambda x: x.tobytes(), False),
     ],
 )
@@ -181,6 +201,9 @@ def test_what_can_be_exchanged_in_place(prepare, writable):
         assert np.array_equal(one.parts[0]["images"], expected.parts[0]["images"])
         assert np.array_equal(one.parts[1], expected.parts[1])
     elif writable:
+        assert all(
+            one.flags.writeable is not (prepare is locked) for one in (one, other) if isinstance(one, np.ndarray)
+        )
         assert all(map(np.array_equal, (*one, *other), (*prepare(a), *prepare(b))))
 
 
