@@ -26,7 +26,6 @@ from bench.offline import manifest
 
 EXTRAS = ("cffi", "numba", "pynvml")  # for the fastest kernels, and for a GPU's metadata
 WITHOUT = "numpy,pillow,matplotlib,fonttools,contourpy,kiwisolver,numba,llvmlite"  # 105 of 115 MB
-MACHINE = click.Choice(["x86_64", "aarch64"])
 GLIBC = range(5, 29)  # 2.28 and older: every Linux since 2018; pip takes only the tags that it is given
 
 
@@ -40,7 +39,7 @@ def _names(_: click.Context, __: click.Parameter, value: str) -> set[str]:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--python", default="3.12", show_default=True, metavar="3.N", help="Pack for this version of Python.")
-@click.option("--machine", default="x86_64", show_default=True, type=MACHINE, help="Pack for this kind of processor.")
+@click.option("--machine", default="x86_64", type=click.Choice(["x86_64", "aarch64"]), help="Pack for this processor.")
 @click.option("--without", callback=_names, default=WITHOUT, show_default=True, metavar="A,B",
               help="Do not pack what the other Python has: these packages.")  # fmt: skip
 def pack(folder: Path, python: str, machine: str, without: set[str]) -> None:
@@ -67,8 +66,7 @@ def pack(folder: Path, python: str, machine: str, without: set[str]) -> None:
             shutil.make_archive(str(made / "digits" / digits.name), "gztar", digits.parent, digits.name)
         else:
             shutil.copyfile(digits, made / "digits" / digits.name)
-        if folder.exists():
-            folder.rmdir()
+        shutil.rmtree(folder, ignore_errors=True)  # it is empty
         os.replace(made, folder)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     click.echo(f"{folder}: commit {commit}, {len(list((folder / 'wheels').iterdir()))} wheels, {size / 1e6:.0f} MB")

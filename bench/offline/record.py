@@ -30,7 +30,6 @@ PYTHON = str(ENVIRONMENT / "bin" / "python")
 RUN = [PYTHON, "-m", "bench", "run"]
 GRACE_S = 15  # from an interrupt to a kill
 RESERVE_S = 40  # before the deadline, for an interrupted run to end and `run --finish` to write its record
-SHORTEST_S = 8  # no step begins with less
 
 CPU, GPU = "python_loops,torch_broadcast@cpu,c_bytes", "torch_broadcast@cuda,triton_bytes@cuda,torch_graph@cuda"
 OTHERS = "cupy_broadcast@cuda,jax_broadcast@cuda,torch_compiled@cuda"
@@ -131,12 +130,11 @@ def set_up(log: Log, seconds: float) -> int | None:
 
     log.say(f"Setting up .venv from {WHEELS.name}/ and the packages of {sys.executable}")
     venv.EnvBuilder(clear=True, symlinks=True, with_pip=False).create(ENVIRONMENT)
-    packages = next(ENVIRONMENT.glob("lib/python3*/site-packages"))
     # Folders in a .pth file come after the environment's own, and CuPy does not look for NVRTC there: it asks
     # `site.getsitepackages()`, which only the last line changes.
     folders = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
     lines = [*dict.fromkeys([torch, *folders]), f"import site; site.PREFIXES.append({sys.prefix!r})"]
-    (packages / "installed_torch.pth").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    (next(ENVIRONMENT.glob("lib/*/site-packages")) / "installed_torch.pth").write_text("\n".join([*lines, ""]), "utf-8")
     wheels = [str(path) for path in sorted(WHEELS.glob("*.whl"))]  # that of pip can be run; this Python may have none
     pip = [PYTHON, *(f"{path}/pip" for path in wheels if Path(path).name.startswith("pip-")), "install", "--no-deps"]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -205,7 +203,7 @@ def record(options: argparse.Namespace, log: Log) -> int:
         path, left_s = options.out / name / "status.txt", ends - time.monotonic()
         ended[name] = path.read_text(encoding="utf-8") if path.exists() else "not done"
         again = name in (*options.steps, "setup") or not ended[name].startswith("done")
-        if again and left_s > min(SHORTEST_S, options.deadline / 10):
+        if again and left_s > min(8, options.deadline / 10):
             ended[name] = do(name, min(table[name][0], left_s), table[name][1], options, log)
     log.say("; ".join(f"{name}: {how}" for name, how in ended.items()))
     log.say(f"Copy {options.out} to your checkout. Its folders have the records; python -m bench publish takes them.")
@@ -223,23 +221,19 @@ def main() -> int:
         ("deadline", 480, float, "Stop after so many seconds (default 480)."),
         ("kernels", "", str, "Record these kernels in every step but loops."),
         ("sizes", "2038,1000000,10000000", str, "Numbers of images in the step sizes (default %(default)s)."),
-        ("out", ROOT / "recorded", Path, "Put the output in this folder (default recorded/)."),
+        ("out", ROOT / "recorded", lambda path: Path(path).resolve(), "Put the output there (default recorded/)."),
     ):
         parser.add_argument(f"--{name}", default=default, type=kind, help=text)
     options = parser.parse_args()
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal need not know every character
-    options.out = options.out.resolve()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:  # as a background job or by nohup
             signal.signal(number, signal.default_int_handler)
     try:
         return record(options, Log(options.out))
-    except CannotRecord as reason:
-        print(reason, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted. Start it again to go on from here.", file=sys.stderr)
-        return 130
+    except (CannotRecord, KeyboardInterrupt) as reason:
+        print(str(reason) or "Interrupted. Start it again to go on from here.", file=sys.stderr)
+        return 2 if isinstance(reason, CannotRecord) else 130
 
 
 if __name__ == "__main__":
