@@ -10,8 +10,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.runner.pytest_support import Verified, must_be_possible
 from bench.task import oracle, scopes
+from bench.task.answers import check_answer
 from bench.task.scopes import WrongAnswer
-from bench.task.verify import check_answer
 from bench.task.windows import Window
 
 BUDGET_S = 1.0  # per kernel, scope and distance; even the slowest kernel gets FEWEST rounds

@@ -9,6 +9,7 @@ from bench.probes import nvml
 from bench.records.sample import Sample
 from bench.runner.check_kernels import CheckResult, as_json, failed_result
 from bench.runner.plan import Plan
+from bench.runner.refusals import BUSY_CORES
 from bench.runner.worker_handle import Failure, Reply, Worker
 from bench.task.problem import Problem
 from bench.task.scopes import device_bytes, images_read
@@ -17,7 +18,6 @@ SHORTEST_SAMPLE_S = 1e-2  # a faster call is repeated; waking threads took 0.4 m
 MARGIN = 1.5  # planned above that, or of a call that takes ten milliseconds only the slower half would be kept
 VERIFY_CALLS = 16  # calls that one verification makes, which may take so many timeouts
 CROWDED = 2**33  # bytes of one kernel on a GPU
-BUSY_CORES = 0.02  # CPU seconds per second that a kernel may use while another one is timed
 SLOW_S = 0.1  # a call that takes longer is bracketed and not repeated: the fast kernels run before and after it
 
 

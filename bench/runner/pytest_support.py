@@ -13,8 +13,7 @@ from bench.kernel import KernelSpec, Unavailable, load, why_unavailable
 from bench.probes import cpu_time, machine, read_bandwidth
 from bench.probes.machine import cores
 from bench.records.model import PROTOCOL
-from bench.runner import configuration
-from bench.runner.scheduler import MANY_THREADS, MOST_CORES, TOO_FAST, WORST_SHARE
+from bench.runner import configuration, refusals
 from bench.task import scopes
 from bench.task.problem import Problem
 from bench.task.scopes import PreparedKernel, WrongAnswer
@@ -100,13 +99,11 @@ def must_be_possible(verified: Verified, scope: str, distance: str, seconds: flo
         for window in windows:
             call(window)
         used = cpu_time.between(before, cpu_time.read([], {}), perf_counter() - started).own
-        if used > MOST_CORES:
-            raise WrongAnswer(MANY_THREADS.format(used))
-    if scope == "mean":
-        size = scopes.bytes_read(verified.prepared.problem, "mean")
-        bound_s = size / _bandwidth(size)
-        if seconds * WORST_SHARE < bound_s:
-            raise WrongAnswer(TOO_FAST.format(seconds * 1e6, size / 1e6, bound_s * 1e6))
+        if reason := refusals.too_many_cores(used):
+            raise WrongAnswer(reason)
+    size = scopes.bytes_read(verified.prepared.problem, "mean")
+    if scope == "mean" and (reason := refusals.too_fast(seconds, size, size / _bandwidth(size))):
+        raise WrongAnswer(reason)
 
 
 @cache

@@ -18,6 +18,7 @@ from typing import Any
 from bench.kernel import KernelSpec
 from bench.probes import machine, nvml
 from bench.records.sample import AGAIN, ALL_CORES, BOUND, GPU_LAUNCH, GPU_READ, ONE_CORE, Sample
+from bench.runner import refusals
 from bench.runner.check_kernels import CheckResult
 from bench.runner.configuration import Configuration, environment
 from bench.runner.executor import Executor, Others, Setup
@@ -29,20 +30,6 @@ from bench.task.tiling import in_reach
 
 SETTLE_S = 0.02  # OpenMP threads spin for some milliseconds after a parallel loop and would steal the next one's core
 CALM_S = 1.0  # for pools that spin longer; twice as busy is broken
-MOST_CORES = 1.1  # CPU seconds per second under one thread
-WORST_SHARE = 1.25  # of the bandwidth bound; no error of the bound explains more
-AWAKE = (
-    "used {:.2f} of a core while another kernel was timed, twice in a row: nothing of it may work between its calls, "
-    "so end its threads and processes, or let them sleep"
-)
-MANY_THREADS = (
-    "used {:.2f} cores under one thread, over all samples of a process: start no threads or processes of your own "
-    "where OMP_NUM_THREADS is 1"
-)
-TOO_FAST = (
-    "mean_images took {:.0f} µs for {:.2f} MB of training images, which this machine takes {:.0f} µs to read: sums "
-    "were taken before the call, such as in prepare; leave every sum to mean_images"
-)
 
 
 @dataclass(frozen=True)
@@ -193,7 +180,7 @@ class _Scheduler:
         before: dict[str, float] = {}
         while busy := measure():
             for name in busy.keys() & before.keys():
-                self._fail(name, AWAKE.format(busy[name]))
+                self._fail(name, refusals.awake(busy[name]))
             if not busy.keys() & before.keys():
                 time.sleep(CALM_S)
             before |= busy
@@ -207,13 +194,9 @@ class _Scheduler:
     def _must_use_one_thread(self) -> None:
         """Fail the kernels that used more than one core under one thread, judged over all their samples."""
         for executor in self.executors:
-            if executor.spec.device != "cpu":
-                continue
-            samples = [one for one in executor.samples if one.scope != "first_call" and one.cpu_cores is not None]
-            seconds = sum(one.seconds * one.loops for one in samples)
-            used = sum(one.seconds * one.loops * (one.cpu_cores or 0.0) for one in samples)
-            if used > MOST_CORES * seconds:
-                self._fail(executor.name, MANY_THREADS.format(used / seconds))
+            reason = refusals.too_many_cores(refusals.cores_of(executor.samples))
+            if executor.spec.device == "cpu" and reason:
+                self._fail(executor.name, reason)
 
     def _must_read_all(self, bounds: Sequence[Sample]) -> None:
         """Fail the kernels whose mean images take less time than their device needs to read the images.
@@ -230,12 +213,12 @@ class _Scheduler:
                     continue
                 seconds = executor.seconds("mean", "-")
                 known = known or self._read(device, size)
-                if seconds is None or not known or seconds * WORST_SHARE > min(known):
+                if seconds is None or not known or not refusals.too_fast(seconds, size, min(known)):
                     continue
                 known += self._read(device, size)  # before a verdict, both once more
                 slower = max(seconds, executor.seconds("mean", "-") or seconds)
-                if executor.worker and slower * WORST_SHARE < min(known):
-                    self._fail(executor.name, TOO_FAST.format(slower * 1e6, size / 1e6, min(known) * 1e6))
+                if executor.worker and (reason := refusals.too_fast(slower, size, min(known))):
+                    self._fail(executor.name, reason)
 
     def _read(self, device: str, size: int) -> list[float]:
         """Return [seconds in which a device reads so many bytes], the CPU on one core or on all; [] if that fails."""

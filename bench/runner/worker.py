@@ -27,7 +27,7 @@ import numpy as np
 from bench.kernel import KernelSpec, Unavailable, load
 from bench.probes import broadcasting, cpu_time, device_memory, gpu_bandwidth, host_memory, nvml, read_bandwidth
 from bench.runner import configuration
-from bench.task import problem, scopes, tiling, verify
+from bench.task import answers, problem, scopes, tiling, verify
 from bench.task.scopes import WrongAnswer
 from bench.task.windows import COUNT, Window
 
@@ -136,7 +136,7 @@ class Session:
         new = [pid for pid in cpu_time.descendants() if pid not in children]
         own = cpu.own + cpu_time.seconds_of(new) / (seconds * loops)
         try:
-            verify.check_answer(self.prepared, scope, distance, windows[loops - 1], answer, means)
+            answers.check_answer(self.prepared, scope, distance, windows[loops - 1], answer, means)
         except WrongAnswer as error:
             return {"status": "disagrees", "reason": str(error)}
         return {

@@ -16,8 +16,8 @@ from bench.runner import check_kernels, checkpoint, collection, executor, memory
 from bench.runner.checkpoint import DataSetPlan
 from bench.runner.plan import FULL, PREDICT, Plan
 from bench.task import scopes
+from bench.task.answers import check_labels
 from bench.task.scopes import WrongAnswer
-from bench.task.verify import check_labels
 from bench.tests import builders
 from bench.tests.builders import spec, write_kernel
 

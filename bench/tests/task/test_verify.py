@@ -8,9 +8,10 @@ import pytest
 
 import data
 from bench import kernel
+from bench.task.answers import MEAN_TOLERANCE, check_means
 from bench.task.problem import Problem, make_problem
 from bench.task.scopes import WrongAnswer
-from bench.task.verify import MEAN_TOLERANCE, Findings, check_means, verify
+from bench.task.verify import Findings, verify
 from bench.tests import builders
 from bench.tests.builders import digits, noise, prepared, spec, verified, write_kernel
 from bench.tests.wrong_kernels import ANSWERS, HALF, WRONG

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from bench import kernel
 from bench.task import in_place, oracle, scopes
+from bench.task.answers import check_answer
 from bench.task.problem import make_problem
 from bench.task.scopes import WrongAnswer
 from bench.task.tiling import read_tiled, tile
-from bench.task.verify import check_answer
 from bench.task.windows import COUNT, Fixed, Windows, step
 from bench.tests.builders import digits, noise, prepared, problem, spec, write_kernel
 
