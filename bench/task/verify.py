@@ -1,7 +1,7 @@
 """Verification: what a kernel is asked before it is timed. `answers.py` compares its answers with the exact ones.
 
-It guards against honest mistakes: remembered answers, overwritten buffers, changed inputs, low precision, and sums taken
-in `prepare`, where the stack can be written. It does not guard against malice: running a kernel is running its code.
+It guards against honest mistakes: remembered answers, overwritten buffers, changed inputs, low precision, and, where a
+stack can be written, sums taken in `prepare`. It does not guard against malice: running a kernel is running its code.
 """
 
 from collections.abc import Iterator, Sequence
