@@ -58,7 +58,7 @@ def new(folder: Path, suffix: str) -> Iterator[tuple[Path, Path]]:
             continue
         if not path.exists():
             break
-        partial.unlink()
+        partial.unlink(missing_ok=True)  # which the process that made `path` may have done
     with _becoming(path, partial):
         yield path, partial
 
