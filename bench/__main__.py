@@ -73,7 +73,7 @@ def _trouble(error: OSError) -> str:
     what = f"{error.filename}: {error.strerror or error.args[0]}"
     if error.strerror and error.errno not in FULL:
         return f"{what}. Name another file, or make this one writable."
-    another = ", or set TMPDIR to another folder" if str(error.filename).startswith(tempfile.gettempdir()) else ""
+    another = ", or set TMPDIR to another folder" if Path(error.filename).is_relative_to(tempfile.gettempdir()) else ""
     return f"{what}. Free some space on its disk{another}."
 
 
@@ -98,6 +98,7 @@ def main() -> None:
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:  # as under nohup
             signal.signal(getattr(signal, name), _interrupt)
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  where it is closed
     for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.reconfigure(errors="replace")  # a terminal need not know every character
     status = 0
@@ -118,6 +119,13 @@ def main() -> None:
     sys.exit(status)
 
 
+class _Verbatim(io.StringIO):
+    """Takes escape sequences too, which click leaves out where nobody could obey them."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def _interrupt(number: int, _: object) -> None:
     """End as after Ctrl-C: temporary files are removed, and a run says how to resume it."""
     raise KeyboardInterrupt(number)
@@ -133,7 +141,7 @@ def _status() -> int:
     except SystemExit as end:
         return int(end.code or 0)
     except click.ClickException as error:
-        message = io.StringIO()
+        message = _Verbatim()
         error.show(message)
         print(printable(message.getvalue()), end="", file=sys.stderr)  # echo would write UTF-8 where ASCII is asked for
         return error.exit_code

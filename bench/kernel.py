@@ -3,6 +3,7 @@
 import ast
 import difflib
 import importlib.util
+import keyword
 import os
 import re
 import shutil
@@ -83,7 +84,7 @@ def discover(extra: Iterable[Path] = ()) -> list[KernelSpec]:
     Raises:
         UnknownKernel: an extra file is missing, or its name is unusable or that of another kernel.
     """
-    paths = [path for path in _files() if path.stem.isidentifier() and path.is_file()]
+    paths = [path for path in _files() if _is_name(path.stem) and path.is_file()]
     for path in extra:
         if path.suffix != ".py" or not path.is_file():
             problem = "is not a Python file" if path.exists() else "does not exist"
@@ -100,7 +101,11 @@ def discover(extra: Iterable[Path] = ()) -> list[KernelSpec]:
 
 def misnamed() -> list[Path]:
     """Return what is named like a kernel's file in `kernels/` or on the ladder, and is none."""
-    return [path for path in _files() if not (path.stem.isidentifier() and path.is_file())]
+    return [path for path in _files() if not (_is_name(path.stem) and path.is_file())]
+
+
+def _is_name(stem: str) -> bool:
+    return stem.isidentifier() and not keyword.iskeyword(stem)
 
 
 def _files() -> list[Path]:
@@ -259,7 +264,7 @@ def _why_unknown(package: str) -> str | None:
     if package in ("", "bench", "data", "kernels") or _found(package) or package in _extras():
         return None
     known = [*_extras(), *(re.split(r"[<>=\[]", line)[0] for line in _project()["dependencies"])]
-    near = (difflib.get_close_matches(package, names, 1) for names in (known, sys.stdlib_module_names))
+    near = (difflib.get_close_matches(package, names, 1, cutoff=0.7) for names in (known, sys.stdlib_module_names))
     nearest = next(filter(None, near), [])
     meant = f"correct its name to {nearest[0]}" if nearest else "correct its name"
     return f"{package} is not installed, and no extra of pyproject.toml names it: install it, or {meant}"

@@ -126,16 +126,18 @@ def _zip(file: IO[bytes], path: Path, limit: Limit) -> Iterator[Entry]:
         with zipfile.ZipFile(file) as archive:
             if (len(archive.infolist()) - _members_at_the_end(file)) % 2**16:
                 raise zipfile.BadZipFile("its list of members is not as long as its end record says")
-            for member in archive.infolist():
+            named = [(member, member.filename.replace("\\", "/")) for member in archive.infolist()]  # as Windows has it
+            for member, name in named:  # all of them before any is unpacked
                 _must_have_its_name(file, member)
-                name = member.filename.replace("\\", "/")  # some programs on Windows write these
+                if not name.endswith("/") and (kind := wanted(_safe_parts(name, path))):
+                    limit.take(member.file_size, f"{path}: {name}", one_image=kind == "png")
+            for member, name in named:
                 parts = _safe_parts(name, path)
                 if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
                     raise DataError(f"{path}: {name} is a link or special file, expected plain files")
                 if name.endswith("/") or not parts:
                     yield Entry(parts)
                 elif kind := wanted(parts):
-                    limit.take(member.file_size, f"{path}: {name}", one_image=kind == "png")
                     with archive.open(member) as unpacked:
                         yield Entry(parts[:-1], parts[-1], kind, b"".join(iter(partial(unpacked.read, STEP), b"")))
                 else:
@@ -158,9 +160,9 @@ def _members_at_the_end(file: IO[bytes]) -> int:
 def _must_have_its_name(file: IO[bytes], member: zipfile.ZipInfo) -> None:
     """Compare a member's name in the list with the one before its data. zipfile does so only for what it unpacks."""
     file.seek(member.header_offset)
-    signature, flags, length = struct.unpack("<4s2xH18xH2x", file.read(30))
-    name = file.read(length).decode("utf-8" if flags & 0x800 else "cp437")
-    if signature != b"PK\3\4" or name != member.orig_filename:
+    signature, length = struct.unpack("<4s22xH2x", file.read(30))
+    name = file.read(length)
+    if signature != b"PK\3\4" or name != member.orig_filename.encode("utf-8" if member.flag_bits & 0x800 else "cp437"):
         raise zipfile.BadZipFile(f"{member.orig_filename!r} is called {name!r} at its data")
 
 

@@ -9,6 +9,7 @@ from bench.cli import console
 from bench.kernel import KernelSpec
 from bench.report.charts import OF_DIGITS
 from bench.report.page_records import Selection
+from bench.task.digits_metadata import in_one_word
 from bench.task.problem import Problem, make_problem
 from data import Digits
 
@@ -80,5 +81,6 @@ def with_digits(selections: Sequence[Selection], source: str | None, limit: int)
 
 def _chosen(digits: Digits, recorded: str) -> Digits:
     """Return the digits of the classes that a record names, or all if they are not of its data set."""
-    chosen = [name for name in digits.classes if name in recorded.split()]
-    return digits.of_classes(chosen) if " ".join(chosen) == recorded else digits
+    words = {in_one_word(name): name for name in digits.classes}
+    chosen = [name for word, name in words.items() if word in recorded.split()]
+    return digits.of_classes(chosen) if recorded and " ".join(map(in_one_word, chosen)) == recorded else digits

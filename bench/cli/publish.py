@@ -88,7 +88,10 @@ def weaknesses(file: File) -> list[str]:
     if ELSEWHERE in (files := str(record.metadata.get("not_in_commit"))):
         reasons.append(f"kernels from elsewhere, {files}")
     if target.exists():
-        former = _contents(reader.read_all(target))
+        try:
+            former = _contents(reader.read_all(target))
+        except BadRecord as error:
+            return [*reasons, f"the published record cannot be read, {str(error).rstrip('.')}"]
         for what, names in _contents(file).items():
             if lacking := sorted(former[what] - names):
                 reasons.append(f"{what} of the published record are missing, {', '.join(lacking)}")

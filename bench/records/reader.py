@@ -139,8 +139,8 @@ def _add_run(record: Record, metadata: dict[str, Any], values: list[float]) -> N
     record.kernel_metadata[metadata["kernel"]] = _of_kernel(metadata)
     validation.facts(record.path, _of_kernel(metadata), set())
     if record.kind == "memory":
-        footprint = {key: metadata[key] for key in Footprint.__dataclass_fields__ if key in metadata}
-        record.footprints.append(Footprint(**footprint))  # type: ignore[attr-defined]  # a list until it is returned
+        footprint = validation.footprint(record.path, metadata)
+        record.footprints.append(footprint)  # type: ignore[attr-defined]  # a list until it is returned
         return
     samples = [validation.sample(record.path, metadata, seconds) for seconds in values]
     record.samples.extend(samples)  # type: ignore[attr-defined]  # likewise

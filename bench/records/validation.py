@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.records.model import BadRecord
-from bench.records.sample import Sample
+from bench.records.sample import Footprint, Sample
 
 SCOPES, DISTANCES = ("mean", "predict", "baseline", "end_to_end", "first_call"), ("l1", "l2", "-")
 POSITIVE = {
@@ -63,6 +63,20 @@ def sample(path: Path, values: Mapping[str, Any], seconds: Any) -> Sample:
         if field.name in own and not right:
             raise BadRecord(f"{path} has an impossible sample, {field.name} {value!r}. Record again.")
     return Sample(**{**own, "seconds": seconds})
+
+
+def footprint(path: Path, values: Mapping[str, Any]) -> Footprint:
+    """Return a measurement of memory of a file.
+
+    Raises:
+        BadRecord: its scope or distance is none, or a number is impossible.
+    """
+    own = {field.name: values[field.name] for field in fields(Footprint) if field.name in values}
+    right = own["scope"] in SCOPES and own["distance"] in DISTANCES and _number(own["images"]) and own["images"] >= 1
+    sizes = [value for name, value in own.items() if name.endswith("_bytes")]
+    if not right or not all(_number(size) and size >= 0 for size in sizes):
+        raise BadRecord(f"{path} has an impossible measurement of memory, {own}. Record again.")
+    return Footprint(**own)
 
 
 def facts(path: Path, metadata: Mapping[str, Any], required: set[str]) -> None:

@@ -8,8 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from bench.atomic import printable
 from bench.stats import interval
 from bench.task.problem import Problem
+
+
+def in_one_word(name: str) -> str:
+    """Return a class name as metadata have it: control characters are escaped, and a space is `␣`."""
+    return printable(name, keep="").replace(" ", "␣")
 
 
 def metadata(problem: Problem) -> dict[str, Any]:
@@ -19,7 +25,7 @@ def metadata(problem: Problem) -> dict[str, Any]:
         "dataset": problem.name,
         "dataset_digest": problem.digest,
         **(small if problem.per_class else {}),
-        "classes": " ".join(name.replace(" ", "␣") for name in problem.classes),
+        "classes": " ".join(map(in_one_word, problem.classes)),
         "image_pixels": problem.pixels,
         "train_counts": " ".join(map(str, problem.train_counts)),
         "valid_counts": " ".join(map(str, problem.valid_counts)),

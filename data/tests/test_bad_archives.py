@@ -115,6 +115,14 @@ def test_a_zip_with_more_members_than_its_end_record_can_count(tmp_path, monkeyp
     assert "not as long as its end record says" in refused(path, whole)
 
 
+def test_a_zip_whose_names_are_marked_as_utf_8_in_its_list_alone(tmp_path):
+    whole = bytearray(write(tmp_path / "set.zip", {**FILES, "é.txt": b""}).read_bytes())
+    at = whole.index("é.txt".encode()) - 30
+    whole[at + 7] &= ~0x08
+    (tmp_path / "other.zip").write_bytes(whole)
+    assert data.load(tmp_path / "other.zip").digest == data.load(tmp_path / "set.zip").digest
+
+
 def test_a_zip_from_windows(tmp_path):
     files = {name.replace("/", "\\"): content for name, content in FILES.items()}
     expected = data.load(write(tmp_path / "set", FILES))

@@ -1,11 +1,13 @@
 """Which kernels a command takes, and the data set of each: those of the ladder only on request."""
 
+from dataclasses import replace
+
 import pytest
 from click.testing import CliRunner
 
 import data
 from bench import __main__, kernel
-from bench.cli.data_sets import data_sets, with_digits
+from bench.cli.data_sets import _chosen, data_sets, with_digits
 from bench.cli.options import Choice
 from bench.kernel import ROOT
 from bench.report import page_records
@@ -115,3 +117,9 @@ def test_a_kernel_gets_its_small_data_set_unless_per_class_is_given(tmp_path):
     assert names(7) == {7: list(lines)}
     assert names(41) == {0: list(lines)}
     assert data_sets(specs[1:2], digits, None)[0].problem.train_counts == [5, 5]
+
+
+def test_the_classes_that_a_record_names_are_chosen_also_with_blanks_in_them():
+    digits = replace(noise(classes=3), classes=("a b", "c", "e\n"))
+    assert _chosen(digits, "").classes == _chosen(digits, "others").classes == digits.classes
+    assert _chosen(digits, r"a␣b e\n").classes == ("a b", "e\n")

@@ -129,6 +129,13 @@ def test_a_full_disk_is_one_sentence_and_leaves_what_is_worth_keeping(
         assert [*(place / "local").glob("*.html")]
 
 
+def test_an_error_shows_escape_sequences_and_a_closed_output_is_no_error(bench, capsys, monkeypatch):
+    assert bench("check", "--data", f"/nowhere{CLEAR}") == 2
+    assert r"/nowhere\x1b[2J\x9b1m" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stderr", None)
+    assert bench("check", "--data", "drawn", "--per-class", "3", "--kernels", "numpy_broadcast") == 0
+
+
 def test_a_file_is_written_whole_or_not_at_all_and_replaces_no_device(tmp_path):
     path, pipe = tmp_path / "file", tmp_path / "pipe"
     atomic.write(path, "a\x1b[1mb\nü")

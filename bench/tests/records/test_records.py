@@ -232,12 +232,6 @@ def test_a_record_names_nobody_and_no_place(tmp_path):
     assert kept[2].startswith("cannot open lib.so.1: no such file, see lib.dll")
 
 
-def test_a_user_without_a_name_and_a_home_has_records_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(getpass, "getuser", lambda: {}["uid 12345"])
-    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as it is without a home
-    assert record(tmp_path, None, NOT_TIMED).not_timed == [*NOT_TIMED]
-
-
 def test_text_with_control_characters_is_written_escaped(tmp_path):
     odd = {"dataset": "a\nb\x1b[31m\udcff ü", "governor": " "}
     written = record(tmp_path, kernel_metadata={"quick": {"ranks_l1": "fails:\r\n"}}, **odd)
@@ -347,6 +341,18 @@ def test_a_record_without_a_checksum_is_read_and_marked(text, tmp_path):
         items = checklist.review(reader.read(path))
         assert any("has no checksum" in item.text for item in items if item.level == "WARN") != has
         assert pyperf.BenchmarkSuite.load(str(path)).get_metadata()["schema"] == 2
+
+
+@pytest.mark.parametrize("change", [("temporaries_bytes", -5), ("anonymous_before_bytes", "abc"), ("scope", "all")])
+def test_an_edited_record_of_memory_is_refused(change, tmp_path):
+    content = json.loads(without_checksum(memory(tmp_path).path.read_text()))
+    for part in (content, *content["benchmarks"], *content["benchmarks"][0]["runs"]):
+        if change[0] in part.get("metadata", {}):
+            part["metadata"] |= dict([change])
+    path = tmp_path / "edited.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(BadRecord, match="impossible measurement of memory"):
+        reader.read(path)
 
 
 def test_a_packed_record_cut_short_is_refused_by_name(tmp_path):
