@@ -207,7 +207,7 @@ rng = np.random.default_rng(0)
 train = [rng.integers(0, top, (9000, 28, 28), dtype=np.uint8) for top in (250, 256)]
 valid = rng.integers(0, 256, (40000, 28, 28), dtype=np.uint8)
 valid[:, :8] //= rng.integers(1, 3, (40000, 1, 1), dtype=np.uint8)
-answers = oracle.solve(train, valid)
+answers = oracle.solve([len(images) for images in train], oracle.pixel_sums(train), valid)
 prepared = [stack.prepare(images, "cpu") for images in train], stack.prepare(valid, "cpu")
 holds = {address: len(keys) for address, keys in stack.client.has_what().items()}
 means = stack.mean_images(prepared[0])
