@@ -39,7 +39,7 @@ def only_timing_run() -> Iterator[None]:
     if os.environ.get(VARIABLE):
         yield
         return
-    with FILE.open("a+", encoding="utf-8") as file:
+    with open(FILE, "a+", encoding="utf-8", opener=_own) as file:
         told = False
         while not _taken(file):
             if not told:
@@ -51,6 +51,11 @@ def only_timing_run() -> Iterator[None]:
         file.write(f"process {os.getpid()} in {Path.cwd()}, started {datetime.now():%H:%M:%S}")
         file.flush()
         yield
+
+
+def _own(path: str, flags: int) -> int:
+    """Open the file for this user alone, and never what somebody else's link in a shared folder points to."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
 
 
 def _taken(file: TextIO) -> bool:

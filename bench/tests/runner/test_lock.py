@@ -49,3 +49,14 @@ def test_a_variable_turns_it_off(alone, monkeypatch):
     monkeypatch.setenv(lock.VARIABLE, "1")
     with lock.only_timing_run():
         assert alone.poll() is None
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="the system follows every link")
+def test_what_a_link_points_to_is_not_emptied(tmp_path, monkeypatch):
+    monkeypatch.delenv(lock.VARIABLE, raising=False)
+    monkeypatch.setattr(lock, "FILE", tmp_path / "timing")
+    (tmp_path / "mine").write_text("kept")
+    lock.FILE.symlink_to(tmp_path / "mine")
+    with pytest.raises(OSError, match="timing"), lock.only_timing_run():
+        pass
+    assert (tmp_path / "mine").read_text() == "kept"
