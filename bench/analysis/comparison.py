@@ -8,28 +8,18 @@ from bench.analysis import checklist, speedup, summary
 from bench.analysis.speedup import Outcome, Ratio
 from bench.analysis.summary import Summary
 from bench.kernel import REFERENCE, UnknownKernel
-from bench.records import reader
+from bench.records import model, reader
 from bench.records.model import BadRecord, Record, differences
 from bench.records.sample import Sample
 
-SAME = (
-    "cpu_model_name",
-    "cpu_count",
-    "caches",
-    "gpu",
-    "platform",
-    "dataset_digest",
-    "threads",
-    "allocator",
-    "protocol",
-)
+SAME = (*model.SAME, "dataset_digest", "threads", "allocator", "protocol")
 
 
 @dataclass(frozen=True)
 class Side:
     """One side of a comparison: a kernel in a record, in one scope and distance.
 
-    `picked` says why this record was taken; "" where it was named.
+    `picked` says why this record was taken, "" where it was named; `version` is "old" or "new", "" in one record.
     """
 
     kernel: str
@@ -37,6 +27,12 @@ class Side:
     scope: str
     distance: str
     picked: str = ""
+    version: str = ""
+
+    @property
+    def name(self) -> str:
+        """The kernel's name, with its version."""
+        return f"{self.kernel} ({self.version})" if self.version else self.kernel
 
     @property
     def samples(self) -> list[Sample]:
@@ -145,25 +141,28 @@ def _noise_floor(base: Side, new: Side) -> float | None:
 
 
 def sides(
-    a: str, b: str | None, record: Path | None, against: Path | None, scope: str, distance: str,
+    names: Sequence[str], record: Path | None, against: Path | None, scope: str, distance: str,
     configuration: str | None = None,
-) -> tuple[Side, Side]:  # fmt: skip
-    """Return the sides that the command names: kernels A and B of one record, or A in `against` and in `record`.
+) -> list[Side]:  # fmt: skip
+    """Return the sides that the command names, first the one that the others are compared with.
 
-    Without `record` it is the newest one that holds the kernels and has a confidence interval, else the newest that
-    holds them; without `configuration`, the first of its configurations, which is all/default if it has that.
+    They are the kernels `names` of one record, or the only one in `against` and in `record`. Without `record` it is the
+    newest one that holds the kernels and has a confidence interval, else the newest that holds them; without
+    `configuration`, the first of its configurations, which is all/default if it has that.
 
     Raises:
-        UnknownKernel: neither B nor --against is given, or both are.
+        UnknownKernel: one kernel is named without `against`, or several with it.
         BadRecord: there is no record, one cannot be read, or it lacks the configuration.
     """
-    if (b is None) == (against is None):
-        raise UnknownKernel("compare takes two kernels, or one kernel and --against FILE")
+    if (len(names) == 1) == (against is None):
+        raise UnknownKernel("compare takes two kernels or more, or one kernel and --against FILE")
     distance = "-" if scope == "mean" else distance  # there is no other
-    file, picked = (reader.read_all(record), "") if record else _newest({a, b or a}, scope, distance)
-    after = _under(configuration, file)
-    before = _under(configuration, reader.read_all(against)) if against else after
-    return Side(a, before, scope, distance, "" if against else picked), Side(b or a, after, scope, distance, picked)
+    file, picked = (reader.read_all(record), "") if record else _newest({*names}, scope, distance)
+    new = [Side(name, _under(configuration, file), scope, distance, picked) for name in names]
+    if not against:
+        return new
+    old = Side(names[0], _under(configuration, reader.read_all(against)), scope, distance, version="old")
+    return [old, replace(new[0], version="new")]
 
 
 def _newest(kernels: set[str], scope: str, distance: str) -> tuple[list[Record], str]:

@@ -9,18 +9,16 @@ import click
 from bench.analysis import comparison
 from bench.cli import console
 from bench.cli.options import FILE
-from bench.formatting import Grid
 from bench.report import comparison_text
 
 
 @click.command("compare")
-@click.argument("a")
-@click.argument("b", required=False)
+@click.argument("kernels", nargs=-1, required=True, metavar="A [B ...]")
 @click.option(
     "--record",
     type=FILE,
     metavar="FILE",
-    help="Read this record (default the newest with both kernels and an interval).",
+    help="Read this record (default the newest with the kernels and an interval).",
 )
 @click.option("--against", type=FILE, metavar="FILE", help="Compare A with its own times in this older record.")
 @click.option("--scope", default="baseline", metavar="NAME",
@@ -34,24 +32,29 @@ from bench.report import comparison_text
 @click.option("--markdown", "shape", flag_value="markdown", help="Print a Markdown table.")
 @click.option("--json", "shape", flag_value="json", help="Print JSON.")
 @click.option("--fail-slower", type=click.FloatRange(0), metavar="PERCENT",
-              help="Exit with status 1 if B is slower by more than PERCENT and the interval confirms it.")  # fmt: skip
+              help="Exit with status 1 if B is slower than A by more than PERCENT and the interval confirms it.")  # fmt: skip
 @click.option("--fail-unresolved", is_flag=True, help="Exit with status 1 also if --fail-slower cannot be decided.")
-def command(force: bool, shape: str | None, fail_slower: float | None, fail_unresolved: bool, **sides: Any) -> None:
-    """Compare two kernels, or one kernel in two records.
+def command(
+    kernels: tuple[str, ...], force: bool, shape: str | None, fail_slower: float | None, fail_unresolved: bool,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Compare kernel B, and any more, with kernel A; or one kernel in two records.
 
-    Print how much faster B is than A, the confidence interval, and whether the difference is resolved.
+    Print how much faster each is than A, the confidence interval, and whether the difference is resolved.
     """
     if fail_unresolved and fail_slower is None:
         raise click.UsageError("--fail-unresolved needs --fail-slower PERCENT.")
-    result = comparison.compare(*comparison.sides(**sides), force)
+    base, *others = comparison.sides(kernels, **options)
+    results = [comparison.compare(base, new, force) for new in others]
     if shape == "json":
-        console.out().say(json.dumps(comparison_text.as_json(result), indent=1))
+        console.out().say(json.dumps(comparison_text.as_json(results), indent=1))
     elif shape == "markdown":
-        console.out().say(comparison_text.markdown(result))
+        console.out().say("\n\n".join(grid.markdown() for grid in comparison_text.grids(results)))
     else:
-        console.out().print(Grid(("", ""), comparison_text.lines(result)))
+        console.out().print(*comparison_text.grids(results))
     if fail_slower is None:
         return
-    if unresolved := result.unresolved(fail_slower):
-        click.echo(unresolved, err=shape is not None)
-    sys.exit(int(result.slower_by(fail_slower) or (fail_unresolved and bool(unresolved))))
+    unresolved = [f"{one.new.name}: {why}" for one in results if (why := one.unresolved(fail_slower))]
+    for line in unresolved:
+        click.echo(line, err=shape is not None)
+    sys.exit(int(any(one.slower_by(fail_slower) for one in results) or (fail_unresolved and bool(unresolved))))
