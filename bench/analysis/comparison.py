@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.analysis import checklist, speedup, summary
 from bench.analysis.speedup import Outcome, Ratio
 from bench.analysis.summary import Summary
-from bench.kernel import REFERENCE, UnknownKernel
+from bench.kernel import UnknownKernel
 from bench.records import model, reader
 from bench.records.model import BadRecord, Record, differences
 from bench.records.sample import Sample
@@ -72,16 +72,18 @@ class Comparison:
 
     def unresolved(self, percent: float) -> str:
         """Return why this comparison cannot tell whether `new` is slower by more than `percent`; "" where it can."""
+        floor, low = self.noise_floor, self.ratio.low
         if self.slower_by(percent) or self.outcome == "faster":
             return ""
-        why = ""
-        if self.noise_floor is None or self.ratio.low is None:
-            why = "noise floor unknown" if self.noise_floor is None else "no confidence interval"
-        elif self.noise_floor > percent / 100:
-            why = f"noise floor ±{100 * self.noise_floor:.1f} %"
-        elif 1 / self.ratio.low > 1 + percent / 100:
-            why = f"the confidence interval reaches {100 / self.ratio.low - 100:.1f} % slower"
-        return f"{percent:g} % cannot be resolved here: {why}" if why else ""
+        if floor is None or low is None:
+            why = "noise floor unknown" if floor is None else "no confidence interval"
+        elif floor > percent / 100:
+            why = f"noise floor ±{100 * floor:.1f} %"
+        elif 1 / low > 1 + percent / 100:
+            why = f"the confidence interval reaches {100 / low - 100:.1f} % slower"
+        else:
+            return ""
+        return f"{self.new.name}: {percent:g} % cannot be resolved here: {why}"
 
 
 def compare(base: Side, new: Side, force: bool) -> Comparison:
@@ -99,8 +101,7 @@ def compare(base: Side, new: Side, force: bool) -> Comparison:
         _must_be_usable(side)
     differs = tuple(differences(base.record, new.record, SAME))
     if differs and not force:
-        what = "; ".join(differs)
-        raise BadRecord(f"The records are not comparable: {what}. Compare them all the same with --force.")
+        raise BadRecord(f"The records are not comparable: {'; '.join(differs)}. To compare them anyway, add --force.")
     paired = base.record.paired and new.record.paired
     noise_floor, ratio = _noise_floor(base, new), speedup.ratio(base.samples, new.samples)
     if not paired:
@@ -134,7 +135,8 @@ def _noise_floor(base: Side, new: Side) -> float | None:
     """
     floors = [summary.noise_floor(side.record, side.scope, side.distance) for side in (base, new)]
     if base.record.path != new.record.path:
-        references = [side.record.samples_of(REFERENCE, side.scope, side.distance) for side in (base, new)]
+        reference = base.record.reference
+        references = [side.record.samples_of(reference, side.scope, side.distance) for side in (base, new)]
         floors.append(abs(speedup.unpaired(*references) - 1) if all(references) else None)
     known = [floor for floor in floors if floor is not None]
     return max(known) if len(known) == len(floors) else None
@@ -166,10 +168,7 @@ def sides(
 
 
 def _newest(kernels: set[str], scope: str, distance: str) -> tuple[list[Record], str]:
-    """Return the newest record that holds all the kernels and has a confidence interval, and why it was taken.
-
-    Else it is the newest that holds them, else the newest one, so that the error lists its kernels.
-    """
+    """Return the record that `sides` describes, else the newest one, so that the error lists its kernels; and why."""
     newest = None
     for file in reader.speed_files():
         if kernels <= {*file[0].kernels(scope, distance)}:

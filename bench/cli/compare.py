@@ -14,25 +14,22 @@ from bench.report import comparison_text
 
 @click.command("compare")
 @click.argument("kernels", nargs=-1, required=True, metavar="A [B ...]")
-@click.option(
-    "--record",
-    type=FILE,
-    metavar="FILE",
-    help="Read this record (default the newest with the kernels and an interval).",
-)
-@click.option("--against", type=FILE, metavar="FILE", help="Compare A with its own times in this older record.")
+@click.option("--record", type=FILE, metavar="FILE",
+              help="Read this record (default the newest with the kernels and an interval).")  # fmt: skip
+@click.option("--against", type=FILE, metavar="FILE",
+              help="Compare A with its own times in this older record (run --against takes kernels).")  # fmt: skip
 @click.option("--scope", default="baseline", metavar="NAME",
               help="Scope: mean, predict, baseline, end_to_end or first_call (default baseline).")  # fmt: skip
-@click.option(
-    "--distance", default="l1", metavar="NAME", help="Distance: l1 or l2 (default l1). The scope mean has none."
-)
+@click.option("--distance", default="l1", metavar="NAME",
+              help="Distance: l1 or l2 (default l1). The scope mean has none.")  # fmt: skip
 @click.option("--configuration", metavar="NAME",
               help="Threads and allocator, such as 1/keep (default the record's first configuration).")  # fmt: skip
 @click.option("--force", is_flag=True, help="Also compare across machines, digits or configurations, and say so.")
-@click.option("--markdown", "shape", flag_value="markdown", help="Print a Markdown table.")
+@click.option("--markdown", "shape", flag_value="markdown", help="Print Markdown tables.")
 @click.option("--json", "shape", flag_value="json", help="Print JSON.")
 @click.option("--fail-slower", type=click.FloatRange(0), metavar="PERCENT",
-              help="Exit with status 1 if B is slower than A by more than PERCENT and the interval confirms it.")  # fmt: skip
+              help="Exit with status 1 if one is slower than A by more than PERCENT, and its interval confirms it."
+              )  # fmt: skip
 @click.option("--fail-unresolved", is_flag=True, help="Exit with status 1 also if --fail-slower cannot be decided.")
 def command(
     kernels: tuple[str, ...], force: bool, shape: str | None, fail_slower: float | None, fail_unresolved: bool,
@@ -54,7 +51,7 @@ def command(
         console.out().print(*comparison_text.grids(results))
     if fail_slower is None:
         return
-    unresolved = [f"{one.new.name}: {why}" for one in results if (why := one.unresolved(fail_slower))]
-    for line in unresolved:
-        click.echo(line, err=shape is not None)
+    unresolved = [why for one in results if (why := one.unresolved(fail_slower))]
+    for why in unresolved:
+        click.echo(why, err=shape is not None)
     sys.exit(int(any(one.slower_by(fail_slower) for one in results) or (fail_unresolved and bool(unresolved))))

@@ -11,7 +11,8 @@ from bench.formatting import Grid
 from bench.report import tables
 
 VERSIONS = {"Python": "python_version", "NumPy": "numpy_version", "PyTorch": "torch_version"}
-METADATA = ("cpu_model_name", "cpu_count", "gpu", "platform", *VERSIONS.values(), "dataset", "dataset_digest")
+METADATA = ("cpu_model_name", "cpu_count", "gpu", "platform", *VERSIONS.values(), "dataset", "dataset_digest", "commit",
+            "not_in_commit", "date")  # fmt: skip
 
 
 def grids(comparisons: Sequence[Comparison]) -> tuple[Grid, Grid]:
@@ -22,7 +23,7 @@ def grids(comparisons: Sequence[Comparison]) -> tuple[Grid, Grid]:
         speedup = f"{_ratio(one.ratio.value)}{' [FORCED]' if one.differs else ''}"
         ratios.append((speedup, one.ratio.interval(show=_ratio) or "none", str(one.ratio.processes)))
     times = [(side.name, side.summary.median, formatting.time(side.summary.smallest)) for side in sides]
-    rows = [(*cells, *ratio) for cells, ratio in zip(times, ratios, strict=True)]
+    rows = [(*seconds, *ratio) for seconds, ratio in zip(times, ratios, strict=True)]
     columns = ("kernel", "median", "smallest", "speedup", tables.ci(one.ratio for one in comparisons), "processes")
     return Grid(columns, rows, right=columns[1:]), Grid(("", ""), _beside(comparisons, sides))
 
@@ -41,10 +42,8 @@ def _beside(comparisons: Sequence[Comparison], sides: Sequence[Side]) -> list[tu
     paired = f"round by round within one run, {first.ratio.rounds} rounds"
     if first.base.version:
         paired = "process by process in their order, between two runs"
-    facts, of_new = _facts(first.base), _facts(first.new)
-    for what in facts:
-        if facts[what] != of_new[what]:
-            facts[what] = f"{facts[what]} (old), {of_new[what]} (new)"
+    old, new = _facts(first.base), _facts(first.new)
+    facts = {what: text if text == new[what] else f"{text} (old), {new[what]} (new)" for what, text in old.items()}
     return [
         *(("result", _result(one)) for one in comparisons),
         *((f"{side.name} †", f"in two groups: {side.summary.two_groups}") for side in sides if side.summary.groups),
@@ -53,7 +52,6 @@ def _beside(comparisons: Sequence[Comparison], sides: Sequence[Side]) -> list[tu
         ("drift (Spearman)", ", ".join("unknown" if one.drift is None else f"{one.drift:+.2f}" for one in ratios)),
         ("% of bound", ", ".join(shares) or "not measured"),
         ("paired", paired if first.paired else "no: one kernel after the other"),
-        ("scope", f"{first.base.scope} {first.base.distance}"),
         *facts.items(),
     ]
 
@@ -72,27 +70,25 @@ def _facts(side: Side) -> dict[str, str]:
     """Return what a reviewer asks of a record, in words."""
     record, path, metadata = side.record, side.record.path, side.record.metadata
     cores, gpu = metadata["cpu_count"], record.hardware("gpu")
+    outside = f", without {metadata['not_in_commit']}" if "not_in_commit" in metadata else ""
+    with_gpu = "" if gpu in ("none", "unknown") else f", {gpu}"
     versions = {name: str(metadata.get(key, "unknown")).split(".")[:2] for name, key in VERSIONS.items()}
     return {
-        "configuration": record.configuration,
-        "machine": f"{metadata['cpu_model_name']}, {cores} core{'s' if cores > 1 else ''}"
-        + (f", {gpu}" if gpu not in ("none", "unknown") else ""),
+        "scope, configuration": f"{side.scope} {side.distance}, {record.configuration}",
+        "machine": f"{metadata['cpu_model_name']}, {cores} core{'s' if cores > 1 else ''}{with_gpu}",
         "versions": ", ".join(f"{name} {'.'.join(numbers)}" for name, numbers in versions.items()),
         "digits": str(metadata["dataset"]),
-        "commit": str(metadata.get("commit", "unknown")),
+        "commit": f"{metadata.get('commit', 'unknown')}{outside}",
         "date": str(metadata.get("date", "unknown")),
         "record": f"{path.parent.name}/{path.name}, {side.picked}" if side.picked else path.name,
     }
 
 
 def as_json(comparisons: Sequence[Comparison]) -> dict[str, Any]:
-    """Return the first comparison as `--json` prints it, and under `others` the further ones in the same form.
-
-    Seconds, fractions and ratios are plain numbers.
-    """
+    """Return what `--json` prints: the first comparison, and under `others` the further ones in the same form."""
     first, *others = [
         {
-            **asdict(one.ratio),
+            **{key: value for key, value in asdict(one.ratio).items() if key != "value"},
             "base": _side_as_json(one.base),
             "new": _side_as_json(one.new),
             "scope": one.base.scope,
@@ -112,11 +108,12 @@ def _side_as_json(side: Side) -> dict[str, Any]:
     row = side.summary
     return {
         "kernel": side.kernel,
+        "source_hash": side.record.kernel_metadata[side.kernel].get("source_hash"),
         "record": side.record.path.name,
         "configuration": side.record.configuration,
         "seconds": row.seconds,
         "groups": [asdict(group) for group in row.groups or ()],
         "smallest": row.smallest,
         "share_of_bound": row.share_of_bound.value if row.share_of_bound else None,
-        "metadata": {key: side.record.metadata.get(key) for key in (*METADATA, "commit", "date")},
+        "metadata": {key: side.record.metadata.get(key) for key in METADATA},
     }
