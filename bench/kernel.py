@@ -88,7 +88,8 @@ def discover(extra: Iterable[Path] = ()) -> list[KernelSpec]:
     for path in extra:
         if path.suffix != ".py" or not path.is_file():
             problem = "is not a Python file" if path.exists() else "does not exist"
-            raise UnknownKernel(f"{path} {problem}; --kernel takes the path of a kernel, such as mine.py")
+            name = " (--kernels takes names)" if path.name in {known.stem for known in paths} else ""
+            raise UnknownKernel(f"{path} {problem}; --kernel takes the path of a kernel, such as mine.py{name}")
         if not re.fullmatch(r"[\w-]+", path.stem):
             raise UnknownKernel(f"{path}: the file name is the kernel's name; use only letters, digits, _ and - in it")
         namesake = next((known for known in paths if known.stem == path.stem), None)
@@ -120,12 +121,19 @@ def select(specs: Sequence[KernelSpec], names: Iterable[str]) -> list[KernelSpec
     Raises:
         UnknownKernel: no kernel has one of the names.
     """
-    wanted = set(names)
-    for name in sorted(wanted):
-        if not any(name in (spec.name, spec.kernel) for spec in specs):
-            known = ", ".join(spec.name for spec in specs)
-            raise UnknownKernel(f"no kernel is called {name!r}; there are {known}")
+    wanted, known = set(names), [spec.name for spec in specs]
+    for name in sorted(wanted - {*known, *(spec.kernel for spec in specs)}):
+        raise UnknownKernel(f"no kernel is called {name!r}; {did_you_mean(name, known) or 'there are ' + ', '.join(known)}")
     return [spec for spec in specs if wanted & {spec.name, spec.kernel}]
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """Return the question whether a known name was meant: one of the same kernel, else the nearest; "" if none is."""
+    kernel = name.partition("@")[0]
+    same = [other for other in known if other.partition("@")[0] == kernel]
+    begun = [other for other in known if kernel and other.startswith(kernel)]
+    near = same or difflib.get_close_matches(name.lower(), known, 1) or begun
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def _read(path: Path) -> list[KernelSpec]:
@@ -239,9 +247,9 @@ def _module_name(path: Path) -> str:
 
 
 def _keep_contract(module: ModuleType, spec: KernelSpec) -> None:
-    for function in ("prepare", "mean_images", "predict_l1"):
-        if not callable(getattr(module, function, None)):
-            raise BrokenKernel(f"{spec.path.name} has no function {function}, which the contract requires")
+    required = ("prepare", "mean_images", "predict_l1")
+    if missing := [name for name in required if not callable(getattr(module, name, None))]:
+        raise BrokenKernel(f"{spec.path.name} has no function {', no function '.join(missing)}: the contract requires it")
     listed = _read(spec.path)
     devices = [listed_spec.device for listed_spec in listed]
     if devices != [*getattr(module, "DEVICES", devices)]:  # or a device would be missing from every table
@@ -264,10 +272,8 @@ def _why_unknown(package: str) -> str | None:
     if package in ("", "bench", "data", "kernels") or _found(package) or package in _extras():
         return None
     known = [*_extras(), *(re.split(r"[<>=\[]", line)[0] for line in _project()["dependencies"])]
-    near = (difflib.get_close_matches(package, names, 1, cutoff=0.7) for names in (known, sys.stdlib_module_names))
-    nearest = next(filter(None, near), [])
-    meant = f"correct its name to {nearest[0]}" if nearest else "correct its name"
-    return f"{package} is not installed, and no extra of pyproject.toml names it: install it, or {meant}"
+    meant = did_you_mean(package, known) or did_you_mean(package, sorted(sys.stdlib_module_names)) or "or correct its name"
+    return f"{package} is not installed, and no extra of pyproject.toml names it: install it; {meant}"
 
 
 def _found(package: str) -> bool:

@@ -5,7 +5,7 @@ its high end does not, else *undetermined*. A claim without measurements is unde
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench import formatting, stats
 from bench.analysis import bandwidth_bound, checklist, speedup
@@ -50,6 +50,8 @@ class Verdict:
         number: what was measured, with its interval and level if it has one.
         basis: what was compared or counted, and under which configuration.
         why: one sentence.
+        baseline: the kernel that a claim about speed is decided against; "" for other claims.
+        ratio: how many times as fast as that the tutorial's kernel is; None where no ratio may be shown.
     """
 
     claim: str
@@ -58,6 +60,8 @@ class Verdict:
     number: str
     basis: str
     why: str
+    baseline: str = ""
+    ratio: Ratio | None = None
 
 
 def verdicts(record: Record, small: Sequence[Record] = ()) -> list[Verdict]:
@@ -140,7 +144,7 @@ def _times_faster(
     """Decide "kernel is so many times faster" against every pure-Python baseline, in every scope."""
     if not record.samples_of(kernel):
         gpu = "no GPU recorded yet; " if kernel == TUTORIAL_GPU and not record.gpu_kernels() else ""
-        yield _undetermined(claim, f"{gpu}the kernel {_why_missing(record, kernel)}")
+        yield _undetermined(claim, f"{gpu}the kernel {why_missing(record, kernel)}")
         return
     whole = dict.fromkeys((REFERENCE, *baselines(record)))  # a missing reference is a verdict too
     compared = [(record, base) for base in whole]
@@ -155,18 +159,19 @@ def _against(record: Record, claim: str, base: str, kernel: str, claimed: int, s
     images = f"on {record.per_class} images per class" if record.per_class else ""
     about = ", ".join(filter(None, (f"against {base}", about, images)))
     if obstacle := _obstacle(record, base, kernel, scope):
-        return _undetermined(claim, obstacle, about)
+        return replace(_undetermined(claim, obstacle, about), baseline=base)
     ratio = speedup.paired_ratio(record.samples_of(base, scope), record.samples_of(kernel, scope))
     if ratio is None:
-        return _undetermined(claim, "no round holds both", about)
-    return _by_interval(record, claim, about, scope, ratio, claimed, _bound(record, scope, base, kernel))
+        return replace(_undetermined(claim, "no round holds both", about), baseline=base)
+    decided = _by_interval(record, claim, about, scope, ratio, claimed, _bound(record, scope, base, kernel))
+    return replace(decided, baseline=base, ratio=ratio)
 
 
 def _obstacle(record: Record, base: str, kernel: str, scope: str) -> str | None:
     """Return why a record allows no ratio of two kernels in a scope; None if it allows one."""
     samples = [record.samples_of(name, scope) for name in (base, kernel)]
     if not record.samples_of(base):
-        return f"the kernel {_why_missing(record, base)}"
+        return f"the kernel {why_missing(record, base)}"
     if not all(samples):
         return f"the scope {scope} was not recorded"
     if not record.paired:
@@ -343,7 +348,7 @@ def _valid(record: Record) -> int:
     return sum(map(int, str(record.metadata["valid_counts"]).split()))
 
 
-def _why_missing(record: Record, kernel: str) -> str:
+def why_missing(record: Record, kernel: str) -> str:
     """Return a kernel's name and why a record does not hold it, in a few words."""
     for entry in record.not_timed:
         if entry.kernel == kernel:

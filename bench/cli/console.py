@@ -1,6 +1,8 @@
 """What a person sees while a command runs, and the console that tables are printed on."""
 
+import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -47,10 +49,17 @@ def out() -> Output:
     return Output()
 
 
-def shown(path: Path) -> str:
+def shown(path: Path, follow: bool = True) -> str:
     """Return a path as a person would type it here: relative if it is below the current folder."""
-    path = path.resolve()
+    path = path.resolve() if follow else path  # an environment's Python is a link
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def bench() -> str:
+    """Return how a person types a command of this project in this shell: `python -m bench`, with this very Python."""
+    here = os.path.abspath(sys.executable)
+    names = [name for name in ("python", "python3") if os.path.abspath(shutil.which(name) or "") == here]
+    return f"{names[0] if names else shlex.quote(shown(Path(here), follow=False))} -m bench"
 
 
 def command_line(arguments: Sequence[str]) -> str:

@@ -1,0 +1,173 @@
+"""The answer that a record gives, in plain sentences: for the end of a run, for the README and for the page."""
+
+from collections.abc import Iterator, Sequence
+
+from bench import formatting
+from bench.analysis import checklist, claims, speedup, summary
+from bench.analysis.claims import MILLIONS, MNIST_SAMPLE, NUMPY, THOUSANDS, TUTORIAL_CPU, TUTORIAL_GPU, Verdict
+from bench.analysis.speedup import Ratio
+from bench.kernel import REFERENCE
+from bench.records.model import Record
+
+BROADCASTING = (TUTORIAL_CPU, TUTORIAL_GPU, NUMPY)  # the first that was recorded is compared with the loops
+IN_WORDS = {
+    REFERENCE: "the loops", TUTORIAL_CPU: "PyTorch", TUTORIAL_GPU: "PyTorch on the GPU", NUMPY: "NumPy",
+    "python_tensor_elements": "loops that index a tensor element by element",
+    "python_ndarray_elements": "loops that index a NumPy array element by element",
+}  # fmt: skip
+
+
+def sentences(record: Record, small: Sequence[Record] = (), scopes: Record | None = None) -> list[str]:
+    """Return the answer of a record of speed, two to five sentences; what was not recorded has no sentence.
+
+    Args:
+        small: records of small data sets, as `claims.verdicts` takes them.
+        scopes: a record with the scope `end_to_end` on the same machine, if `record` lacks it.
+    """
+    reference = str(record.metadata.get("reference", REFERENCE))
+    others = [row.kernel for row in reversed(summary.summaries(record)) if row.kernel != reference]  # fastest first
+    if not record.samples_of(reference):
+        return [f"The kernel {claims.why_missing(record, reference)}, so there is no ratio."]
+    if failing := [item.text for item in checklist.review(record, reference=reference) if item.level == "FAIL"]:
+        return [f"No ratio is shown, because the checklist fails: {'. '.join(failing)}."]
+    if not others:
+        [alone] = summary.summaries(record)
+        return [f"Only {reference} was timed: {alone.median} for {alone.images:,} images, so there is no ratio."]
+    if reference != REFERENCE:
+        return [_compared(record, name, reference) for name in others]
+    kernel = next((name for name in BROADCASTING if name in others), others[0])
+    return [
+        _headline(record, kernel),
+        *_not_timed(record),
+        *_other_loops([verdict for verdict in claims.verdicts(record, small) if verdict.claim == "C2"]),
+        *_first_call(record, kernel),
+        *_from_files(scopes or record, kernel),
+    ]
+
+
+def _headline(record: Record, kernel: str) -> str:
+    times = _times(record, kernel, REFERENCE, f"as fast as {_word(REFERENCE)}")
+    sentence = f"{_where(record)} {_word(kernel)} is {times}"
+    if kernel == TUTORIAL_CPU and record.samples_of(TUTORIAL_GPU):
+        sentence += f"; on the GPU it is {_times(record, TUTORIAL_GPU, REFERENCE, 'as fast')}"
+    return f"{sentence}."
+
+
+def _times(record: Record, kernel: str, reference: str, as_fast: str) -> str:
+    """Return a ratio in words, with its interval and what that says of the claim about the kernel."""
+    samples = record.samples_of(reference), record.samples_of(kernel)
+    ratio = speedup.paired_ratio(*samples) if record.paired else None
+    value = ratio.value if ratio else speedup.unpaired(*samples)
+    times = f"{formatting.ratio(value)} {as_fast}"
+    if ratio is None or ratio.low is None or ratio.high is None:
+        return f"{times} ({record.label if ratio or not record.paired else 'no round holds both'})"
+    times += f" ({ratio.interval()})"
+    claimed, word = (MILLIONS, "millions") if kernel == TUTORIAL_GPU else (THOUSANDS, "thousands")
+    if kernel not in BROADCASTING:
+        return times
+    if ratio.low >= claimed:
+        return f"{times}: {word} of times, as claimed"
+    return f"{times}{f', not {word} of times' if ratio.high < claimed else f'; whether {word} hold is undetermined'}"
+
+
+def _not_timed(record: Record) -> Iterator[str]:
+    """Say why PyTorch is missing, where it is."""
+    if not any(record.samples_of(name) for name in (TUTORIAL_CPU, TUTORIAL_GPU)):
+        yield f"PyTorch was not timed: {claims.why_missing(record, TUTORIAL_CPU)}."
+
+
+def _other_loops(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Say against which other loops the claim of thousands holds."""
+    others = [verdict for verdict in verdicts if verdict.ratio and verdict.baseline != REFERENCE]
+    others.sort(key=lambda verdict: -_value(verdict))
+    held, failed, unsure = (
+        [verdict for verdict in others if verdict.verdict == wanted]
+        for wanted in (claims.SUPPORTED, claims.REFUTED, claims.UNDETERMINED)
+    )
+    everywhere = any(verdict.verdict == claims.SUPPORTED for verdict in verdicts if verdict.baseline == REFERENCE)
+    if not others:
+        return
+    if not held and not failed:
+        times = formatting.ratio(_value(others[0]))
+        yield f"Against {_word(others[0].baseline)} it is {times}; whether thousands hold is undetermined."
+        return
+    if held:
+        sentence = f"Thousands hold {'also' if everywhere else 'only'} against {_listed(held)}"
+        sentence += f", not against {_listed(failed)}" if everywhere and failed else ""
+    elif everywhere:
+        sentence = f"Thousands do not hold against {_listed(failed)}"
+    else:
+        most = formatting.ratio(_value(failed[0]))
+        sentence = f"Thousands hold against no other loops: the most is {most}, against {_word(failed[0].baseline)}"
+    yield f"{sentence}{f'; against {_listed(unsure)} it is undetermined' if unsure else ''}."
+
+
+def _listed(verdicts: Sequence[Verdict]) -> str:
+    words = [f"{_word(verdict.baseline)} ({formatting.ratio(_value(verdict))})" for verdict in verdicts]
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _value(verdict: Verdict) -> float:
+    return verdict.ratio.value if verdict.ratio else 0.0
+
+
+def _first_call(record: Record, kernel: str) -> Iterator[str]:
+    """Say which of both a fresh process finishes first, with its imports."""
+    first, second = record.samples_of(REFERENCE, "first_call"), record.samples_of(kernel, "first_call")
+    if not first or not second:
+        return
+    slow, fast = (speedup.median_and_smallest(samples)[0] for samples in (first, second))
+    ratio = speedup.paired_ratio(first, second) if record.paired else None
+    if ratio and ratio.low is not None and ratio.high is not None and ratio.low <= 1 <= ratio.high:
+        both = _seconds(slow, fast, f", {_word(kernel)} ")
+        yield f"In a fresh process neither surely finishes first: {_word(REFERENCE)} take {both}."
+    elif slow < fast:
+        yield f"In a fresh process {_word(REFERENCE)} finish first: {_seconds(slow, fast)}."
+    else:
+        yield f"In a fresh process {_word(kernel)} finishes first: {_seconds(fast, slow)}."
+
+
+def _from_files(record: Record, kernel: str) -> Iterator[str]:
+    """Say what is left of the speedup from files to accuracy; from arrays where loading was not timed."""
+    slow, fast = (record.samples_of(name, "end_to_end") for name in (REFERENCE, kernel))
+    if not slow or not fast or checklist.failed(checklist.review(record, "end_to_end")):
+        return
+    loading = float(record.metadata.get("loading_s", 0.0))
+    first, second = (loading + speedup.median_and_smallest(samples)[0] for samples in (slow, fast))
+    start = "uint8 arrays"
+    if loading:
+        start = "PNG files" if record.metadata.get("dataset") == "mnist_sample" else "files"
+    yield f"From {start} to accuracy it is {formatting.ratio(first / second)}: {_seconds(first, second)}."
+
+
+def _compared(record: Record, kernel: str, reference: str) -> str:
+    """Return how a kernel compares with a reference that is not the loops."""
+    ratio = speedup.paired_ratio(record.samples_of(reference), record.samples_of(kernel))
+    sentence = f"{kernel} is {_times(record, kernel, reference, f'as fast as {reference}')}"
+    if ratio and _unresolved(record, ratio):
+        sentence += ", a difference that is not resolved"
+    return f"{sentence}."
+
+
+def _unresolved(record: Record, ratio: Ratio) -> bool:
+    if ratio.low is None:
+        return False
+    return speedup.outcome(ratio, summary.noise_floor(record) or 0.0) == "not resolved"
+
+
+def _where(record: Record) -> str:
+    """Return the words that begin the answer: on which digits."""
+    dataset = str(record.metadata.get("dataset", "unknown digits"))
+    if record.metadata.get("dataset_digest") == MNIST_SAMPLE:
+        return "Here"
+    return f"On {dataset} digits, which are not MNIST," if dataset.startswith("drawn") else f"On {dataset},"
+
+
+def _word(kernel: str) -> str:
+    return IN_WORDS.get(kernel, kernel)
+
+
+def _seconds(first: float, second: float, between: str = " against ") -> str:
+    """Return two times, both in seconds where that shows them."""
+    in_seconds = min(first, second) >= 0.1
+    return between.join(f"{value:.2f} s" if in_seconds else formatting.time(value) for value in (first, second))
