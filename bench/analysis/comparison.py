@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.analysis import checklist, speedup, summary
 from bench.analysis.speedup import Outcome, Ratio
 from bench.analysis.summary import Summary
-from bench.kernel import UnknownKernel
+from bench.kernel import UnknownKernel, did_you_mean
 from bench.records import model, reader
 from bench.records.model import BadRecord, Record, differences
 from bench.records.sample import Sample
@@ -72,18 +72,15 @@ class Comparison:
 
     def unresolved(self, percent: float) -> str:
         """Return why this comparison cannot tell whether `new` is slower by more than `percent`; "" where it can."""
-        floor, low = self.noise_floor, self.ratio.low
-        if self.slower_by(percent) or self.outcome == "faster":
-            return ""
+        floor, low, why = self.noise_floor, self.ratio.low, ""
         if floor is None or low is None:
             why = "noise floor unknown" if floor is None else "no confidence interval"
         elif floor > percent / 100:
             why = f"noise floor ±{100 * floor:.1f} %"
         elif 1 / low > 1 + percent / 100:
             why = f"the confidence interval reaches {100 / low - 100:.1f} % slower"
-        else:
-            return ""
-        return f"{self.new.name}: {percent:g} % cannot be resolved here: {why}"
+        decided = not why or self.slower_by(percent) or self.outcome == "faster"
+        return "" if decided else f"{self.new.name}: {percent:g} % cannot be resolved here: {why}"
 
 
 def compare(base: Side, new: Side, force: bool) -> Comparison:
@@ -119,11 +116,13 @@ def _must_be_usable(side: Side) -> None:
         raise BadRecord(f"{record.path} is a record of {record.kind}. Name a record of times.")
     if not side.samples:
         statuses = [entry.status_in_words for entry in record.not_timed if entry.kernel == side.kernel]
-        why = f", because it is {statuses[0]}" if statuses else ""
-        known = ", ".join(record.kernels(scope, distance)) or "none"
+        known = record.kernels(scope, distance)
+        meant = "" if statuses else did_you_mean(side.kernel, known)
+        why = f", because it is {statuses[0]}." if statuses else f"; {meant}" if meant else "."
+        listed = "" if meant else f" Its kernels there: {', '.join(known) or 'none'}."
         raise UnknownKernel(
-            f"{record.path} has no times of {side.kernel} in {scope} {distance}{why}. Its kernels there: {known}. "
-            "Name another kernel, or another record with --record FILE."
+            f"{record.path} has no times of {side.kernel} in {scope} {distance}{why}{listed} Name another kernel, or "
+            "another record with --record FILE."
         )
     checklist.must_not_fail(record, scope, distance, reference=side.kernel)
 
