@@ -32,7 +32,7 @@ from bench.report import comparison_text
               )  # fmt: skip
 @click.option("--fail-unresolved", is_flag=True, help="Exit with status 1 also if --fail-slower cannot be decided.")
 def command(kernels: tuple[str, ...], force: bool, shape: str | None, **options: Any) -> None:
-    """Compare kernel B, and any more, with kernel A; or one kernel in two records.
+    """Compare kernels with the first, or one kernel in two records.
 
     Print how much faster each is than A, the confidence interval, and whether the difference is resolved.
     """
