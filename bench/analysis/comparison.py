@@ -116,13 +116,12 @@ def _must_be_usable(side: Side) -> None:
         raise BadRecord(f"{record.path} is a record of {record.kind}. Name a record of times.")
     if not side.samples:
         statuses = [entry.status_in_words for entry in record.not_timed if entry.kernel == side.kernel]
-        known = record.kernels(scope, distance)
-        meant = "" if statuses else did_you_mean(side.kernel, known)
-        why = f", because it is {statuses[0]}." if statuses else f"; {meant}" if meant else "."
-        listed = "" if meant else f" Its kernels there: {', '.join(known) or 'none'}."
+        why = f", because it is {statuses[0]}" if statuses else ""
+        held = record.kernels(scope, distance)
+        known = did_you_mean(side.kernel, held) or f"Its kernels there: {', '.join(held) or 'none'}."
         raise UnknownKernel(
-            f"{record.path} has no times of {side.kernel} in {scope} {distance}{why}{listed} Name another kernel, or "
-            "another record with --record FILE."
+            f"{record.path} has no times of {side.kernel} in {scope} {distance}{why}. {known[0].upper()}{known[1:]} "
+            "Name another kernel, or another record with --record FILE."
         )
     checklist.must_not_fail(record, scope, distance, reference=side.kernel)
 
