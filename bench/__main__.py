@@ -5,11 +5,13 @@ import errno
 import importlib
 import io
 import os
+import shutil
 import signal
 import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import click
@@ -126,6 +128,13 @@ class _Verbatim(io.StringIO):
         return True
 
 
+def _say(text: str) -> None:
+    """Print a message on standard error; a terminal breaks its lines between words."""
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else sys.maxsize
+    for line in printable(text).splitlines():
+        print(fill(line, width, break_long_words=False, break_on_hyphens=False), file=sys.stderr)
+
+
 def _interrupt(number: int, _: object) -> None:
     """End as after Ctrl-C: temporary files are removed, and a run says how to resume it."""
     raise KeyboardInterrupt(number)
@@ -143,11 +152,11 @@ def _status() -> int:
     except click.ClickException as error:
         message = _Verbatim()
         error.show(message)
-        print(printable(message.getvalue()), end="", file=sys.stderr)  # echo would write UTF-8 where ASCII is asked for
+        _say(message.getvalue())  # echo would write UTF-8 where ASCII is asked for
         return error.exit_code
     except KeyboardInterrupt as error:
         notes = getattr(error, "__notes__", [])
-        print("\nInterrupted. No file is left half-written.", *notes, file=sys.stderr)
+        _say(" ".join(["\nInterrupted. No file is left half-written.", *notes]))
         return 128 + int(next(iter(error.args), signal.SIGINT))
     return 0
 

@@ -74,7 +74,7 @@ class Grid:
             if sum(widths[i] for i in shown) > options.max_width + 2:
                 shown = [i for i in shown if self.columns[i] != name]
         wrapped = max((i for i in shown[1:] if self.columns[i] not in self.right), key=widths.__getitem__, default=None)
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=any(self.columns))
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False, show_header=any(self.columns))
         for i in shown:
             justify: JustifyMethod = "right" if self.columns[i] in self.right else "left"
             table.add_column(self.columns[i], justify=justify, overflow="fold", no_wrap=i != wrapped)

@@ -123,7 +123,8 @@ def select(specs: Sequence[KernelSpec], names: Iterable[str]) -> list[KernelSpec
     """
     wanted, known = set(names), [spec.name for spec in specs]
     for name in sorted(wanted - {*known, *(spec.kernel for spec in specs)}):
-        raise UnknownKernel(f"no kernel is called {name!r}; {did_you_mean(name, known) or 'there are ' + ', '.join(known)}")
+        hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+        raise UnknownKernel(f"no kernel is called {name!r}; {hint}")
     return [spec for spec in specs if wanted & {spec.name, spec.kernel}]
 
 
@@ -249,7 +250,8 @@ def _module_name(path: Path) -> str:
 def _keep_contract(module: ModuleType, spec: KernelSpec) -> None:
     required = ("prepare", "mean_images", "predict_l1")
     if missing := [name for name in required if not callable(getattr(module, name, None))]:
-        raise BrokenKernel(f"{spec.path.name} has no function {', no function '.join(missing)}: the contract requires it")
+        names = " and no ".join(missing)
+        raise BrokenKernel(f"{spec.path.name} has no function {names}, which the contract requires")
     listed = _read(spec.path)
     devices = [listed_spec.device for listed_spec in listed]
     if devices != [*getattr(module, "DEVICES", devices)]:  # or a device would be missing from every table
@@ -272,8 +274,9 @@ def _why_unknown(package: str) -> str | None:
     if package in ("", "bench", "data", "kernels") or _found(package) or package in _extras():
         return None
     known = [*_extras(), *(re.split(r"[<>=\[]", line)[0] for line in _project()["dependencies"])]
-    meant = did_you_mean(package, known) or did_you_mean(package, sorted(sys.stdlib_module_names)) or "or correct its name"
-    return f"{package} is not installed, and no extra of pyproject.toml names it: install it; {meant}"
+    known += sorted(sys.stdlib_module_names)
+    hint = did_you_mean(package, known) or "or correct its name"
+    return f"{package} is not installed, and no extra of pyproject.toml names it: install it; {hint}"
 
 
 def _found(package: str) -> bool:

@@ -16,7 +16,7 @@ import data
 from bench.cli import console
 from bench.cli.data_sets import DataSet, data_sets, problem_of_first, whole_in_spite
 from bench.cli.options import CHOICE, POSITIVE, Choice
-from bench.cli.run_output import RecordedDataSet, print_claims, print_recorded
+from bench.cli.run_output import RecordedDataSet, print_answer, print_recorded
 from bench.kernel import REFERENCE, KernelSpec, discover, why_unavailable
 from bench.records import writer
 from bench.records.model import BadRecord, NotTimed, Record
@@ -148,7 +148,7 @@ def run(choice: Choice, options: RunOptions) -> int:
         for one in recorded:
             status |= print_recorded(one, bool(options.sizes))
         if any(one.records and one.records[0].speed for one in recorded):
-            print_claims(recorded)
+            print_answer(recorded)
     except OSError as error:
         paths = ", ".join(console.shown(one.records[0].path) for one in recorded if one.records)
         error.add_note(f"The record is safe: {paths}. Draw it with python -m bench report.")

@@ -152,7 +152,8 @@ class _Scheduler:
         )
 
     def _report(self, stage: str, kernel: str) -> None:
-        process = f"{self.configuration.name}, process {self.setup.process + 1} of {self.plan.processes}"
+        which = f"{self.configuration.name}, " if len(self.plan.configurations) > 1 else ""
+        process = f"{which}process {self.setup.process + 1} of {self.plan.processes}"
         self.progress(f"{process}: {stage}", kernel, self.steps_done, self.plan.steps)
 
     def _start(self, name: str, spec: KernelSpec) -> Executor:

@@ -211,7 +211,7 @@ def test_at_a_size_running_out_of_memory_is_no_failure_but_a_wrong_answer_is():
 
 def test_a_small_data_set_alone_has_no_page(capsys):
     small = make_problem(noise().first_of_each_class(2))
-    run_output.print_claims([run_output.RecordedDataSet(DataSet(small, ()), [], [], ())])
+    run_output.print_answer([run_output.RecordedDataSet(DataSet(small, ()), [], [], ())])
     assert capsys.readouterr().out.startswith("There is no page, for no whole data set was recorded: ")
 
 
