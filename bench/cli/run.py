@@ -13,17 +13,18 @@ import click
 from click.core import ParameterSource
 
 import data
-from bench.cli import console
+from bench.cli import against, answers, console
 from bench.cli.data_sets import DataSet, data_sets, problem_of_first, whole_in_spite
-from bench.cli.options import CHOICE, POSITIVE, Choice
+from bench.cli.options import CHOICE, POSITIVE, Choice, names
 from bench.cli.run_output import RecordedDataSet, print_answer, print_recorded
-from bench.kernel import REFERENCE, KernelSpec, discover, why_unavailable
+from bench.kernel import REFERENCE, KernelSpec, discover, select, why_unavailable
 from bench.records import writer
 from bench.records.model import BadRecord, NotTimed, Record
 from bench.records.sample import BOUND
 from bench.runner import check_kernels, checkpoint, collection, memory_pass
 from bench.runner.collection import Collected
 from bench.runner.configuration import Configuration, parse
+from bench.runner.executor import RunEnded
 from bench.runner.lock import only_timing_run
 from bench.runner.plan import BASELINE, FULL, LONGEST_S, PREDICT, Plan
 from bench.runner.worker_handle import MEMORY_LIMIT
@@ -31,6 +32,7 @@ from bench.task.tiling import tile
 
 # The kernels that others are compared with: on a whole data set, and on a small one, where a GPU is optional.
 REFERENCES = {False: (REFERENCE,), True: (REFERENCE, "torch_broadcast@cpu", "torch_broadcast@cuda")}
+BUDGET_S = 6.0  # of the processes of a run with --against, which then takes at most 15 s in all
 KEEPS_MEMORY = "jax"  # a library that gives no memory of a GPU back, which kernels with many images take in turns
 
 
@@ -63,6 +65,8 @@ OPTIONS = [
     click.Option(["--quick"], is_flag=True, help="Start one process per kernel. There is no confidence interval."),
     click.Option(["--rigorous"], is_flag=True, help="Start fifteen processes per kernel."),
     click.Option(["--full"], is_flag=True, help="Time all scopes, not only the baseline."),
+    click.Option(["--against"], callback=names, metavar="A,B",
+                 help="Time just the chosen kernels and these, in about 15 s. A is the reference."),
     click.Option(["--ladder"], is_flag=True, help="Include all kernels of kernels/ladder/."),
     click.Option(["--sizes"], callback=_sizes, metavar="N,N",
                  help="Time the scope predict on these numbers of validation images."),
@@ -78,7 +82,7 @@ OPTIONS = [
 EXCLUSIVE = (
     ("--memory", "--full"), ("--memory", "--processes"), ("--memory", "--quick"), ("--memory", "--rigorous"),
     ("--memory", "--configurations"), ("--sizes", "--full"), ("--processes", "--quick"), ("--processes", "--rigorous"),
-    ("--quick", "--rigorous"),
+    ("--quick", "--rigorous"), ("--against", "--ladder"), ("--against", "--sizes"), ("--against", "--memory"),
 )  # fmt: skip
 
 
@@ -88,6 +92,7 @@ class RunOptions:
 
     processes: int
     full: bool
+    against: list[str]
     ladder: bool
     sizes: tuple[int, ...]
     no_time_limit: bool
@@ -97,9 +102,11 @@ class RunOptions:
     resume: bool
     finish: bool
     command: str = ""
+    budget_s: float | None = None
 
     def plan(self, specs: tuple[KernelSpec, ...], choice: Choice) -> Plan:
         """Return the plan for the kernels of one data set."""
+        against = dict.fromkeys(spec.name for name in self.against for spec in select(specs, [name]))
         return Plan(
             specs,
             pairs=PREDICT if self.sizes else FULL if self.full else BASELINE,
@@ -111,6 +118,9 @@ class RunOptions:
             sizes=self.sizes,
             longest_s=choice.timeout_s if self.no_time_limit else LONGEST_S,
             command=self.command,
+            against=tuple(against),
+            reference=next(iter(against), REFERENCE),
+            budget_s=self.budget_s,
         )
 
 
@@ -118,8 +128,10 @@ class RunOptions:
 def command(**options: Any) -> None:
     """Verify the kernels, time them, save a record and draw it.
 
-    Without --kernels and --kernel all kernels outside the ladder are timed. Every run but one with --sizes includes
-    python_loops, the reference.
+    Without --kernels and --kernel all kernels outside the ladder are timed. Every run but one with --sizes or --against
+    includes python_loops, the reference.
+
+    `run --against` takes names of kernels, and `compare --against` a file.
     """
     source_of = click.get_current_context().get_parameter_source
     given = [f"--{name.replace('_', '-')}" for name in options if source_of(name) is ParameterSource.COMMANDLINE]
@@ -133,6 +145,8 @@ def command(**options: Any) -> None:
         raise click.UsageError("--memory takes one number of validation images: --sizes N.")
     if options["no_time_limit"] and not options["sizes"]:
         raise click.UsageError("--no-time-limit needs --sizes: add the numbers of validation images.")
+    if options["against"] and not {"--processes", "--quick", "--rigorous"} & {*given}:
+        options["budget_s"] = BUDGET_S
     quick, rigorous = options.pop("quick"), options.pop("rigorous")
     options["processes"] = 1 if quick else 15 if rigorous else options["processes"]
     choice = {field.name: options.pop(field.name) for field in fields(Choice)}
@@ -142,11 +156,17 @@ def command(**options: Any) -> None:
 
 def run(choice: Choice, options: RunOptions) -> int:
     """Verify, time, save, draw and print. Return the exit status."""
-    recorded = _record_memory(choice, options) if options.memory else _record_times(choice, options)
+    try:
+        recorded = _record_memory(choice, options) if options.memory else _record_times(choice, options)
+    except RunEnded as ended:
+        for line in (*answers.failures([ended.result]), "The run has ended, for there is nothing to compare."):
+            console.out().print(line)
+        return 1
     status = 0
     try:
         for one in recorded:
             status |= print_recorded(one, bool(options.sizes))
+            against.print_speedups(one)
         if any(one.records and one.records[0].speed for one in recorded):
             print_answer(recorded)
     except OSError as error:
@@ -190,7 +210,10 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
             if collected := checkpoint.collect(saved, planned, problem):
                 records = _write(collected, {} if planned.per_class else _loading(saved.digits))
                 data_set = DataSet(problem, planned.plan.specs)
-                recorded.append(RecordedDataSet(data_set, collected, records, saved.require))
+                recorded.append(RecordedDataSet(data_set, collected, records, saved.require, planned.plan))
+    except RunEnded:
+        checkpoint.remove(saved)
+        raise
     except (KeyboardInterrupt, OSError) as error:
         if checkpoint.empty(saved):
             checkpoint.remove(saved)
@@ -230,16 +253,20 @@ def _data_sets(choice: Choice, options: RunOptions) -> tuple[list[DataSet], list
     """Return the data sets to record, each with the kernels to compare with, and the kernels that are skipped.
 
     With --sizes there are no kernels to compare with but those that are chosen, and the skipped kernels are those that
-    are only fast enough for a small data set, and JAX on a GPU.
+    are only fast enough for a small data set, and JAX on a GPU. With --against all are on one data set.
     """
     specs, skipped = choice.specs(options.ladder), list[NotTimed]()
+    per_class = choice.per_class
+    if options.against:
+        specs = against.chosen(choice, options.against)
+        per_class = per_class or min((spec.images for spec in specs if spec.images), default=None)
     sized, on_gpu = options.sizes and not options.memory, [spec for spec in specs if spec.device == "cuda"]
     if sized and len(on_gpu) > 1:
         reason = "JAX gives no memory of a GPU back, which the other kernels need; record it with none of them"
         skipped = [NotTimed(spec.name, "not measured", reason) for spec in on_gpu if KEEPS_MEMORY in spec.packages]
         specs = [spec for spec in specs if spec.name not in {entry.kernel for entry in skipped}]
     digits = data.load(**choice.digits)
-    sets = data_sets(specs, digits, choice.per_class)
+    sets = data_sets(specs, digits, per_class)
     if notice := whole_in_spite(digits, choice.per_class):
         console.out().print(notice)
     if options.sizes and not choice.per_class:
@@ -254,6 +281,8 @@ def _data_sets(choice: Choice, options: RunOptions) -> tuple[list[DataSet], list
         skipped += [NotTimed(spec.name, "not measured", reason) for spec in slow]
         sets = [data_set for data_set in sets if not data_set.problem.per_class]
         sets = sets or [DataSet(problem_of_first(digits, 0), ())]
+    if options.against:
+        return sets, skipped
     known = discover(choice.files)
     for i, data_set in enumerate(sets):
         small = bool(data_set.problem.per_class)

@@ -15,6 +15,7 @@ from bench.records.model import BadRecord, Record
 from bench.report import charts, page, page_records, tables
 from bench.report.charts.svg import save
 from bench.runner.collection import Collected
+from bench.runner.plan import Plan
 
 EXAMPLE = LADDER / "numpy_in_place.py"  # a kernel to go on with
 
@@ -27,6 +28,7 @@ class RecordedDataSet:
     collected: list[Collected]
     records: list[Record]
     require: tuple[str, ...]
+    plan: Plan | None = None
 
 
 def print_recorded(recorded: RecordedDataSet, sized: bool) -> int:
@@ -109,6 +111,8 @@ def print_answer(recorded: Sequence[RecordedDataSet]) -> None:
         out.print(sentence)
     out.print()
     out.print(_claims(verdicts, out.width))
+    if without := claims.not_judged(chosen.speed):
+        out.print(without)
     out.print()
     out.say(f"Page    {console.shown(path)}")
     out.say(f"Next    {console.bench()} run --kernel {console.shown(EXAMPLE)}")
@@ -120,5 +124,5 @@ def _claims(verdicts: Sequence[claims.Verdict], width: int) -> Grid:
     for verdict in verdicts:
         about = f"{verdict.about}: " if verdict.about else ""
         text = f"{about}{(verdict.number or verdict.why).partition('; ')[0].rstrip('.')}"
-        rows.append((verdict.claim, verdict.verdict, shorten(text, width - len("claim  undetermined  "), placeholder=" …")))
+        rows.append((verdict.claim, verdict.verdict, shorten(text, width - 22, placeholder=" …")))
     return Grid(("claim", "verdict", "result"), rows)

@@ -113,6 +113,8 @@ class _Scheduler:
         failed = {result.name for result in results if result.status != "agrees"}
         specs = [spec for spec in plan.specs if plan.sizes or spec.name not in failed]
         self.rng.shuffle(specs)
+        if process == 0:
+            specs.sort(key=lambda spec: spec.name in plan.against)  # a new kernel is verified first
         load_average = machine.load_average()
         for spec in specs:
             executor = self._start(spec.name, spec)
