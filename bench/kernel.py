@@ -274,8 +274,8 @@ def _why_unknown(package: str) -> str | None:
     if package in ("", "bench", "data", "kernels") or _found(package) or package in _extras():
         return None
     known = [*_extras(), *(re.split(r"[<>=\[]", line)[0] for line in _project()["dependencies"])]
-    known += sorted(sys.stdlib_module_names)
-    hint = did_you_mean(package, known) or "or correct its name"
+    meant = (did_you_mean(package, names) for names in (known, sorted(sys.stdlib_module_names)))
+    hint = next(filter(None, meant), "or correct its name")
     return f"{package} is not installed, and no extra of pyproject.toml names it: install it; {hint}"
 
 
