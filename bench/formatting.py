@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 NARROWEST = 30  # characters of a column whose texts may take several lines
 
+
 def time(seconds: float) -> str:
     """Return seconds in the unit that suits them: 1.58 s, 369 ms, 3.31 ms, 84.0 µs."""
     for unit, scale in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):

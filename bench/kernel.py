@@ -10,6 +10,7 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -139,8 +140,7 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
 
 def _read(path: Path) -> list[KernelSpec]:
     """Read docstring, DEVICES, IMAGES and imports with `ast`. A file that cannot be read fails when it is loaded."""
-    devices: tuple[str, ...] = ("cpu",)
-    packages, images = [], 0
+    packages, literals = list[str](), dict[str, Any]()
     try:
         tree = ast.parse(path.read_bytes())
         docstring = ast.get_docstring(tree) or "(no docstring)"
@@ -148,30 +148,27 @@ def _read(path: Path) -> list[KernelSpec]:
         tree, docstring = ast.Module([], []), f"(cannot be read: {error.strerror})"
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         tree, docstring = ast.Module([], []), "(does not parse)"
-    after, why = _sentence(r"After (\w+): ", docstring)
-    _, peer = _sentence(r"Peer(): ", docstring)
     for node in tree.body:
         match node:
             case ast.Import(names):
                 packages += [alias.name.partition(".")[0] for alias in names]
             case ast.ImportFrom(str(module), _, 0):
                 packages.append(module.partition(".")[0])
-            case ast.Assign([ast.Name("DEVICES")], value) | ast.AnnAssign(ast.Name("DEVICES"), _, value):
-                constants = [node.value for node in getattr(value, "elts", []) if isinstance(node, ast.Constant)]
-                named = tuple(name for name in constants if name in ("cpu", "cuda"))
-                devices = named if named and len({*named}) == len(constants) else devices  # else it does not load
-            case ast.Assign([ast.Name("IMAGES")], ast.Constant(int(value))) | ast.AnnAssign(
-                ast.Name("IMAGES"), _, ast.Constant(int(value))
-            ) if value is not True and value > 0:
-                images = value
+            case ast.Assign([ast.Name(name)], value) | ast.AnnAssign(ast.Name(name), _, value) if value:
+                with suppress(ValueError, TypeError, RecursionError):  # no literal
+                    literals[name] = ast.literal_eval(value)
+    devices, images = literals.get("DEVICES"), literals.get("IMAGES")
+    if not isinstance(devices, tuple | list) or sorted(devices, key=str) not in (["cpu"], ["cuda"], ["cpu", "cuda"]):
+        devices = ("cpu",)  # anything else does not load
+    (after, why), (_, peer) = _sentence(r"After (\w+): ", docstring), _sentence(r"Peer(): ", docstring)
     return [
         KernelSpec(
-            name=path.stem if devices == ("cpu",) else f"{path.stem}@{device}",
+            name=path.stem if [*devices] == ["cpu"] else f"{path.stem}@{device}",
             path=path,
             device=device,
             caption=docstring.partition("\n")[0],
             packages=tuple(packages),
-            images=images,
+            images=images if type(images) is int and images > 0 else 0,
             on_ladder=path.parent == LADDER,
             after=after,
             why=why,
@@ -216,8 +213,8 @@ def load(spec: KernelSpec) -> Kernel:
     """
     name = _module_name(spec.path)
     module_spec = importlib.util.spec_from_file_location(name, spec.path)
-    assert module_spec is not None
-    assert module_spec.loader is not None
+    assert module_spec
+    assert module_spec.loader
     module = sys.modules[name] = importlib.util.module_from_spec(module_spec)
     try:
         module_spec.loader.exec_module(module)
