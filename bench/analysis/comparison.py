@@ -72,18 +72,15 @@ class Comparison:
 
     def unresolved(self, percent: float) -> str:
         """Return why this comparison cannot tell whether `new` is slower by more than `percent`; "" where it can."""
-        floor, low = self.noise_floor, self.ratio.low
-        if self.slower_by(percent) or self.outcome == "faster":
-            return ""
+        floor, low, why = self.noise_floor, self.ratio.low, ""
         if floor is None or low is None:
             why = "noise floor unknown" if floor is None else "no confidence interval"
         elif floor > percent / 100:
             why = f"noise floor ±{100 * floor:.1f} %"
         elif 1 / low > 1 + percent / 100:
             why = f"the confidence interval reaches {100 / low - 100:.1f} % slower"
-        else:
-            return ""
-        return f"{self.new.name}: {percent:g} % cannot be resolved here: {why}"
+        decided = not why or self.slower_by(percent) or self.outcome == "faster"
+        return "" if decided else f"{self.new.name}: {percent:g} % cannot be resolved here: {why}"
 
 
 def compare(base: Side, new: Side, force: bool) -> Comparison:

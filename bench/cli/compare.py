@@ -31,24 +31,23 @@ from bench.report import comparison_text
               help="Exit with status 1 if one is slower than A by more than PERCENT, and its interval confirms it."
               )  # fmt: skip
 @click.option("--fail-unresolved", is_flag=True, help="Exit with status 1 also if --fail-slower cannot be decided.")
-def command(
-    kernels: tuple[str, ...], force: bool, shape: str | None, fail_slower: float | None, fail_unresolved: bool,
-    **options: Any,
-) -> None:  # fmt: skip
-    """Compare kernel B, and any more, with kernel A; or one kernel in two records.
+def command(kernels: tuple[str, ...], force: bool, shape: str | None, **options: Any) -> None:
+    """Compare kernels with the first, or one kernel in two records.
 
     Print how much faster each is than A, the confidence interval, and whether the difference is resolved.
     """
+    fail_slower, fail_unresolved = options.pop("fail_slower"), options.pop("fail_unresolved")
     if fail_unresolved and fail_slower is None:
         raise click.UsageError("--fail-unresolved needs --fail-slower PERCENT.")
     base, *others = comparison.sides(kernels, **options)
     results = [comparison.compare(base, new, force) for new in others]
+    table, beside = comparison_text.grids(results)
     if shape == "json":
         console.out().say(json.dumps(comparison_text.as_json(results), indent=1))
     elif shape == "markdown":
-        console.out().say("\n\n".join(grid.markdown() for grid in comparison_text.grids(results)))
+        console.out().say(f"{table.markdown()}\n\n{beside.markdown()}")
     else:
-        console.out().print(*comparison_text.grids(results))
+        console.out().print(table, "", beside)
     if fail_slower is None:
         return
     unresolved = [why for one in results if (why := one.unresolved(fail_slower))]

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,113 +15,22 @@ from click.core import ParameterSource
 import data
 from bench.cli import against, answers, console
 from bench.cli.data_sets import DataSet, data_sets, problem_of_first, whole_in_spite
-from bench.cli.options import CHOICE, POSITIVE, Choice, names
+from bench.cli.options import CHOICE, Choice
+from bench.cli.run_options import BUDGET_S, EXCLUSIVE, OPTIONS, RunOptions
 from bench.cli.run_output import RecordedDataSet, print_answer, print_recorded
-from bench.kernel import REFERENCE, KernelSpec, discover, select, why_unavailable
+from bench.kernel import REFERENCE, discover, why_unavailable
 from bench.records import writer
 from bench.records.model import BadRecord, NotTimed, Record
 from bench.records.sample import BOUND
 from bench.runner import check_kernels, checkpoint, collection, memory_pass
 from bench.runner.collection import Collected
-from bench.runner.configuration import Configuration, parse
 from bench.runner.executor import RunEnded
 from bench.runner.lock import only_timing_run
-from bench.runner.plan import BASELINE, FULL, LONGEST_S, PREDICT, Plan
-from bench.runner.worker_handle import MEMORY_LIMIT
 from bench.task.tiling import tile
 
 # The kernels that others are compared with: on a whole data set, and on a small one, where a GPU is optional.
 REFERENCES = {False: (REFERENCE,), True: (REFERENCE, "torch_broadcast@cpu", "torch_broadcast@cuda")}
-BUDGET_S = 6.0  # of the processes of a run with --against, which then takes at most 15 s in all
 KEEPS_MEMORY = "jax"  # a library that gives no memory of a GPU back, which kernels with many images take in turns
-
-
-def _sizes(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...]:
-    if value is None:
-        return ()
-    try:
-        sizes = tuple(sorted({int(size) for size in value.split(",")}))
-    except ValueError:
-        sizes = (0,)
-    if sizes[0] < 1:
-        raise click.BadParameter("expected whole numbers from 1, such as 1,10,100,1000")
-    return sizes
-
-
-def _configurations(_: click.Context, __: click.Parameter, value: str | None) -> tuple[Configuration, ...]:
-    """Return the configurations in the order in which a record is read."""
-    if value is None:
-        return ()
-    try:
-        chosen = {parse(name.strip()) for name in value.split(",")}
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-    return tuple(sorted(chosen, key=lambda configuration: (configuration.threads != "all", configuration.allocator)))
-
-
-OPTIONS = [
-    click.Option(["--processes"], type=click.IntRange(1), default=6, metavar="N",
-                 help="Start N processes per kernel (default 6)."),
-    click.Option(["--quick"], is_flag=True, help="Start one process per kernel. There is no confidence interval."),
-    click.Option(["--rigorous"], is_flag=True, help="Start fifteen processes per kernel."),
-    click.Option(["--full"], is_flag=True, help="Time all scopes, not only the baseline."),
-    click.Option(["--against"], callback=names, metavar="A,B",
-                 help="Time just the chosen kernels and these, in about 15 s. A is the reference."),
-    click.Option(["--ladder"], is_flag=True, help="Include all kernels of kernels/ladder/."),
-    click.Option(["--sizes"], callback=_sizes, metavar="N,N",
-                 help="Time the scope predict on these numbers of validation images."),
-    click.Option(["--no-time-limit"], is_flag=True, help="With --sizes: also time calls over 5 s, up to --timeout."),
-    click.Option(["--memory"], is_flag=True, help="Measure peak memory and temporaries instead of times."),
-    click.Option(["--configurations"], callback=_configurations, metavar="A,B",
-                 help="Threads and allocator, such as all/keep,1/default (default all/default)."),
-    click.Option(["--memory-limit", "memory_limit_gb"], type=POSITIVE, metavar="GB",
-                 help="Memory limit per kernel in GB (default half of the machine's)."),
-    click.Option(["--resume"], is_flag=True, help="Go on with the newest unfinished run."),
-    click.Option(["--finish"], is_flag=True, help="Write the record of its finished processes, without going on."),
-]  # fmt: skip
-EXCLUSIVE = (
-    ("--memory", "--full"), ("--memory", "--processes"), ("--memory", "--quick"), ("--memory", "--rigorous"),
-    ("--memory", "--configurations"), ("--sizes", "--full"), ("--processes", "--quick"), ("--processes", "--rigorous"),
-    ("--quick", "--rigorous"), ("--against", "--ladder"), ("--against", "--sizes"), ("--against", "--memory"),
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """The options of `run` that say what to record. `--help` explains them."""
-
-    processes: int
-    full: bool
-    against: list[str]
-    ladder: bool
-    sizes: tuple[int, ...]
-    no_time_limit: bool
-    memory: bool
-    configurations: tuple[Configuration, ...]
-    memory_limit_gb: float | None
-    resume: bool
-    finish: bool
-    command: str = ""
-    budget_s: float | None = None
-
-    def plan(self, specs: tuple[KernelSpec, ...], choice: Choice) -> Plan:
-        """Return the plan for the kernels of one data set."""
-        against = dict.fromkeys(spec.name for name in self.against for spec in select(specs, [name]))
-        return Plan(
-            specs,
-            pairs=PREDICT if self.sizes else FULL if self.full else BASELINE,
-            configurations=self.configurations or (Configuration(),),
-            processes=self.processes,
-            seed=choice.seed,
-            timeout_s=choice.timeout_s,
-            memory_limit=int(self.memory_limit_gb * 1e9) if self.memory_limit_gb else MEMORY_LIMIT,
-            sizes=self.sizes,
-            longest_s=choice.timeout_s if self.no_time_limit else LONGEST_S,
-            command=self.command,
-            against=tuple(against),
-            reference=next(iter(against), REFERENCE),
-            budget_s=self.budget_s,
-        )
 
 
 @click.command("run", params=[*CHOICE, *OPTIONS])
@@ -145,13 +54,12 @@ def command(**options: Any) -> None:
         raise click.UsageError("--memory takes one number of validation images: --sizes N.")
     if options["no_time_limit"] and not options["sizes"]:
         raise click.UsageError("--no-time-limit needs --sizes: add the numbers of validation images.")
-    if options["against"] and not {"--processes", "--quick", "--rigorous"} & {*given}:
-        options["budget_s"] = BUDGET_S
+    budget_s = BUDGET_S if options["against"] and not {"--processes", "--quick", "--rigorous"} & {*given} else None
     quick, rigorous = options.pop("quick"), options.pop("rigorous")
     options["processes"] = 1 if quick else 15 if rigorous else options["processes"]
     choice = {field.name: options.pop(field.name) for field in fields(Choice)}
     typed = console.command_line(click.get_current_context().meta.get("arguments", ()))
-    sys.exit(run(Choice(**choice), RunOptions(**options, command=typed)))
+    sys.exit(run(Choice(**choice), RunOptions(**options, command=typed, budget_s=budget_s)))
 
 
 def run(choice: Choice, options: RunOptions) -> int:
@@ -159,7 +67,8 @@ def run(choice: Choice, options: RunOptions) -> int:
     try:
         recorded = _record_memory(choice, options) if options.memory else _record_times(choice, options)
     except RunEnded as ended:
-        for line in (*answers.failures([ended.result]), "The run has ended, for there is nothing to compare."):
+        why = "The run has ended, for with --against every kernel must be right. Correct this one, or leave it out."
+        for line in (*answers.failures([ended.result]), why):
             console.out().print(line)
         return 1
     status = 0
@@ -208,7 +117,8 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
         for planned in saved.data_sets:
             problem = problems[planned.per_class]
             if collected := checkpoint.collect(saved, planned, problem):
-                records = _write(collected, {} if planned.per_class else _loading(saved.digits))
+                timed = not planned.per_class and (not planned.plan.against or planned.plan.kind == "scopes")
+                records = _write(collected, _loading(saved.digits) if timed else {})
                 data_set = DataSet(problem, planned.plan.specs)
                 recorded.append(RecordedDataSet(data_set, collected, records, saved.require, planned.plan))
     except RunEnded:

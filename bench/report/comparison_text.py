@@ -25,14 +25,12 @@ def grids(comparisons: Sequence[Comparison]) -> tuple[Grid, Grid]:
     times = [(side.name, side.summary.median, formatting.time(side.summary.smallest)) for side in sides]
     rows = [(*seconds, *ratio) for seconds, ratio in zip(times, ratios, strict=True)]
     columns = ("kernel", "median", "smallest", "speedup", tables.ci(one.ratio for one in comparisons), "processes")
-    return Grid(columns, rows, right=columns[1:]), Grid(("", ""), _beside(comparisons, sides))
+    return Grid(columns, rows, columns[1:], ("smallest", "processes")), Grid(("", ""), _beside(comparisons, sides))
 
 
 def _ratio(times: float) -> str:
     """Return a ratio: 137×, 1.018×, 0.000540×. Similar kernels differ in the third decimal, slow ones further on."""
-    if times >= 10:
-        return formatting.ratio(times)
-    return f"{times:.{max(3, 2 - math.floor(math.log10(times)))}f}×"
+    return formatting.ratio(times) if times >= 10 else f"{times:.{max(3, 2 - math.floor(math.log10(times)))}f}×"
 
 
 def _beside(comparisons: Sequence[Comparison], sides: Sequence[Side]) -> list[tuple[str, str]]:

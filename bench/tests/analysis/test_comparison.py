@@ -278,7 +278,7 @@ def test_between_two_records_their_reference_must_not_differ_either(tmp_path):
     steady, moved = (samples(other=0.002 * factor, python_loops=0.4 * loops) for factor, loops in ((1, 3), (1.3, 1)))
     old, new = (record(tmp_path, taken, reference="other") for taken in (steady, moved))
     sides = [Side("quick", written, "baseline", "l1") for written in (old, new)]
-    assert comparison.compare(*sides, False).noise_floor == pytest.approx(0.3, rel=0.3)
+    assert comparison.compare(*sides, False).noise_floor == pytest.approx(1 - 1 / 1.3)
     without = Side("quick", record(tmp_path), "baseline", "l1")
     assert comparison.compare(sides[0], without, False).noise_floor is None
 
@@ -325,6 +325,10 @@ def test_unknown_kernels_and_arguments_are_one_message(results):
     status, output = invoke("quick", "ghost", "--record", path)
     assert status == 2
     assert f"has no times of ghost in baseline l1. Its kernels there: {REFERENCE}, quick" in output
+    assert (
+        "has no times of quick@cpu in baseline l1; did you mean quick? Name another"
+        in (invoke("quick@cpu", REFERENCE, "--record", path)[1])
+    )
     unavailable = "no times of gpu@cuda in baseline l1, because it is unavailable"
     assert unavailable in invoke("quick", "gpu@cuda", "--record", path)[1]
     assert invoke("quick", "quick", "--record", path, "--scope", "predict")[0] == 2
