@@ -80,7 +80,7 @@ def run(choice: Choice, options: RunOptions) -> int:
             print_answer(recorded)
     except OSError as error:
         paths = ", ".join(console.shown(one.records[0].path) for one in recorded if one.records)
-        error.add_note(f"The record is safe: {paths}. Draw it with python -m bench report.")
+        error.add_note(f"The record is safe: {paths}. Draw it with {console.bench()} report.")
         raise
     return status
 
@@ -106,7 +106,7 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
             for data_set in sets
         ]
         saved = checkpoint.begin(plans, choice.digits, problems, choice.require)
-    go_on = "python -m bench run --resume continues after the finished processes."
+    go_on = f"{console.bench()} run --resume continues after the finished processes."
     recorded = []
     try:
         if not options.finish:
@@ -128,7 +128,7 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
         if checkpoint.empty(saved):
             checkpoint.remove(saved)
         else:
-            error.add_note(f"{go_on} python -m bench run --finish writes their record.")
+            error.add_note(f"{go_on} {console.bench()} run --finish writes their record.")
         raise
     if checkpoint.complete(saved):
         checkpoint.remove(saved)  # before anything is drawn: the records are written, so there is nothing to resume
@@ -147,14 +147,13 @@ def _record_memory(choice: Choice, options: RunOptions) -> list[RecordedDataSet]
             tile(problem, Path(folder), plan.sizes, plan.seed)
             with only_timing_run(), console.progress(choice.quiet) as progress:
                 footprints, results, not_timed = memory_pass.measure(plan, folder, problem, progress)
-        unknown = dict.fromkeys(footprint.kernel for footprint in footprints if not footprint.peak_bytes)
-        if unknown:
-            why = "because this system does not report it"
-            console.out().print(f"The memory of {', '.join(unknown)} was not recorded, {why}.")
-        measurements = collection.memory_measurements(
-            plan, problem, footprints, results, [*not_timed, *skipped], run_id
-        )
-        collected = [Collected(measurements, results)]
+        if unknown := dict.fromkeys(footprint.kernel for footprint in footprints if not footprint.peak_bytes):
+            names = ", ".join(unknown)
+            console.out().print(f"The memory of {names} was not recorded, because this system does not report it.")
+        not_timed = [*not_timed, *skipped]
+        collected = [
+            Collected(collection.memory_measurements(plan, problem, footprints, results, not_timed, run_id), results)
+        ]
         recorded.append(RecordedDataSet(data_set, collected, _write(collected, {}), choice.require))
     return recorded
 
@@ -208,12 +207,12 @@ def _data_sets(choice: Choice, options: RunOptions) -> tuple[list[DataSet], list
 
 def _write(collected: Sequence[Collected], metadata: dict[str, float]) -> list[Record]:
     """Write what was recorded of one data set. Return the records, [] if nothing was measured."""
-    measurements = [
-        replace(of_one, metadata={**of_one.metadata, **metadata})
-        for of_one in (entry.measurements for entry in collected)
-        if of_one.footprints or any(not sample.kernel.startswith(BOUND) for sample in of_one.samples)
+    measured = [
+        replace(one.measurements, metadata={**one.measurements.metadata, **metadata})
+        for one in collected
+        if one.measurements.footprints or any(not row.kernel.startswith(BOUND) for row in one.measurements.samples)
     ]
-    return writer.write(measurements) if measurements else []
+    return writer.write(measured) if measured else []
 
 
 def _loading(digits: dict[str, Any]) -> dict[str, float]:
