@@ -87,8 +87,7 @@ def _trouble(error: OSError) -> str:
 def cli() -> None:
     for path in kernel.misnamed():
         why = "its name is no Python name" if path.is_file() else "it is no file"
-        said = f"{path.relative_to(kernel.ROOT)} is no kernel, for {why}: rename or remove it."
-        print(printable(said), file=sys.stderr)
+        _say(f"{path.relative_to(kernel.ROOT)} is no kernel, for {why}: rename or remove it.")
 
 
 def main() -> None:
@@ -121,13 +120,6 @@ def main() -> None:
     sys.exit(status)
 
 
-class _Verbatim(io.StringIO):
-    """Takes escape sequences too, which click leaves out where nobody could obey them."""
-
-    def isatty(self) -> bool:
-        return True
-
-
 def _say(text: str) -> None:
     """Print a message on standard error; a terminal breaks its lines between words."""
     width = shutil.get_terminal_size().columns if sys.stderr.isatty() else sys.maxsize
@@ -150,7 +142,8 @@ def _status() -> int:
     except SystemExit as end:
         return int(end.code or 0)
     except click.ClickException as error:
-        message = _Verbatim()
+        message = io.StringIO()
+        message.isatty = lambda: True  # type: ignore[method-assign]  # or click would leave escape sequences out
         error.show(message)
         _say(message.getvalue())  # echo would write UTF-8 where ASCII is asked for
         return error.exit_code

@@ -16,7 +16,7 @@ from bench.cli.options import FILE
 from bench.records import model, reader
 from bench.records.checksum import KEY, sealed
 from bench.records.model import ELSEWHERE, BadRecord, Record
-from bench.records.sample import AGAIN, BOUND
+from bench.records.sample import AGAIN, BOUND, Footprint, Sample
 from bench.report import page_records
 from bench.report.page_records import File
 
@@ -95,7 +95,8 @@ def weaknesses(file: File) -> list[str]:
 
 def _contents(file: File) -> dict[str, set[str]]:
     """Return what a record holds, so that one that holds less does not take its place unnoticed."""
-    rows = [row for record in file for row in (*record.samples, *record.footprints)]
+    rows: list[Sample | Footprint] = [row for record in file for row in record.samples]
+    rows += [row for record in file for row in record.footprints]
     return {
         "kernels": {row.kernel for row in rows if not row.kernel.endswith(AGAIN) and not row.kernel.startswith(BOUND)},
         "configurations": {record.configuration for record in file},
