@@ -262,7 +262,7 @@ def _reason(error: BaseException, path: str) -> str:
     own = [frame for frame in frames if frame.filename == path]
     project = [frame for frame in frames if Path(frame.filename).is_relative_to(ROOT / "bench")]
     if isinstance(error, SyntaxError) or not (own or project):
-        return sentence
+        return sentence.replace(path, Path(path).name)
     last = (own or project)[-1]
     function = "" if last.name == "<module>" else f", in {last.name}"
     return f"{Path(last.filename).name}, line {last.lineno}{function}: {last.line}\n{sentence}"
