@@ -122,7 +122,7 @@ def _claims(verdicts: Sequence[claims.Verdict], width: int) -> Grid:
     """Return a line for each verdict: the claim, the verdict, and the first number that it rests on."""
     rows = []
     for verdict in verdicts:
-        about = f"{verdict.about}: " if verdict.about else ""
-        text = f"{about}{(verdict.number or verdict.why).partition('; ')[0].rstrip('.')}"
+        text = (verdict.number or verdict.why).partition("; ")[0].rstrip(".")
+        text += f" ({verdict.about})" if verdict.about else ""
         rows.append((verdict.claim, verdict.verdict, shorten(text, width - 22, placeholder=" …")))
     return Grid(("claim", "verdict", "result"), rows)
