@@ -206,7 +206,7 @@ def test_against_compares_just_the_named_kernels_and_says_where_the_time_goes(pl
         r"slow is 0\.\S+× as fast as base \(no confidence interval\): not resolved, at \S+% of its", done.stdout
     )
     assert "Where the time goes, from one process" in done.stdout
-    (cells,) = re.findall(r"^ slow +\S+ µs +(\S+) ms +(\S+) ms *$", done.stdout, flags=re.MULTILINE)
+    (cells,) = re.findall(r"^ ?slow +\S+ µs +(\S+) ms +(\S+) ms *$", done.stdout, flags=re.MULTILINE)
     predict, prepare = map(float, cells)
     assert 5 <= predict < 20 < prepare < 100  # it waits 5 ms in each prediction, and 10 ms for each of three stacks
     assert "C1, C2, C3 are not judged" in done.stdout
