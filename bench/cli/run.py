@@ -31,6 +31,7 @@ from bench.task.tiling import tile
 
 # The kernels that others are compared with: on a whole data set, and on a small one, where a GPU is optional.
 REFERENCES = {False: (REFERENCE,), True: (REFERENCE, "torch_broadcast@cpu", "torch_broadcast@cuda")}
+MOST_PROCESSES = 15  # by default, of kernels that start fast
 KEEPS_MEMORY = "jax"  # a library that gives no memory of a GPU back, which kernels with many images take in turns
 
 
@@ -87,6 +88,7 @@ class RunOptions:
     """The options of `run` that say what to record. `--help` explains them."""
 
     processes: int
+    most_processes: int
     full: bool
     ladder: bool
     sizes: tuple[int, ...]
@@ -105,6 +107,7 @@ class RunOptions:
             pairs=PREDICT if self.sizes else FULL if self.full else BASELINE,
             configurations=self.configurations or (Configuration(),),
             processes=self.processes,
+            most_processes=self.most_processes,
             seed=choice.seed,
             timeout_s=choice.timeout_s,
             memory_limit=int(self.memory_limit_gb * 1e9) if self.memory_limit_gb else MEMORY_LIMIT,
@@ -135,6 +138,8 @@ def command(**options: Any) -> None:
         raise click.UsageError("--no-time-limit needs --sizes: add the numbers of validation images.")
     quick, rigorous = options.pop("quick"), options.pop("rigorous")
     options["processes"] = 1 if quick else 15 if rigorous else options["processes"]
+    chosen = {"--processes", "--quick", "--rigorous", "--sizes"} & {*given}
+    options["most_processes"] = 0 if chosen else MOST_PROCESSES
     choice = {field.name: options.pop(field.name) for field in fields(Choice)}
     typed = console.command_line(click.get_current_context().meta.get("arguments", ()))
     sys.exit(run(Choice(**choice), RunOptions(**options, command=typed)))

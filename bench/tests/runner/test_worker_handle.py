@@ -87,7 +87,8 @@ def test_the_answer_of_a_timed_call_is_verified(tmp_path):
     path = write_kernel(tmp_path / "late.py", LATE)
     variables = environment(Configuration(), random.Random(0))
     with check_kernels.problem_folder(problem()) as folder, Worker(variables, MEMORY_LIMIT) as worker:
-        worker.ask("start", 100, spec=check_kernels.as_json(spec(path)), folder=folder, order=0)
+        worker.ask("read_problem", 100, folder=folder, order=0)
+        worker.ask("start", 100, spec=check_kernels.as_json(spec(path)))
         worker.ask("prepare", 100)
         assert set(worker.ask("verify", 100, seed=1)["correct"]) == {"l1", "l2"}
         for scope, distance in (("mean", "-"), ("predict", "l1"), ("baseline", "l1"), ("end_to_end", "l2")):
