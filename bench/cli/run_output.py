@@ -12,6 +12,7 @@ from bench.records.model import BadRecord, Record
 from bench.report import charts, page, page_records, tables
 from bench.report.charts.svg import save
 from bench.runner.collection import Collected
+from bench.runner.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class RecordedDataSet:
     collected: list[Collected]
     records: list[Record]
     require: tuple[str, ...]
+    plan: Plan | None = None
 
 
 def print_recorded(recorded: RecordedDataSet, sized: bool) -> int:
@@ -93,6 +95,8 @@ def print_claims(recorded: Sequence[RecordedDataSet]) -> None:
         chosen = page_records.from_records(written, reader.stem(written[0][0].path).with_suffix(".html"))
         for verdict in claims.verdicts(chosen.speed, chosen.with_small(chosen.speed)[1:]):
             out.print(claims.line(verdict))
+        if without := claims.not_judged(chosen.speed):
+            out.print(without)
         path, *_ = page.write(replace(chosen.with_problem(problem), extra=tuple(kernels)))
     except BadRecord as reason:  # the reference failed
         out.print(f"There is no page: {reason}")

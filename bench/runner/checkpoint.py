@@ -177,19 +177,16 @@ def _unfinished(checkpoint: Checkpoint, data_set: DataSetPlan) -> list[Configura
 
 def finish(checkpoint: Checkpoint, problems: Mapping[int, Problem], progress: Progress) -> None:
     """Measure the processes that are missing, and save each as soon as it is done."""
-    before, after = 0, sum(data_set.plan.steps for data_set in checkpoint.data_sets)
-    for data_set in checkpoint.data_sets:
-        problem, steps = problems[data_set.per_class], data_set.plan.steps
-        name = f"{problem.name}, " if len(checkpoint.data_sets) > 1 else ""
-        after -= steps
+    steps = [data_set.plan.steps for data_set in checkpoint.data_sets]
+    for number, data_set in enumerate(checkpoint.data_sets):
+        problem = problems[data_set.per_class]
+        name = f"{problem.name}, " if len(steps) > 1 else ""
 
-        def report(stage: str, kernel: str, done: int, of: int, name: str = name, rest: int = after) -> None:
-            nonlocal steps
-            steps = of  # a budget may have room for more
-            progress(f"{name}{stage}", kernel, before + done, before + of + rest)
+        def report(stage: str, kernel: str, done: int, of: int, name: str = name, number: int = number) -> None:
+            steps[number] = of  # within a budget there may be more than were planned
+            progress(f"{name}{stage}", kernel, sum(steps[:number]) + done, sum(steps))
 
         _finish(checkpoint, data_set, problem, report)
-        before += steps
 
 
 def _finish(checkpoint: Checkpoint, data_set: DataSetPlan, problem: Problem, progress: Progress) -> None:
@@ -274,4 +271,5 @@ def _plan(content: dict[str, Any]) -> Plan:
     configurations = tuple(Configuration(**fields) for fields in content["configurations"])
     pairs = tuple((scope, distance) for scope, distance in content["pairs"])
     changed = {"specs": tuple(specs), "configurations": configurations, "pairs": pairs}
-    return Plan(**{**content, **changed, "sizes": tuple(content["sizes"])})
+    tuples = {name: tuple(content.get(name, ())) for name in ("sizes", "against")}
+    return Plan(**{**content, **changed, **tuples})

@@ -10,7 +10,7 @@ resolve more than fewer long ones, so what does not vary between processes is me
 import random
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -171,8 +171,8 @@ class _Scheduler:
 
         What is not timed is done side by side: reading the problem, preparing all stacks, or all of it.
         """
-        started = list[Executor]()
-        for name in self.rng.sample(sorted(specs), len(specs)):
+        started, names = list[Executor](), self.rng.sample(sorted(specs), len(specs))
+        for name in sorted(names, key=self.plan.against.__contains__) if self.setup.process == 0 else names:
             started.append(Executor(name, specs[name], self.setup))
             self.stack.callback(started[-1].end)
             started[-1].open()
@@ -207,7 +207,7 @@ class _Scheduler:
         with ThreadPoolExecutor(machine.cores()) as pool:
             done = [pool.submit(do, executor) for executor in (self.executors if executors is None else executors)]
             try:
-                for one in done:
+                for one in as_completed(done):
                     one.result()
             except BaseException:  # the pool waits for its threads, and these for their workers
                 pool.shutdown(wait=False, cancel_futures=True)

@@ -119,8 +119,8 @@ class Session:
 
         Returns:
             `seconds`, `minor_faults` and `context_switches` per call, `peak_rss_bytes` of the process, `threads`, `cpu`
-            and `waited` (see `bench.probes.cpu_time`), `processes`, which are this one and its descendants, and `gpu`, the state
-            right after the sample where a GPU was used (see `bench.probes.nvml`).
+            and `waited` (see `bench.probes.cpu_time`), `processes`, which are this one and its descendants, and `gpu`,
+            the state right after the sample where a GPU was used (see `bench.probes.nvml`).
         """
         if self.prepared.windows.left < loops + warm:
             self._prepare(max(COUNT, loops + warm))
