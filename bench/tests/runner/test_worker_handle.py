@@ -72,8 +72,9 @@ def test_a_worker_does_not_outlive_its_parent(tmp_path):
     command = [sys.executable, "-m", "bench.runner.worker", "0"]  # no memory limit
     with check_kernels.problem_folder(problem()) as folder:
         worker = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-        start = {"do": "start", "spec": check_kernels.as_json(spec(path)), "folder": folder, "order": 0}
-        worker.stdin.write(json.dumps(start) + "\n")
+        read = {"do": "read_problem", "folder": folder, "order": 0}
+        start = {"do": "start", "spec": check_kernels.as_json(spec(path))}
+        worker.stdin.write(f"{json.dumps(read)}\n{json.dumps(start)}\n")
         worker.stdin.flush()
         while not (tmp_path / "began").exists():
             assert worker.poll() is None
