@@ -16,7 +16,7 @@ import data
 from bench.cli import against, answers, console
 from bench.cli.data_sets import DataSet, data_sets, problem_of_first, whole_in_spite
 from bench.cli.options import CHOICE, Choice
-from bench.cli.run_options import BUDGET_S, EXCLUSIVE, OPTIONS, RunOptions
+from bench.cli.run_options import BUDGET_S, EXCLUSIVE, MOST_PROCESSES, OPTIONS, RunOptions
 from bench.cli.run_output import RecordedDataSet, print_answer, print_recorded
 from bench.kernel import REFERENCE, discover, why_unavailable
 from bench.records import writer
@@ -54,12 +54,15 @@ def command(**options: Any) -> None:
         raise click.UsageError("--memory takes one number of validation images: --sizes N.")
     if options["no_time_limit"] and not options["sizes"]:
         raise click.UsageError("--no-time-limit needs --sizes: add the numbers of validation images.")
-    budget_s = BUDGET_S if options["against"] and not {"--processes", "--quick", "--rigorous"} & {*given} else None
+    counted = {"--processes", "--quick", "--rigorous"} & {*given}
+    budget_s = BUDGET_S if options["against"] and not counted else None
+    most_processes = 0 if counted or options["sizes"] or options["against"] else MOST_PROCESSES
     quick, rigorous = options.pop("quick"), options.pop("rigorous")
     options["processes"] = 1 if quick else 15 if rigorous else options["processes"]
     choice = {field.name: options.pop(field.name) for field in fields(Choice)}
     typed = console.command_line(click.get_current_context().meta.get("arguments", ()))
-    sys.exit(run(Choice(**choice), RunOptions(**options, command=typed, budget_s=budget_s)))
+    run_options = RunOptions(**options, command=typed, budget_s=budget_s, most_processes=most_processes)
+    sys.exit(run(Choice(**choice), run_options))
 
 
 def run(choice: Choice, options: RunOptions) -> int:

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench import __main__, kernel
-from bench.cli import answers, console, options, run, run_output
+from bench.cli import against, answers, console, options, run, run_output
 from bench.cli.data_sets import DataSet
 from bench.cli.run_options import BUDGET_S
 from bench.kernel import REFERENCE, ROOT
@@ -355,19 +355,23 @@ def test_every_data_set_is_recorded_with_the_kernels_to_compare_with(planned, tm
     assert names() == {1: ["numpy_broadcast", *small]}  # the step before it
 
 
-def test_against_is_a_plan_of_the_named_kernels_alone_on_one_data_set(planned, tmp_path):
+def test_against_is_a_plan_of_the_named_kernels_alone_on_one_data_set(planned, tmp_path, monkeypatch):
     slow = write_kernel(tmp_path / "slow.py", "IMAGES = 1")
 
     def plan(*options):
         ((n, plan),) = planned(*options).items()
         return n, [spec.name for spec in plan.specs], plan.against, plan.reference, plan.budget_s
 
-    against = ("--against", "numpy_float64,numpy_broadcast")
+    named = ("--against", "numpy_float64,numpy_broadcast")
     over = (("numpy_float64", "numpy_broadcast"), "numpy_float64")
-    assert plan(*against) == (0, ["numpy_broadcast", "numpy_float64"], *over, BUDGET_S)
+    assert plan(*named) == (0, ["numpy_broadcast", "numpy_float64"], *over, BUDGET_S)
     three = ["numpy_broadcast", "numpy_float64", "slow"]
-    assert plan(*against, "--kernel", slow) == (1, three, *over, BUDGET_S)
-    assert plan(*against, "--kernel", slow, "--processes", 3) == (1, three, *over, None)
+    assert plan(*named, "--kernel", slow) == (1, three, *over, BUDGET_S)
+    assert plan(*named, "--kernel", slow, "--processes", 3) == (1, three, *over, None)
+    monkeypatch.setattr(against, "why_unavailable", lambda spec: "no driver")
+    refused = invoke("run", "--kernel", slow, "--against", "torch_broadcast@cuda")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "torch_broadcast@cuda of --against is unavailable: no driver." in refused.stderr
     (usual,) = planned().values()
     assert (usual.against, usual.reference, usual.budget_s) == ((), REFERENCE, None)
 
