@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from bench.analysis import bandwidth_bound, summary
 from bench.analysis.summary import Summary
-from bench.kernel import REFERENCE
 from bench.records.model import NOT_MEASURED, NOT_THROTTLED, BadRecord, Record
 
 FEWEST_PROCESSES = 6  # below, no distribution-free 95 % interval exists
@@ -36,16 +35,16 @@ class Item:
         return f"{self.text}. {self.remedy}." if self.remedy else f"{self.text}."
 
 
-def review(record: Record, scope: str = "baseline", distance: str = "l1", reference: str = REFERENCE) -> list[Item]:
+def review(record: Record, scope: str = "baseline", distance: str = "l1", reference: str = "") -> list[Item]:
     """Return the checklist of a record in one scope and distance, in its order.
 
     Args:
-        reference: the kernel that the ratios are over.
+        reference: the kernel that the ratios are over; "" for that of the record.
     """
     rows = summary.summaries(record, scope, distance)
     return [
         *_scores(record, rows, distance),
-        *_reference(record, scope, distance, reference),
+        *_reference(record, scope, distance, reference or record.reference),
         *_bounds(record, rows, scope),
         *_processes(record),
         *_noise_floor(record, scope, distance),
@@ -70,7 +69,7 @@ def failures(record: Record) -> list[str]:
     return list(dict.fromkeys(item.sentences for item in items if item.level == "FAIL"))
 
 
-def must_not_fail(record: Record, scope: str = "baseline", distance: str = "l1", reference: str = REFERENCE) -> None:
+def must_not_fail(record: Record, scope: str = "baseline", distance: str = "l1", reference: str = "") -> None:
     """Raise BadRecord, with every item that fails, where no ratio may be shown."""
     failing = [item for item in review(record, scope, distance, reference) if item.level == "FAIL"]
     if failing:
@@ -208,7 +207,7 @@ def _throttled(reasons: str) -> Item:
 def _times(record: Record, rows: Sequence[Summary], scope: str, distance: str) -> Iterator[Item]:
     warnings = []
     for row in rows:
-        name, ratio = row.kernel, row.ratio if row.kernel != REFERENCE else None
+        name, ratio = row.kernel, None if row.is_reference else row.ratio
         if row.groups:
             text = f"The processes of {name} fall into two groups, {row.two_groups}"
             warnings.append(Item("WARN", text, "Try another allocator with --configurations all/keep"))

@@ -17,6 +17,7 @@ from bench.records.sample import AGAIN, GPU_LAUNCH
 SUPPORTED, REFUTED, UNDETERMINED = "supported", "refuted", "undetermined"
 THOUSANDS, MILLIONS = 1_000, 1_000_000  # the weakest readings of "thousands" and "millions of times faster"
 TUTORIAL_CPU, TUTORIAL_GPU, NUMPY = "torch_broadcast@cpu", "torch_broadcast@cuda", "numpy_broadcast"
+ABOUT_LOOPS = ("C1", "C2", "C3")
 PURE_PYTHON = "python_"  # begins the names of kernels that loop in Python over single numbers
 TWICE = 2
 MNIST_SAMPLE = "57604c9051980ad1ef6945ca2324a1216ef8c37df2e0093830e977ddbc062a33"  # the digest of the documents' digits
@@ -66,6 +67,8 @@ class Verdict:
 def verdicts(record: Record, small: Sequence[Record] = ()) -> list[Verdict]:
     """Return the verdicts on C1 to C9 that a record of speed allows, in their order.
 
+    Those that need the loops are left out of a record without them, see `not_judged`.
+
     Args:
         small: records of small data sets. Those taken from the record's own data set, under its configuration, give
             the verdicts against baselines that the record lacks.
@@ -73,7 +76,8 @@ def verdicts(record: Record, small: Sequence[Record] = ()) -> list[Verdict]:
     whole = (record.metadata["dataset_digest"], record.configuration)
     small = [part for part in small if part.per_class and (part.metadata["dataset_of"], part.configuration) == whole]
     on_gpu = (("baseline", "digits resident on the GPU"), ("end_to_end", "digits from host memory"))
-    return [
+    without_loops = bool(not_judged(record))
+    judged = [
         *_less_code([record, *small]),
         *_times_faster(record, small, "C2", TUTORIAL_CPU, THOUSANDS, (("baseline", ""),)),
         *_times_faster(record, small, "C3", TUTORIAL_GPU, MILLIONS, on_gpu),
@@ -84,6 +88,14 @@ def verdicts(record: Record, small: Sequence[Record] = ()) -> list[Verdict]:
         *_ranks(record),
         *_cancel(record),
     ]
+    return [verdict for verdict in judged if not (without_loops and verdict.claim in ABOUT_LOOPS)]
+
+
+def not_judged(record: Record) -> str:
+    """Return which claims a record of `run --against` says nothing about, as a sentence; "" where all are judged."""
+    if REFERENCE in (record.reference, *record.kernels()):
+        return ""
+    return f"{', '.join(ABOUT_LOOPS)} are not judged, for they are about {REFERENCE}, which this run left out."
 
 
 def line(verdict: Verdict) -> str:

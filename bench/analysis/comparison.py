@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.analysis import checklist, speedup, summary
 from bench.analysis.speedup import Outcome, Ratio
 from bench.analysis.summary import Summary
-from bench.kernel import REFERENCE, UnknownKernel
+from bench.kernel import UnknownKernel
 from bench.records import reader
 from bench.records.model import BadRecord, Record, differences
 from bench.records.sample import Sample
@@ -138,7 +138,8 @@ def _noise_floor(base: Side, new: Side) -> float | None:
     """
     floors = [summary.noise_floor(side.record, side.scope, side.distance) for side in (base, new)]
     if base.record.path != new.record.path:
-        references = [side.record.samples_of(REFERENCE, side.scope, side.distance) for side in (base, new)]
+        reference = base.record.reference
+        references = [side.record.samples_of(reference, side.scope, side.distance) for side in (base, new)]
         floors.append(abs(speedup.unpaired(*references) - 1) if all(references) else None)
     known = [floor for floor in floors if floor is not None]
     return max(known) if len(known) == len(floors) else None

@@ -10,7 +10,6 @@ from bench import formatting
 from bench.analysis import speedup
 from bench.analysis.bandwidth_bound import share_of_bound
 from bench.analysis.speedup import Group, Ratio, paired_ratio
-from bench.kernel import REFERENCE
 from bench.records.model import Record
 from bench.records.sample import AGAIN
 
@@ -28,6 +27,7 @@ class Summary:
         share_of_bound: its device's bound / its seconds, 1.0 is the bound; None where that was not measured.
         first_call: seconds of the first call; None if not recorded.
         groups: the two groups that its processes fall into; None where they are one.
+        is_reference: whether the ratios are over this kernel.
     """
 
     kernel: str
@@ -39,6 +39,7 @@ class Summary:
     share_of_bound: Ratio | None
     first_call: float | None
     groups: tuple[Group, Group] | None
+    is_reference: bool = False
 
     @property
     def speedup(self) -> float | None:
@@ -89,7 +90,7 @@ def cores_used(record: Record, name: str) -> float | None:
 
 
 def _summary(record: Record, kernel: str, scope: str, distance: str) -> Summary:
-    reference, samples = (record.samples_of(name, scope, distance) for name in (REFERENCE, kernel))
+    reference, samples = (record.samples_of(name, scope, distance) for name in (record.reference, kernel))
     first_calls = record.samples_of(kernel, "first_call")
     device = record.kernel_metadata.get(kernel, {}).get("device", "")
     median, smallest = speedup.median_and_smallest(samples)
@@ -103,4 +104,5 @@ def _summary(record: Record, kernel: str, scope: str, distance: str) -> Summary:
         share_of_bound=share_of_bound(record, kernel, scope, distance, device),
         first_call=speedup.median_and_smallest(first_calls)[0] if first_calls else None,
         groups=speedup.two_groups(samples),
+        is_reference=kernel == record.reference,
     )

@@ -92,6 +92,8 @@ KEYS = (
         "in records of version 1, where every call had the same images"),
     Key("unit", "record", "", "`second`; `byte` in a record of memory"),
     Key("run", "record", "", "the same text in all files of one run; missing if it was not recorded"),
+    Key("reference", "record", "", "kernel that every ratio is over, the first of `run --against`; missing where it is "
+        "`python_loops`"),
     Key("order_seed", "record", "", "seed of every random choice in the run"),
     Key("threads", "record", "", "requested threads: `1` or `all` cores", True),
     Key("allocator", "record", "", "requested allocator: the system's `default`, or `keep` to keep freed memory", True),

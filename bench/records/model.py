@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.kernel import ROOT
+from bench.kernel import REFERENCE, ROOT
 from bench.records.sample import AGAIN, BOUND, Footprint, Sample
 
 SCHEMA = 2
@@ -90,6 +90,11 @@ class Record(Measurements):
     def speed(self) -> bool:
         """Whether it holds the times of one data set."""
         return self.kind in ("ladder", "scopes")
+
+    @property
+    def reference(self) -> str:
+        """The kernel that every ratio is over: the first of `run --against`, or python_loops."""
+        return str(self.metadata.get("reference", REFERENCE))
 
     @property
     def per_class(self) -> int:

@@ -29,6 +29,7 @@ TEXTS = {  # key: what its text looks like
     "caches": r"\w.*",
     "cpu_model_name": r".+",
     "dataset": r"(?s:.+)",
+    "reference": r"[\w@-]+",
 }
 TOGETHER = (  # a record has all of these, or none
     (

@@ -7,7 +7,6 @@ from bench.analysis import checklist, claims, crossover, speedup
 from bench.analysis.speedup import Ratio
 from bench.analysis.summary import Summary, summaries
 from bench.formatting import Grid
-from bench.kernel import REFERENCE
 from bench.records.model import Record
 from bench.records.sample import GPU_LAUNCH, GPU_READ
 from bench.report import tables
@@ -56,7 +55,7 @@ def from_files(record: Record) -> Grid | None:
     From files = loading, one thread decoding every image + `end_to_end`. By Amdahl's law no kernel can pass the
     reference's seconds from files / the loading alone. Loading was timed once, so there is no interval.
     """
-    loading, reference = record.metadata.get("loading_s"), record.samples_of(REFERENCE, "end_to_end")
+    loading, reference = record.metadata.get("loading_s"), record.samples_of(record.reference, "end_to_end")
     if loading is None or not reference or checklist.failed(checklist.review(record, "end_to_end")):
         return None
     slowest = loading + speedup.median_and_smallest(reference)[0]

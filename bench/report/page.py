@@ -95,6 +95,7 @@ def _contents(selection: Selection) -> dict[str, Any]:
         "subtitle": subtitle(record),
         "claims": claims.CLAIMS,
         "verdicts": claims.verdicts(record, records[1:]),
+        "not_judged": claims.not_judged(record),
         "results": list(_results(selection)),
         "ladder": _ladder(selection),
         "configurations": tables.by_configuration(selection.configurations) if selection.configurations[1:] else None,

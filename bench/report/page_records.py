@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from bench import code_size
-from bench.kernel import REFERENCE
 from bench.records import model, reader
 from bench.records.model import BadRecord, Record, differences
 from bench.task.problem import Problem
@@ -160,10 +159,15 @@ def from_records(files: Sequence[File], page: Path) -> Selection:
             )
         by_slot[file[0].slot] = file
     timed = [by_slot[kind] for kind in ("ladder", "scopes") if kind in by_slot]
-    timed = [file for file in timed if file[0].samples_of(REFERENCE)]
+    timed = [file for file in timed if file[0].samples_of(file[0].reference)]
     if not timed:
         folder = first.path.parent
-        raise BadRecord(f"{folder} has no record of times with {REFERENCE}. Make one with python -m bench run.")
+        raise BadRecord(f"{folder} has no record of times with {first.reference}. Make one with python -m bench run.")
+    if other := next((file[0] for file in files if file[0].speed and file[0].reference != timed[0][0].reference), None):
+        raise BadRecord(
+            f"The ratios of {other.path} are over {other.reference}, those of {timed[0][0].path.name} over "
+            f"{timed[0][0].reference}. Move one of them to a folder of its own, or name only one of them."
+        )
     small = (file for _, file in sorted(by_slot.items()) if file[0].per_class and file[0].speed)
     parts: dict[str, Any] = {kind: by_slot[kind][0] for kind in PARTS if kind in by_slot}
     return Selection(page, timed[0][0], tuple(timed[0]), tuple(record for file in small for record in file), **parts)

@@ -71,7 +71,7 @@ def _machine(selection: Selection) -> dict[str, Any]:
         f"{page.subtitle(record)} {tables.bound(record, 'baseline')}",
         "timed": tables.timed(shown).markdown(),
         "more": len(more),
-        "notes": gpu_tables.no_gpu(record),
+        "notes": f"{claims.not_judged(record)} {gpu_tables.no_gpu(record)}".strip(),
     }
 
 

@@ -10,7 +10,6 @@ from bench.analysis.checklist import Item
 from bench.analysis.speedup import Ratio
 from bench.analysis.summary import Summary, summaries
 from bench.formatting import Grid
-from bench.kernel import REFERENCE
 from bench.records.model import Record
 from bench.records.sample import GPU_LAUNCH, GPU_READ, ONE_CORE, Footprint
 from bench.stats import interval
@@ -21,7 +20,7 @@ def timed(rows: Sequence[Summary], ratios: bool = True) -> Grid:
     cells = []
     for row in rows:
         speedup = "no reference" if row.speedup is None else formatting.ratio(row.speedup)
-        ends = row.interval if row.kernel != REFERENCE else ""
+        ends = "" if row.is_reference else row.interval
         cells.append(
             (
                 row.kernel,

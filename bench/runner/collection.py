@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench import code_size
-from bench.kernel import ROOT
+from bench.kernel import REFERENCE, ROOT
 from bench.probes import machine, nvml
 from bench.records.model import ELSEWHERE, PROTOCOL, Measurements, NotTimed
 from bench.records.sample import AGAIN, BOUND, Footprint
@@ -112,6 +112,7 @@ def shared_metadata(plan: Plan, configuration: Configuration, problem: Problem) 
         "kind": plan.kind,
         "protocol": PROTOCOL,
         "command": plan.command,
+        **({"reference": plan.reference} if plan.reference != REFERENCE else {}),
         "not_in_commit": _not_in_commit(plan),
         "order_seed": plan.seed,
         "threads": configuration.threads,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.kernel import KernelSpec
+from bench.kernel import REFERENCE, KernelSpec
 from bench.runner.configuration import Configuration
 from bench.runner.worker_handle import MEMORY_LIMIT
 
@@ -30,6 +30,8 @@ class Plan:
         sizes: if any, `pairs` are timed at each of these numbers of validation images instead of all.
         command: the command line that asked for it, or "".
         longest_s: a kernel whose call would take longer at some size is skipped there; infinity for no limit.
+        reference: the kernel that every ratio is over.
+        budget_s: seconds after which no further process is begun, of `processes` at most; None for no such budget.
     """
 
     specs: tuple[KernelSpec, ...]
@@ -43,6 +45,8 @@ class Plan:
     sizes: tuple[int, ...] = ()
     longest_s: float = LONGEST_S
     command: str = ""
+    reference: str = REFERENCE
+    budget_s: float | None = None
 
     @property
     def kind(self) -> str:

@@ -8,7 +8,6 @@ from bench import formatting
 from bench.analysis import checklist
 from bench.analysis.claims import TWICE
 from bench.analysis.summary import summaries
-from bench.kernel import REFERENCE
 from bench.report.charts import Drawing, NotDrawn, panels, style
 from bench.report.charts.panels import Cell, Panel
 from bench.report.page_records import Selection
@@ -29,24 +28,25 @@ def draw(selection: Selection) -> Drawing:
         for name, metadata in record.kernel_metadata.items()
         if name in speeds and "code_tokens" in metadata
     }
-    if REFERENCE not in code:
-        raise NotDrawn(f"the record does not say how much code {REFERENCE} is; python -m bench run counts it")
+    if record.reference not in code:
+        raise NotDrawn(f"the record does not say how much code {record.reference} is; python -m bench run counts it")
     kernels = sorted(code, key=lambda name: (code[name], name))
     stale = {name for name in kernels if selection.stale(name)}
     missing = [name for name in record.kernels() if name not in code]
     note = f"Not counted when recorded: {', '.join(missing)}" if missing else ""
-    half = code[REFERENCE][0] / TWICE
+    half = code[record.reference][0] / TWICE
     counted = [speeds[name] for name in kernels]
     axis: dict[str, Any] = {"xscale": "log", "xlim": (min(counted) / 1.5, max(counted) * 2)}
     tokens = {name: Cell(f"{code[name][0]}, in {code[name][1]} lines", code[name][0]) for name in kernels}
     speedups = {name: Cell(formatting.ratio(speeds[name]), speeds[name]) for name in kernels}
     shown = [
         Panel("tokens of the functions that compute", tokens, {"xlim": (0, 1.1 * max(code.values())[0])}),
-        Panel(f"times as fast as {REFERENCE} (log scale)", speedups, axis, start=1),
+        Panel(f"times as fast as {record.reference} (log scale)", speedups, axis, start=1),
     ]
     with style.drawing():
         above, below = style.HEAD + 4, style.FOOT + (26 if missing else 12)
-        legend = f"Left of the dashed line: at most half the tokens of {REFERENCE}. {style.HATCHED if stale else ''}"
+        hatched = style.HATCHED if stale else ""
+        legend = f"Left of the dashed line: at most half the tokens of {record.reference}. {hatched}"
         height = above + panels.height(len(kernels)) + below
         figure = style.card("How much code, how fast", legend, record, height)
         of_tokens, of_speed = panels.draw(figure, above, kernels, shown, stale)
@@ -61,4 +61,4 @@ def draw(selection: Selection) -> Drawing:
     )
     where = f"on {record.metadata['dataset']}, timed on {record.metadata['cpu_model_name']}"
     caption = f"Tokens and speedup of {len(kernels)} kernels {where}."
-    return Drawing(figure, caption, f"{words}. Half the tokens of {REFERENCE} are {half:g}. {note}".strip())
+    return Drawing(figure, caption, f"{words}. Half the tokens of {record.reference} are {half:g}. {note}".strip())

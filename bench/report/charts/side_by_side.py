@@ -55,7 +55,7 @@ class CodeColumn:
 
 
 def draw(selection: Selection) -> Drawing:
-    """Draw the reference beside the tutorial's own expressions, step by step.
+    """Draw the reference beside the tutorial's own expressions, or another reference beside the fastest kernel.
 
     Raises:
         NotDrawn: no kernel that broadcasts was recorded, or a file of the two is not here.
@@ -63,11 +63,14 @@ def draw(selection: Selection) -> Drawing:
     """
     checklist.must_not_fail(selection.speed)
     rows = {row.kernel: row for row in summaries(selection.speed)}
-    second = next((name for name in BROADCASTING if name in rows), None)
+    reference = selection.speed.reference
+    wanted = BROADCASTING if reference == REFERENCE else [name for name in reversed(rows) if name != reference]
+    second = next((name for name in wanted if name in rows), None)
     if second is None:
-        raise NotDrawn(f"None of {', '.join(BROADCASTING)} was recorded. Record one with python -m bench run.")
-    pair = [_code(selection, rows[name]) for name in (REFERENCE, second)]
-    instead = "" if second == TUTORIAL_CPU else f"; {TUTORIAL_CPU} was not recorded, so {second} is shown instead"
+        names = ", ".join(wanted) or "the other kernels"
+        raise NotDrawn(f"None of {names} was recorded. Record one with python -m bench run.")
+    pair = [_code(selection, rows[name]) for name in (reference, second)]
+    instead = "" if second == wanted[0] else f"; {wanted[0]} was not recorded, so {second} is shown instead"
     comparison = _comparison(*pair)
     with style.drawing():
         longest = [max(len(code.steps[step]) for code in pair) for step in TITLES]

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from bench import formatting
 from bench.analysis import checklist
 from bench.analysis.summary import Summary, summaries
-from bench.kernel import REFERENCE
 from bench.records.model import BadRecord, NotTimed
 from bench.report import tables
 from bench.report.charts import Drawing, bars, style
@@ -28,8 +27,8 @@ def draw(selection: Selection) -> Drawing:
     record = selection.speed
     if not record.speed:
         raise BadRecord(f"{record.path} is a record of {record.kind}. Name a record of times.")
-    if not record.samples_of(REFERENCE):
-        raise BadRecord(f"{record.path} has no times of {REFERENCE} in baseline l1. Include it in the next run.")
+    if not record.samples_of(record.reference):
+        raise BadRecord(f"{record.path} has no times of {record.reference} in baseline l1. Include it in the next run.")
     checklist.must_not_fail(record)
     kernels = sorted(summaries(record), key=lambda row: row.speedup or 0)
     stale = {row.kernel for row in kernels if selection.stale(row.kernel)}
@@ -37,7 +36,7 @@ def draw(selection: Selection) -> Drawing:
     words = {row.kernel: _words(row, row.kernel in stale) for row in kernels}
     rows = [Row(_places(row), words[row.kernel]) for row in kernels]
     rows += [Row([], reason, faint=True) for reason in not_timed]
-    share_of_bound = next(row.share_of_bound for row in kernels if row.kernel == REFERENCE)
+    share_of_bound = next(row.share_of_bound for row in kernels if row.is_reference)
     bound = 1 / share_of_bound.value if share_of_bound else None
     with style.drawing():
         others = [names[0] if len(names) == 1 else f"{len(names)} others" for names in not_timed.values()]
@@ -51,8 +50,8 @@ def draw(selection: Selection) -> Drawing:
             _bar(axes, y, row, row.kernel in stale)
         axes.set_yticks(range(len(labels)), labels)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel(f"times as fast as {REFERENCE} (log scale)")
-    caption = f"How many times as fast as {REFERENCE} each kernel makes mean images and labels."
+        axes.set_xlabel(f"times as fast as {record.reference} (log scale)")
+    caption = f"How many times as fast as {record.reference} each kernel makes mean images and labels."
     sentences = [f"Scope baseline, L1 distance, {record.label}."]
     sentences += [f"{row.kernel}: {words[row.kernel]}{_interval(row)}." for row in kernels]
     sentences += [f"The bandwidth bound of this machine is at {formatting.ratio(bound)}."] if bound else []
@@ -71,13 +70,13 @@ def _by_reason(not_timed: Sequence[NotTimed]) -> dict[str, list[str]]:
 
 def _words(row: Summary, stale: bool) -> str:
     """Return the words beside a bar: ratio and seconds."""
-    times = "1×, the reference" if row.kernel == REFERENCE else formatting.ratio(row.speedup)
+    times = "1×, the reference" if row.is_reference else formatting.ratio(row.speedup)
     return " · ".join([times, row.median, *(["stale"] if stale else [])])
 
 
 def _interval(row: Summary) -> str:
     interval = row.ratio.interval(level=True) if row.ratio else ""
-    return f", {interval}" if interval and row.kernel != REFERENCE else ""
+    return f", {interval}" if interval and not row.is_reference else ""
 
 
 def _places(row: Summary) -> list[float]:
@@ -92,7 +91,7 @@ def _ends(row: Summary) -> Sequence[float]:
 
 def _bar(axes: Axes, y: int, row: Summary, stale: bool) -> None:
     """Draw a kernel: its bar, its interval as a line, and a dot per process; the reference is at 1 by definition."""
-    if row.kernel == REFERENCE:
+    if row.is_reference:
         return
     hatch = style.STALE if stale else None
     axes.barh(y, (row.speedup or 1) - 1, left=1, height=0.62, color=style.colour(row.kernel), hatch=hatch)
