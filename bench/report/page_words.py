@@ -24,8 +24,9 @@ def claim_rows(record: Record, small: Sequence[Record]) -> list[tuple[Verdict, l
     for group in groups.values():
         first = group[0]
         if len(group) > 1:
-            why = " ".join([first.why, *(answer.other_loops(group) if first.claim == "C2" else ())])
-            first = replace(first, about="", number=f"{first.number} {first.about}".strip(), why=why)
+            number = " ".join(filter(None, (first.number, first.about)))
+            others = answer.other_loops(group) if first.claim == "C2" else ()
+            first = replace(first, about="", number=". ".join([number, *others]))
         rows.append((first, group if len(group) > 1 else []))
     return rows
 
@@ -75,8 +76,8 @@ def questions(selection: Selection) -> list[tuple[str, str]]:
         (
             "Why does PyTorch's lead need idle cores?",
             f"PyTorch shares every operation among all {cores} cores and waits for the slowest part; loops and NumPy's "
-            "expressions use one. A program that takes one core from the loops' neighbours costs them nothing, and "
-            f"PyTorch part of every operation.{_one_thread(selection)}",
+            "expressions use one. So a program that takes one core hardly slows the loops, but every operation of "
+            f"PyTorch.{_one_thread(selection)}",
         ),
     ]
 
@@ -102,11 +103,13 @@ def _circumstances(record: Record) -> str:
     parts = [f"The governor of the processor's frequency {frequency}."]
     for name, who in (("other_cores", "Other programs"), ("steal_cores", "The host of the virtual machine")):
         taken = summary.cores_used(record, name)
-        parts.append(f"{who} took {'an unknown part' if taken is None else f'{taken:.1%}'} of a core meanwhile.")
+        parts.append(f"{who} took {taken:.1%} of a core meanwhile." if taken is not None else "")
     parts.append("Caches and memory are shared with whatever else runs there.")
     if "gpu_throttled" in record.metadata:
         parts.append(f"The GPU was throttled: {record.metadata['gpu_throttled']}.")
-    return " ".join(parts)
+    if not any(parts[1:3]):
+        parts.append("How much other programs took was not recorded.")
+    return " ".join(filter(None, parts))
 
 
 def _one_thread(selection: Selection) -> str:

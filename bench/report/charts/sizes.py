@@ -18,7 +18,7 @@ from bench.records.sample import Sample
 from bench.report.charts import Drawing, NotDrawn, style
 from bench.report.page_records import Selection
 
-HIGH, LEFT = 240, 66  # points: of the plot at least, and left of it
+HIGH, LEFT = 220, 66  # points: of the plot at least, and left of it
 APART, SMALL = 11.5, 8.5  # points between the names of two lines, and of their letters
 MARKS = "osD^vPX"
 

@@ -15,7 +15,7 @@ from bench.report.charts import Drawing, bars, style
 from bench.report.charts.bars import Row
 from bench.report.page_records import Selection
 
-ROW, SIZE = 21, 10  # points: of height for each kernel, and of type
+ROW, SIZE = 19, 10  # points: of height for each kernel, and of type
 
 
 def draw(selection: Selection) -> Drawing:
