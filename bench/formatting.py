@@ -1,11 +1,14 @@
 """Numbers and tables as text. Everywhere else in the project seconds are seconds and ratios are plain numbers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, JustifyMethod
     from rich.table import Table
+
+NARROWEST = 30  # characters of a column whose texts may take several lines
 
 
 def time(seconds: float) -> str:
@@ -49,23 +52,39 @@ def _three_digits(value: float) -> str:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table for a terminal, a README or a page; `right` names the columns that are aligned to the right."""
+    """A table for a terminal, a README or a page.
+
+    Attributes:
+        right: the columns that are aligned to the right.
+        optional: the columns that a terminal leaves out where it is too narrow, the first of them first.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     right: Sequence[str] = ()
+    optional: Sequence[str] = ()
 
-    def __rich__(self) -> "Table":
-        """Return the table as a terminal shows it."""
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["Table"]:
+        """Yield the table as a terminal shows it: without empty columns, and no word is broken in `options`' width."""
         from rich import box
         from rich.table import Table
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for column in self.columns:
-            table.add_column(column, justify="right" if column in self.right else "left", overflow="fold")
+        cells = [*zip(self.columns, *self.rows, strict=True)]
+        widths = [max(map(len, column)) + 2 for column in cells]
+        shown = [i for i, column in enumerate(cells) if any(column[1:]) or not self.rows]
+        wrapped = max((i for i in shown[1:] if self.columns[i] not in self.right), key=widths.__getitem__, default=0)
+        if wrapped:
+            widths[wrapped] = min(widths[wrapped], NARROWEST)
+        for name in self.optional:
+            if sum(widths[i] for i in shown) > options.max_width + 2:
+                shown = [i for i in shown if self.columns[i] != name]
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), show_header=any(self.columns))
+        for i in shown:
+            justify: JustifyMethod = "right" if self.columns[i] in self.right else "left"
+            table.add_column(self.columns[i], justify=justify, overflow="fold", no_wrap=i != wrapped or not wrapped)
         for row in self.rows:
-            table.add_row(*row)
-        return table
+            table.add_row(*(row[i] for i in shown))
+        yield table
 
     def markdown(self) -> str:
         """Return the table as Markdown."""

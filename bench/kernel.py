@@ -10,6 +10,7 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -88,7 +89,8 @@ def discover(extra: Iterable[Path] = ()) -> list[KernelSpec]:
     for path in extra:
         if path.suffix != ".py" or not path.is_file():
             problem = "is not a Python file" if path.exists() else "does not exist"
-            raise UnknownKernel(f"{path} {problem}; --kernel takes the path of a kernel, such as mine.py")
+            name = " (--kernels takes names)" if path.name in {known.stem for known in paths} else ""
+            raise UnknownKernel(f"{path} {problem}; --kernel takes the path of a kernel, such as mine.py{name}")
         if not re.fullmatch(r"[\w-]+", path.stem):
             raise UnknownKernel(f"{path}: the file name is the kernel's name; use only letters, digits, _ and - in it")
         namesake = next((known for known in paths if known.stem == path.stem), None)
@@ -120,18 +122,25 @@ def select(specs: Sequence[KernelSpec], names: Iterable[str]) -> list[KernelSpec
     Raises:
         UnknownKernel: no kernel has one of the names.
     """
-    wanted = set(names)
-    for name in sorted(wanted):
-        if not any(name in (spec.name, spec.kernel) for spec in specs):
-            known = ", ".join(spec.name for spec in specs)
-            raise UnknownKernel(f"no kernel is called {name!r}; there are {known}")
+    wanted, known = set(names), [spec.name for spec in specs]
+    for name in sorted(wanted - {*known, *(spec.kernel for spec in specs)}):
+        hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+        raise UnknownKernel(f"no kernel is called {name!r}; {hint}")
     return [spec for spec in specs if wanted & {spec.name, spec.kernel}]
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """Return the question whether a known name was meant: one of the same kernel, else the nearest; "" if none is."""
+    kernel = name.partition("@")[0]
+    same = [other for other in known if other.partition("@")[0] == kernel]
+    begun = [other for other in known if kernel and other.startswith(kernel)]
+    near = same or difflib.get_close_matches(name.lower(), known, 1) or begun
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def _read(path: Path) -> list[KernelSpec]:
     """Read docstring, DEVICES, IMAGES and imports with `ast`. A file that cannot be read fails when it is loaded."""
-    devices: tuple[str, ...] = ("cpu",)
-    packages, images = [], 0
+    packages, literals = list[str](), dict[str, Any]()
     try:
         tree = ast.parse(path.read_bytes())
         docstring = ast.get_docstring(tree) or "(no docstring)"
@@ -139,30 +148,27 @@ def _read(path: Path) -> list[KernelSpec]:
         tree, docstring = ast.Module([], []), f"(cannot be read: {error.strerror})"
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         tree, docstring = ast.Module([], []), "(does not parse)"
-    after, why = _sentence(r"After (\w+): ", docstring)
-    _, peer = _sentence(r"Peer(): ", docstring)
     for node in tree.body:
         match node:
             case ast.Import(names):
                 packages += [alias.name.partition(".")[0] for alias in names]
             case ast.ImportFrom(str(module), _, 0):
                 packages.append(module.partition(".")[0])
-            case ast.Assign([ast.Name("DEVICES")], value) | ast.AnnAssign(ast.Name("DEVICES"), _, value):
-                constants = [node.value for node in getattr(value, "elts", []) if isinstance(node, ast.Constant)]
-                named = tuple(name for name in constants if name in ("cpu", "cuda"))
-                devices = named if named and len({*named}) == len(constants) else devices  # else it does not load
-            case ast.Assign([ast.Name("IMAGES")], ast.Constant(int(value))) | ast.AnnAssign(
-                ast.Name("IMAGES"), _, ast.Constant(int(value))
-            ) if value is not True and value > 0:
-                images = value
+            case ast.Assign([ast.Name(name)], value) | ast.AnnAssign(ast.Name(name), _, value) if value:
+                with suppress(ValueError, TypeError, RecursionError):  # no literal
+                    literals[name] = ast.literal_eval(value)
+    devices, images = literals.get("DEVICES"), literals.get("IMAGES")
+    if not isinstance(devices, tuple | list) or sorted(devices, key=str) not in (["cpu"], ["cuda"], ["cpu", "cuda"]):
+        devices = ("cpu",)  # anything else does not load
+    (after, why), (_, peer) = _sentence(r"After (\w+): ", docstring), _sentence(r"Peer(): ", docstring)
     return [
         KernelSpec(
-            name=path.stem if devices == ("cpu",) else f"{path.stem}@{device}",
+            name=path.stem if [*devices] == ["cpu"] else f"{path.stem}@{device}",
             path=path,
             device=device,
             caption=docstring.partition("\n")[0],
             packages=tuple(packages),
-            images=images,
+            images=images if type(images) is int and images > 0 else 0,
             on_ladder=path.parent == LADDER,
             after=after,
             why=why,
@@ -207,8 +213,8 @@ def load(spec: KernelSpec) -> Kernel:
     """
     name = _module_name(spec.path)
     module_spec = importlib.util.spec_from_file_location(name, spec.path)
-    assert module_spec is not None
-    assert module_spec.loader is not None
+    assert module_spec
+    assert module_spec.loader
     module = sys.modules[name] = importlib.util.module_from_spec(module_spec)
     try:
         module_spec.loader.exec_module(module)
@@ -239,9 +245,10 @@ def _module_name(path: Path) -> str:
 
 
 def _keep_contract(module: ModuleType, spec: KernelSpec) -> None:
-    for function in ("prepare", "mean_images", "predict_l1"):
-        if not callable(getattr(module, function, None)):
-            raise BrokenKernel(f"{spec.path.name} has no function {function}, which the contract requires")
+    required = ("prepare", "mean_images", "predict_l1")
+    if missing := [name for name in required if not callable(getattr(module, name, None))]:
+        names = " and no ".join(missing)
+        raise BrokenKernel(f"{spec.path.name} has no function {names}, which the contract requires")
     listed = _read(spec.path)
     devices = [listed_spec.device for listed_spec in listed]
     if devices != [*getattr(module, "DEVICES", devices)]:  # or a device would be missing from every table
@@ -264,10 +271,9 @@ def _why_unknown(package: str) -> str | None:
     if package in ("", "bench", "data", "kernels") or _found(package) or package in _extras():
         return None
     known = [*_extras(), *(re.split(r"[<>=\[]", line)[0] for line in _project()["dependencies"])]
-    near = (difflib.get_close_matches(package, names, 1, cutoff=0.7) for names in (known, sys.stdlib_module_names))
-    nearest = next(filter(None, near), [])
-    meant = f"correct its name to {nearest[0]}" if nearest else "correct its name"
-    return f"{package} is not installed, and no extra of pyproject.toml names it: install it, or {meant}"
+    meant = (did_you_mean(package, names) for names in (known, sorted(sys.stdlib_module_names)))
+    hint = next(filter(None, meant), "or correct its name")
+    return f"{package} is not installed, and no extra of pyproject.toml names it: install it; {hint}"
 
 
 def _found(package: str) -> bool:

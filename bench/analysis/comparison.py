@@ -7,29 +7,19 @@ from pathlib import Path
 from bench.analysis import checklist, speedup, summary
 from bench.analysis.speedup import Outcome, Ratio
 from bench.analysis.summary import Summary
-from bench.kernel import UnknownKernel
-from bench.records import reader
+from bench.kernel import UnknownKernel, did_you_mean
+from bench.records import model, reader
 from bench.records.model import BadRecord, Record, differences
 from bench.records.sample import Sample
 
-SAME = (
-    "cpu_model_name",
-    "cpu_count",
-    "caches",
-    "gpu",
-    "platform",
-    "dataset_digest",
-    "threads",
-    "allocator",
-    "protocol",
-)
+SAME = (*model.SAME, "dataset_digest", "threads", "allocator", "protocol")
 
 
 @dataclass(frozen=True)
 class Side:
     """One side of a comparison: a kernel in a record, in one scope and distance.
 
-    `picked` says why this record was taken; "" where it was named.
+    `picked` says why this record was taken, "" where it was named; `version` is "old" or "new", "" in one record.
     """
 
     kernel: str
@@ -37,6 +27,12 @@ class Side:
     scope: str
     distance: str
     picked: str = ""
+    version: str = ""
+
+    @property
+    def name(self) -> str:
+        """The kernel's name, with its version."""
+        return f"{self.kernel} ({self.version})" if self.version else self.kernel
 
     @property
     def samples(self) -> list[Sample]:
@@ -76,16 +72,15 @@ class Comparison:
 
     def unresolved(self, percent: float) -> str:
         """Return why this comparison cannot tell whether `new` is slower by more than `percent`; "" where it can."""
-        if self.slower_by(percent) or self.outcome == "faster":
-            return ""
-        why = ""
-        if self.noise_floor is None or self.ratio.low is None:
-            why = "noise floor unknown" if self.noise_floor is None else "no confidence interval"
-        elif self.noise_floor > percent / 100:
-            why = f"noise floor ±{100 * self.noise_floor:.1f} %"
-        elif 1 / self.ratio.low > 1 + percent / 100:
-            why = f"the confidence interval reaches {100 / self.ratio.low - 100:.1f} % slower"
-        return f"{percent:g} % cannot be resolved here: {why}" if why else ""
+        floor, low, why = self.noise_floor, self.ratio.low, ""
+        if floor is None or low is None:
+            why = "noise floor unknown" if floor is None else "no confidence interval"
+        elif floor > percent / 100:
+            why = f"noise floor ±{100 * floor:.1f} %"
+        elif 1 / low > 1 + percent / 100:
+            why = f"the confidence interval reaches {100 / low - 100:.1f} % slower"
+        decided = not why or self.slower_by(percent) or self.outcome == "faster"
+        return "" if decided else f"{self.new.name}: {percent:g} % cannot be resolved here: {why}"
 
 
 def compare(base: Side, new: Side, force: bool) -> Comparison:
@@ -103,8 +98,7 @@ def compare(base: Side, new: Side, force: bool) -> Comparison:
         _must_be_usable(side)
     differs = tuple(differences(base.record, new.record, SAME))
     if differs and not force:
-        what = "; ".join(differs)
-        raise BadRecord(f"The records are not comparable: {what}. Compare them all the same with --force.")
+        raise BadRecord(f"The records are not comparable: {'; '.join(differs)}. To compare them anyway, add --force.")
     paired = base.record.paired and new.record.paired
     noise_floor, ratio = _noise_floor(base, new), speedup.ratio(base.samples, new.samples)
     if not paired:
@@ -123,9 +117,10 @@ def _must_be_usable(side: Side) -> None:
     if not side.samples:
         statuses = [entry.status_in_words for entry in record.not_timed if entry.kernel == side.kernel]
         why = f", because it is {statuses[0]}" if statuses else ""
-        known = ", ".join(record.kernels(scope, distance)) or "none"
+        held = record.kernels(scope, distance)
+        known = did_you_mean(side.kernel, held) or f"Its kernels there: {', '.join(held) or 'none'}."
         raise UnknownKernel(
-            f"{record.path} has no times of {side.kernel} in {scope} {distance}{why}. Its kernels there: {known}. "
+            f"{record.path} has no times of {side.kernel} in {scope} {distance}{why}. {known[0].upper()}{known[1:]} "
             "Name another kernel, or another record with --record FILE."
         )
     checklist.must_not_fail(record, scope, distance, reference=side.kernel)
@@ -146,32 +141,32 @@ def _noise_floor(base: Side, new: Side) -> float | None:
 
 
 def sides(
-    a: str, b: str | None, record: Path | None, against: Path | None, scope: str, distance: str,
+    names: Sequence[str], record: Path | None, against: Path | None, scope: str, distance: str,
     configuration: str | None = None,
-) -> tuple[Side, Side]:  # fmt: skip
-    """Return the sides that the command names: kernels A and B of one record, or A in `against` and in `record`.
+) -> list[Side]:  # fmt: skip
+    """Return the sides that the command names, first the one that the others are compared with.
 
-    Without `record` it is the newest one that holds the kernels and has a confidence interval, else the newest that
-    holds them; without `configuration`, the first of its configurations, which is all/default if it has that.
+    They are the kernels `names` of one record, or the only one in `against` and in `record`. Without `record` it is the
+    newest one that holds the kernels and has a confidence interval, else the newest that holds them; without
+    `configuration`, the first of its configurations, which is all/default if it has that.
 
     Raises:
-        UnknownKernel: neither B nor --against is given, or both are.
+        UnknownKernel: one kernel is named without `against`, or several with it.
         BadRecord: there is no record, one cannot be read, or it lacks the configuration.
     """
-    if (b is None) == (against is None):
-        raise UnknownKernel("compare takes two kernels, or one kernel and --against FILE")
+    if (len(names) == 1) == (against is None):
+        raise UnknownKernel("compare takes two kernels or more, or one kernel and --against FILE")
     distance = "-" if scope == "mean" else distance  # there is no other
-    file, picked = (reader.read_all(record), "") if record else _newest({a, b or a}, scope, distance)
-    after = _under(configuration, file)
-    before = _under(configuration, reader.read_all(against)) if against else after
-    return Side(a, before, scope, distance, "" if against else picked), Side(b or a, after, scope, distance, picked)
+    file, picked = (reader.read_all(record), "") if record else _newest({*names}, scope, distance)
+    new = [Side(name, _under(configuration, file), scope, distance, picked) for name in names]
+    if not against:
+        return new
+    old = Side(names[0], _under(configuration, reader.read_all(against)), scope, distance, version="old")
+    return [old, replace(new[0], version="new")]
 
 
 def _newest(kernels: set[str], scope: str, distance: str) -> tuple[list[Record], str]:
-    """Return the newest record that holds all the kernels and has a confidence interval, and why it was taken.
-
-    Else it is the newest that holds them, else the newest one, so that the error lists its kernels.
-    """
+    """Return the record that `sides` describes, else the newest one, so that the error lists its kernels; and why."""
     newest = None
     for file in reader.speed_files():
         if kernels <= {*file[0].kernels(scope, distance)}:

@@ -54,7 +54,7 @@ def table(checked: Sequence[tuple[Problem, CheckResult]], verbose: bool = False)
         scores = [_score(problem, result, distance, verbose) for distance in problem.answers]
         rows.append((result.name, *scores, error, STATUS_IN_WORDS.get(result.status, result.status)))
     columns = ("kernel", "L1 accuracy", "L2 accuracy", "mean-image error", "status")
-    return Grid(columns, rows, right=["mean-image error"])
+    return Grid(columns, rows, right=["mean-image error"], optional=("mean-image error", "L2 accuracy"))
 
 
 def _score(problem: Problem, result: CheckResult, distance: str, verbose: bool) -> str:

@@ -1,6 +1,7 @@
-"""kernels: list the kernels by reading their files. No kernel is imported."""
+"""kernels: list the kernels by reading their files, or print one to begin with. No kernel is imported."""
 
 from pathlib import Path
+from textwrap import shorten
 
 import click
 
@@ -9,16 +10,37 @@ from bench.cli.options import KERNEL
 from bench.formatting import Grid
 from bench.kernel import discover, why_broken, why_unavailable
 
+TEMPLATE = Path(__file__).with_name("kernel_template.py")
+
 
 @click.command("kernels", params=[KERNEL])
-def command(files: tuple[Path, ...]) -> None:
-    """List all kernels and whether they can run here.
+@click.option("--ladder", is_flag=True, help="Also list the kernels of kernels/ladder/, each in a line.")
+@click.option("--template", is_flag=True, help="Print a right kernel to begin with: save it as mine.py.")
+def command(files: tuple[Path, ...], ladder: bool, template: bool) -> None:
+    """List the kernels and whether they can run here.
 
     No kernel is imported, so a package that is installed but does not work is not noticed.
     """
-    rows = []
+    out = console.out()
+    if template:
+        out.say(TEMPLATE.read_text(encoding="utf-8").rstrip())
+        return
+    rows, reasons, unlisted = list[tuple[str, str, str]](), dict[str, list[str]](), {"available": 0, "unavailable": 0}
     for spec in discover(files):
         broken, unavailable = why_broken(spec), why_unavailable(spec)
-        here = f"broken: {broken}" if broken else f"unavailable: {unavailable}" if unavailable else "available"
-        rows.append((spec.name, spec.device, here, spec.caption))
-    console.out().print(Grid(("kernel", "device", "here", "the one idea"), rows))
+        here = "broken" if broken else "unavailable" if unavailable else "available"
+        if spec.on_ladder and not ladder and spec.path not in files:
+            unlisted[here] = unlisted.get(here, 0) + 1
+            continue
+        rows.append((spec.name, here, spec.caption))
+        if reason := broken or unavailable:
+            reasons.setdefault(f"{here}: {reason}", []).append(spec.name)
+    room = out.width - sum(max(len(row[i]) for row in rows) + 2 for i in (0, 1))
+    rows = [(name, here, shorten(idea, max(room, 20), placeholder=" …")) for name, here, idea in rows]
+    out.print(Grid(("kernel", "here", "the one idea"), rows))
+    for reason, names in reasons.items():
+        out.print(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} {reason}")
+    if count := sum(unlisted.values()):
+        split = ", ".join(f"{n} {here}" for here, n in unlisted.items() if n)
+        out.print(f"The ladder has {count} more, from loops to the bandwidth bound ({split}):")
+        out.say(f"{console.bench()} kernels --ladder")

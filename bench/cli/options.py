@@ -10,11 +10,11 @@ import click
 from bench.kernel import KernelSpec, discover, select
 
 
-def _names(_: click.Context, option: click.Parameter, value: str | None) -> list[str]:
-    names = [name.strip() for name in (value or "").split(",") if name.strip()]
-    if value is not None and not names:
+def names(_: click.Context, option: click.Parameter, value: str | None) -> list[str]:
+    listed = [name.strip() for name in (value or "").split(",") if name.strip()]
+    if value is not None and not listed:
         raise click.BadParameter(f"name at least {'two classes' if option.name == 'classes' else 'one kernel'}")
-    return names
+    return listed
 
 
 def _bytes(_: click.Context, __: click.Parameter, value: float | None) -> int:
@@ -29,19 +29,18 @@ KERNEL = click.Option(["--kernel", "files"], type=FILE, multiple=True, metavar="
                       help="Include the kernel in FILE. Verifying or timing it runs its code.")  # fmt: skip
 LIMIT = click.Option(["--data-limit", "data_limit"], type=POSITIVE, callback=_bytes, metavar="GB",
                      help="Most memory that the digits may take, unpacked, in GB (default 2 GiB).")  # fmt: skip
-DIGITS = [
-    click.Option(["--data", "source"], metavar="SOURCE",
-                 help="Digits of the record, for pictures of them: a folder, an archive or a name."),
+DIGITS = (
+    click.Option(["--data", "source"], metavar="SOURCE", help="Digits of the record, for the pictures of them."),
     LIMIT,
-]  # fmt: skip
+)
 CHOICE = [  # the fields of `Choice`
     click.Option(["--data", "source"], default="auto", metavar="SOURCE",
                  help="Digits: auto, mnist_sample, drawn or a path (default auto)."),
     LIMIT,
-    click.Option(["--classes"], callback=_names, metavar="A,B", help="Use only these classes, such as 3,7."),
+    click.Option(["--classes"], callback=names, metavar="A,B", help="Use only these classes, such as 3,7."),
     click.Option(["--per-class"], type=click.IntRange(1), metavar="N",
                  help="Use only the first N images of each class (default the kernel's IMAGES, or all)."),
-    click.Option(["--kernels"], callback=_names, metavar="A,B",
+    click.Option(["--kernels"], callback=names, metavar="A,B",
                  help="Use only these kernels. A name without @DEVICE means all of its devices."),
     KERNEL,
     click.Option(["--require"], multiple=True, metavar="NAME",

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,19 @@ import click
 from click.core import ParameterSource
 
 import data
-from bench.cli import console
+from bench.cli import against, answers, console
 from bench.cli.data_sets import DataSet, data_sets, problem_of_first, whole_in_spite
-from bench.cli.options import CHOICE, POSITIVE, Choice
-from bench.cli.run_output import RecordedDataSet, print_claims, print_recorded
-from bench.kernel import REFERENCE, KernelSpec, discover, why_unavailable
+from bench.cli.options import CHOICE, Choice
+from bench.cli.run_options import BUDGET_S, EXCLUSIVE, OPTIONS, RunOptions
+from bench.cli.run_output import RecordedDataSet, print_answer, print_recorded
+from bench.kernel import REFERENCE, discover, why_unavailable
 from bench.records import writer
 from bench.records.model import BadRecord, NotTimed, Record
 from bench.records.sample import BOUND
 from bench.runner import check_kernels, checkpoint, collection, memory_pass
 from bench.runner.collection import Collected
-from bench.runner.configuration import Configuration, parse
+from bench.runner.executor import RunEnded
 from bench.runner.lock import only_timing_run
-from bench.runner.plan import BASELINE, FULL, LONGEST_S, PREDICT, Plan
-from bench.runner.worker_handle import MEMORY_LIMIT
 from bench.task.tiling import tile
 
 # The kernels that others are compared with: on a whole data set, and on a small one, where a GPU is optional.
@@ -34,92 +33,14 @@ REFERENCES = {False: (REFERENCE,), True: (REFERENCE, "torch_broadcast@cpu", "tor
 KEEPS_MEMORY = "jax"  # a library that gives no memory of a GPU back, which kernels with many images take in turns
 
 
-def _sizes(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...]:
-    if value is None:
-        return ()
-    try:
-        sizes = tuple(sorted({int(size) for size in value.split(",")}))
-    except ValueError:
-        sizes = (0,)
-    if sizes[0] < 1:
-        raise click.BadParameter("expected whole numbers from 1, such as 1,10,100,1000")
-    return sizes
-
-
-def _configurations(_: click.Context, __: click.Parameter, value: str | None) -> tuple[Configuration, ...]:
-    """Return the configurations in the order in which a record is read."""
-    if value is None:
-        return ()
-    try:
-        chosen = {parse(name.strip()) for name in value.split(",")}
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-    return tuple(sorted(chosen, key=lambda configuration: (configuration.threads != "all", configuration.allocator)))
-
-
-OPTIONS = [
-    click.Option(["--processes"], type=click.IntRange(1), default=6, metavar="N",
-                 help="Start N processes per kernel (default 6)."),
-    click.Option(["--quick"], is_flag=True, help="Start one process per kernel. There is no confidence interval."),
-    click.Option(["--rigorous"], is_flag=True, help="Start fifteen processes per kernel."),
-    click.Option(["--full"], is_flag=True, help="Time all scopes, not only the baseline."),
-    click.Option(["--ladder"], is_flag=True, help="Include all kernels of kernels/ladder/."),
-    click.Option(["--sizes"], callback=_sizes, metavar="N,N",
-                 help="Time the scope predict on these numbers of validation images."),
-    click.Option(["--no-time-limit"], is_flag=True, help="With --sizes: also time calls over 5 s, up to --timeout."),
-    click.Option(["--memory"], is_flag=True, help="Measure peak memory and temporaries instead of times."),
-    click.Option(["--configurations"], callback=_configurations, metavar="A,B",
-                 help="Threads and allocator, such as all/keep,1/default (default all/default)."),
-    click.Option(["--memory-limit", "memory_limit_gb"], type=POSITIVE, metavar="GB",
-                 help="Memory limit per kernel in GB (default half of the machine's)."),
-    click.Option(["--resume"], is_flag=True, help="Go on with the newest unfinished run."),
-    click.Option(["--finish"], is_flag=True, help="Write the record of its finished processes, without going on."),
-]  # fmt: skip
-EXCLUSIVE = (
-    ("--memory", "--full"), ("--memory", "--processes"), ("--memory", "--quick"), ("--memory", "--rigorous"),
-    ("--memory", "--configurations"), ("--sizes", "--full"), ("--processes", "--quick"), ("--processes", "--rigorous"),
-    ("--quick", "--rigorous"),
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """The options of `run` that say what to record. `--help` explains them."""
-
-    processes: int
-    full: bool
-    ladder: bool
-    sizes: tuple[int, ...]
-    no_time_limit: bool
-    memory: bool
-    configurations: tuple[Configuration, ...]
-    memory_limit_gb: float | None
-    resume: bool
-    finish: bool
-    command: str = ""
-
-    def plan(self, specs: tuple[KernelSpec, ...], choice: Choice) -> Plan:
-        """Return the plan for the kernels of one data set."""
-        return Plan(
-            specs,
-            pairs=PREDICT if self.sizes else FULL if self.full else BASELINE,
-            configurations=self.configurations or (Configuration(),),
-            processes=self.processes,
-            seed=choice.seed,
-            timeout_s=choice.timeout_s,
-            memory_limit=int(self.memory_limit_gb * 1e9) if self.memory_limit_gb else MEMORY_LIMIT,
-            sizes=self.sizes,
-            longest_s=choice.timeout_s if self.no_time_limit else LONGEST_S,
-            command=self.command,
-        )
-
-
 @click.command("run", params=[*CHOICE, *OPTIONS])
 def command(**options: Any) -> None:
     """Verify the kernels, time them, save a record and draw it.
 
-    Without --kernels and --kernel all kernels outside the ladder are timed. Every run but one with --sizes includes
-    python_loops, the reference.
+    Without --kernels and --kernel all kernels outside the ladder are timed. Every run but one with --sizes or --against
+    includes python_loops, the reference.
+
+    `run --against` takes names of kernels, and `compare --against` a file.
     """
     source_of = click.get_current_context().get_parameter_source
     given = [f"--{name.replace('_', '-')}" for name in options if source_of(name) is ParameterSource.COMMANDLINE]
@@ -133,25 +54,33 @@ def command(**options: Any) -> None:
         raise click.UsageError("--memory takes one number of validation images: --sizes N.")
     if options["no_time_limit"] and not options["sizes"]:
         raise click.UsageError("--no-time-limit needs --sizes: add the numbers of validation images.")
+    budget_s = BUDGET_S if options["against"] and not {"--processes", "--quick", "--rigorous"} & {*given} else None
     quick, rigorous = options.pop("quick"), options.pop("rigorous")
     options["processes"] = 1 if quick else 15 if rigorous else options["processes"]
     choice = {field.name: options.pop(field.name) for field in fields(Choice)}
     typed = console.command_line(click.get_current_context().meta.get("arguments", ()))
-    sys.exit(run(Choice(**choice), RunOptions(**options, command=typed)))
+    sys.exit(run(Choice(**choice), RunOptions(**options, command=typed, budget_s=budget_s)))
 
 
 def run(choice: Choice, options: RunOptions) -> int:
     """Verify, time, save, draw and print. Return the exit status."""
-    recorded = _record_memory(choice, options) if options.memory else _record_times(choice, options)
+    try:
+        recorded = _record_memory(choice, options) if options.memory else _record_times(choice, options)
+    except RunEnded as ended:
+        why = "The run has ended, for with --against every kernel must be right. Correct this one, or leave it out."
+        for line in (*answers.failures([ended.result]), why):
+            console.out().print(line)
+        return 1
     status = 0
     try:
         for one in recorded:
             status |= print_recorded(one, bool(options.sizes))
+            against.print_speedups(one)
         if any(one.records and one.records[0].speed for one in recorded):
-            print_claims(recorded)
+            print_answer(recorded)
     except OSError as error:
         paths = ", ".join(console.shown(one.records[0].path) for one in recorded if one.records)
-        error.add_note(f"The record is safe: {paths}. Draw it with python -m bench report.")
+        error.add_note(f"The record is safe: {paths}. Draw it with {console.bench()} report.")
         raise
     return status
 
@@ -177,7 +106,7 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
             for data_set in sets
         ]
         saved = checkpoint.begin(plans, choice.digits, problems, choice.require)
-    go_on = "python -m bench run --resume continues after the finished processes."
+    go_on = f"{console.bench()} run --resume continues after the finished processes."
     recorded = []
     try:
         if not options.finish:
@@ -188,14 +117,18 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
         for planned in saved.data_sets:
             problem = problems[planned.per_class]
             if collected := checkpoint.collect(saved, planned, problem):
-                records = _write(collected, {} if planned.per_class else _loading(saved.digits))
+                timed = not planned.per_class and (not planned.plan.against or planned.plan.kind == "scopes")
+                records = _write(collected, _loading(saved.digits) if timed else {})
                 data_set = DataSet(problem, planned.plan.specs)
-                recorded.append(RecordedDataSet(data_set, collected, records, saved.require))
+                recorded.append(RecordedDataSet(data_set, collected, records, saved.require, planned.plan))
+    except RunEnded:
+        checkpoint.remove(saved)
+        raise
     except (KeyboardInterrupt, OSError) as error:
         if checkpoint.empty(saved):
             checkpoint.remove(saved)
         else:
-            error.add_note(f"{go_on} python -m bench run --finish writes their record.")
+            error.add_note(f"{go_on} {console.bench()} run --finish writes their record.")
         raise
     if checkpoint.complete(saved):
         checkpoint.remove(saved)  # before anything is drawn: the records are written, so there is nothing to resume
@@ -214,14 +147,13 @@ def _record_memory(choice: Choice, options: RunOptions) -> list[RecordedDataSet]
             tile(problem, Path(folder), plan.sizes, plan.seed)
             with only_timing_run(), console.progress(choice.quiet) as progress:
                 footprints, results, not_timed = memory_pass.measure(plan, folder, problem, progress)
-        unknown = dict.fromkeys(footprint.kernel for footprint in footprints if not footprint.peak_bytes)
-        if unknown:
-            why = "because this system does not report it"
-            console.out().print(f"The memory of {', '.join(unknown)} was not recorded, {why}.")
-        measurements = collection.memory_measurements(
-            plan, problem, footprints, results, [*not_timed, *skipped], run_id
-        )
-        collected = [Collected(measurements, results)]
+        if unknown := dict.fromkeys(footprint.kernel for footprint in footprints if not footprint.peak_bytes):
+            names = ", ".join(unknown)
+            console.out().print(f"The memory of {names} was not recorded, because this system does not report it.")
+        not_timed = [*not_timed, *skipped]
+        collected = [
+            Collected(collection.memory_measurements(plan, problem, footprints, results, not_timed, run_id), results)
+        ]
         recorded.append(RecordedDataSet(data_set, collected, _write(collected, {}), choice.require))
     return recorded
 
@@ -230,16 +162,20 @@ def _data_sets(choice: Choice, options: RunOptions) -> tuple[list[DataSet], list
     """Return the data sets to record, each with the kernels to compare with, and the kernels that are skipped.
 
     With --sizes there are no kernels to compare with but those that are chosen, and the skipped kernels are those that
-    are only fast enough for a small data set, and JAX on a GPU.
+    are only fast enough for a small data set, and JAX on a GPU. With --against all are on one data set.
     """
     specs, skipped = choice.specs(options.ladder), list[NotTimed]()
+    per_class = choice.per_class
+    if options.against:
+        specs = against.chosen(choice, options.against)
+        per_class = per_class or min((spec.images for spec in specs if spec.images), default=None)
     sized, on_gpu = options.sizes and not options.memory, [spec for spec in specs if spec.device == "cuda"]
     if sized and len(on_gpu) > 1:
         reason = "JAX gives no memory of a GPU back, which the other kernels need; record it with none of them"
         skipped = [NotTimed(spec.name, "not measured", reason) for spec in on_gpu if KEEPS_MEMORY in spec.packages]
         specs = [spec for spec in specs if spec.name not in {entry.kernel for entry in skipped}]
     digits = data.load(**choice.digits)
-    sets = data_sets(specs, digits, choice.per_class)
+    sets = data_sets(specs, digits, per_class)
     if notice := whole_in_spite(digits, choice.per_class):
         console.out().print(notice)
     if options.sizes and not choice.per_class:
@@ -254,6 +190,8 @@ def _data_sets(choice: Choice, options: RunOptions) -> tuple[list[DataSet], list
         skipped += [NotTimed(spec.name, "not measured", reason) for spec in slow]
         sets = [data_set for data_set in sets if not data_set.problem.per_class]
         sets = sets or [DataSet(problem_of_first(digits, 0), ())]
+    if options.against:
+        return sets, skipped
     known = discover(choice.files)
     for i, data_set in enumerate(sets):
         small = bool(data_set.problem.per_class)
@@ -269,12 +207,12 @@ def _data_sets(choice: Choice, options: RunOptions) -> tuple[list[DataSet], list
 
 def _write(collected: Sequence[Collected], metadata: dict[str, float]) -> list[Record]:
     """Write what was recorded of one data set. Return the records, [] if nothing was measured."""
-    measurements = [
-        replace(of_one, metadata={**of_one.metadata, **metadata})
-        for of_one in (entry.measurements for entry in collected)
-        if of_one.footprints or any(not sample.kernel.startswith(BOUND) for sample in of_one.samples)
+    measured = [
+        replace(one.measurements, metadata={**one.measurements.metadata, **metadata})
+        for one in collected
+        if one.measurements.footprints or any(not row.kernel.startswith(BOUND) for row in one.measurements.samples)
     ]
-    return writer.write(measurements) if measurements else []
+    return writer.write(measured) if measured else []
 
 
 def _loading(digits: dict[str, Any]) -> dict[str, float]:

@@ -1,86 +1,117 @@
-"""A comparison as a person, a pull request or a program reads it."""
+"""Comparisons with one kernel, as a person, a pull request or a program reads them."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from bench import formatting
 from bench.analysis.comparison import Comparison, Side
 from bench.formatting import Grid
+from bench.report import tables
+
+VERSIONS = {"Python": "python_version", "NumPy": "numpy_version", "PyTorch": "torch_version"}
+METADATA = ("cpu_model_name", "cpu_count", "gpu", "platform", *VERSIONS.values(), "dataset", "dataset_digest", "commit",
+            "not_in_commit", "date")  # fmt: skip
 
 
-def lines(comparison: Comparison) -> list[tuple[str, str]]:
-    """Return a comparison as (what, value) pairs, in the order a person wants them."""
-    ratio, base, new = comparison.ratio, comparison.base, comparison.new
-    names = [side.kernel for side in (base, new)]
-    if base.kernel == new.kernel:
-        names = [f"{side.kernel} of {side.record.path.name}" for side in (base, new)]
-    result = f"{names[1]} is {comparison.outcome} than {names[0]}"
-    if comparison.outcome == "not resolved":
-        result = f"the difference between {names[0]} and {names[1]} is not resolved"
-    interval = ratio.interval(level=True, show=_times)
-    rows = [
-        ("result", result),
-        ("ratio", f"{_times(ratio.value)} as fast{'' if comparison.paired else ' (indicative, unpaired)'}"),
-        ("confidence interval", interval or "none: it needs six processes per kernel, in paired rounds"),
-        ("noise floor", "unknown" if comparison.noise_floor is None else f"±{comparison.noise_floor:.1%}"),
-        *((name, _side(side)) for name, side in zip(names, (base, new), strict=True)),
-        ("processes, rounds", f"{ratio.processes}, {ratio.rounds}"),
-        ("spread between processes", f"{ratio.spread - 1:.1%}"),
-        ("drift (Spearman)", "unknown" if ratio.drift is None else f"{ratio.drift:+.2f}"),
-        ("scope, configuration", f"{base.scope} {base.distance}, {base.record.configuration}"),
-        *((f"record of {side.kernel}", _record(side)) for side in (base, new)),
+def grids(comparisons: Sequence[Comparison]) -> tuple[Grid, Grid]:
+    """Return the table of the kernels, first the one that all others are compared with, and what must be beside it."""
+    sides = [comparisons[0].base, *(one.new for one in comparisons)]
+    ratios = [("1×", "", str(sides[0].record.processes))]
+    for one in comparisons:
+        speedup = f"{_ratio(one.ratio.value)}{' [FORCED]' if one.differs else ''}"
+        ratios.append((speedup, one.ratio.interval(show=_ratio) or "none", str(one.ratio.processes)))
+    times = [(side.name, side.summary.median, formatting.time(side.summary.smallest)) for side in sides]
+    rows = [(*seconds, *ratio) for seconds, ratio in zip(times, ratios, strict=True)]
+    columns = ("kernel", "median", "smallest", "speedup", tables.ci(one.ratio for one in comparisons), "processes")
+    return Grid(columns, rows, columns[1:], ("smallest", "processes")), Grid(("", ""), _beside(comparisons, sides))
+
+
+def _ratio(times: float) -> str:
+    """Return a ratio: 137×, 1.018×, 0.000540×. Similar kernels differ in the third decimal, slow ones further on."""
+    return formatting.ratio(times) if times >= 10 else f"{times:.{max(3, 2 - math.floor(math.log10(times)))}f}×"
+
+
+def _beside(comparisons: Sequence[Comparison], sides: Sequence[Side]) -> list[tuple[str, str]]:
+    first, ratios = comparisons[0], [one.ratio for one in comparisons]
+    bounds = [(side.name, side.summary.share_of_bound) for side in sides]
+    shares = [f"{name} {formatting.share_of_bound(share.value)}" for name, share in bounds if share]
+    paired = f"round by round within one run, {first.ratio.rounds} rounds"
+    if first.base.version:
+        paired = "process by process in their order, between two runs"
+    old, new = _facts(first.base), _facts(first.new)
+    facts = {what: text if text == new[what] else f"{text} (old), {new[what]} (new)" for what, text in old.items()}
+    return [
+        *(("result", _result(one)) for one in comparisons),
+        *((f"{side.name} †", f"in two groups: {side.summary.two_groups}") for side in sides if side.summary.groups),
+        ("noise floor", "unknown" if first.noise_floor is None else f"±{first.noise_floor:.1%}"),
+        ("spread between processes", ", ".join(f"{ratio.spread - 1:.1%}" for ratio in ratios)),
+        ("drift (Spearman)", ", ".join("unknown" if one.drift is None else f"{one.drift:+.2f}" for one in ratios)),
+        ("% of bound", ", ".join(shares) or "not measured"),
+        ("paired", paired if first.paired else "no: one kernel after the other"),
+        *facts.items(),
     ]
-    if comparison.differs:
-        rows = [(what, f"{value}  [FORCED: {'; '.join(comparison.differs)}]") for what, value in rows]
-    return rows
 
 
-def _record(side: Side) -> str:
-    path = side.record.path
-    return f"{path.parent.name}/{path.name}, {side.picked}" if side.picked else path.name
+def _result(one: Comparison) -> str:
+    result = f"{one.new.name} is {one.outcome} than {one.base.name}"
+    if one.outcome == "not resolved":
+        result = f"the difference between {one.base.name} and {one.new.name} is not resolved"
+    label = "" if one.paired else " (indicative, unpaired)"
+    sure = "" if one.ratio.low else "; no confidence interval: it needs six processes per kernel, in paired rounds"
+    forced = f"  [FORCED: {'; '.join(one.differs)}]" if one.differs else ""
+    return f"{result}: {_ratio(one.ratio.value)} as fast{label}{sure}{forced}"
 
 
-def _times(ratio: float) -> str:
-    return f"{ratio:.3f}×" if ratio < 10 else formatting.ratio(ratio)  # similar kernels differ in the third decimal
-
-
-def _side(side: Side) -> str:
-    row = side.summary
-    bound = f", {row.share_of_bound.value:.1%} of the bandwidth bound" if row.share_of_bound else ""
-    groups = f", in two groups: {row.two_groups}" if row.groups else ""
-    return f"{row.median} median, {formatting.time(row.smallest)} smallest{bound}{groups}"
-
-
-def markdown(comparison: Comparison) -> str:
-    """Return a comparison as a Markdown table."""
-    return Grid(("", ""), lines(comparison)).markdown()
-
-
-def as_json(comparison: Comparison) -> dict[str, Any]:
-    """Return a comparison as `--json` prints it: seconds, fractions and ratios as plain numbers."""
-    ratio = asdict(comparison.ratio)
+def _facts(side: Side) -> dict[str, str]:
+    """Return what a reviewer asks of a record, in words."""
+    record, path, metadata = side.record, side.record.path, side.record.metadata
+    cores, gpu = metadata["cpu_count"], record.hardware("gpu")
+    outside = f", without {metadata['not_in_commit']}" if "not_in_commit" in metadata else ""
+    with_gpu = "" if gpu in ("none", "unknown") else f", {gpu}"
+    versions = {name: str(metadata.get(key, "unknown")).split(".")[:2] for name, key in VERSIONS.items()}
     return {
-        "base": _side_as_json(comparison.base),
-        "new": _side_as_json(comparison.new),
-        "scope": comparison.base.scope,
-        "distance": comparison.base.distance,
-        "ratio": ratio.pop("value"),
-        **ratio,
-        "noise_floor": comparison.noise_floor,
-        "outcome": comparison.outcome,
-        "paired": comparison.paired,
-        "forced": list(comparison.differs),
+        "scope, configuration": f"{side.scope} {side.distance}, {record.configuration}",
+        "machine": f"{metadata['cpu_model_name']}, {cores} core{'s' if cores > 1 else ''}{with_gpu}",
+        "versions": ", ".join(f"{name} {'.'.join(numbers)}" for name, numbers in versions.items()),
+        "digits": str(metadata["dataset"]),
+        "commit": f"{metadata.get('commit', 'unknown')}{outside}",
+        "date": str(metadata.get("date", "unknown")),
+        "record": f"{path.parent.name}/{path.name}, {side.picked}" if side.picked else path.name,
     }
+
+
+def as_json(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """Return what `--json` prints: the first comparison, and under `others` the further ones in the same form."""
+    first, *others = [
+        {
+            **{key: value for key, value in asdict(one.ratio).items() if key != "value"},
+            "base": _side_as_json(one.base),
+            "new": _side_as_json(one.new),
+            "scope": one.base.scope,
+            "distance": one.base.distance,
+            "ratio": one.ratio.value,
+            "noise_floor": one.noise_floor,
+            "outcome": one.outcome,
+            "paired": one.paired,
+            "forced": list(one.differs),
+        }
+        for one in comparisons
+    ]
+    return {**first, "others": others}
 
 
 def _side_as_json(side: Side) -> dict[str, Any]:
     row = side.summary
     return {
         "kernel": side.kernel,
+        "source_hash": side.record.kernel_metadata[side.kernel].get("source_hash"),
         "record": side.record.path.name,
         "configuration": side.record.configuration,
         "seconds": row.seconds,
         "groups": [asdict(group) for group in row.groups or ()],
         "smallest": row.smallest,
         "share_of_bound": row.share_of_bound.value if row.share_of_bound else None,
+        "metadata": {key: side.record.metadata.get(key) for key in METADATA},
     }

@@ -34,7 +34,7 @@ def timed(rows: Sequence[Summary], ratios: bool = True) -> Grid:
         )
     level = ci(row.ratio for row in rows)
     columns = ("kernel", "median", "smallest", "speedup", level, "ns per image", "% of bound", "first call")
-    return Grid(columns, cells, right=columns[1:])
+    return Grid(columns, cells, right=columns[1:], optional=("ns per image", "smallest", "first call", "% of bound"))
 
 
 def ci(ratios: Iterable[Ratio | None]) -> str:

@@ -264,4 +264,5 @@ def _plan(content: dict[str, Any]) -> Plan:
     configurations = tuple(Configuration(**fields) for fields in content["configurations"])
     pairs = tuple((scope, distance) for scope, distance in content["pairs"])
     changed = {"specs": tuple(specs), "configurations": configurations, "pairs": pairs}
-    return Plan(**{**content, **changed, "sizes": tuple(content["sizes"])})
+    tuples = {name: tuple(content.get(name, ())) for name in ("sizes", "against")}
+    return Plan(**{**content, **changed, **tuples})

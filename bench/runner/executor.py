@@ -43,6 +43,14 @@ class Setup:
     process: int = 0
 
 
+class RunEnded(Exception):
+    """A kernel of a plan with `against` has failed: there is nothing left to compare. `result` says why."""
+
+    def __init__(self, result: CheckResult) -> None:
+        super().__init__(result.reason)
+        self.result = result
+
+
 class Executor:
     """One worker process and what it measured. A failure ends it, and costs no other kernel its samples."""
 
@@ -213,11 +221,16 @@ class Executor:
 
         Args:
             keep_samples: with sizes, what breaks at one size was verified at smaller ones.
+
+        Raises:
+            RunEnded: the plan has `against`, and a kernel is wrong or broken, or the reference is unavailable.
         """
         self.result = failed_result(self.name, failure)
         if not keep_samples:
             self.samples.clear()
         self.end()
+        if self.plan.against and (failure.status != "unavailable" or self.spec.name == self.plan.reference):
+            raise RunEnded(self.result)
 
     def end(self) -> None:
         """End the worker process, and what it started in its process group."""

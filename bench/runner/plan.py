@@ -30,6 +30,7 @@ class Plan:
         sizes: if any, `pairs` are timed at each of these numbers of validation images instead of all.
         command: the command line that asked for it, or "".
         longest_s: a kernel whose call would take longer at some size is skipped there; infinity for no limit.
+        against: the kernels that the others are compared with, if they are named; a wrong kernel then ends the run.
         reference: the kernel that every ratio is over.
         budget_s: seconds after which no further process is begun, of `processes` at most; None for no such budget.
     """
@@ -45,6 +46,7 @@ class Plan:
     sizes: tuple[int, ...] = ()
     longest_s: float = LONGEST_S
     command: str = ""
+    against: tuple[str, ...] = ()
     reference: str = REFERENCE
     budget_s: float | None = None
 

@@ -113,6 +113,8 @@ class _Scheduler:
         failed = {result.name for result in results if result.status != "agrees"}
         specs = [spec for spec in plan.specs if plan.sizes or spec.name not in failed]
         self.rng.shuffle(specs)
+        if process == 0:
+            specs.sort(key=lambda spec: spec.name in plan.against)  # a new kernel is verified first
         load_average = machine.load_average()
         for spec in specs:
             executor = self._start(spec.name, spec)
@@ -152,7 +154,8 @@ class _Scheduler:
         )
 
     def _report(self, stage: str, kernel: str) -> None:
-        process = f"{self.configuration.name}, process {self.setup.process + 1} of {self.plan.processes}"
+        which = f"{self.configuration.name}, " if len(self.plan.configurations) > 1 else ""
+        process = f"{which}process {self.setup.process + 1} of {self.plan.processes}"
         self.progress(f"{process}: {stage}", kernel, self.steps_done, self.plan.steps)
 
     def _start(self, name: str, spec: KernelSpec) -> Executor:

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.kernel import KernelSpec, Unavailable, load
+from bench.kernel import ROOT, BrokenKernel, KernelSpec, Unavailable, load
 from bench.probes import broadcasting, cpu_time, device_memory, gpu_bandwidth, host_memory, nvml, read_bandwidth
 from bench.runner import configuration
 from bench.task import answers, problem, scopes, tiling, verify
@@ -42,14 +42,16 @@ WARM_S = 0.01  # one call is not enough: two calls in a row then took 4% less th
 
 
 class Session:
-    """One method per request of the parent; what it returns is the reply."""
+    """One method per request of the parent; what it returns is the reply. `path` is the kernel's file."""
+
+    path = ""
 
     def start(self, spec: Reply, folder: str, order: int) -> Reply:
         """Import the kernel and start its device on one image; `start_s` is the seconds that took.
 
         The validation images come in an order drawn from `order`, which the kernel could not know.
         """
-        self.folder = Path(folder)
+        self.folder, self.path = Path(folder), spec["path"]
         self.whole = problem.read(self.folder)
         self.problem = self.whole.shuffled(order)
         self.rng = np.random.default_rng(order)
@@ -251,13 +253,28 @@ def _out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and known)
 
 
+def _reason(error: BaseException, path: str) -> str:
+    """Return the last line of the kernel's file that an error came through, else the last of this project's, and it."""
+    sentence = "".join(traceback.format_exception_only(error)).strip()
+    if isinstance(error, BrokenKernel):
+        return str(error)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.line]
+    own = [frame for frame in frames if frame.filename == path]
+    project = [frame for frame in frames if Path(frame.filename).is_relative_to(ROOT / "bench")]
+    if isinstance(error, SyntaxError) or not (own or project):
+        return sentence
+    last = (own or project)[-1]
+    function = "" if last.name == "<module>" else f", in {last.name}"
+    return f"{Path(last.filename).name}, line {last.lineno}{function}: {last.line}\n{sentence}"
+
+
 def _serve(session: Session, request: Reply, printed: Any) -> Reply:
     try:
         reply = {"status": "ok", **getattr(session, request.pop("do"))(**request)}
     except Unavailable as error:
         return {"status": "unavailable", "reason": str(error)}
     except BaseException as error:  # noqa: BLE001  a kernel may raise anything, SystemExit too; the parent reports it
-        reason = f"out of memory: {error}" if _out_of_memory(error) else traceback.format_exc()
+        reason = f"out of memory: {error}" if _out_of_memory(error) else _reason(error, session.path)
         return {"status": "broken", "reason": reason}
     sys.stdout.flush()
     if os.fstat(printed.fileno()).st_size:

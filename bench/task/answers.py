@@ -11,6 +11,7 @@ from bench.task.scopes import PreparedKernel, WrongAnswer, host_copy, host_means
 from bench.task.windows import Window
 
 MEAN_TOLERANCE = 2.0**-14  # of full scale: a sixtieth of a grey level
+HALF = 2.0**-8  # nearer than this is what float16 makes of a right mean
 
 
 def check_answer(
@@ -66,9 +67,18 @@ def check_means(host: np.ndarray, exact: np.ndarray, context: str) -> float:
     if not error <= MEAN_TOLERANCE:
         raise WrongAnswer(
             f"{context}mean images are up to {error:.2e} of full scale from the exact ones, expected at most 2^-14 = "
-            f"{MEAN_TOLERANCE:.2e}: sum in float64 or in blocks, leave all sums to mean_images, and remember none"
+            f"{MEAN_TOLERANCE:.2e}: {_advice(host, exact)}"
         )
     return error
+
+
+def _advice(host: np.ndarray, exact: np.ndarray) -> str:
+    """Return what makes mean images right that are too far from the exact ones."""
+    if 2 < host.max() <= 255.5:
+        return f"the means look like 0..255 (the largest is {host.max():.1f}); divide by 255"
+    if np.abs(host - exact).max() < HALF and np.array_equal(host, host.astype(np.float16)):
+        return "their values are those of float16; keep the means in float32"
+    return "sum in float64 or in blocks, leave all sums to mean_images, and remember none"
 
 
 def check_labels(labels: Any, problem: Problem, distance: str, context: str = "") -> None:

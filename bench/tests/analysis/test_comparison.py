@@ -14,7 +14,16 @@ from bench.kernel import REFERENCE, UnknownKernel
 from bench.records import model, reader
 from bench.records.model import BadRecord
 from bench.report import comparison_text
-from bench.tests.builders_records import configurations, memory, pytest_benchmark, record, samples, small, write
+from bench.tests.builders_records import (
+    METADATA,
+    configurations,
+    memory,
+    pytest_benchmark,
+    record,
+    samples,
+    small,
+    write,
+)
 
 
 @pytest.fixture
@@ -37,29 +46,83 @@ def compared(written, base, new):
     return comparison.compare(*(Side(name, written, "baseline", "l1") for name in (base, new)), force=False)
 
 
-def texts(result):
-    return dict(comparison_text.lines(result))
+def texts(*results):
+    """Return the rows of both tables: {kernel: the other cells}, {what: value}."""
+    table, beside = comparison_text.grids(results)
+    return {row[0]: row[1:] for row in table.rows}, dict(beside.rows)
+
+
+def csv(markdown):
+    """Return the rows of Markdown tables as lists of cells."""
+    return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in markdown.splitlines() if "|" in line]
 
 
 # Two kernels of one record.
 
 
 def test_everything_that_must_be_beside_a_ratio(tmp_path):
-    written = record(tmp_path, samples(python_loops=0.16))
-    assert texts(compared(written, REFERENCE, "quick")) == {
-        "result": f"quick is faster than {REFERENCE}",
-        "ratio": "40.0× as fast",
-        "confidence interval": "40.0× to 40.0×, 96.9% CI",
+    written = record(
+        tmp_path, samples(python_loops=0.16), torch_version="2.13.0+cpu", cpu_count=1, gpu="NVIDIA H100, 555.42",
+        not_in_commit="quick.py (not in this repository)",
+    )  # fmt: skip
+    table, beside = texts(compared(written, REFERENCE, "quick"))
+    assert table == {
+        REFERENCE: ("160 ms", "160 ms", "1×", "", "6"),
+        "quick": ("4.00 ms", "4.00 ms", "40.0×", "40.0× to 40.0×", "6"),
+    }
+    assert beside == {
+        "result": f"quick is faster than {REFERENCE}: 40.0× as fast",
         "noise floor": "±1.0%",
-        REFERENCE: "160 ms median, 160 ms smallest, 0.6% of the bandwidth bound",
-        "quick": "4.00 ms median, 4.00 ms smallest, 25.0% of the bandwidth bound",
-        "processes, rounds": "6, 18",
         "spread between processes": "0.0%",
         "drift (Spearman)": "+0.00",
+        "% of bound": f"{REFERENCE} 0.6%, quick 25.0%",
+        "paired": "round by round within one run, 18 rounds",
         "scope, configuration": "baseline l1, all/default",
-        f"record of {REFERENCE}": written.path.name,
-        "record of quick": written.path.name,
+        "machine": "A Fine(R) CPU, 1 core, NVIDIA H100",
+        "versions": "Python 3.11, NumPy 2.4, PyTorch 2.13",
+        "digits": "drawn",
+        "commit": "c0ffee, without quick.py (not in this repository)",
+        "date": written.metadata["date"],
+        "record": written.path.name,
     }
+
+
+def test_a_ratio_has_three_digits_however_small_it_is(tmp_path):
+    shown = {0.00054: "0.000540×", 0.0000071234: "0.00000712×", 0.98211: "0.982×", 1.0184: "1.018×", 3.5: "3.500×"}
+    for times, text in shown.items():
+        written = record(tmp_path, samples(other=0.004 / times))
+        assert texts(compared(written, "quick", "other"))[0]["other"][2:4] == (text, f"{text} to {text}")
+
+
+def test_several_kernels_are_compared_with_the_first(results):
+    path = write(results / "local", samples(other=0.008, third=0.004))
+    status, output = invoke("quick", REFERENCE, "other", "third", "--record", path, "--markdown")
+    rows = csv(output)
+    assert [row[:1] + row[3:] for row in rows[2:6]] == [
+        ["quick", "1×", "", "6"],
+        [REFERENCE, "0.0100×", "0.0100× to 0.0100×", "6"],
+        ["other", "0.500×", "0.500× to 0.500×", "6"],
+        ["third", "1.000×", "1.000× to 1.000×", "6"],
+    ]
+    assert [row[1] for row in rows if row[0] == "result"] == [
+        f"{REFERENCE} is slower than quick: 0.0100× as fast",
+        "other is slower than quick: 0.500× as fast",
+        "the difference between quick and third is not resolved: 1.000× as fast",
+    ]
+    answer, alone = (
+        json.loads(invoke("quick", *names, "--record", path, "--json")[1])
+        for names in ((REFERENCE, "other", "third"), ("other",))
+    )
+    assert answer["new"]["kernel"] == REFERENCE
+    assert [other["new"]["kernel"] for other in answer["others"]] == ["other", "third"]
+    assert answer["others"][0] | {"others": []} == alone  # the same keys as for two kernels
+    unsure = samples(other=0.004, third=0.004, slower={"other": (1, 1, 1, 1, 1, 1.08)})
+    for taken, options in ((samples(other=0.008, third=0.004), ()), (unsure, ("--fail-unresolved",))):
+        path = write(results / "local", taken)
+        for names, status in ((("third", "other"), 1), (("other", "third"), 1), (("third",), 0)):
+            code, output = invoke("quick", *names, "--record", path, "--fail-slower", "5", *options)
+            assert code == status
+            assert ("other: 5 % cannot be resolved here: the conf" in output) == bool(status and options)
 
 
 @pytest.mark.parametrize(
@@ -71,23 +134,25 @@ def test_a_difference_below_the_noise_floor_is_not_resolved(tmp_path, factor, ou
     assert result.noise_floor == pytest.approx(1 / 0.99 - 1)
     assert result.ratio.value == pytest.approx(factor)
     assert result.outcome == outcome
-    assert f"{factor:.3f}× as fast" in texts(result)["ratio"]  # two digits would make 1.02 and 1.018 the same
+    assert texts(result)[0]["other"][2] == f"{factor:.3f}×"  # two digits would make 1.02 and 1.018 the same
 
 
 @pytest.mark.parametrize("taken", [samples(processes=5), samples(**{"quick~again": 0})])
 def test_without_interval_or_control_nothing_is_resolved(tmp_path, taken):
     result = compared(record(tmp_path, taken), REFERENCE, "quick")
     assert result.outcome == "not resolved"
-    assert "than" not in texts(result)["result"]
+    table, beside = texts(result)
+    assert beside["result"].startswith(f"the difference between {REFERENCE} and quick is not resolved: 100× as fast")
+    assert (table["quick"][3] == "none") == ("; no confidence interval: it needs six" in beside["result"])
+    assert (beside["noise floor"] == "unknown") == (table["quick"][3] != "none")
 
 
 def test_two_groups_are_marked_and_listed(tmp_path):
     result = compared(record(tmp_path, samples(slower={"quick": (1, 7)})), REFERENCE, "quick")
-    assert texts(result)["quick"] == (
-        "16.0 ms† median, 4.00 ms smallest, 9.4% of the bandwidth bound, in two groups: "
-        "4.00 ms (3 processes) and 28.0 ms (3 processes)"
-    )
-    new = comparison_text.as_json(result)["new"]
+    table, beside = texts(result)
+    assert table["quick"][:2] == ("16.0 ms†", "4.00 ms")
+    assert beside["quick †"] == "in two groups: 4.00 ms (3 processes) and 28.0 ms (3 processes)"
+    new = comparison_text.as_json([result])["new"]
     assert [(group["seconds"], group["processes"]) for group in new["groups"]] == [
         (pytest.approx(0.004), 3), (pytest.approx(0.028), 3),
     ]  # fmt: skip
@@ -150,10 +215,10 @@ def test_the_newest_record_with_an_interval_is_preferred_and_named(results):
     for path, name in ((sure, "20260101T000000Z"), (unsure, "20260102T000000Z")):
         os.replace(path, local / f"{name}.json")
     _, output = invoke("quick", "other", "--markdown")
-    assert "| record of other | local/20260101T000000Z.json, the newest with a confidence interval |" in output
+    assert "| record | local/20260101T000000Z.json, the newest with a confidence interval |" in output
     (local / "20260101T000000Z.json").unlink()
     _, output = invoke("quick", "other", "--markdown")
-    assert "| record of quick | local/20260102T000000Z.json, the newest; none has a confidence interval |" in output
+    assert "| record | local/20260102T000000Z.json, the newest; none has a confidence interval |" in output
 
 
 def test_without_a_name_the_newest_record_of_a_whole_data_set(results):
@@ -166,7 +231,7 @@ def test_without_a_name_the_newest_record_of_a_whole_data_set(results):
     }
     for name, path in named.items():
         os.replace(path, local / f"{name}.json")
-    base, new = comparison.sides("quick", REFERENCE, None, None, "mean", "l1")
+    base, new = comparison.sides(("quick", REFERENCE), None, None, "mean", "l1")
     assert base.record is new.record
     assert base.record.path.name == "20260103T000000Z.json"
     assert (base.record.configuration, base.distance) == ("all/default", "-")  # the scope has no other
@@ -184,13 +249,16 @@ def test_a_record_is_read_under_the_configuration_that_is_named(results):
 
 
 def test_one_kernel_in_two_records(results):
-    old = write(results / "local", samples(quick=0.006))
+    old = write(results / "local", samples(quick=0.006), commit="01d")
     new = write(results / "local")
     status, output = invoke("quick", "--record", new, "--against", old, "--markdown")
     assert status == 0
-    assert f"| result | quick of {new.name} is faster than quick of {old.name} |" in output
-    assert "| ratio | 1.500× as fast |" in output
-    assert f"| quick of {old.name} | 6.00 ms median" in output
+    assert "| result | quick (new) is faster than quick (old): 1.500× as fast |" in output
+    assert "| quick (old) | 6.00 ms | 6.00 ms | 1× |  | 6 |" in output
+    assert "| commit | 01d (old), c0ffee (new) |" in output
+    assert f"| record | {old.name} (old), {new.name} (new) |" in output
+    assert "| machine | A Fine(R) CPU, 2 cores |" in output  # the same, so once
+    assert "| paired | process by process in their order, between two runs |" in output
     assert "| drift (Spearman) | unknown |" in output  # rounds of two records share no time
     assert invoke("quick", "--record", old, "--against", new, "--fail-slower", "5")[0] == 1
     assert "1.500×" in invoke("quick", "--against", old)[1]  # the newest record is the other side
@@ -203,6 +271,16 @@ def test_of_two_records_the_worse_noise_floor_counts_and_an_unknown_one_resolves
     for base, new in (sides[:2], sides[1::-1]):
         assert comparison.compare(base, new, False).noise_floor == pytest.approx(0.2)
     assert comparison.compare(sides[0], sides[2], False).noise_floor is None
+
+
+def test_between_two_records_their_reference_must_not_differ_either(tmp_path):
+    """The reference is the record's own, and a second record without times of it resolves nothing."""
+    steady, moved = (samples(other=0.002 * factor, python_loops=0.4 * loops) for factor, loops in ((1, 3), (1.3, 1)))
+    old, new = (record(tmp_path, taken, reference="other") for taken in (steady, moved))
+    sides = [Side("quick", written, "baseline", "l1") for written in (old, new)]
+    assert comparison.compare(*sides, False).noise_floor == pytest.approx(1 - 1 / 1.3)
+    without = Side("quick", record(tmp_path), "baseline", "l1")
+    assert comparison.compare(sides[0], without, False).noise_floor is None
 
 
 # Refusals.
@@ -219,8 +297,10 @@ def test_other_machines_digits_and_configurations_are_refused_and_forced_ones_ma
         with pytest.raises(BadRecord, match=f"The records are not comparable: {key} {value}"):
             comparison.compare(base, new, force=False)
         forced = comparison.compare(base, new, force=True)
-        assert all(f"[FORCED: {key} {value}" in text for text in texts(forced).values())
-        assert comparison_text.as_json(forced)["forced"] == list(forced.differs)
+        table, beside = texts(forced)
+        assert f"[FORCED: {key} {value}" in beside["result"]
+        assert "[FORCED]" in table["quick"][2]
+        assert comparison_text.as_json([forced])["forced"] == list(forced.differs)
 
 
 def test_a_record_whose_checklist_fails_gives_no_ratio_not_even_by_force(results):
@@ -245,12 +325,16 @@ def test_unknown_kernels_and_arguments_are_one_message(results):
     status, output = invoke("quick", "ghost", "--record", path)
     assert status == 2
     assert f"has no times of ghost in baseline l1. Its kernels there: {REFERENCE}, quick" in output
+    assert (
+        "has no times of quick@cpu in baseline l1; did you mean quick? Name another"
+        in (invoke("quick@cpu", REFERENCE, "--record", path)[1])
+    )
     unavailable = "no times of gpu@cuda in baseline l1, because it is unavailable"
     assert unavailable in invoke("quick", "gpu@cuda", "--record", path)[1]
     assert invoke("quick", "quick", "--record", path, "--scope", "predict")[0] == 2
     for b, against in ((None, None), (REFERENCE, path)):
-        with pytest.raises(UnknownKernel, match="two kernels, or one kernel and --against"):
-            comparison.sides("quick", b, path, against, "baseline", "l1")
+        with pytest.raises(UnknownKernel, match="two kernels or more, or one kernel and --against"):
+            comparison.sides(("quick", b) if b else ("quick",), path, against, "baseline", "l1")
 
 
 # Files of pytest-benchmark.
@@ -260,10 +344,10 @@ def test_a_file_of_pytest_benchmark_is_indicative_and_unpaired(results):
     path = pytest_benchmark(results, python_loops=[0.4, 0.4, 9.0], quick=[0.004, 0.004, 0.005])
     status, output = invoke(REFERENCE, "quick", "--record", path, "--fail-slower", "0", "--markdown")
     assert status == 0
-    assert "| ratio | 100× as fast (indicative, unpaired) |" in output
-    assert "| confidence interval | none" in output
+    assert "not resolved: 100× as fast (indicative, unpaired); no confidence interval" in output
+    assert "| 100× | none | 1 |" in output
     assert "| noise floor | unknown |" in output
-    assert "| result | the difference between python_loops and quick is not resolved |" in output
+    assert "| paired | no: one kernel after the other |" in output
     assert invoke("quick", REFERENCE, "--record", path, "--fail-slower", "0")[0] == 0
     mixed = Side("quick", record(results), "baseline", "l1")
     result = comparison.compare(Side("quick", reader.read(path), "baseline", "l1"), mixed, force=False)
@@ -278,8 +362,12 @@ def test_json_is_complete(results):
     answer = json.loads(invoke(REFERENCE, "quick", "--record", path, "--json")[1])
     assert (answer["outcome"], answer["paired"], answer["forced"], answer["processes"]) == ("faster", True, [], 6)
     assert [answer[key] for key in ("ratio", "low", "high", "level")] == pytest.approx([100, 100, 100, 0.96875])
+    metadata = answer["new"].pop("metadata")
+    assert metadata.items() <= ({**METADATA, "gpu": None, "not_in_commit": None, "date": metadata["date"]}).items()
+    assert {"cpu_model_name", "cpu_count", "numpy_version", "dataset_digest", "commit", "date"} <= metadata.keys()
     assert answer["new"] == {
         "kernel": "quick",
+        "source_hash": "0123456789abcdef",
         "record": path.name,
         "configuration": "all/default",
         "seconds": pytest.approx(0.004),
@@ -293,7 +381,7 @@ def test_json_is_complete(results):
 def test_the_table_holds_what_markdown_holds(results):
     path = write(results / "local")
     table, markdown = (invoke(REFERENCE, "quick", "--record", path, *options)[1] for options in ((), ("--markdown",)))
-    assert markdown.startswith("|")
-    for row in markdown.strip().splitlines()[2:]:
-        for cell in row.strip("| ").split(" | "):
-            assert cell in table
+    rows = csv(markdown)
+    assert len(rows) > 12
+    for cell in (cell for row in rows for cell in row if "---" not in cell):
+        assert cell in table

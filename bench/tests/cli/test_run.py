@@ -1,8 +1,10 @@
 """`run` and the commands that follow it: what they print, which files they leave, how they end."""
 
+import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from click.testing import CliRunner
 from bench import __main__, kernel
 from bench.cli import answers, console, options, run, run_output
 from bench.cli.data_sets import DataSet
+from bench.cli.run_options import BUDGET_S
 from bench.kernel import REFERENCE, ROOT
 from bench.records import model, reader
 from bench.runner import checkpoint
@@ -34,6 +37,17 @@ def predict_l1(images, means):
     return right(images, means)
 """
 SLOW = f"{NUMPY}\nIMAGES = 1\n"
+WRONG = NUMPY.replace("argmin", "argmax")
+WAITS = """
+import time
+right, convert = predict_l1, prepare
+def predict_l1(images, means):
+    time.sleep(0.005)
+    return right(images, means)
+def prepare(images, device):
+    time.sleep(0.01)
+    return convert(images, device)
+"""
 BOTH = ["all/default", "1/default"]
 COMMAND = (
     "python -m bench run --quick --configurations 1/default,all/default --data small "
@@ -85,7 +99,7 @@ def ran(tmp_path_factory):
         yield Ran(place, done.stdout, done.exit_code, *local_records())
 
 
-def test_run_prints_digits_times_claims_and_last_the_page(ran):
+def test_run_prints_digits_times_the_answer_claims_the_page_and_what_is_next(ran):
     assert ran.status == 0, ran.stdout
     assert "small, 2 + 2 training and 1 + 1 validation images, SHA-256 " in ran.stdout
     assert "All 2 kernels are verified: " in ran.stdout
@@ -94,10 +108,14 @@ def test_run_prints_digits_times_claims_and_last_the_page(ran):
     assert ran.stdout.count("unavailable is unavailable: no beads") == 1
     assert "indicative: 1 process per kernel, no confidence interval" in ran.stdout
     assert re.search("(noise floor is|Differences below) ±", ran.stdout)
-    tail = ran.stdout.splitlines()[-20:]
+    *tail, last, following = ran.stdout.splitlines()[-24:]
+    assert any(line.startswith("On small, mine is ") and "as fast as the loops" in line for line in tail)
     for claim in range(1, 10):
-        assert any(line.startswith(f"C{claim} ") for line in tail), claim
-    assert re.fullmatch(r"Page +\S+\.html", tail[-1])
+        assert any(re.match(f"C{claim}  +(supported|refuted|undetermined)  +.", line) for line in tail), claim
+    assert re.fullmatch(r"Page +\S+\.html", last)
+    command, example = re.fullmatch(r"Next +(\S+) -m bench run --kernel (\S+)", following).groups()
+    assert Path(shutil.which(command)).resolve() == Path(sys.executable).resolve()
+    assert Path(example).is_file()
 
 
 def test_every_data_set_has_a_record_of_its_own(ran):
@@ -154,18 +172,7 @@ def test_publish_copies_the_records_of_the_newest_page(ran):
 # Other runs.
 
 
-def test_a_wrong_kernel_is_not_timed_and_the_exit_status_is_1(place):
-    kernels = write_kernels(place, {"mine": NUMPY.replace("argmin", "argmax")})
-    done = invoke("run", "--processes", 2, "--data", place / "small", *kernels, "--quiet")
-    assert done.exit_code == 1
-    assert "mine is wrong: l1: " in done.stdout
-    ((record,),) = local_records()
-    assert record.label == "indicative: 2 processes per kernel, no confidence interval"
-    assert record.kernels() == [REFERENCE]
-    assert [entry.kernel for entry in record.not_timed] == ["mine"]
-
-
-def test_without_the_reference_there_is_no_page(place, monkeypatch):
+def test_a_wrong_kernel_loses_its_row_and_without_the_reference_there_is_no_page(place, monkeypatch):
     broken = place / f"{REFERENCE}.py"
     broken.write_text("1 / 0\n")
 
@@ -174,15 +181,49 @@ def test_without_the_reference_there_is_no_page(place, monkeypatch):
 
     monkeypatch.setattr(options, "discover", with_broken_reference)
     monkeypatch.setattr(run, "discover", with_broken_reference)
-    kernels = write_kernels(place, {"mine": NUMPY})
-    done = invoke("run", "--quick", "--quiet", "--data", place / "small", *kernels)
+    kernels = write_kernels(place, {"mine": NUMPY, "wrong": WRONG})
+    done = invoke("run", "--processes", 2, "--quiet", "--data", place / "small", *kernels)
     assert done.exit_code == 1, (done.output, done.exception)
     assert isinstance(done.exception, SystemExit)
-    assert f"{REFERENCE} is broken: " in done.stdout
-    assert "There is no page: " in done.stdout
+    for words in ("wrong is wrong: l1: ", f"{REFERENCE} is broken: ", "There is no page: "):
+        assert words in done.stdout
     assert [path.suffix for path in (place / "local").iterdir()] == [".json"]
     ((record,),) = local_records()
+    assert record.label == "indicative: 2 processes per kernel, no confidence interval"
     assert record.kernels() == ["mine"]
+    assert sorted(entry.kernel for entry in record.not_timed) == [REFERENCE, "wrong"]
+
+
+def test_against_compares_just_the_named_kernels_and_says_where_the_time_goes(place):
+    """A slow kernel against a fast one; `plot`, too, takes ratios over the record's reference."""
+    slow = f"{NUMPY}{WAITS}"
+    kernels = write_kernels(place, {"base": NUMPY, "slow": slow})
+    done = invoke("run", "--quick", "--quiet", "--data", place / "small", *kernels, "--against", "base")
+    assert done.exit_code == 0, done.output
+    ((record,),) = local_records()
+    assert (record.kernels(), record.reference, record.control) == (["base", "slow"], "base", "base~again")
+    assert re.search(
+        r"slow is 0\.\S+× as fast as base \(no confidence interval\): not resolved, at \S+% of its", done.stdout
+    )
+    assert "Where the time goes, from one process" in done.stdout
+    (cells,) = re.findall(r"^ slow +\S+ µs +(\S+) ms +(\S+) ms *$", done.stdout, flags=re.MULTILINE)
+    predict, prepare = map(float, cells)
+    assert 5 <= predict < 20 < prepare < 100  # it waits 5 ms in each prediction, and 10 ms for each of three stacks
+    assert "C1, C2, C3 are not judged" in done.stdout
+    assert REFERENCE not in done.stdout.replace(f"about {REFERENCE}", "")
+    picture = record.path.with_suffix(".svg")
+    before = picture.read_bytes()
+    assert invoke("plot").exit_code == 0
+    assert picture.read_bytes() == before
+
+
+def test_against_a_wrong_kernel_ends_the_run_and_leaves_nothing(place):
+    kernels = write_kernels(place, {"base": NUMPY, "wrong": WRONG})
+    done = invoke("run", "--quiet", "--data", place / "small", *kernels, "--against", "base")
+    assert done.exit_code == 1, done.output
+    assert done.stdout.startswith("wrong is wrong: l1: ")
+    assert "\nThe run has ended, for with --against every kernel must be right." in done.stdout
+    assert not list((place / "local").iterdir())
 
 
 def test_sizes_and_kernels_that_run_out_of_memory_or_are_skipped(place, monkeypatch):
@@ -211,7 +252,7 @@ def test_at_a_size_running_out_of_memory_is_no_failure_but_a_wrong_answer_is():
 
 def test_a_small_data_set_alone_has_no_page(capsys):
     small = make_problem(noise().first_of_each_class(2))
-    run_output.print_claims([run_output.RecordedDataSet(DataSet(small, ()), [], [], ())])
+    run_output.print_answer([run_output.RecordedDataSet(DataSet(small, ()), [], [], ())])
     assert capsys.readouterr().out.startswith("There is no page, for no whole data set was recorded: ")
 
 
@@ -314,6 +355,23 @@ def test_every_data_set_is_recorded_with_the_kernels_to_compare_with(planned, tm
     assert names() == {1: ["numpy_broadcast", *small]}  # the step before it
 
 
+def test_against_is_a_plan_of_the_named_kernels_alone_on_one_data_set(planned, tmp_path):
+    slow = write_kernel(tmp_path / "slow.py", "IMAGES = 1")
+
+    def plan(*options):
+        ((n, plan),) = planned(*options).items()
+        return n, [spec.name for spec in plan.specs], plan.against, plan.reference, plan.budget_s
+
+    against = ("--against", "numpy_float64,numpy_broadcast")
+    over = (("numpy_float64", "numpy_broadcast"), "numpy_float64")
+    assert plan(*against) == (0, ["numpy_broadcast", "numpy_float64"], *over, BUDGET_S)
+    three = ["numpy_broadcast", "numpy_float64", "slow"]
+    assert plan(*against, "--kernel", slow) == (1, three, *over, BUDGET_S)
+    assert plan(*against, "--kernel", slow, "--processes", 3) == (1, three, *over, None)
+    (usual,) = planned().values()
+    assert (usual.against, usual.reference, usual.budget_s) == ((), REFERENCE, None)
+
+
 def test_jax_leaves_the_memory_of_a_gpu_to_the_other_kernels_of_a_record_of_sizes(planned):
     for names, timed in (("c_bytes,jax_broadcast,torch_graph", 3), ("c_bytes,jax_broadcast", 3)):
         (plan,) = planned("--sizes", 1, "--kernels", names).values()
@@ -333,6 +391,12 @@ def test_jax_leaves_the_memory_of_a_gpu_to_the_other_kernels_of_a_record_of_size
         (["run", "--sizes", "1", "--kernels", "python_tensor_elements"], "needs a small data set (IMAGES = 10)"),
         (["run", "--memory", "--sizes", "1,2"], "--memory takes one number of validation images"),
         (["run", "--no-time-limit"], "--no-time-limit needs --sizes"),
+        (["run", "--against", "numpy_broadcast", "--ladder"], "--against and --ladder exclude each other"),
+        (["run", "--against", "numpy_broadcast"], "--against names what to compare with: add a kernel with --kernel"),
+        (
+            ["run", "--against", "numpy_broadcas", "--kernels", "numpy_broadcast"],
+            "no kernel is called 'numpy_broadcas'",
+        ),
         (["run", "--resume", "--per-class", "1"], "--resume keeps the options"),
         (["run", "--finish", "--resume"], "keeps the options"),
         (["run", "--finish"], "there is no unfinished run"),
@@ -359,7 +423,7 @@ def test_finishing_takes_a_finished_process(place, monkeypatch):
     invoke("run", "--quiet", "--data", place / "small", "--kernels", REFERENCE)
     done = invoke("run", "--finish")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "has no finished process, so there is nothing to write. python -m bench run --resume" in done.stderr
+    assert "has no finished process, so there is nothing to write. " in done.stderr
     assert len([*(place / "local").glob("*.unfinished")]) == 1
 
 
@@ -410,6 +474,52 @@ def test_a_command_line_is_as_typed_with_files_by_name_alone():
     line = console.command_line(typed)
     assert line == "python -m bench run --kernel 'mine one.py' --data=set --sizes 1 --kernel=k.py"
     assert console.command_line(["run", "--data", "."]) == f"python -m bench run --data {Path.cwd().name}"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_in_a_terminal_progress_says_what_runs_with_the_time_left(width, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    stage = "process 3 of 6: baseline, round 1 of 3"
+    with console.progress(False) as progress:
+        progress(stage, "torch_broadcast@cuda", 1, 4)
+    lines = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", sys.stderr.getvalue()).splitlines()
+    shown = next(line for line in lines if "%" in line)
+    assert re.fullmatch(rf"(.* )? ?25% --:-- left  torch_broadcast@cuda, {stage} *", shown)
+    assert len(shown) <= width
+    assert ("━" in shown) == (width > 80)
+
+
+def test_in_a_terminal_an_error_breaks_no_word(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(sys, "argv", ["bench", "check", "--kernels", "nobody"])
+    assert __main__._status() == 2
+    lines = sys.stderr.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert {spec.name for spec in kernel.discover()} <= {*" ".join(lines).replace(",", "").split()}
+
+
+def test_the_command_that_is_next_works_in_this_shell(monkeypatch, tmp_path):
+    """With the environment's Python, whether it is active or not."""
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    python.with_name("python3").symlink_to(python)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(python))
+    assert console.bench() == os.path.join(".venv", "bin", "python") + " -m bench"
+    monkeypatch.setenv("PATH", str(python.parent), prepend=os.pathsep)
+    assert console.bench() == "python -m bench"
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("PATH", "")
+    assert console.bench() == f"{python} -m bench"
 
 
 def test_help_breaks_no_line_inside_a_word():

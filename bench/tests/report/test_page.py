@@ -19,13 +19,13 @@ from bench.formatting import Grid
 from bench.kernel import REFERENCE
 from bench.records import model
 from bench.report import charts, page, page_records, readme
-from bench.report.charts import Drawing, NotDrawn
+from bench.report.charts import Drawing, NotDrawn, svg
 from bench.task import digits_metadata
 from bench.task.problem import make_problem
 from bench.tests import builders_records
 from bench.tests.builders import noise, write_folder
 from bench.tests.builders_records import METADATA, configurations, record, samples
-from bench.tests.builders_selections import full_selection
+from bench.tests.builders_selections import BROADCAST, full_selection
 
 AROUND = "# Title\r\n\nBefore, ¼ × \t \n{}after.  \nNo end of line"
 EMPTY = f"{readme.BEGIN}\n{readme.END}\n"
@@ -363,6 +363,37 @@ def bare(tmp_path_factory):
     shown = page_records.alone([record(tmp_path_factory.mktemp("bare"), **MINE)])
     page.write(shown)
     return shown
+
+
+def test_a_record_over_another_reference_has_every_page_and_picture_that_needs_no_loops(checkout):
+    """As a machine's published record, too; nothing on it is called a ratio over the loops."""
+    times = {"numpy_broadcast": 0.008, "torch_broadcast@cpu": 0.002}
+    target = publish(taken=samples(quick=0, python_loops=0, **times, **{"numpy_broadcast~again": 0.008}),
+                     reference="numpy_broadcast", kernel_metadata=dict.fromkeys(times, BROADCAST))  # fmt: skip
+    done("--readme")
+    [shown] = page_records.published()
+    words, results = text(shown.page), readme.README.read_text(encoding="utf-8")
+    assert [row[:4] for row in table(shown, "mean images and labels, on prepared stacks")] == [
+        ["numpy_broadcast", "8.00 ms", "8.00 ms", "1.00×"], ["torch_broadcast@cpu", "2.00 ms", "2.00 ms", "4.00×"],
+    ]  # fmt: skip
+    line = f"C1, C2, C3 are not judged, for they are about {REFERENCE}, which this run left out."
+    for written in (words, results):
+        assert line in written
+        assert REFERENCE not in written.replace(line, "")
+    assert [row[0][:2] for row in table(shown, "What the source documents claim")] == sorted(
+        {*claims.CLAIMS} - {"C1", "C2", "C3"}
+    )
+    drawn = {path.stem: svg.described(path.read_text(encoding="utf-8"))[1] for path in shown.page.parent.glob("*.svg")}
+    assert {*drawn} == {*charts.PICTURES} - {"ladder", "sizes", "gallery"}
+    assert "torch_broadcast@cpu is 4.00× as fast" in drawn["side_by_side"]
+    assert "numpy_broadcast: 1×, the reference" in drawn["speedup"]
+    assert not any(REFERENCE in alt for alt in drawn.values())
+    compared = CliRunner().invoke(__main__.cli, ["compare", "numpy_broadcast", "torch_broadcast@cpu"])
+    assert (compared.exit_code, "torch_broadcast@cpu is faster" in compared.stdout) == (0, True), compared.output
+    few = record(model.LOCAL, per_class=10, dataset_of=METADATA["dataset_digest"], **MINE)
+    assert f"over {REFERENCE}, those of ladder.json.gz over numpy_broadcast. Move one" in refused(
+        checkout, target, few.path
+    )
 
 
 def test_every_claim_has_a_row_of_its_own(full, bare):

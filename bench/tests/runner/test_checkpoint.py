@@ -50,7 +50,8 @@ def saved(tmp_path, monkeypatch, problems):
     """A run of two data sets that no process works on."""
     monkeypatch.setattr(model, "LOCAL", tmp_path / "local")
     monkeypatch.setattr(checkpoint, "_in_progress", lambda folder: False)
-    plan = Plan((spec(write_kernel(tmp_path / "mine.py")),), processes=2, rounds=1, seed=3)
+    over = {"against": ("mine",), "reference": "mine"}
+    plan = Plan((spec(write_kernel(tmp_path / "mine.py")),), processes=2, rounds=1, seed=3, **over)
     both = (Configuration(), Configuration("1", "keep"))
     small = DataSetPlan(5, replace(plan, processes=1, longest_s=math.inf))
     return checkpoint.begin([DataSetPlan(0, replace(plan, configurations=both)), small], {"source": "drawn"}, problems)
