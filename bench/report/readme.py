@@ -1,5 +1,6 @@
 """The README's results, written from the published records between two markers, so that they cannot differ."""
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,12 +11,13 @@ from bench.atomic import printable
 from bench.formatting import Grid
 from bench.kernel import ROOT
 from bench.records.model import BadRecord, Record
-from bench.report import gpu_tables, page, tables
+from bench.report import gpu_tables, page, page_words, tables
 from bench.report.page_records import Selection
 
 README = ROOT / "README.md"
 BEGIN = "<!-- results: written by python -m bench report --readme -->"
 END = "<!-- end of results -->"
+EXPLAINED = ("bandwidth bound", "first call")  # beside the confidence interval, below the table
 
 
 def rewritten(text: str, selections: Sequence[Selection]) -> str:
@@ -48,6 +50,7 @@ def _machine(selection: Selection) -> dict[str, Any]:
     record, metadata = selection.speed, selection.speed.metadata
     rows, title = summaries(record), f"{metadata['cpu_model_name']}, {metadata['cpu_count']} cores"
     fastest = rows[-1]
+    words = page_words.glossary(record)
     drawn = {name: selection.picture(name).with_suffix(".svg").exists() for name in ("side_by_side", "speedup")}
     pair = [record.reference, next((name for name in answer.BROADCASTING if record.samples_of(name)), "")]
     return {
@@ -60,9 +63,12 @@ def _machine(selection: Selection) -> dict[str, Any]:
         "broadcasting": "Shapes lined up at their right ends: equal sizes match, a 1 or a missing size is stretched, "
         "anything else fails",
         "timed": _table(record, rows).markdown(),
-        "caption": f"Mean images and labels under the L1 distance on {title}. {page.subtitle(record)} "
-        f"*CI*: the confidence interval. *% of bound*: the time in which this machine can read the pixels once, over "
-        "the kernel's time. *First call*: the import and the first call of a fresh process.",
+        "caption": (
+            f"Mean images and labels under the L1 distance on {title}.",
+            page.subtitle(record),
+            *(f"*{term}*: {words[term].replace('`', '')}" for term in words if "CI" in term or term in EXPLAINED),
+        ),
+        "output": _output(record, rows),
         "notes": f"{claims.not_judged(record)} {gpu_tables.no_gpu(record)}".strip(),
     }
 
@@ -76,6 +82,19 @@ def _table(record: Record, rows: Sequence[Summary]) -> Grid:
     columns = [table.columns[i] for i in kept]
     shown = [(f"`{row[0]}`", ideas.get(row[0], "").rstrip("."), *row[1:]) for row in cells]
     return Grid((columns[0], "the one idea", *columns[1:]), shown, right=table.right)
+
+
+def _output(record: Record, rows: Sequence[Summary]) -> str:
+    """Return some lines of what `make bench` prints, on a terminal of 100 columns."""
+    from rich.console import Console
+
+    known = {spec.name for spec in kernel.discover() if not spec.on_ladder}
+    console = Console(file=io.StringIO(), width=100)
+    with console.capture() as capture:
+        console.print(tables.timed([row for row in rows if row.kernel in known]))
+        console.print(tables.verdicts(claims.verdicts(record)[:3], 100))
+    lines = [line.rstrip() for line in capture.get().splitlines() if line.strip()]
+    return "\n".join([*lines, "…"])
 
 
 def _shown(rows: Sequence[Summary]) -> list[Summary]:

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterable, Sequence
 from statistics import median
+from textwrap import shorten
 
 from bench import formatting
 from bench.analysis import bandwidth_bound
 from bench.analysis.checklist import Item
+from bench.analysis.claims import Verdict
 from bench.analysis.speedup import Ratio
 from bench.analysis.summary import Summary, summaries
 from bench.formatting import Grid
@@ -101,6 +103,16 @@ def by_configuration(records: Sequence[Record]) -> Grid:
     names = sorted({name for medians in columns.values() for name in medians})
     rows = [(name, *(medians.get(name, "") for medians in columns.values())) for name in names]
     return Grid(("kernel", *columns), rows, right=[*columns])
+
+
+def verdicts(verdicts: Sequence[Verdict], width: int) -> Grid:
+    """Return a line for each verdict: the claim, the verdict, and the first number that it rests on."""
+    rows = []
+    for verdict in verdicts:
+        about = f"{verdict.about}: " if verdict.about else ""
+        text = f"{about}{(verdict.number or verdict.why).partition('; ')[0].rstrip('.')}"
+        rows.append((verdict.claim, verdict.verdict, shorten(text, width - 22, placeholder=" …")))
+    return Grid(("claim", "verdict", "result"), rows)
 
 
 def code(records: Sequence[Record]) -> Grid | None:
