@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from textwrap import shorten
 
 from bench.analysis import answer, checklist, claims
 from bench.analysis.summary import summaries
 from bench.cli import answers, console
 from bench.cli.data_sets import DataSet
-from bench.formatting import Grid
 from bench.kernel import LADDER
 from bench.records import reader
 from bench.records.model import BadRecord, Record
@@ -110,19 +108,9 @@ def print_answer(recorded: Sequence[RecordedDataSet]) -> None:
     for sentence in answer.sentences(chosen.speed, small, chosen.scopes):
         out.print(sentence)
     out.print()
-    out.print(_claims(verdicts, out.width))
+    out.print(tables.verdicts(verdicts, out.width))
     if without := claims.not_judged(chosen.speed):
         out.print(without)
     out.print()
     out.say(f"Page    {console.shown(path)}")
     out.say(f"Next    {console.bench()} run --kernel {console.shown(EXAMPLE)}")
-
-
-def _claims(verdicts: Sequence[claims.Verdict], width: int) -> Grid:
-    """Return a line for each verdict: the claim, the verdict, and the first number that it rests on."""
-    rows = []
-    for verdict in verdicts:
-        text = (verdict.number or verdict.why).partition("; ")[0].rstrip(".")
-        text += f" ({verdict.about})" if verdict.about else ""
-        rows.append((verdict.claim, verdict.verdict, shorten(text, width - 22, placeholder=" …")))
-    return Grid(("claim", "verdict", "result"), rows)
