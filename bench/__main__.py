@@ -5,11 +5,13 @@ import errno
 import importlib
 import io
 import os
+import shutil
 import signal
 import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import click
@@ -85,8 +87,7 @@ def _trouble(error: OSError) -> str:
 def cli() -> None:
     for path in kernel.misnamed():
         why = "its name is no Python name" if path.is_file() else "it is no file"
-        said = f"{path.relative_to(kernel.ROOT)} is no kernel, for {why}: rename or remove it."
-        print(printable(said), file=sys.stderr)
+        _say(f"{path.relative_to(kernel.ROOT)} is no kernel, for {why}: rename or remove it.")
 
 
 def main() -> None:
@@ -119,11 +120,11 @@ def main() -> None:
     sys.exit(status)
 
 
-class _Verbatim(io.StringIO):
-    """Takes escape sequences too, which click leaves out where nobody could obey them."""
-
-    def isatty(self) -> bool:
-        return True
+def _say(text: str) -> None:
+    """Print a message on standard error; a terminal breaks its lines between words."""
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else sys.maxsize
+    for line in printable(text).splitlines():
+        print(fill(line, width, break_long_words=False, break_on_hyphens=False), file=sys.stderr)
 
 
 def _interrupt(number: int, _: object) -> None:
@@ -141,13 +142,14 @@ def _status() -> int:
     except SystemExit as end:
         return int(end.code or 0)
     except click.ClickException as error:
-        message = _Verbatim()
+        message = io.StringIO()
+        message.isatty = lambda: True  # type: ignore[method-assign]  # or click would leave escape sequences out
         error.show(message)
-        print(printable(message.getvalue()), end="", file=sys.stderr)  # echo would write UTF-8 where ASCII is asked for
+        _say(message.getvalue())  # echo would write UTF-8 where ASCII is asked for
         return error.exit_code
     except KeyboardInterrupt as error:
         notes = getattr(error, "__notes__", [])
-        print("\nInterrupted. No file is left half-written.", *notes, file=sys.stderr)
+        _say(" ".join(["\nInterrupted. No file is left half-written.", *notes]))
         return 128 + int(next(iter(error.args), signal.SIGINT))
     return 0
 

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, JustifyMethod
     from rich.table import Table
 
+NARROWEST = 30  # characters of a column whose texts may take several lines
+
 
 def time(seconds: float) -> str:
     """Return seconds in the unit that suits them: 1.58 s, 369 ms, 3.31 ms, 84.0 µs."""
@@ -70,14 +72,16 @@ class Grid:
         cells = [*zip(self.columns, *self.rows, strict=True)]
         widths = [max(map(len, column)) + 2 for column in cells]
         shown = [i for i, column in enumerate(cells) if any(column[1:]) or not self.rows]
+        wrapped = max((i for i in shown[1:] if self.columns[i] not in self.right), key=widths.__getitem__, default=0)
+        if wrapped:
+            widths[wrapped] = min(widths[wrapped], NARROWEST)
         for name in self.optional:
             if sum(widths[i] for i in shown) > options.max_width + 2:
                 shown = [i for i in shown if self.columns[i] != name]
-        wrapped = max((i for i in shown[1:] if self.columns[i] not in self.right), key=widths.__getitem__, default=None)
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=any(self.columns))
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), show_header=any(self.columns))
         for i in shown:
             justify: JustifyMethod = "right" if self.columns[i] in self.right else "left"
-            table.add_column(self.columns[i], justify=justify, overflow="fold", no_wrap=i != wrapped)
+            table.add_column(self.columns[i], justify=justify, overflow="fold", no_wrap=i != wrapped or not wrapped)
         for row in self.rows:
             table.add_row(*(row[i] for i in shown))
         yield table

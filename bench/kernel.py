@@ -10,6 +10,7 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -123,7 +124,8 @@ def select(specs: Sequence[KernelSpec], names: Iterable[str]) -> list[KernelSpec
     """
     wanted, known = set(names), [spec.name for spec in specs]
     for name in sorted(wanted - {*known, *(spec.kernel for spec in specs)}):
-        raise UnknownKernel(f"no kernel is called {name!r}; {did_you_mean(name, known) or 'there are ' + ', '.join(known)}")
+        hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+        raise UnknownKernel(f"no kernel is called {name!r}; {hint}")
     return [spec for spec in specs if wanted & {spec.name, spec.kernel}]
 
 
@@ -138,8 +140,7 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
 
 def _read(path: Path) -> list[KernelSpec]:
     """Read docstring, DEVICES, IMAGES and imports with `ast`. A file that cannot be read fails when it is loaded."""
-    devices: tuple[str, ...] = ("cpu",)
-    packages, images = [], 0
+    packages, literals = list[str](), dict[str, Any]()
     try:
         tree = ast.parse(path.read_bytes())
         docstring = ast.get_docstring(tree) or "(no docstring)"
@@ -147,30 +148,27 @@ def _read(path: Path) -> list[KernelSpec]:
         tree, docstring = ast.Module([], []), f"(cannot be read: {error.strerror})"
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         tree, docstring = ast.Module([], []), "(does not parse)"
-    after, why = _sentence(r"After (\w+): ", docstring)
-    _, peer = _sentence(r"Peer(): ", docstring)
     for node in tree.body:
         match node:
             case ast.Import(names):
                 packages += [alias.name.partition(".")[0] for alias in names]
             case ast.ImportFrom(str(module), _, 0):
                 packages.append(module.partition(".")[0])
-            case ast.Assign([ast.Name("DEVICES")], value) | ast.AnnAssign(ast.Name("DEVICES"), _, value):
-                constants = [node.value for node in getattr(value, "elts", []) if isinstance(node, ast.Constant)]
-                named = tuple(name for name in constants if name in ("cpu", "cuda"))
-                devices = named if named and len({*named}) == len(constants) else devices  # else it does not load
-            case ast.Assign([ast.Name("IMAGES")], ast.Constant(int(value))) | ast.AnnAssign(
-                ast.Name("IMAGES"), _, ast.Constant(int(value))
-            ) if value is not True and value > 0:
-                images = value
+            case ast.Assign([ast.Name(name)], value) | ast.AnnAssign(ast.Name(name), _, value) if value:
+                with suppress(ValueError, TypeError, RecursionError):  # no literal
+                    literals[name] = ast.literal_eval(value)
+    devices, images = literals.get("DEVICES"), literals.get("IMAGES")
+    if not isinstance(devices, tuple | list) or sorted(devices, key=str) not in (["cpu"], ["cuda"], ["cpu", "cuda"]):
+        devices = ("cpu",)  # anything else does not load
+    (after, why), (_, peer) = _sentence(r"After (\w+): ", docstring), _sentence(r"Peer(): ", docstring)
     return [
         KernelSpec(
-            name=path.stem if devices == ("cpu",) else f"{path.stem}@{device}",
+            name=path.stem if [*devices] == ["cpu"] else f"{path.stem}@{device}",
             path=path,
             device=device,
             caption=docstring.partition("\n")[0],
             packages=tuple(packages),
-            images=images,
+            images=images if type(images) is int and images > 0 else 0,
             on_ladder=path.parent == LADDER,
             after=after,
             why=why,
@@ -215,8 +213,8 @@ def load(spec: KernelSpec) -> Kernel:
     """
     name = _module_name(spec.path)
     module_spec = importlib.util.spec_from_file_location(name, spec.path)
-    assert module_spec is not None
-    assert module_spec.loader is not None
+    assert module_spec
+    assert module_spec.loader
     module = sys.modules[name] = importlib.util.module_from_spec(module_spec)
     try:
         module_spec.loader.exec_module(module)
@@ -249,7 +247,8 @@ def _module_name(path: Path) -> str:
 def _keep_contract(module: ModuleType, spec: KernelSpec) -> None:
     required = ("prepare", "mean_images", "predict_l1")
     if missing := [name for name in required if not callable(getattr(module, name, None))]:
-        raise BrokenKernel(f"{spec.path.name} has no function {', no function '.join(missing)}: the contract requires it")
+        names = " and no ".join(missing)
+        raise BrokenKernel(f"{spec.path.name} has no function {names}, which the contract requires")
     listed = _read(spec.path)
     devices = [listed_spec.device for listed_spec in listed]
     if devices != [*getattr(module, "DEVICES", devices)]:  # or a device would be missing from every table
@@ -272,8 +271,9 @@ def _why_unknown(package: str) -> str | None:
     if package in ("", "bench", "data", "kernels") or _found(package) or package in _extras():
         return None
     known = [*_extras(), *(re.split(r"[<>=\[]", line)[0] for line in _project()["dependencies"])]
-    meant = did_you_mean(package, known) or did_you_mean(package, sorted(sys.stdlib_module_names)) or "or correct its name"
-    return f"{package} is not installed, and no extra of pyproject.toml names it: install it; {meant}"
+    meant = (did_you_mean(package, names) for names in (known, sorted(sys.stdlib_module_names)))
+    hint = next(filter(None, meant), "or correct its name")
+    return f"{package} is not installed, and no extra of pyproject.toml names it: install it; {hint}"
 
 
 def _found(package: str) -> bool:

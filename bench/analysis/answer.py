@@ -24,7 +24,7 @@ def sentences(record: Record, small: Sequence[Record] = (), scopes: Record | Non
         small: records of small data sets, as `claims.verdicts` takes them.
         scopes: a record with the scope `end_to_end` on the same machine, if `record` lacks it.
     """
-    reference = str(record.metadata.get("reference", REFERENCE))
+    reference = record.reference
     others = [row.kernel for row in reversed(summary.summaries(record)) if row.kernel != reference]  # fastest first
     if not record.samples_of(reference):
         return [f"The kernel {claims.why_missing(record, reference)}, so there is no ratio."]
@@ -39,7 +39,7 @@ def sentences(record: Record, small: Sequence[Record] = (), scopes: Record | Non
     return [
         _headline(record, kernel),
         *_not_timed(record),
-        *_other_loops([verdict for verdict in claims.verdicts(record, small) if verdict.claim == "C2"]),
+        *other_loops([verdict for verdict in claims.verdicts(record, small) if verdict.claim == "C2"]),
         *_first_call(record, kernel),
         *_from_files(scopes or record, kernel),
     ]
@@ -76,7 +76,7 @@ def _not_timed(record: Record) -> Iterator[str]:
         yield f"PyTorch was not timed: {claims.why_missing(record, TUTORIAL_CPU)}."
 
 
-def _other_loops(verdicts: Sequence[Verdict]) -> Iterator[str]:
+def other_loops(verdicts: Sequence[Verdict]) -> Iterator[str]:
     """Say against which other loops the claim of thousands holds."""
     others = [verdict for verdict in verdicts if verdict.ratio and verdict.baseline != REFERENCE]
     others.sort(key=lambda verdict: -_value(verdict))

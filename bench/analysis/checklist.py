@@ -126,11 +126,10 @@ def _bounds(record: Record, rows: Sequence[Summary], scope: str) -> Iterator[Ite
 
 def _processes(record: Record) -> Iterator[Item]:
     if record.processes >= FEWEST_PROCESSES:
-        text = f"There are {record.processes} processes per kernel, each with its own hash seed and environment size"
+        text = f"There are {record.processes_in_words}, each with its own hash seed and environment size"
         yield Item("PASS", text)
     elif record.paired:
-        processes = f"{record.processes} process{'es' if record.processes > 1 else ''} per kernel"
-        text = f"The record has {processes}, so there is no confidence interval"
+        text = f"The record has {record.processes_in_words}, so there is no confidence interval"
         yield Item("WARN", text, "Record six or more with python -m bench run")
     else:
         text = "The record is unpaired, so there is no confidence interval"

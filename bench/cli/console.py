@@ -17,6 +17,7 @@ from bench import atomic
 from bench.atomic import printable
 
 PIPED_WIDTH = 160  # a pipe has no width of its own, and nothing should be cut in it
+WIDE = 100  # columns of a terminal that has room for a bar beside what runs
 
 
 class Output(Console):
@@ -80,26 +81,28 @@ def command_line(arguments: Sequence[str]) -> str:
 def progress(quiet: bool) -> Iterator[Callable[[str, str, int, int], None]]:
     """Yield a function that shows progress on standard error; its arguments are stage, kernel, steps done, all steps.
 
-    A terminal shows a bar. A pipe gets one line per stage and kernel, the last of which shows where a run hangs.
+    A terminal shows what runs and the time left. A pipe gets one line per stage and kernel: the last shows where a run
+    hangs.
     """
-    if quiet:
-        yield lambda stage, kernel, done, steps: None
-    elif not sys.stderr.isatty():
-        printed = set()
+    shown = set[str]()
 
-        def print_once(stage: str, kernel: str, done: int, steps: int) -> None:
-            if (stage, kernel) not in printed:
-                printed.add((stage, kernel))
-                print(printable(f"{stage}: {kernel}"), file=sys.stderr, flush=True)
+    def print_once(stage: str, kernel: str, done: int, steps: int) -> None:
+        if not quiet and (line := printable(f"{stage}: {kernel}")) not in shown:
+            shown.add(line)
+            print(line, file=sys.stderr, flush=True)
 
+    if quiet or not sys.stderr.isatty():
         yield print_once
-    else:
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
-        stage_of_kernel = TextColumn("{task.description}", markup=False)
-        columns = (BarColumn(30), TaskProgressColumn(), TimeRemainingColumn(), stage_of_kernel)
-        with Progress(*columns, console=Console(stderr=True, markup=False), transient=True) as bar:
-            task = bar.add_task("", total=None)
-            yield lambda stage, kernel, done, steps: bar.update(
-                task, description=printable(f"{stage}: {kernel}"), completed=done, total=steps
-            )
+    console = Console(stderr=True, markup=False)
+    what = TextColumn("left  {task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
+    bar = (BarColumn(20),) if console.width >= WIDE else ()
+    with Progress(*bar, TaskProgressColumn(), TimeRemainingColumn(compact=True), what, console=console,
+                  transient=True) as bars:  # fmt: skip
+        task = bars.add_task("", total=None)
+        yield lambda stage, kernel, done, steps: bars.update(
+            task, description=printable(f"{kernel}, {stage}"), completed=done, total=steps
+        )

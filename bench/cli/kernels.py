@@ -42,4 +42,5 @@ def command(files: tuple[Path, ...], ladder: bool, template: bool) -> None:
         out.print(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} {reason}")
     if count := sum(unlisted.values()):
         split = ", ".join(f"{n} {here}" for here, n in unlisted.items() if n)
-        out.print(f"The ladder, from loops to the bandwidth bound, has {count} more ({split}): {console.bench()} kernels --ladder")
+        out.print(f"The ladder has {count} more, from loops to the bandwidth bound ({split}):")
+        out.say(f"{console.bench()} kernels --ladder")

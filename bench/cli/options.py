@@ -29,11 +29,10 @@ KERNEL = click.Option(["--kernel", "files"], type=FILE, multiple=True, metavar="
                       help="Include the kernel in FILE. Verifying or timing it runs its code.")  # fmt: skip
 LIMIT = click.Option(["--data-limit", "data_limit"], type=POSITIVE, callback=_bytes, metavar="GB",
                      help="Most memory that the digits may take, unpacked, in GB (default 2 GiB).")  # fmt: skip
-DIGITS = [
-    click.Option(["--data", "source"], metavar="SOURCE",
-                 help="Digits of the record, for pictures of them: a folder, an archive or a name."),
+DIGITS = (
+    click.Option(["--data", "source"], metavar="SOURCE", help="Digits of the record, for the pictures of them."),
     LIMIT,
-]  # fmt: skip
+)
 CHOICE = [  # the fields of `Choice`
     click.Option(["--data", "source"], default="auto", metavar="SOURCE",
                  help="Digits: auto, mnist_sample, drawn or a path (default auto)."),

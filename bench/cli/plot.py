@@ -29,7 +29,7 @@ def command(record: Path | None, source: str | None, data_limit: int) -> None:
     chosen = with_digits([page_records.apart(chosen)], source, data_limit)[0]
     for entry in () if chosen.speed.paired else chosen.speed.not_timed:
         console.out().say(f"{entry.kernel} is left out: {entry.reason}")
-    pictures = {"sizes": ("sizes",), "memory": ("memory",)}.get(chosen.speed.kind, charts.PICTURES)
+    pictures = {"sizes": ("sizes",), "memory": ("speedup",)}.get(chosen.speed.kind, charts.PICTURES)
     pictures, reasons = pictures if chosen.speed.paired else ("speedup",), []
     for name in pictures:
         try:

@@ -37,7 +37,7 @@ def command(paths: tuple[Path, ...], force: bool) -> None:
     out = console.out()
     for path in publish(paths, force):
         out.say(console.shown(path))
-    out.print("Next    python -m bench report --readme writes the machine's page and pictures, and the README")
+    out.say(f"Next    {console.bench()} report --readme")
 
 
 def publish(paths: Sequence[Path] = (), force: bool = False) -> list[Path]:
@@ -56,15 +56,13 @@ def publish(paths: Sequence[Path] = (), force: bool = False) -> list[Path]:
     if any(weak.values()) and not force:
         lines = [f"{path} is not published: {why}." for path, why in weak.items() if why]
         raise BadRecord("\n".join([*lines, "Record again, or publish all the same with --force."]))
-    contents = {_target(file[0]): packed(file[0].path, weak[file[0].path]) for file in chosen}
+    contents = {_target(file[0]): _packed(file[0].path, weak[file[0].path]) for file in chosen}
     if len(contents) < len(chosen):
         raise BadRecord(f"{chosen[0][0].path}: another record is of the same kind; publish one of each kind")
     for folder in {target.parent for target in contents}:
         records = [file for file in chosen if _target(file[0]).parent == folder]
         records += [reader.read_all(path) for path in folder.glob("*.json.gz") if path not in contents]
-        page_records.from_records(
-            records, folder / page_records.PUBLISHED_PAGE
-        )  # raises BadRecord if they make no page
+        page_records.from_records(records, folder / page_records.PUBLISHED_PAGE)  # raises if they make no page
     for target, content in contents.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(target, content)
@@ -79,9 +77,7 @@ def weaknesses(file: File) -> list[str]:
     """
     record, target = file[0], _target(file[0])
     if not record.paired:
-        raise BadRecord(
-            f"{record.path}: cannot be published, for its times are unpaired; publish a record of python -m bench run"
-        )
+        raise BadRecord(f"{record.path}: its times are unpaired; publish a record of python -m bench run")
     reasons = list(dict.fromkeys(why.rstrip(".") for part in file for why in checklist.failures(part)))
     if record.samples and record.processes < checklist.FEWEST_PROCESSES:
         reasons.append(f"no confidence interval, with {record.processes} of {checklist.FEWEST_PROCESSES} processes")
@@ -89,20 +85,18 @@ def weaknesses(file: File) -> list[str]:
         reasons.append(f"kernels from elsewhere, {files}")
     if target.exists():
         try:
-            former = _contents(reader.read_all(target))
+            former, now = _contents(reader.read_all(target)), _contents(file)
         except BadRecord as error:
             return [*reasons, f"the published record cannot be read, {str(error).rstrip('.')}"]
-        for what, names in _contents(file).items():
-            if lacking := sorted(former[what] - names):
-                reasons.append(f"{what} of the published record are missing, {', '.join(lacking)}")
+        lacking = {what: sorted(former[what] - now[what]) for what in former if former[what] - now[what]}
+        reasons += [f"{what} of the published record are missing, {', '.join(lacking[what])}" for what in lacking]
     return reasons
 
 
 def _contents(file: File) -> dict[str, set[str]]:
     """Return what a record holds, so that one that holds less does not take its place unnoticed."""
-    rows: list[Sample | Footprint] = []
-    for record in file:
-        rows += [*record.samples, *record.footprints]
+    rows: list[Sample | Footprint] = [row for record in file for row in record.samples]
+    rows += [row for record in file for row in record.footprints]
     return {
         "kernels": {row.kernel for row in rows if not row.kernel.endswith(AGAIN) and not row.kernel.startswith(BOUND)},
         "configurations": {record.configuration for record in file},
@@ -111,20 +105,16 @@ def _contents(file: File) -> dict[str, set[str]]:
     }
 
 
-def packed(path: Path, forced: str = "") -> bytes:
-    """Return the content of a record's file, compressed, with a checksum, and with the key `forced` if it is given.
-
-    Raises:
-        BadRecord: it is more than LARGEST.
-    """
+def _packed(path: Path, forced: str) -> bytes:
+    """Return the content of a record's file, compressed, with a checksum, and with the key `forced` if it is not ""."""
     content = path.read_bytes()
     content = gzip.decompress(content) if path.suffix == ".gz" else content
     metadata = json.loads(content)
     if forced or KEY not in metadata["metadata"]:
         content = sealed(metadata, **({"forced": forced} if forced else {}))
     content = gzip.compress(content, mtime=0)
-    size = f"{len(content):,} bytes packed, expected at most {LARGEST:,}"
     if len(content) > LARGEST:
+        size = f"{len(content):,} bytes packed, expected at most {LARGEST:,}"
         raise BadRecord(f"{path}: {size}; record fewer kernels at once")
     return content
 

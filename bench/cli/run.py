@@ -16,8 +16,8 @@ import data
 from bench.cli import against, answers, console
 from bench.cli.data_sets import DataSet, data_sets, problem_of_first, whole_in_spite
 from bench.cli.options import CHOICE, Choice
-from bench.cli.run_options import BUDGET_S, EXCLUSIVE, OPTIONS, RunOptions
-from bench.cli.run_output import RecordedDataSet, print_claims, print_recorded
+from bench.cli.run_options import BUDGET_S, EXCLUSIVE, MOST_PROCESSES, OPTIONS, RunOptions
+from bench.cli.run_output import RecordedDataSet, print_answer, print_recorded
 from bench.kernel import REFERENCE, discover, why_unavailable
 from bench.records import writer
 from bench.records.model import BadRecord, NotTimed, Record
@@ -54,12 +54,15 @@ def command(**options: Any) -> None:
         raise click.UsageError("--memory takes one number of validation images: --sizes N.")
     if options["no_time_limit"] and not options["sizes"]:
         raise click.UsageError("--no-time-limit needs --sizes: add the numbers of validation images.")
-    budget_s = BUDGET_S if options["against"] and not {"--processes", "--quick", "--rigorous"} & {*given} else None
+    counted = {"--processes", "--quick", "--rigorous"} & {*given}
+    budget_s = BUDGET_S if options["against"] and not counted else None
+    most_processes = 0 if counted or options["sizes"] or options["against"] else MOST_PROCESSES
     quick, rigorous = options.pop("quick"), options.pop("rigorous")
     options["processes"] = 1 if quick else 15 if rigorous else options["processes"]
     choice = {field.name: options.pop(field.name) for field in fields(Choice)}
     typed = console.command_line(click.get_current_context().meta.get("arguments", ()))
-    sys.exit(run(Choice(**choice), RunOptions(**options, command=typed, budget_s=budget_s)))
+    run_options = RunOptions(**options, command=typed, budget_s=budget_s, most_processes=most_processes)
+    sys.exit(run(Choice(**choice), run_options))
 
 
 def run(choice: Choice, options: RunOptions) -> int:
@@ -77,10 +80,10 @@ def run(choice: Choice, options: RunOptions) -> int:
             status |= print_recorded(one, bool(options.sizes))
             against.print_speedups(one)
         if any(one.records and one.records[0].speed for one in recorded):
-            print_claims(recorded)
+            print_answer(recorded)
     except OSError as error:
         paths = ", ".join(console.shown(one.records[0].path) for one in recorded if one.records)
-        error.add_note(f"The record is safe: {paths}. Draw it with python -m bench report.")
+        error.add_note(f"The record is safe: {paths}. Draw it with {console.bench()} report.")
         raise
     return status
 
@@ -106,7 +109,7 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
             for data_set in sets
         ]
         saved = checkpoint.begin(plans, choice.digits, problems, choice.require)
-    go_on = "python -m bench run --resume continues after the finished processes."
+    go_on = f"{console.bench()} run --resume continues after the finished processes."
     recorded = []
     try:
         if not options.finish:
@@ -128,7 +131,7 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
         if checkpoint.empty(saved):
             checkpoint.remove(saved)
         else:
-            error.add_note(f"{go_on} python -m bench run --finish writes their record.")
+            error.add_note(f"{go_on} {console.bench()} run --finish writes their record.")
         raise
     if checkpoint.complete(saved):
         checkpoint.remove(saved)  # before anything is drawn: the records are written, so there is nothing to resume
@@ -147,14 +150,13 @@ def _record_memory(choice: Choice, options: RunOptions) -> list[RecordedDataSet]
             tile(problem, Path(folder), plan.sizes, plan.seed)
             with only_timing_run(), console.progress(choice.quiet) as progress:
                 footprints, results, not_timed = memory_pass.measure(plan, folder, problem, progress)
-        unknown = dict.fromkeys(footprint.kernel for footprint in footprints if not footprint.peak_bytes)
-        if unknown:
-            why = "because this system does not report it"
-            console.out().print(f"The memory of {', '.join(unknown)} was not recorded, {why}.")
-        measurements = collection.memory_measurements(
-            plan, problem, footprints, results, [*not_timed, *skipped], run_id
-        )
-        collected = [Collected(measurements, results)]
+        if unknown := dict.fromkeys(footprint.kernel for footprint in footprints if not footprint.peak_bytes):
+            names = ", ".join(unknown)
+            console.out().print(f"The memory of {names} was not recorded, because this system does not report it.")
+        not_timed = [*not_timed, *skipped]
+        collected = [
+            Collected(collection.memory_measurements(plan, problem, footprints, results, not_timed, run_id), results)
+        ]
         recorded.append(RecordedDataSet(data_set, collected, _write(collected, {}), choice.require))
     return recorded
 
@@ -208,12 +210,12 @@ def _data_sets(choice: Choice, options: RunOptions) -> tuple[list[DataSet], list
 
 def _write(collected: Sequence[Collected], metadata: dict[str, float]) -> list[Record]:
     """Write what was recorded of one data set. Return the records, [] if nothing was measured."""
-    measurements = [
-        replace(of_one, metadata={**of_one.metadata, **metadata})
-        for of_one in (entry.measurements for entry in collected)
-        if of_one.footprints or any(not sample.kernel.startswith(BOUND) for sample in of_one.samples)
+    measured = [
+        replace(one.measurements, metadata={**one.measurements.metadata, **metadata})
+        for one in collected
+        if one.measurements.footprints or any(not row.kernel.startswith(BOUND) for row in one.measurements.samples)
     ]
-    return writer.write(measurements) if measurements else []
+    return writer.write(measured) if measured else []
 
 
 def _loading(digits: dict[str, Any]) -> dict[str, float]:

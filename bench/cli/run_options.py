@@ -10,6 +10,7 @@ from bench.runner.configuration import Configuration, parse
 from bench.runner.plan import BASELINE, FULL, LONGEST_S, PREDICT, Plan
 from bench.runner.worker_handle import MEMORY_LIMIT
 
+MOST_PROCESSES = 15  # by default, of kernels that start fast
 BUDGET_S = 9.5  # of the processes of a run with --against, which then takes at most 15 s in all
 
 
@@ -80,6 +81,7 @@ class RunOptions:
     finish: bool
     command: str = ""
     budget_s: float | None = None
+    most_processes: int = 0
 
     def plan(self, specs: tuple[KernelSpec, ...], choice: Choice) -> Plan:
         """Return the plan for the kernels of one data set."""
@@ -89,6 +91,7 @@ class RunOptions:
             pairs=PREDICT if self.sizes else FULL if self.full else BASELINE,
             configurations=self.configurations or (Configuration(),),
             processes=self.processes,
+            most_processes=self.most_processes,
             seed=choice.seed,
             timeout_s=choice.timeout_s,
             memory_limit=int(self.memory_limit_gb * 1e9) if self.memory_limit_gb else MEMORY_LIMIT,

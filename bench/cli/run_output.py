@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bench.analysis import checklist, claims
+from bench.analysis import answer, checklist, claims
 from bench.analysis.summary import summaries
 from bench.cli import answers, console
 from bench.cli.data_sets import DataSet
+from bench.kernel import LADDER
 from bench.records import reader
 from bench.records.model import BadRecord, Record
 from bench.report import charts, page, page_records, tables
 from bench.report.charts.svg import save
 from bench.runner.collection import Collected
 from bench.runner.plan import Plan
+
+EXAMPLE = LADDER / "numpy_in_place.py"  # a kernel to go on with
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,7 @@ def print_recorded(recorded: RecordedDataSet, sized: bool) -> int:
                 out.print(printed)
         else:
             status |= _print_times(record)
-    out.print(
-        f"Record  {console.shown(records[0].path)}" if records else "There is no record, for nothing was measured."
-    )
+    out.say(f"Record  {console.shown(records[0].path)}" if records else "There is no record: nothing was measured.")
     if records and records[0].speed:
         if len(records) > 1:
             out.print(tables.by_configuration(records))
@@ -51,7 +52,7 @@ def print_recorded(recorded: RecordedDataSet, sized: bool) -> int:
             alone = page_records.alone(records)
             try:
                 for path in save(charts.draw("speedup", alone), alone.picture("speedup")):
-                    out.print(f"Chart   {console.shown(path)}")
+                    out.say(f"Chart   {console.shown(path)}")
             except charts.NotDrawn as reason:
                 out.print(f"There is no chart: {reason}")
     lines = [line for collected in recorded.collected for line in answers.failures(collected.results)]
@@ -74,6 +75,7 @@ def _print_times(record: Record) -> int:
             items = checklist.review(part, scope, distance)
             passed = not checklist.failed(items)
             status |= not passed
+            out.print()
             out.print(f"{scope} {distance}{title}, {record.configuration}, {record.label}")
             out.print(tables.timed(summaries(part, scope, distance), ratios=passed))
             if not sized:
@@ -83,8 +85,11 @@ def _print_times(record: Record) -> int:
     return status
 
 
-def print_claims(recorded: Sequence[RecordedDataSet]) -> None:
-    """Print the verdict on every claim, write the page of this run and print its path, or why there is no page."""
+def print_answer(recorded: Sequence[RecordedDataSet]) -> None:
+    """Write the page, and end with the answer in sentences, every verdict in a line, the page's path and what is next.
+
+    Without a page, the reason is printed.
+    """
     out, problem = console.out(), recorded[0].data_set.problem
     if problem.per_class:
         out.print("There is no page, for no whole data set was recorded: choose other kernels, or omit --per-class.")
@@ -93,13 +98,19 @@ def print_claims(recorded: Sequence[RecordedDataSet]) -> None:
     kernels = {spec.path: None for one in recorded for spec in one.data_set.specs}
     try:
         chosen = page_records.from_records(written, reader.stem(written[0][0].path).with_suffix(".html"))
-        for verdict in claims.verdicts(chosen.speed, chosen.with_small(chosen.speed)[1:]):
-            out.print(claims.line(verdict))
-        if without := claims.not_judged(chosen.speed):
-            out.print(without)
+        small = chosen.with_small(chosen.speed)[1:]
+        verdicts = claims.verdicts(chosen.speed, small)
         path, *_ = page.write(replace(chosen.with_problem(problem), extra=tuple(kernels)))
     except BadRecord as reason:  # the reference failed
         out.print(f"There is no page: {reason}")
         return
-    out.print("Next    python -m bench run --kernel mine.py")
-    out.print(f"Page    {console.shown(path)}")
+    out.print()
+    for sentence in answer.sentences(chosen.speed, small, chosen.scopes):
+        out.print(sentence)
+    out.print()
+    out.print(tables.verdicts(verdicts, out.width))
+    if without := claims.not_judged(chosen.speed):
+        out.print(without)
+    out.print()
+    out.say(f"Page    {console.shown(path)}")
+    out.say(f"Next    {console.bench()} run --kernel {console.shown(EXAMPLE)}")

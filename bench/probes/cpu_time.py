@@ -56,6 +56,18 @@ def read(children: Sequence[int], others: Mapping[str, Sequence[int]]) -> Usage:
     return Usage(own, used, busy - known, getattr(times, "steal", None))
 
 
+def waited() -> list[float]:
+    """Return [seconds that this process's threads so far were ready to run and had no core]; [] where it is unknown."""
+    seconds = 0.0
+    try:
+        for thread in os.listdir("/proc/self/task"):
+            with open(f"/proc/self/task/{thread}/schedstat", encoding="ascii") as file:
+                seconds += int(file.read().split()[1]) / 1e9
+    except OSError:  # no such file, or the thread has ended
+        return []
+    return [seconds]
+
+
 def between(before: Usage, after: Usage, seconds: float) -> Usage:
     """Return what was used in the `seconds` between two readings, per second."""
     steal = None if before.steal is None or after.steal is None else (after.steal - before.steal) / seconds

@@ -55,10 +55,12 @@ KEYS = (
     Key("context_switches", "sample", "per call", "switches to other processes; 0 where not counted"),
     Key("peak_rss_bytes", "sample", "bytes", "largest resident size of the process so far; 0 where unknown"),
     Key("cpu_cores", "sample", "cores", "CPU seconds per second of the kernel's process and its children during the "
-        "sample: 1 is one core; this and the next two are missing where they were not measured"),
+        "sample: 1 is one core; this and the next three are missing where they were not measured"),
     Key("other_cores", "sample", "cores", "the same of programs that are not part of the run; counted in hundredths of "
         "a second, so only the mean of many samples is exact"),
     Key("steal_cores", "sample", "cores", "the same of what the host of a virtual machine took"),
+    Key("waited_cores", "sample", "cores", "seconds per second that the process's threads were ready without a core. "
+        "A fast sample of over 0.02, or over 0.1 `steal_cores`, was taken again, a few times in each process"),
     Key("anonymous_before_bytes", "memory", "bytes", "anonymous memory (without mapped files) held before the call"),
     Key("temporaries_bytes", "memory", "bytes", "further memory at the highest point of the call"),
     Key("device_before_bytes", "memory", "bytes", "GPU memory held before the call by the library's allocator, without "

@@ -134,15 +134,30 @@ class Record(Measurements):
 
     @property
     def processes(self) -> int:
-        """How many processes per kernel it holds."""
-        return len({sample.process for sample in self.samples})
+        """How many processes of each kernel it holds, at least."""
+        return min(map(len, self._processes.values()), default=0)
+
+    @property
+    def processes_in_words(self) -> str:
+        """How many processes of each kernel it holds: "6 processes per kernel", or "6 to 15 processes per kernel"."""
+        fewest, most = self.processes, max(map(len, self._processes.values()), default=0)
+        words = f"{most} process{'es' if most > 1 else ''} per kernel"
+        return f"{fewest} to {words}" if fewest < most else words
+
+    @property
+    def _processes(self) -> dict[str, set[int]]:
+        numbers: dict[str, set[int]] = {}
+        for sample in self.samples:
+            if not sample.kernel.startswith(BOUND):
+                numbers.setdefault(sample.kernel, set()).add(sample.process)
+        return numbers
 
     @property
     def label(self) -> str:
         """How far its ratios can be trusted; shown beside every one of them."""
         if not self.paired:
             return "indicative, unpaired"
-        processes = f"{self.processes} process{'es' if self.processes > 1 else ''} per kernel"
+        processes = self.processes_in_words
         return f"paired, {processes}" if self.processes >= 6 else f"indicative: {processes}, no confidence interval"
 
     def samples_of(self, kernel: str, scope: str = "baseline", distance: str = "l1") -> list[Sample]:

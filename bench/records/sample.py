@@ -25,7 +25,9 @@ class Sample:
         threads, allocator: the configuration.
         cpu_cores: CPU seconds per second that the kernel's process and its children used: 1.0 is one core.
         other_cores, steal_cores: the same of programs that are not part of the run, and of what a virtual machine's
-            host took. All three are None where they were not measured.
+            host took.
+        waited_cores: the same that the process's own threads were ready and had no core. All four are None where they
+            were not measured.
     """
 
     kernel: str
@@ -45,6 +47,7 @@ class Sample:
     cpu_cores: float | None = None
     other_cores: float | None = None
     steal_cores: float | None = None
+    waited_cores: float | None = None
 
 
 @dataclass(frozen=True)

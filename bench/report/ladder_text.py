@@ -1,6 +1,5 @@
 """The ladder in sentences and tables; its numbers are those of bench/analysis/ladder.py."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 from bench import formatting
@@ -9,25 +8,6 @@ from bench.analysis.ladder import Step, steps
 from bench.formatting import Grid
 from bench.kernel import REFERENCE, KernelSpec
 from bench.records.model import Record
-
-ABOUT_SPEED = ("C2", "C3")  # the claims that a baseline decides
-
-
-def survivors(record: Record, small: Sequence[Record] = ()) -> list[tuple[str, str, list[str]]]:
-    """Return which claim about speed holds against which baseline: (claim, verdict, baselines with their numbers).
-
-    Supported ones come first.
-    """
-    by_verdict: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for verdict in claims.verdicts(record, small):
-        parts = filter(None, (verdict.about, verdict.number or verdict.why.rstrip(".")))
-        by_verdict[verdict.claim, verdict.verdict].append(": ".join(parts))
-    return [
-        (f"{claim}, “{claims.CLAIMS[claim]}”", verdict, by_verdict[claim, verdict])
-        for claim in ABOUT_SPEED
-        for verdict in (claims.SUPPORTED, claims.REFUTED, claims.UNDETERMINED)
-        if (claim, verdict) in by_verdict
-    ]
 
 
 def bound(record: Record) -> str:
@@ -51,27 +31,24 @@ def peers(steps: Sequence[Step]) -> list[tuple[str, str]]:
     ]
 
 
-def by_configuration(configurations: Sequence[Sequence[Record]], specs: Sequence[KernelSpec], what: str) -> Grid:
-    """Return one number of every step under several configurations, side by side.
+def by_configuration(configurations: Sequence[Sequence[Record]], specs: Sequence[KernelSpec]) -> Grid:
+    """Return how many times as fast as the one before every step is under several configurations, side by side.
 
     Args:
         configurations: for each of them the records that `steps` takes.
-        what: "ratio", how many times as fast as the kernel before it is, or "faults", its page faults per call.
     """
     by_name = [{step.name: step for step in steps(records, specs)} for records in configurations]
     rows = []
-    for name in dict.fromkeys(name for steps_by_name in by_name for name in steps_by_name):
+    for name in dict.fromkeys(name for steps_by_name in by_name for name in steps_by_name if name != REFERENCE):
         row = [steps_by_name.get(name) for steps_by_name in by_name]
         first = next(filter(None, row))
         label = f"{name} ({first.part})" if first.part else name
-        if what == "faults":
-            rows.append((label, *(f"{step.faults:,.0f}" if step else "" for step in row)))
-        elif name != REFERENCE:
-            after = first.before.kernel if first.before else first.spec.after
-            rows.append((label, after, *(_ratio(step) if step else "" for step in row)))
+        after = first.before.kernel if first.before else first.spec.after
+        rows.append((label, after, *(_ratio(step) if step else "" for step in row)))
     columns = [records[0].configuration for records in configurations]
-    return Grid(("step", *(("after",) if what == "ratio" else ()), *columns), rows, right=columns)
+    return Grid(("step", "after", *columns), rows, right=columns)
 
 
 def _ratio(step: Step) -> str:
-    return f"{step.times} ({step.interval})" if step.interval else step.times or step.without
+    ratio = f"{step.times} ({step.interval})" if step.interval else step.times or step.without
+    return f"{ratio}, {step.faults:,.0f} page faults"

@@ -1,6 +1,7 @@
 """The page: one self-contained HTML file per selection, the verdicts on the claims first. Nothing is measured here."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,11 @@ from string import ascii_lowercase
 from typing import Any
 
 from bench import atomic, formatting, kernel
-from bench.analysis import checklist, claims, crossover, ladder
+from bench.analysis import answer, checklist, claims, crossover, ladder
 from bench.analysis.summary import summaries
 from bench.formatting import Grid
 from bench.records.model import DEFAULT, Record
-from bench.report import charts, gpu_tables, ladder_text, tables
+from bench.report import charts, gpu_tables, ladder_text, page_words, tables
 from bench.report.charts import NotDrawn, svg
 from bench.report.page_records import Selection
 
@@ -41,7 +42,8 @@ def write(selection: Selection) -> list[Path]:
     for name in charts.PICTURES:
         drawn[name], paths = _picture(name, selection)
         written += paths
-    atomic.write(selection.page, render("report.html.j2", pictures=drawn, **_contents(selection)))
+    contents = _contents(selection)
+    atomic.write(selection.page, _explained(render("report.html.j2", pictures=drawn, **contents), contents["glossary"]))
     return [selection.page, *written]
 
 
@@ -56,6 +58,7 @@ def render(template: str, **contents: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["code"] = _code
+    environment.filters["loops"] = _loops
     return environment.get_template(template).render(units=formatting, **contents)
 
 
@@ -93,12 +96,20 @@ def _contents(selection: Selection) -> dict[str, Any]:
     return {
         "title": f"{metadata.get('cpu_model_name', 'unknown CPU')}, {metadata.get('cpu_count', '?')} cores",
         "subtitle": subtitle(record),
+        "record": record,
+        "answer": answer.sentences(record, records[1:], selection.scopes),
+        "glossary": page_words.glossary(record),
+        "questions": page_words.questions(selection),
         "claims": claims.CLAIMS,
-        "verdicts": claims.verdicts(record, records[1:]),
+        "claim_rows": page_words.claim_rows(record, records[1:]),
         "not_judged": claims.not_judged(record),
         "results": list(_results(selection)),
         "ladder": _ladder(selection),
         "configurations": tables.by_configuration(selection.configurations) if selection.configurations[1:] else None,
+        "side_by_side": _side_by_side(selection),
+        "code": tables.code(records),
+        "expansion": tables.expansion(record),
+        "memory": tables.memory(selection.memory.footprints) if selection.memory else None,
         "no_gpu": gpu_tables.no_gpu(record),
         "gpu": gpu_tables.against_cpu(selection.scopes or record),
         "allowed": gpu_tables.allowed(records, sizes),
@@ -110,6 +121,22 @@ def _contents(selection: Selection) -> dict[str, Any]:
         ),
         "not_timed": Grid(("kernel", "status", "reason"), skipped),
         "commands": list(dict.fromkeys(_commands(selection))),
+    }
+
+
+def _side_by_side(selection: Selection) -> dict[str, Any]:
+    """Return the two kernels' code, step by step; or only why there is none."""
+    from bench.report.charts import side_by_side
+
+    try:
+        with charts.only_this_picture():
+            pair = side_by_side.pair(selection)
+    except NotDrawn as error:
+        return {"missing": str(error)}
+    return {
+        "steps": [(title, [code.steps[step] for code in pair]) for step, title in side_by_side.TITLES.items()],
+        "pair": pair,
+        "comparison": f"{pair[1].name} is {side_by_side.comparison(*pair)}.",
     }
 
 
@@ -149,6 +176,7 @@ def _result(record: Record, scope: str, distance: str, where: str) -> dict[str, 
         "caption": f"{SCOPES[scope]}. {tables.bound(record, scope)} {record.label}.",
         "grid": tables.timed(summaries(record, scope, distance), ratios=not checklist.failed(checks)),
         "checks": checks,
+        "counts": ", ".join(f"{n} {level}" for level, n in Counter(item.level for item in checks).items()),
     }
 
 
@@ -164,11 +192,9 @@ def _ladder(selection: Selection) -> dict[str, Any] | None:
         "where": f"Scope baseline, L1 distance, {record.configuration}, {record.label}.",
         "steps": [(step, _faults(step), selection.stale(step.name)) for step in steps],
         "missing": ladder.missing(records, specs),
-        "survivors": ladder_text.survivors(record, records[1:]),
         "bound": ladder_text.bound(record),
         "peers": ladder_text.peers(steps),
-        "ratios": ladder_text.by_configuration(several, specs, "ratio") if several else None,
-        "faults": ladder_text.by_configuration(several, specs, "faults") if several else None,
+        "ratios": ladder_text.by_configuration(several, specs) if several else None,
     }
 
 
@@ -183,6 +209,31 @@ def _code(text: str) -> str:
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _loops(line: str) -> str:
+    """Return a line of code as markup, with its loops marked."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"\b(?:for|while)\b", r"<b>\g<0></b>", str(escape(line))))
+
+
+def _explained(html: str, glossary: dict[str, str]) -> str:
+    """Return a page in which every term of the glossary explains itself where the text first has it."""
+    from markupsafe import escape
+
+    before, body = html.split("<body>")
+    whole = "svg|pre|dl|h1|summary|nav"
+    parts = re.split(rf"(<(?:{whole})\b.*?</(?:{whole})>|<[^>]*>)", body, flags=re.DOTALL)
+    for term, meaning in glossary.items():
+        forms = ("L1 distance", "L2 distance") if term.startswith("L1") else (term,)
+        word = re.compile(rf"(?<![\w/-])(?:{'|'.join(map(re.escape, forms))})(?:e?s)?(?![\w-])")
+        for i in range(0, len(parts), 2):  # the text between tags
+            if found := word.search(parts[i]):
+                abbreviation = f'<abbr title="{escape(meaning.replace("`", ""))}">{found[0]}</abbr>'
+                parts[i : i + 1] = [parts[i][: found.start()], abbreviation, parts[i][found.end() :]]
+                break
+    return f"{before}<body>{''.join(parts)}"
 
 
 def _commands(selection: Selection) -> Iterator[str]:

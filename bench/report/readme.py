@@ -1,24 +1,23 @@
 """The README's results, written from the published records between two markers, so that they cannot differ."""
 
-import re
+import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from bench import kernel
-from bench.analysis import claims
+from bench import formatting, kernel
+from bench.analysis import answer, claims
 from bench.analysis.summary import Summary, summaries
 from bench.atomic import printable
 from bench.formatting import Grid
 from bench.kernel import ROOT
-from bench.records.model import BadRecord
-from bench.report import gpu_tables, page, tables
-from bench.report.charts import svg
+from bench.records.model import BadRecord, Record
+from bench.report import gpu_tables, page, page_words, tables
 from bench.report.page_records import Selection
 
 README = ROOT / "README.md"
 BEGIN = "<!-- results: written by python -m bench report --readme -->"
 END = "<!-- end of results -->"
+EXPLAINED = ("bandwidth bound", "first call")  # beside the confidence interval, below the table
 
 
 def rewritten(text: str, selections: Sequence[Selection]) -> str:
@@ -48,42 +47,59 @@ def around(text: str, selections: Sequence[Selection]) -> tuple[str, str]:
 
 
 def _machine(selection: Selection) -> dict[str, Any]:
-    record, small = selection.speed, selection.with_small(selection.speed)[1:]
-    metadata, rows = record.metadata, summaries(record)
-    shown = _shown(rows)
-    more = {name for part in (record, *small) for name in part.kernels()} - {row.kernel for row in shown}
-    verdicts = [
-        (
-            f"{verdict.claim} {claims.CLAIMS[verdict.claim]}{f' ({verdict.about})' if verdict.about else ''}",
-            f"**{verdict.verdict}**",
-            verdict.number or verdict.why,
-        )
-        for verdict in claims.verdicts(record, small)
-    ]
-    title = f"{metadata['cpu_model_name']}, {metadata['cpu_count']} cores"
+    record, metadata = selection.speed, selection.speed.metadata
+    rows, title = summaries(record), f"{metadata['cpu_model_name']}, {metadata['cpu_count']} cores"
+    fastest = rows[-1]
+    words = page_words.glossary(record)
+    drawn = {name: selection.picture(name).with_suffix(".svg").exists() for name in ("side_by_side", "speedup")}
+    pair = [record.reference, next((name for name in answer.BROADCASTING if record.samples_of(name)), "")]
     return {
         "title": title,
         "folder": selection.page.parent.relative_to(ROOT).as_posix(),
-        "side_by_side_alt": _alt(selection.picture("side_by_side")),
-        "speedup_alt": _alt(selection.picture("speedup")),
-        "verdicts": Grid(("claim", "verdict", "result"), verdicts).markdown(),
-        "timed_caption": f"The scope `baseline`, L1 distance, on {title} ({metadata['caches']}). "
-        f"{page.subtitle(record)} {tables.bound(record, 'baseline')}",
-        "timed": tables.timed(shown).markdown(),
-        "more": len(more),
+        "answer": answer.sentences(record, selection.with_small(record)[1:], selection.scopes),
+        "side_by_side": f"The code of {' and '.join(pair)}, step by step" if drawn["side_by_side"] else "",
+        "speedup": f"How many times as fast as {record.reference} each of {len(rows)} kernels is; the fastest, "
+        f"{fastest.kernel}, {formatting.ratio(fastest.speedup)}",
+        "broadcasting": "Shapes lined up at their right ends: equal sizes match, a 1 or a missing size is stretched, "
+        "anything else fails",
+        "timed": _table(record, rows).markdown(),
+        "caption": (
+            f"Mean images and labels under the L1 distance on {title}.",
+            page.subtitle(record),
+            *(f"*{term}*: {words[term].replace('`', '')}" for term in words if "CI" in term or term in EXPLAINED),
+        ),
+        "output": _output(record, rows),
         "notes": f"{claims.not_judged(record)} {gpu_tables.no_gpu(record)}".strip(),
     }
 
 
+def _table(record: Record, rows: Sequence[Summary]) -> Grid:
+    """Return the table of `run` for a few kernels, each with its one idea."""
+    ideas = {spec.name: spec.caption for spec in kernel.discover()}
+    table = tables.timed(_shown(rows))
+    kept = [table.columns.index(name) for name in table.columns if name not in ("smallest", "ns per image")]
+    cells = [[row[i] for i in kept] for row in table.rows]
+    columns = [table.columns[i] for i in kept]
+    shown = [(f"`{row[0]}`", ideas.get(row[0], "").rstrip("."), *row[1:]) for row in cells]
+    return Grid((columns[0], "the one idea", *columns[1:]), shown, right=table.right)
+
+
+def _output(record: Record, rows: Sequence[Summary]) -> str:
+    """Return some lines of what `make bench` prints, on a terminal of 100 columns."""
+    from rich.console import Console
+
+    known = {spec.name for spec in kernel.discover() if not spec.on_ladder}
+    console = Console(file=io.StringIO(), width=100)
+    with console.capture() as capture:
+        console.print(tables.timed([row for row in rows if row.kernel in known]))
+        console.print(tables.verdicts(claims.verdicts(record)[:3], 100))
+    lines = [line.rstrip() for line in capture.get().splitlines() if line.strip()]
+    return "\n".join([*lines, "…"])
+
+
 def _shown(rows: Sequence[Summary]) -> list[Summary]:
-    """Return the kernels of kernels/ itself, and of the ladder the fastest; what is not in the checkout is shown."""
+    """Return the kernels of kernels/ itself, and of the ladder the fastest that only Python runs and the fastest."""
     ladder = {spec.name for spec in kernel.discover() if spec.on_ladder}
-    fastest = next((row for row in reversed(rows) if row.kernel in ladder), None)
-    return [row for row in rows if row.kernel not in ladder or row is fastest]
-
-
-def _alt(stem: Path) -> str:
-    """Return a picture's words as they may appear in Markdown's brackets; "" where it could not be drawn."""
-    path = stem.with_name(f"{stem.name}.svg")
-    _, alt = svg.described(path.read_text(encoding="utf-8")) if path.exists() else ("", "")
-    return re.sub(r"[\[\]\s]+", " ", alt).strip()
+    falling = [row for row in reversed(rows) if row.kernel in ladder]
+    picked = falling[:1] + [row for row in falling if row.kernel.startswith(claims.PURE_PYTHON)][:1]
+    return [row for row in rows if row.kernel not in ladder or row in picked]

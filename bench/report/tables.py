@@ -3,15 +3,17 @@
 import re
 from collections.abc import Iterable, Sequence
 from statistics import median
+from textwrap import shorten
 
 from bench import formatting
 from bench.analysis import bandwidth_bound
 from bench.analysis.checklist import Item
+from bench.analysis.claims import Verdict
 from bench.analysis.speedup import Ratio
 from bench.analysis.summary import Summary, summaries
 from bench.formatting import Grid
 from bench.records.model import Record
-from bench.records.sample import GPU_LAUNCH, GPU_READ, ONE_CORE, Footprint
+from bench.records.sample import AGAIN, GPU_LAUNCH, GPU_READ, ONE_CORE, Footprint
 from bench.stats import interval
 
 
@@ -101,6 +103,44 @@ def by_configuration(records: Sequence[Record]) -> Grid:
     names = sorted({name for medians in columns.values() for name in medians})
     rows = [(name, *(medians.get(name, "") for medians in columns.values())) for name in names]
     return Grid(("kernel", *columns), rows, right=[*columns])
+
+
+def verdicts(verdicts: Sequence[Verdict], width: int) -> Grid:
+    """Return a line for each verdict: the claim, the verdict, and the first number that it rests on."""
+    rows = []
+    for verdict in verdicts:
+        text = (verdict.number or verdict.why).partition("; ")[0].rstrip(".")
+        text += f" ({verdict.about})" if verdict.about else ""
+        rows.append((verdict.claim, verdict.verdict, shorten(text, width - 22, placeholder=" …")))
+    return Grid(("claim", "verdict", "result"), rows)
+
+
+def code(records: Sequence[Record]) -> Grid | None:
+    """Return how much code each kernel is, as recorded, beside how fast it is, the shortest first; None if unknown."""
+    speeds = {row.kernel: row.speedup for row in summaries(records[0])}
+    counted = {name: own for record in reversed(records) for name, own in record.kernel_metadata.items()}
+    sizes = {
+        name: (int(own["code_tokens"]), int(own["code_lines"])) for name, own in counted.items() if "code_tokens" in own
+    }
+    rows = [
+        (name, f"{tokens}", f"{lines}", formatting.ratio(speeds.get(name)))
+        for name, (tokens, lines) in sorted(sizes.items(), key=lambda item: (item[1], item[0]))
+    ]
+    return Grid(("kernel", "tokens", "lines", "speedup"), rows, right=("tokens", "lines", "speedup")) if rows else None
+
+
+def expansion(record: Record) -> Grid | None:
+    """Return what one mean image, expanded to the validation images, and the expressions on it allocate."""
+    columns = ("expansion", "strides", "a copy would take", "L1 expression", "L2 expression")
+    keys = (
+        "expansion_bytes", "expansion_strides", "expansion_full_bytes", "expression_bytes_l1", "expression_bytes_l2"
+    )  # fmt: skip
+    rows = [
+        (name, *(formatting.size(own[key]) if isinstance(own.get(key), int) else str(own.get(key, "")) for key in keys))
+        for name, own in sorted(record.kernel_metadata.items())
+        if "expansion_full_bytes" in own and not name.endswith(AGAIN)
+    ]
+    return Grid(("kernel", *columns), rows, right=columns) if rows else None
 
 
 def memory(footprints: Sequence[Footprint]) -> Grid:

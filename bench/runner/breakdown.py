@@ -30,7 +30,8 @@ def measure(plan: Plan, problem: Problem) -> dict[str, tuple[float, ...]]:
         for spec in plan.specs:
             executor = Executor(spec.name, spec, setup)
             try:
-                executor.start(0)
+                executor.open()
+                executor.begin()
                 taken = [[executor.seconds(*pair) for pair in SCOPES] for _ in range(SAMPLES)]
             finally:
                 executor.end()

@@ -53,7 +53,8 @@ def check_kernel(spec: KernelSpec, folder: str, seed: int, timeout_s: float) -> 
     memory_limit = MEMORY_LIMIT if spec.device == "cpu" else 0  # CUDA reserves addresses by the terabyte
     with Worker(environment(Configuration(), random.Random(seed)), memory_limit) as worker:
         try:
-            worker.ask("start", timeout_s, spec=as_json(spec), folder=folder, order=seed)
+            worker.ask("read_problem", timeout_s, folder=folder, order=seed)
+            worker.ask("start", timeout_s, spec=as_json(spec))
             worker.ask("prepare", timeout_s)
             reply = worker.ask("verify", timeout_s, seed=seed + 1)
         except Failure as failure:

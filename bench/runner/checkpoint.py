@@ -9,6 +9,7 @@ import math
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -160,22 +161,30 @@ def identity(data_sets: Sequence[DataSetPlan], problems: Mapping[int, Problem]) 
 
 def complete(checkpoint: Checkpoint) -> bool:
     """Return whether all processes are finished."""
-    return all(
-        len(checkpoint.finished[data_set.per_class, configuration]) == data_set.plan.processes
-        for data_set in checkpoint.data_sets
-        for configuration in data_set.plan.configurations
-    )
+    return not any(_unfinished(checkpoint, data_set) for data_set in checkpoint.data_sets)
+
+
+def _unfinished(checkpoint: Checkpoint, data_set: DataSetPlan) -> list[Configuration]:
+    """Return the configurations that lack processes, those that have the fewest first."""
+    plan = data_set.plan
+    seconds = {
+        configuration: [one.seconds for one in checkpoint.finished[data_set.per_class, configuration].values()]
+        for configuration in plan.configurations
+    }
+    missing = [one for one in plan.configurations if len(seconds[one]) < plan.count(seconds[one])]
+    return sorted(missing, key=lambda configuration: len(seconds[configuration]))
 
 
 def finish(checkpoint: Checkpoint, problems: Mapping[int, Problem], progress: Progress) -> None:
     """Measure the processes that are missing, and save each as soon as it is done."""
     steps = [data_set.plan.steps for data_set in checkpoint.data_sets]
     for number, data_set in enumerate(checkpoint.data_sets):
-        problem, before = problems[data_set.per_class], sum(steps[:number])
+        problem = problems[data_set.per_class]
         name = f"{problem.name}, " if len(steps) > 1 else ""
 
-        def report(stage: str, kernel: str, done: int, _: int, name: str = name, before: int = before) -> None:
-            progress(f"{name}{stage}", kernel, before + done, sum(steps))
+        def report(stage: str, kernel: str, done: int, of: int, name: str = name, number: int = number) -> None:
+            steps[number] = of  # within a budget there may be more than were planned
+            progress(f"{name}{stage}", kernel, sum(steps[:number]) + done, sum(steps))
 
         _finish(checkpoint, data_set, problem, report)
 
@@ -188,13 +197,12 @@ def _finish(checkpoint: Checkpoint, data_set: DataSetPlan, problem: Problem, pro
         write(problem, digits)
     on_gpu = any(spec.device != "cpu" for spec in plan.specs)  # a GPU repeats images that the disk has no room for
     tile(problem, digits, plan.sizes, plan.seed, shutil.disk_usage(digits).free // 2 if on_gpu else math.inf)
-    for process in range(plan.processes):
-        for configuration in plan.configurations:
-            finished = checkpoint.finished[data_set.per_class, configuration]
-            if process not in finished:
-                done = measure_process(plan, configuration, finished, str(digits), problem, progress)
-                _write(_path(checkpoint.folder, data_set, configuration, process), asdict(done))
-                finished[process] = done
+    while unfinished := _unfinished(checkpoint, data_set):
+        configuration = unfinished[0]
+        finished = checkpoint.finished[data_set.per_class, configuration]
+        done = measure_process(plan, configuration, finished, str(digits), problem, progress)
+        _write(_path(checkpoint.folder, data_set, configuration, len(finished)), asdict(done))
+        finished[len(finished)] = done
 
 
 def empty(checkpoint: Checkpoint) -> bool:
@@ -227,14 +235,13 @@ def _read_all(folder: Path, data_sets: Sequence[DataSetPlan]) -> Finished:
 def _read_finished(folder: Path, data_set: DataSetPlan, configuration: Configuration) -> dict[int, FinishedProcess]:
     """Read the finished processes up to the first that is missing or cannot be read, which is measured again."""
     finished: dict[int, FinishedProcess] = {}
-    for process in range(data_set.plan.processes):
-        try:
-            content = json.loads(_path(folder, data_set, configuration, process).read_text(encoding="utf-8"))
+    with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+        while True:
+            path = _path(folder, data_set, configuration, len(finished))
+            content = json.loads(path.read_text(encoding="utf-8"))
             content["samples"] = tuple(Sample(**fields) for fields in content["samples"])
             content["results"] = tuple(CheckResult(**fields) for fields in content["results"])
-            finished[process] = FinishedProcess(**content)
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            break
+            finished[len(finished)] = FinishedProcess(**content)
     return finished
 
 

@@ -9,7 +9,7 @@ from bench.probes import nvml
 from bench.records.sample import Sample
 from bench.runner.check_kernels import CheckResult, as_json, failed_result
 from bench.runner.plan import Plan
-from bench.runner.refusals import BUSY_CORES
+from bench.runner.refusals import BUSY_CORES, disturbed
 from bench.runner.worker_handle import Failure, Reply, Worker
 from bench.task.problem import Problem
 from bench.task.scopes import device_bytes, images_read
@@ -18,6 +18,7 @@ SHORTEST_SAMPLE_S = 1e-2  # a faster call is repeated; waking threads took 0.4 m
 MARGIN = 1.5  # planned above that, or of a call that takes ten milliseconds only the slower half would be kept
 VERIFY_CALLS = 16  # calls that one verification makes, which may take so many timeouts
 CROWDED = 2**33  # bytes of one kernel on a GPU
+RETAKES = 6  # of one process
 SLOW_S = 0.1  # a call that takes longer is bracketed and not repeated: the fast kernels run before and after it
 
 
@@ -66,6 +67,8 @@ class Executor:
         self.skipped: dict[int, float | None] = {}  # size: seconds that one call would have taken; None: no images
         self._call_s: dict[tuple[str, str], float] = {}  # the fastest call of a pair (scope, distance) so far
         self._size = setup.problem.count  # validation images that are prepared
+        self._start_s = 0.0  # of importing the kernel and preparing one image
+        self._retakes = RETAKES
         self._processes: list[int] = []  # as its last sample found them
         self._refill: dict[str, int] = {}  # how to prepare them again where a GPU cannot hold those of all kernels
 
@@ -73,38 +76,61 @@ class Executor:
         """Return whether the kernel has not failed and predicts under this distance ("-": no distance)."""
         return self.worker is not None and (distance == "-" or distance in self.distances)
 
-    def start(self, position: int, others: Others | None = None, *, plain: bool = False) -> dict[str, float]:
-        """Start the worker, time its first call, verified like every timed call, and prepare its stacks.
+    def open(self) -> None:
+        """Start the worker process. Only the main thread may: on Linux a worker ends with the thread that began it."""
+        if reason := why_unavailable(self.spec):
+            self.result = CheckResult(self.name, "unavailable", reason)
+        else:
+            memory_limit = self.plan.memory_limit if self.spec.device == "cpu" else 0
+            self.worker = Worker(self.setup.environment, memory_limit)
+
+    def read(self) -> None:
+        """Let the worker import the harness and read the problem."""
+        self.ask("read_problem", folder=self.setup.folder, order=self.setup.order)
+
+    def start(self) -> None:
+        """Let the worker import the kernel and prepare one image, which are the beginning of a first call."""
+        if started := self.ask("start", spec=as_json(self.spec)):
+            self._start_s = started["start_s"]
+
+    def prepare(self, *, plain: bool = False) -> None:
+        """Prepare all stacks; `plain` without images for further timed calls, for a pass that measures memory."""
+        if prepared := self.ask("prepare", plain=plain):
+            self.distances, self.broadcasts = tuple(prepared["distances"]), prepared["broadcasts"]
+
+    def begin(self, *, plain: bool = False) -> None:
+        """All three, one after the other."""
+        self.read()
+        self.start()
+        self.prepare(plain=plain)
+
+    def first_call(self, position: int, others: Others | None = None) -> dict[str, float]:
+        """Time the first call, verified like every timed call.
 
         first_call = import the kernel + prepare(one image) + the first baseline; preparing all images is not in it.
 
         Args:
             others: the processes of other kernels, by name, which should sleep.
-            plain: prepare no images for further timed calls, for a pass that measures memory.
 
         Returns:
             The kernels that did not sleep, and how many cores they used; {} if the first call was undisturbed.
         """
-        if reason := why_unavailable(self.spec):
-            self.result = CheckResult(self.name, "unavailable", reason)
-            return {}
-        setup, started = self.setup, self._begin()
-        if prepared := self.ask("prepare", plain=plain):
-            self.distances, self.broadcasts = tuple(prepared["distances"]), prepared["broadcasts"]
         first = self.ask("time", scope="baseline", distance="l1", loops=1, warm=False, others=others or {})
-        if not (started and first):
+        if not first:
             return {}
         if busy := _busy(first, 1):
             return busy
         self._call_s["baseline", "l1"] = first["seconds"]
-        first["seconds"] += started["start_s"]
-        self._keep("first_call", "l1", images_read(setup.problem, "first_call"), 0, position, 1, first)
+        first["seconds"] += self._start_s
+        self._keep("first_call", "l1", images_read(self.setup.problem, "first_call"), 0, position, 1, first)
         return {}
 
-    def _begin(self) -> Reply | None:
-        """Start a worker, which imports the kernel."""
-        self.worker = Worker(self.setup.environment, self.plan.memory_limit if self.spec.device == "cpu" else 0)
-        return self.ask("start", spec=as_json(self.spec), folder=self.setup.folder, order=self.setup.order)
+    def warm_up(self) -> None:
+        """Begin, and call every pair once, where first calls are not timed."""
+        self.begin()
+        for scope, distance in self.plan.pairs:
+            if self.offers(distance):
+                self.slow(scope, distance)
 
     @property
     def processes(self) -> list[int]:
@@ -143,7 +169,9 @@ class Executor:
         """Release the images where a GPU cannot hold those of all kernels; JAX does so only as its process ends."""
         if self._refill and self.worker and "jax" in self.spec.packages:
             self.end()
-            self._begin()
+            self.open()
+            self.read()
+            self.start()
         elif self._refill:
             self.ask("prepare", valid_images=1)
 
@@ -163,7 +191,9 @@ class Executor:
     def time(
         self, scope: str, distance: str, images: int, round: int, position: int, others: Others | None = None
     ) -> dict[str, float]:
-        """Take one sample of at least ten milliseconds, and keep it unless it was disturbed.
+        """Take one sample of at least ten milliseconds, and keep it unless another kernel disturbed it.
+
+        It is taken again at once where other programs did, a few times in each process (see `refusals.disturbed`).
 
         Where a GPU has no room for the images of all kernels, this kernel has its own there during its sample alone.
 
@@ -190,9 +220,12 @@ class Executor:
         loops = math.ceil(MARGIN * SHORTEST_SAMPLE_S / self._call_s.get((scope, distance), 1))
         while reply := self.ask("time", scope=scope, distance=distance, loops=loops, warm=warm, others=others):
             self._call_s[scope, distance] = min(reply["seconds"], self._call_s.get((scope, distance), math.inf))
-            if reply["seconds"] * loops >= SHORTEST_SAMPLE_S:
+            if reply["seconds"] * loops < SHORTEST_SAMPLE_S:
+                loops = math.ceil(MARGIN * SHORTEST_SAMPLE_S / reply["seconds"])  # it was much faster than before
+            elif warm and self._retakes and disturbed(reply):
+                self._retakes -= 1
+            else:
                 break
-            loops = math.ceil(MARGIN * SHORTEST_SAMPLE_S / reply["seconds"])  # it was much faster than before
         return loops, reply
 
     def examine(self) -> dict[str, Any]:
@@ -247,6 +280,7 @@ class Executor:
         usage = reply["minor_faults"], reply["context_switches"], reply["peak_rss_bytes"]
         place, cpu = (self.setup.process, round, position), reply["cpu"]
         cores = {"cpu_cores": cpu["own"], "other_cores": cpu["machine"], "steal_cores": cpu["steal"]}
+        cores["waited_cores"] = reply["waited"]
         values = images, reply["seconds"], loops, *place, *usage
         self.samples.append(Sample(self.name, scope, distance, *values, **cores))
         self._processes = reply["processes"]

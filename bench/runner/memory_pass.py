@@ -30,7 +30,9 @@ def measure(
         setup = Setup(plan, problem, folder, environment(plan.configurations[0], rng), plan.seed)
         executor, measured = Executor(spec.name, spec, setup), []
         try:
-            executor.start(position, plain=True)
+            executor.open()
+            executor.begin(plain=True)
+            executor.first_call(position)
             executor.verify(plan.seed + 1)
             if size:
                 executor.resize(size)

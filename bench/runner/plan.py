@@ -1,11 +1,13 @@
 """What to measure on one data set: kernels, scopes, configurations, and how often."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from bench.kernel import REFERENCE, KernelSpec
 from bench.runner.configuration import Configuration
 from bench.runner.worker_handle import MEMORY_LIMIT
+from bench.stats import interval
 
 Progress = Callable[[str, str, int, int], None]  # stage, kernel, steps done, steps in all
 BASELINE = (("baseline", "l1"),)
@@ -22,7 +24,9 @@ class Plan:
         specs: the kernels.
         pairs: the pairs (scope, distance) that every round times.
         configurations: each is measured in processes of its own, one configuration after the other.
-        processes: processes per kernel, under each configuration.
+        processes: processes per kernel, under each configuration; the fewest where one of the next two is given.
+        most_processes: processes of a kernel whose first call was fast (see `scheduler.FAST_START_S`); 0: no more.
+        budget_s: seconds for the processes of all kernels; as many more are begun as are expected to fit.
         rounds: rounds of one process; in every round each kernel is called once for each pair.
         seed: everything random is drawn from it.
         timeout_s: seconds that one request to a kernel may take.
@@ -32,13 +36,14 @@ class Plan:
         longest_s: a kernel whose call would take longer at some size is skipped there; infinity for no limit.
         against: the kernels that the others are compared with, if they are named; a wrong kernel then ends the run.
         reference: the kernel that every ratio is over.
-        budget_s: seconds after which no further process is begun, of `processes` at most; None for no such budget.
     """
 
     specs: tuple[KernelSpec, ...]
     pairs: tuple[tuple[str, str], ...] = BASELINE
     configurations: tuple[Configuration, ...] = (Configuration(),)
     processes: int = 6
+    most_processes: int = 0
+    budget_s: float | None = None
     rounds: int = 3
     seed: int = 0
     timeout_s: float = 120.0
@@ -48,7 +53,6 @@ class Plan:
     command: str = ""
     against: tuple[str, ...] = ()
     reference: str = REFERENCE
-    budget_s: float | None = None
 
     @property
     def kind(self) -> str:
@@ -58,9 +62,31 @@ class Plan:
     @property
     def steps(self) -> int:
         """How many steps of progress the whole plan takes."""
-        return self.processes * len(self.configurations) * self.steps_of_a_process
+        return self.count([]) * len(self.configurations) * self.steps_of_a_process
 
     @property
     def steps_of_a_process(self) -> int:
         """How many of them one process of every kernel takes."""
         return len(self.specs) + 1 + self.rounds * len(self.pairs) * max(1, len(self.sizes))
+
+    def count(self, seconds: Sequence[float]) -> int:
+        """Return how many processes there are to be under one configuration, from the seconds of the finished ones.
+
+        With a budget, time alone decides, never what was measured. More are begun until the next number whose
+        confidence interval leaves one more process outside on either side: 6, 9, 12, 15, 17, 20, ... That many are
+        expected to take as long each as the slower of the last two.
+        """
+        n = max(self.processes, self.most_processes)
+        while self.budget_s is not None and n <= len(seconds):
+            more = next(more for more in count(n + 1) if _outside(more) > _outside(n))
+            expected_s = sum(seconds[:n]) + (more - n) * max(seconds[n - 2 : n])
+            if expected_s > self.budget_s / len(self.configurations):
+                break
+            n = more
+        return n
+
+
+def _outside(n: int) -> float:
+    """Return how many of n values lie below the confidence interval of their median; below six values none."""
+    ends = interval(range(n))
+    return ends[0] if ends else -1

@@ -3,19 +3,21 @@
 One worker process per kernel; all but one sleep on a pipe. In every round each kernel is called once, in an order drawn
 anew, so that a machine that gets slower or faster in the meantime does so for all of them. A slow kernel is bracketed:
 the fast kernels run before and after it, F..F S F..F. The processes of all kernels are started afresh several times,
-because what one process measures twice is not two measurements (Kalibera and Jones, ISMM 2013).
+because what one process measures twice is not two measurements (Kalibera and Jones, ISMM 2013). More short processes
+resolve more than fewer long ones, so what does not vary between processes is measured in the first of them alone.
 """
 
 import random
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.kernel import KernelSpec
+from bench.kernel import KernelSpec, why_unavailable
 from bench.probes import machine, nvml
 from bench.records.sample import AGAIN, ALL_CORES, BOUND, GPU_LAUNCH, GPU_READ, ONE_CORE, Sample
 from bench.runner import refusals
@@ -29,6 +31,8 @@ from bench.task.scopes import answer_bytes, bytes_read, images_read
 from bench.task.tiling import in_reach
 
 SETTLE_S = 0.02  # OpenMP threads spin for some milliseconds after a parallel loop and would steal the next one's core
+FIRST_CALLS = 3  # processes whose first calls are timed, one kernel after the other; in others they start side by side
+FAST_START_S = 0.25  # a kernel whose first call in the first process took less is in all of `Plan.most_processes`
 CALM_S = 1.0  # for pools that spin longer; twice as busy is broken
 
 
@@ -40,11 +44,12 @@ class FinishedProcess:
         control: the kernel that also ran as the A/A control: the one with the fastest first call; None if all failed.
         threads: by kernel, how many threads each library used.
         skipped: by kernel and size, the seconds that one call would have taken; None where there were no images.
-        overhead_s: seconds that the harness adds to a call; None where that was not measured.
+        overhead_s: seconds that the harness adds to a call; None where that was not measured, as after the first.
         load_average: of the machine, when the process began.
         broadcast: by kernel, what `bench.probes.broadcasting` learnt; only in the first process.
         gpu: whether the GPU was throttled right after a sample, and its lowest clocks then (see `bench.probes.nvml`).
         bounds_failed: by "bound@cpu" and "bound@gpu", the status and the reason why that bound is missing.
+        seconds: how long it took, from the first start to the last end.
     """
 
     samples: tuple[Sample, ...]
@@ -57,6 +62,7 @@ class FinishedProcess:
     broadcast: dict[str, dict[str, Any]] = field(default_factory=dict)
     gpu: dict[str, Any] = field(default_factory=dict)
     bounds_failed: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 def measure_process(
@@ -75,11 +81,12 @@ def measure_process(
             failed in an earlier process is left out, unless sizes are measured.
         folder: where `problem` was written for the workers.
     """
-    process = len(earlier)
+    process, started = len(earlier), time.monotonic()
     rng = random.Random(f"{plan.seed}/{configuration.name}/{process}")
     setup = Setup(plan, problem, folder, environment(configuration, rng), rng.randrange(2**32), process)
     with ExitStack() as stack:
-        return _Scheduler(plan, configuration, setup, rng, progress, stack).run(earlier)
+        done = _Scheduler(plan, configuration, setup, rng, progress, stack).run(earlier)
+    return replace(done, seconds=time.monotonic() - started)
 
 
 @dataclass
@@ -87,11 +94,13 @@ class _Scheduler:
     """The worker processes of one `measure_process`; `stack` ends them.
 
     Attributes:
-        executors: of the kernels in the order in which they started, the A/A control last.
+        executors: of the kernels and the A/A control, in the order in which they started.
         bound_workers: "cpu" reads for the bounds of the host, and measures the harness itself; "cuda" reads and
             launches for those of the GPU. Missing before `run` starts it, where no kernel needs it, and once it failed.
         bounds_failed: as in `FinishedProcess`.
         steps_done: steps of progress of the plan so far; `run` counts them.
+        count: how many processes there are to be, as far as that is known.
+        spins: whether threads may spin for a moment, as the kernel before used several.
     """
 
     plan: Plan
@@ -104,39 +113,38 @@ class _Scheduler:
     bound_workers: dict[str, Worker] = field(default_factory=dict)
     bounds_failed: dict[str, str] = field(default_factory=dict)
     steps_done: int = 0
+    count: int = 0
+    spins: bool = True
 
     def run(self, earlier: dict[int, FinishedProcess]) -> FinishedProcess:
-        plan, process = self.plan, self.setup.process
-        finished = process * len(plan.configurations) + plan.configurations.index(self.configuration)
-        self.steps_done = finished * plan.steps_of_a_process
-        results = [result for process_before in earlier.values() for result in process_before.results]
-        failed = {result.name for result in results if result.status != "agrees"}
-        specs = [spec for spec in plan.specs if plan.sizes or spec.name not in failed]
-        self.rng.shuffle(specs)
-        if process == 0:
-            specs.sort(key=lambda spec: spec.name in plan.against)  # a new kernel is verified first
+        plan, process, control = self.plan, self.setup.process, None
+        self.count = plan.count([earlier[number].seconds for number in sorted(earlier)])
+        before = process * len(plan.configurations) + plan.configurations.index(self.configuration)
+        self.steps_done = before * plan.steps_of_a_process
         load_average = machine.load_average()
-        for spec in specs:
-            executor = self._start(spec.name, spec)
-            if process == 0:
-                executor.verify(self.rng.randrange(2**32))
-        executors = list(self.executors)  # without the A/A control
-        self.bound_workers["cpu"] = self.stack.enter_context(Worker(self.setup.environment, plan.memory_limit))
-        overhead_s = self._ask_bound("cpu", "overhead", folder=self.setup.folder).get("seconds")
-        if any(executor.worker and executor.spec.device == "cuda" for executor in executors):
-            self.bound_workers["cuda"] = self.stack.enter_context(Worker(self.setup.environment, 0))
-        sizes = plan.sizes or (0,)
-        bounds = self._bounds_at(sizes[0])
-        self._must_read_all([] if plan.sizes else bounds)
-        control = earlier[0].control if earlier else _fastest(executors)  # none that has failed by now
-        for spec in specs:
-            if spec.name == control:
-                self._start(spec.name + AGAIN, spec)
+        if process < plan.processes:
+            self._start_bound_workers()
+        specs = {spec.name: spec for spec in _chosen(plan, earlier)}
+        if process == 0:
+            self._start(specs, first_calls=True)
+            self._side_by_side(lambda executor: executor.verify(self.setup.order + 1))
+            control = _fastest(self.executors)
+            self._start({control + AGAIN: specs[control]} if control else {}, first_calls=True)
+        else:
+            control = earlier[0].control
+            specs |= {control + AGAIN: specs[control]} if control in specs else {}
+            self._start(specs, first_calls=process < FIRST_CALLS)
+        self.steps_done = before * plan.steps_of_a_process + len(plan.specs) + 1
+        sizes, bounds, overhead_s = plan.sizes or (0,), self._bounds_at((*plan.sizes, 0)[0]), None
+        if process == 0:
+            overhead_s = self._ask_bound("cpu", "overhead", folder=self.setup.folder).get("seconds")
+            self._must_read_all([] if plan.sizes else bounds)
         for size in sizes:
             bounds += self._bounds_at(size) if size != sizes[0] else []
             self._time(size)
         if self.configuration.threads == "1":
             self._must_use_one_thread()
+        executors = [executor for executor in self.executors if not executor.name.endswith(AGAIN)]
         broadcasting = [executor for executor in executors if executor.broadcasts and executor.worker]
         return FinishedProcess(
             samples=(*bounds, *(sample for executor in self.executors for sample in executor.samples)),
@@ -154,22 +162,64 @@ class _Scheduler:
         )
 
     def _report(self, stage: str, kernel: str) -> None:
-        process = f"{self.configuration.name}, process {self.setup.process + 1} of {self.plan.processes}"
-        self.progress(f"{process}: {stage}", kernel, self.steps_done, self.plan.steps)
+        which = f"{self.configuration.name}, " if len(self.plan.configurations) > 1 else ""
+        process = f"{which}process {self.setup.process + 1} of {self.count}"
+        steps = self.count * len(self.plan.configurations) * self.plan.steps_of_a_process
+        self.progress(f"{process}: {stage}", kernel, self.steps_done, steps)
 
-    def _start(self, name: str, spec: KernelSpec) -> Executor:
+    def _start(self, specs: dict[str, KernelSpec], *, first_calls: bool) -> None:
+        """Start kernels in an order drawn anew, and time their first calls, one after the other while others sleep.
+
+        What is not timed is done side by side: reading the problem, preparing all stacks, or all of it.
+        """
+        started, names = list[Executor](), self.rng.sample(sorted(specs), len(specs))
+        for name in sorted(names, key=self.plan.against.__contains__) if self.setup.process == 0 else names:
+            started.append(Executor(name, specs[name], self.setup))
+            self.stack.callback(started[-1].end)
+            started[-1].open()
+        self.executors += started
+        if not first_calls:
+            for executor in started:
+                self._count_start(executor)
+            self._side_by_side(Executor.warm_up if not self.plan.sizes else Executor.begin, started)
+            return
+        self._side_by_side(Executor.read, started)
+        for executor in started:
+            self._count_start(executor)
+            executor.start()
+        self._side_by_side(Executor.prepare, started)
+        for executor in started:
+            self._undisturbed(partial(self._first_call, executor))
+
+    def _count_start(self, executor: Executor) -> None:
         self.steps_done += 1
-        self._report("start", name)
-        executor, position = Executor(name, spec, self.setup), len(self.executors)
-        self.stack.callback(executor.end)
+        self._report("start", executor.name)
 
-        def start() -> dict[str, float]:
-            executor.end()  # where its first call was disturbed
-            return executor.start(position, self._others(executor))
+    def _first_call(self, executor: Executor) -> dict[str, float]:
+        busy = executor.first_call(self.executors.index(executor), self._others(executor))
+        if busy:  # the next one is the first of another process
+            executor.end()
+            executor.open()
+            executor.begin()
+        return busy
 
-        self._undisturbed(start)
-        self.executors.append(executor)
-        return executor
+    def _side_by_side(self, do: Callable[[Executor], None], executors: Sequence[Executor] | None = None) -> None:
+        """Do this with every executor, as many at once as there are cores; an interruption ends their workers."""
+        with ThreadPoolExecutor(machine.cores()) as pool:
+            done = [pool.submit(do, executor) for executor in (self.executors if executors is None else executors)]
+            try:
+                for one in as_completed(done):
+                    one.result()
+            except BaseException:  # the pool waits for its threads, and these for their workers
+                pool.shutdown(wait=False, cancel_futures=True)
+                for executor in self.executors:
+                    executor.end()
+                raise
+
+    def _start_bound_workers(self) -> None:
+        self.bound_workers["cpu"] = self.stack.enter_context(Worker(self.setup.environment, self.plan.memory_limit))
+        if any(spec.device == "cuda" and not why_unavailable(spec) for spec in self.plan.specs):
+            self.bound_workers["cuda"] = self.stack.enter_context(Worker(self.setup.environment, 0))
 
     def _others(self, timed: Executor) -> Others:
         return {one.name: one.processes for one in self.executors if one is not timed and one.worker}
@@ -244,6 +294,8 @@ class _Scheduler:
             for scope, distance in plan.pairs:
                 self.steps_done += 1
                 timed = [one for one in self.executors if one.offers(distance) and size not in one.skipped]
+                if number % 2:
+                    timed = [one for one in timed if not one.slow(scope, distance)]
                 for position, executor in enumerate(bracketed(timed, scope, distance, self.rng)):
                     self._report(f"{scope}{of_size}, round {number + 1} of {plan.rounds}", executor.name)
                     self._undisturbed(partial(self._sample, executor, scope, distance, reads[scope], number, position))
@@ -251,9 +303,11 @@ class _Scheduler:
     def _sample(
         self, executor: Executor, scope: str, distance: str, images: int, number: int, position: int
     ) -> dict[str, float]:
-        if self.configuration.threads != "1":
+        if self.spins:
             time.sleep(SETTLE_S)
-        return executor.time(scope, distance, images, number, position, self._others(executor))
+        busy = executor.time(scope, distance, images, number, position, self._others(executor))
+        self.spins = refusals.cores_of(executor.samples[-1:]) > refusals.MOST_CORES
+        return busy
 
     def _bounds(self, scope: str, size: int) -> list[Sample]:
         """Read as many bytes as the scope must touch, on one core and on all, and copy an answer; once per process.
@@ -287,6 +341,16 @@ class _Scheduler:
             del self.bound_workers[device]  # the stack ends it
             self.bounds_failed[BOUND + {"cpu": "cpu", "cuda": "gpu"}[device]] = f"{failure.status}: {failure.reason}"
             return {}
+
+
+def _chosen(plan: Plan, earlier: dict[int, FinishedProcess]) -> list[KernelSpec]:
+    """Return the kernels of the next process: those that have not failed, and that are fast in further processes."""
+    results = [result for process in earlier.values() for result in process.results]
+    left_out = {result.name for result in results if result.status != "agrees" and not plan.sizes}
+    if plan.budget_s is None and len(earlier) >= plan.processes:
+        first_calls = [sample for sample in earlier[0].samples if sample.scope == "first_call"]
+        left_out |= {sample.kernel for sample in first_calls if sample.seconds > FAST_START_S}
+    return [spec for spec in plan.specs if spec.name not in left_out]
 
 
 def _fastest(executors: Sequence[Executor]) -> str | None:

@@ -46,16 +46,17 @@ class Session:
 
     path = ""
 
-    def start(self, spec: Reply, folder: str, order: int) -> Reply:
-        """Import the kernel and start its device on one image; `start_s` is the seconds that took.
-
-        The validation images come in an order drawn from `order`, which the kernel could not know.
-        """
-        self.folder, self.path = Path(folder), spec["path"]
+    def read_problem(self, folder: str, order: int) -> Reply:
+        """Read the problem; its validation images come in an order drawn from `order`, which no kernel could know."""
+        self.folder = Path(folder)
         self.whole = problem.read(self.folder)
         self.problem = self.whole.shuffled(order)
         self.rng = np.random.default_rng(order)
-        self.device = spec["device"]
+        return {}
+
+    def start(self, spec: Reply) -> Reply:
+        """Import the kernel and start its device on one image; `start_s` is the seconds that took."""
+        self.device, self.path = spec["device"], spec["path"]
         started = perf_counter()
         self.kernel = load(KernelSpec(**{**spec, "path": Path(spec["path"])}))
         self.kernel.prepare(self.problem.valid[:1], self.device)
@@ -120,8 +121,8 @@ class Session:
 
         Returns:
             `seconds`, `minor_faults` and `context_switches` per call, `peak_rss_bytes` of the process, `threads`, `cpu`
-            (see `bench.probes.cpu_time`), `processes`, which are this one and its descendants, and `gpu`, the state
-            right after the sample where a GPU was used (see `bench.probes.nvml`).
+            and `waited` (see `bench.probes.cpu_time`), `processes`, which are this one and its descendants, and `gpu`,
+            the state right after the sample where a GPU was used (see `bench.probes.nvml`).
         """
         if self.prepared.windows.left < loops + warm:
             self._prepare(max(COUNT, loops + warm))
@@ -130,9 +131,10 @@ class Session:
         if warm:
             warm_up(call, windows[-1], 0 if self.device == "cpu" else WARM_GPU_S)
         self.prepared.windows.before_clock()
-        faults_before, cpu_before = _usage(), cpu_time.read(children, others)
+        faults_before, waited, cpu_before = _usage(), cpu_time.waited(), cpu_time.read(children, others)
         seconds, (answer, means) = clock(call, windows[:loops])
         cpu = cpu_time.between(cpu_before, cpu_time.read(children, others), seconds * loops)
+        waited = [after - before for before, after in zip(waited, cpu_time.waited(), strict=False)]
         faults, switches, peak = _usage()
         gpu = nvml.state() if self.device == "cuda" else {}  # at once: it is about to be idle
         new = [pid for pid in cpu_time.descendants() if pid not in children]
@@ -148,6 +150,7 @@ class Session:
             "context_switches": (switches - faults_before[1]) / loops,
             "peak_rss_bytes": peak,
             "cpu": {**asdict(cpu), "own": own},
+            "waited": waited[0] / (seconds * loops) if waited else None,
             "processes": [os.getpid(), *children, *new],
             "gpu": gpu,
         }
@@ -262,7 +265,7 @@ def _reason(error: BaseException, path: str) -> str:
     own = [frame for frame in frames if frame.filename == path]
     project = [frame for frame in frames if Path(frame.filename).is_relative_to(ROOT / "bench")]
     if isinstance(error, SyntaxError) or not (own or project):
-        return sentence
+        return sentence.replace(path, Path(path).name)
     last = (own or project)[-1]
     function = "" if last.name == "<module>" else f", in {last.name}"
     return f"{Path(last.filename).name}, line {last.lineno}{function}: {last.line}\n{sentence}"

@@ -62,6 +62,7 @@ class Worker:
             encoding="utf-8",
             start_new_session=True,  # Ctrl-C in a terminal reaches the parent alone, which then ends the workers
         )
+        self._path = ""  # the kernel's file
         self._replies: queue.Queue[str] = queue.Queue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -84,6 +85,7 @@ class Worker:
             Failure: the kernel is unavailable, wrong or broken, the process died, or took over `timeout_s` seconds.
         """
         assert self._process.stdin
+        self._path = arguments.get("spec", {}).get("path", self._path)
         with suppress(OSError):  # it died since its last reply; the end of its replies shows that below
             self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
             self._process.stdin.flush()
@@ -132,6 +134,10 @@ class Worker:
         self._errors.seek(0, os.SEEK_END)
         self._errors.seek(max(0, self._errors.tell() - LONGEST_REASON))
         errors = self._errors.read().decode(errors="replace").strip()
+        crash, _, frames = errors.partition("\n\n")
+        if "Fatal Python error" in crash:  # of its threads' frames only the kernel's last one
+            own = [line.strip() for line in frames.splitlines() if f'File "{self._path}"' in line]
+            errors = "\n".join([crash, *own[:1]]).replace(self._path, os.path.basename(self._path))
         how = f"exited with status {code}"
         if code < 0:
             how = f"died of {signal.Signals(-code).name if -code in {*signal.Signals} else f'signal {-code}'}"

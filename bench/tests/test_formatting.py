@@ -1,12 +1,15 @@
 """Numbers as text."""
 
+import io
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from bench import formatting
 from bench.analysis.speedup import Ratio
 from bench.analysis.summary import summaries
+from bench.formatting import Grid
 from bench.tests.builders_records import record, samples
 
 
@@ -47,3 +50,17 @@ def test_a_median_whose_processes_fall_into_two_groups_is_marked(tmp_path):
     assert (quick.median, quick.two_groups) == (
         "4.00 ms†", "4.00 ms (4 processes) and 28.0 ms (2 processes)",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("width", "lacks"), [(120, []), (80, ["d"]), (70, ["d", "b"])])
+def test_a_narrow_terminal_leaves_out_columns_and_breaks_no_word(width, lacks):
+    words = "several words that a line has no room for"
+    row = ("a_kernel_with_a_long_name@cpu", "1" * 10, f"{words} or {words}", "2" * 20)
+    grid = Grid(("a", "b", "c", "d", "empty"), [(*row, "")] * 2, right=["b", "d"], optional=("d", "b"))
+    out = Console(width=width, file=io.StringIO())
+    out.print(grid)
+    lines = out.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert lines[0].split() == [name for name in "abcd" if name not in lacks]
+    shown = [cell for name, cell in zip("abcd", row, strict=True) if name not in lacks]
+    assert {*" ".join(lines[2:]).split()} == {*" ".join(shown).split()}

@@ -20,7 +20,7 @@ from bench.report.page_records import Selection
 if TYPE_CHECKING:
     from matplotlib.figure import Figure  # which takes most of a second to import
 
-PICTURES = ("side_by_side", "speedup", "ladder", "sizes", "scopes", "code_size", "memory", "gallery", "broadcasting")
+PICTURES = ("side_by_side", "speedup", "ladder", "sizes", "scopes", "gallery", "broadcasting")
 OF_DIGITS = ("gallery", "broadcasting")  # these show pixels, which no record holds
 
 

@@ -41,7 +41,7 @@ def axes(figure: Figure, left: float, rows: Sequence[Row], bound: float | None, 
         plot.annotate(
             row.words, (max([1.0, *row.places]), y), (7, 0), textcoords="offset points", va="center_baseline",
             size=size, color=style.FAINT if row.faint else style.INK, zorder=4,
-            bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.8},  # no line crosses the words
+            bbox=style.BLANK,
         )  # fmt: skip
     if bound:
         plot.axvline(bound, color=style.FAINT, linewidth=1.2, linestyle="--", zorder=0)

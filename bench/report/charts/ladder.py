@@ -27,7 +27,12 @@ def draw(selection: Selection) -> Drawing:
     labels = [_label(step, selection.stale(step.name)) for step in steps]
     share_of_bound = steps[0].summary.share_of_bound
     with style.drawing():
-        legend = "Bar: from the kernel before to this one; filled: faster, hollow: slower. Number: their ratio."
+        slower = any(len(places) > 1 and places[0] < places[1] for places in map(_places, steps))
+        legend = style.legend(
+            f"Bar: from the kernel before to this one{'; filled: faster, hollow: slower' if slower else ''}.",
+            "Number: their ratio.",
+            groups=any(step.summary.groups for step in steps),
+        )
         height = len(steps) * ROW + bars.ABOVE + bars.BELOW
         figure = style.card("The ladder, one idea at a time", legend, record, height)
         style.key(figure, [step.name for step in steps])

@@ -55,7 +55,37 @@ class CodeColumn:
 
 
 def draw(selection: Selection) -> Drawing:
-    """Draw the reference beside the tutorial's own expressions, or another reference beside the fastest kernel.
+    """Draw the code of `pair` and what it costs."""
+    codes = pair(selection)
+    second = codes[1].name
+    expected = TUTORIAL_CPU if selection.speed.reference == REFERENCE else second
+    instead = "" if second == expected else f"; {expected} was not recorded, so {second} is shown instead"
+    compared = comparison(*codes)
+    with style.drawing():
+        longest = [max(len(code.steps[step]) for code in codes) for step in TITLES]
+        height = TOP + sum(LEADING * lines + 37 for lines in longest) + 96 + style.FOOT
+        legend = f"Both kernels are verified to give the same label to every image{instead}"
+        figure = style.card("The same computation, twice", legend, selection.speed, height)
+        axes = style.sheet(figure)
+        y = float(TOP)
+        for number, (step, lines) in enumerate(zip(TITLES, longest, strict=True), 1):
+            axes.text(COLUMNS[0], y, f"{number}   {TITLES[step]}", weight="bold", fontsize=9)
+            for x, code in zip(COLUMNS, codes, strict=True):
+                _card(axes, x, y + 7, code.steps[step], LEADING * lines + 10)
+            y += LEADING * lines + 37
+        for x, code in zip(COLUMNS, codes, strict=True):
+            axes.text(x, TOP - 32, code.name, family=style.MONO, fontsize=12, weight="bold")
+            axes.add_patch(Rectangle((x, TOP - 26), SPAN, 3, color=style.colour(code.name)))
+            _costs(axes, x, y + 10, code)
+        axes.text(style.WIDTH / 2, y + 75, compared, fontsize=12, weight="bold", ha="center")
+    metadata = selection.speed.metadata
+    where = f"on {metadata['dataset']}, timed on {metadata['cpu_model_name']}, {metadata['cpu_count']} cores"
+    caption = f"Loops and broadcasting side by side, step by step, {where}{instead}."
+    return Drawing(figure, caption, f"{codes[0]} {codes[1]} {second} is {compared}.")
+
+
+def pair(selection: Selection) -> tuple[CodeColumn, CodeColumn]:
+    """Return the reference and the tutorial's own expressions, or another reference and the fastest kernel.
 
     Raises:
         NotDrawn: no kernel that broadcasts was recorded, or a file of the two is not here.
@@ -69,30 +99,7 @@ def draw(selection: Selection) -> Drawing:
     if second is None:
         names = ", ".join(wanted) or "the other kernels"
         raise NotDrawn(f"None of {names} was recorded. Record one with python -m bench run.")
-    pair = [_code(selection, rows[name]) for name in (reference, second)]
-    instead = "" if second == wanted[0] else f"; {wanted[0]} was not recorded, so {second} is shown instead"
-    comparison = _comparison(*pair)
-    with style.drawing():
-        longest = [max(len(code.steps[step]) for code in pair) for step in TITLES]
-        height = TOP + sum(LEADING * lines + 37 for lines in longest) + 96 + style.FOOT
-        legend = f"Both kernels are verified to give the same label to every image{instead}"
-        figure = style.card("The same computation, twice", legend, selection.speed, height)
-        axes = style.sheet(figure)
-        y = float(TOP)
-        for number, (step, lines) in enumerate(zip(TITLES, longest, strict=True), 1):
-            axes.text(COLUMNS[0], y, f"{number}   {TITLES[step]}", weight="bold", fontsize=9)
-            for x, code in zip(COLUMNS, pair, strict=True):
-                _card(axes, x, y + 7, code.steps[step], LEADING * lines + 10)
-            y += LEADING * lines + 37
-        for x, code in zip(COLUMNS, pair, strict=True):
-            axes.text(x, TOP - 32, code.name, family=style.MONO, fontsize=12, weight="bold")
-            axes.add_patch(Rectangle((x, TOP - 26), SPAN, 3, color=style.colour(code.name)))
-            _costs(axes, x, y + 10, code)
-        axes.text(style.WIDTH / 2, y + 75, comparison, fontsize=12, weight="bold", ha="center")
-    metadata = selection.speed.metadata
-    where = f"on {metadata['dataset']}, timed on {metadata['cpu_model_name']}, {metadata['cpu_count']} cores"
-    caption = f"Loops and broadcasting side by side, step by step, {where}{instead}."
-    return Drawing(figure, caption, f"{pair[0]} {pair[1]} {second} is {comparison}.")
+    return _code(selection, rows[reference]), _code(selection, rows[second])
 
 
 def _code(selection: Selection, summary: Summary) -> CodeColumn:
@@ -152,7 +159,7 @@ def _costs(axes: Axes, x: float, y: float, code: CodeColumn) -> None:
         axes.text(x, y + 36, "stale: its source has changed since", fontsize=8, color=style.WRONG, weight="bold")
 
 
-def _comparison(first: CodeColumn, second: CodeColumn) -> str:
+def comparison(first: CodeColumn, second: CodeColumn) -> str:
     """Return how the second compares with the first, with the confidence interval where there is one."""
     interval = second.summary.ratio.interval(level=True) if second.summary.ratio else ""
     times = f"{formatting.ratio(second.summary.speedup)} as fast{f' ({interval})' if interval else ''}"

@@ -18,7 +18,7 @@ from bench.records.sample import Sample
 from bench.report.charts import Drawing, NotDrawn, style
 from bench.report.page_records import Selection
 
-HIGH, LEFT = 240, 66  # points: of the plot at least, and left of it
+HIGH, LEFT = 220, 66  # points: of the plot at least, and left of it
 APART, SMALL = 11.5, 8.5  # points between the names of two lines, and of their letters
 MARKS = "osD^vPX"
 
@@ -56,8 +56,8 @@ def draw(selection: Selection) -> Drawing:
     with style.drawing():
         high, above, below = max(HIGH, APART * len(lines)), style.HEAD + 12, style.FOOT + 40
         title = f"Time per image by number of images, {record.metadata.get('dataset', 'unknown digits')}, L1 distance"
-        shade = levels.pop() if len(levels) == 1 else "CI"
-        legend = f"Line: median. Shade: {shade}. Dashed: stale, its source has changed since."
+        shade = f"Shade: {levels.pop() if len(levels) == 1 else 'CI'}." if levels else ""
+        legend = style.legend("Line: median.", shade, "Dashed: stale, its source has changed since." if stale else "")
         figure = style.card(title, legend, record, above + high + below)
         right = max(style.text_width(label, SMALL) for label in labels.values()) + 26
         axes = style.area(figure, LEFT, above, right, below, xscale="log", yscale="log")

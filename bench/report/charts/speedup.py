@@ -15,7 +15,7 @@ from bench.report.charts import Drawing, bars, style
 from bench.report.charts.bars import Row
 from bench.report.page_records import Selection
 
-ROW, SIZE = 21, 10  # points: of height for each kernel, and of type
+ROW, SIZE = 19, 10  # points: of height for each kernel, and of type
 
 
 def draw(selection: Selection) -> Drawing:
@@ -42,7 +42,14 @@ def draw(selection: Selection) -> Drawing:
         others = [names[0] if len(names) == 1 else f"{len(names)} others" for names in not_timed.values()]
         labels = [style.short(name) for name in (*words, *others)]
         title = f"Mean images and labels of {record.metadata.get('dataset', 'unknown digits')}, L1 distance"
-        legend = f"Bar: median. Dot: one process. Line: {tables.ci(row.ratio for row in kernels)}. Hatched: stale."
+        ratios = [row.ratio for row in kernels if row.ratio and not row.is_reference]
+        legend = style.legend(
+            "Bar: median.",
+            "Dot: one process." if ratios else "",
+            f"Line: {tables.ci(ratios)}." if any(ratio.level for ratio in ratios) else "",
+            stale=bool(stale),
+            groups=any(row.groups for row in kernels),
+        )
         figure = style.card(title, legend, record, ROW * len(rows) + bars.ABOVE + bars.BELOW)
         style.key(figure, words)
         axes = bars.axes(figure, max(map(style.text_width, labels)) + 16, rows, bound, SIZE)

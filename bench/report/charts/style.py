@@ -34,9 +34,9 @@ WIDTH, HEAD, FOOT = 576, 38, 34  # points of a picture; a README shows it 830 pi
 DPI = 200
 LONGEST = 32  # characters of a kernel's name that a picture has room for
 STALE = "////"  # the hatch of what was measured with a source that has changed since
-HATCHED = "Hatched: stale, its source has changed since."
 WRONG = "#b3440b"  # vermilion, which no common colour blindness takes for blue; a mark or a word says the same
 MONO = "DejaVu Sans Mono"
+BLANK = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.8}  # behind words, so that no line crosses them
 MNIST = "MNIST, Yann LeCun, Corinna Cortes, Christopher Burges; CC BY-SA 3.0"
 VERSIONS = {"python": "Python", "numpy": "NumPy", "torch": "PyTorch"}
 RC: Any = {  # matplotlib types every key; a mapping of texts is enough here
@@ -86,6 +86,12 @@ def credit(record: Record) -> str:
     if name.lower().startswith("mnist") or record.metadata.get("dataset_digest") == MNIST_SAMPLE:
         return MNIST
     return "Digits drawn by this project" if name == "drawn" else f"Digits: {name}"
+
+
+def legend(*words: str, stale: bool = False, groups: bool = False) -> str:
+    """Return a legend that names only what is in its picture."""
+    marks = {"Hatched: stale, its source has changed since.": stale, "†: processes in two groups.": groups}
+    return " ".join(filter(None, (*words, *(mark for mark, there in marks.items() if there))))
 
 
 def card(title: str, legend: str, record: Record, height: float) -> Figure:

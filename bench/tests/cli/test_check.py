@@ -21,9 +21,23 @@ BROKEN = {
     "raises": ("1 / 0", "ZeroDivisionError: division by zero"),
     "typo": ("nothing", "NameError: name 'nothing' is not defined"),
     "typo_in_import": ("from nunpy import argmin", "nunpy is not installed, and no extra of pyproject.toml names it"),
-    "lacks": ("del predict_l1", "lacks.py has no function predict_l1, which the contract requires"),
-    "raises_in_prepare": ("def prepare(images, device):\n    return images.nothing", "in prepare"),
-    "raises_in_predict": ("def predict_l2(images, means):\n    raise KeyError('beads')", "KeyError: 'beads'"),
+    "lacks": (
+        "del prepare, predict_l1",
+        "lacks.py has no function prepare and no predict_l1, which the contract requires",
+    ),
+    "raises_in_prepare": (
+        "def prepare(images, device):\n    return images.nothing",
+        ", in prepare: return images.nothing\nAttributeError: 'numpy.ndarray' object has no attribute 'nothing'",
+    ),
+    "raises_in_predict": (
+        "def predict_l2(images, means):\n    return help(lambda: 1 / 0)\ndef help(call):\n    return call()",
+        ", in <lambda>: return help(lambda: 1 / 0)\nZeroDivisionError: division by zero",
+    ),
+    "raises_in_a_library": (
+        "def predict_l1(images, means):\n    return np.concatenate([images, means[0]])",
+        ", in predict_l1: return np.concatenate([images, means[0]])\nValueError: all the input",
+    ),
+    "has_ragged_means": ("def to_host(means):\n    return [[1], [1, 2]]", "scopes.py, line "),
     "exits": ("raise SystemExit(0)", "SystemExit: 0"),
     "exits_in_predict": ("import sys\ndef predict_l1(images, means):\n    sys.exit()", "SystemExit"),
     "exits_at_once": ("import os\ndef prepare(images, device):\n    os._exit(3)", "its process exited with status 3"),
@@ -31,7 +45,11 @@ BROKEN = {
         "import os\ndef prepare(images, device):\n    os._exit(0)",
         "its process exited with status 0",
     ),
-    "dies": ("import ctypes\nctypes.string_at(0)", "its process died of SIGSEGV\nFatal Python error: Segmentation"),
+    "dies": (
+        "import ctypes\nctypes.string_at(0)",
+        'its process died of SIGSEGV\nFatal Python error: Segmentation fault\nFile "dies.py", line ',
+    ),
+    "does_not_parse": ("def f(:", 'File "does_not_parse.py", line '),
     "interrupts": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
     "prints": ('print(\'{"status": "ok"}\')', 'wrote to standard output: \'{"status": "ok"}'),
     "prints_below_python": ("import os\nos.write(1, b'beads')", "wrote to standard output: 'beads'"),
@@ -51,6 +69,8 @@ SOURCES = {
     **{name: source for name, (source, _) in BROKEN.items()},
     "wrong": WRONG["swapped_l2"][0],
     "wrong_means": MEANS.format("return means + 0.1"),
+    "in_bytes": MEANS.format("return 255 * means"),
+    "in_half": MEANS.format("return means.astype(np.float16).astype(np.float32)"),
     "unavailable": "def unavailable(device):\n    return 'no beads'",
     "right": "",
     "no_l2": "del predict_l2",
@@ -77,6 +97,8 @@ def checked(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Check
     """One check of right kernels among broken, wrong and unavailable ones."""
     folder = tmp_path_factory.mktemp("kernels")
     paths = [write_kernel(folder / f"{name}.py", source) for name, source in SOURCES.items()]
+    template = CliRunner().invoke(__main__.cli, ["kernels", "--template"]).stdout
+    paths.append(write_kernel(folder / "template.py", base=template))
     kernels = [part for path in paths for part in ("--kernel", path)]
     json_file = folder / "results.json"
     # The seed is fixed so that a failure can be seen again.
@@ -95,16 +117,27 @@ def test_a_broken_kernel_has_a_reason(name: str, checked: Checked) -> None:
     assert checked.row(name)["status"] == "broken"
     assert reason in checked.row(name)["reason"]
     assert f"{name} is broken: " in checked.stdout
+    assert "Traceback" not in checked.row(name)["reason"]
+    assert "Extension modules" not in checked.row(name)["reason"]
     if "Error" in reason and "Fatal" not in reason:
-        assert f"{name}.py" in checked.row(name)["reason"]  # the traceback shows the line
+        assert f"{name}.py, line " in checked.row(name)["reason"]
 
 
 def test_a_broken_kernel_does_not_affect_others(checked: Checked) -> None:
-    for name in ("right", "no_l2", "slow", "wrong_on_few"):
+    for name in ("right", "no_l2", "slow", "wrong_on_few", "template"):
         assert checked.row(name)["status"] == "agrees"
-    assert "3 kernels are verified: " in checked.stdout
-    assert "all 3" not in checked.stdout
+    assert "4 kernels are verified: " in checked.stdout
+    assert "all 4" not in checked.stdout
     assert "Traceback" not in checked.stderr
+
+
+def test_the_template_explains_every_element_of_the_contract() -> None:
+    text = CliRunner().invoke(__main__.cli, ["kernels", "--template"]).stdout
+    for element in ("caption", "After numpy_broadcast: ", "DEVICES = (", "IMAGES = ", "def prepare(images, device):",
+                    "0 to 255", "def mean_images(stacks):", "def predict_l1(", "def predict_l2(", "def to_host(",
+                    "0 to 1, (classes, height, width)", "def unavailable(device)", "def release()"):  # fmt: skip
+        assert element in text, element
+    assert "\nfrom " not in text
 
 
 def test_a_slow_kernel_is_checked_on_its_small_data_set(checked: Checked) -> None:
@@ -145,6 +178,9 @@ def test_the_json_is_as_documented(checked: Checked, small_data: Path) -> None:
     assert "valid/" in wrong["reason"]
     assert wrong["l2"]["correct"] != correct["l2"]
     assert checked.row("wrong_means")["reason"].startswith("mean images are up to 1.00e-01")
+    assert "the means look like 0..255 (the largest is " in checked.row("in_bytes")["reason"]
+    assert checked.row("in_bytes")["reason"].endswith("); divide by 255")
+    assert checked.row("in_half")["reason"].endswith("; keep the means in float32")
     for name in ("unavailable", "raises", "wrong_means"):
         assert (checked.row(name)["l1"], checked.row(name)["l2"]) == (None, None)
     assert checked.row("unavailable")["status"] == "unavailable"
@@ -221,7 +257,8 @@ def test_more_than_four_classes_are_shown_in_one_number_or_all() -> None:
     [
         (["--data", "no/such/folder"], "no/such/folder"),
         (["--kernels", "nobody"], "no kernel is called 'nobody'; there are "),
-        (["--require", "nobody"], "no kernel is called 'nobody'; there are "),
+        (["--require", "numpy_brodcast"], "no kernel is called 'numpy_brodcast'; did you mean numpy_broadcast?"),
+        (["--kernel", "numpy_broadcast"], "such as mine.py (--kernels takes names)"),
         (["--kernel", "no_such_file.py"], "no_such_file.py does not exist"),
         (["--json", "no/such/folder/results.json"], "cannot be written; name a file in a folder"),
         (["--json", "bench"], "is a directory"),

@@ -48,7 +48,10 @@ def test_kernels_of_the_ladder_are_chosen_by_option_name_or_file(on_ladder, tmp_
     mine = write_kernel(tmp_path / "mine.py")
     assert chosen(files=[mine]) == ["mine"]
     assert chosen(files=[mine], ladder=True) == ["laddered", "mine"]
-    assert any(line.strip().startswith("laddered ") for line in invoke("kernels").output.splitlines())
+    for option, listed in ((["--ladder"], True), (["--kernel", on_ladder], True), ([], False)):
+        lines = invoke("kernels", *option).output.splitlines()
+        assert any(line.startswith("laddered ") for line in lines) == listed
+        assert any(line.startswith("The ladder has 1 more") for line in lines) == (not listed)
 
 
 @pytest.mark.usefixtures("on_ladder")

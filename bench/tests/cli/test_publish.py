@@ -50,7 +50,7 @@ def test_the_newest_run_is_published_under_readable_names(local):
     folder = local.parent / publish.machine(reader.read(path))
     assert published(local) == ["10-per-class.json.gz", "ladder.json.gz", "memory.json.gz"]
     assert "10-per-class.json.gz" in done.output
-    assert "python -m bench report" in done.output
+    assert "-m bench report --readme" in done.output
     assert gzip.decompress((folder / "ladder.json.gz").read_bytes()) == path.read_bytes()  # copied, not moved
     assert {path.name for path in local.parent.iterdir()} == {"local", folder.name}
 

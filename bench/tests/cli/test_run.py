@@ -1,8 +1,10 @@
 """`run` and the commands that follow it: what they print, which files they leave, how they end."""
 
+import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,10 +42,10 @@ WAITS = """
 import time
 right, convert = predict_l1, prepare
 def predict_l1(images, means):
-    time.sleep(0.005)
+    time.sleep(0.025)
     return right(images, means)
 def prepare(images, device):
-    time.sleep(0.01)
+    time.sleep(0.002)
     return convert(images, device)
 """
 BOTH = ["all/default", "1/default"]
@@ -97,7 +99,7 @@ def ran(tmp_path_factory):
         yield Ran(place, done.stdout, done.exit_code, *local_records())
 
 
-def test_run_prints_digits_times_claims_and_last_the_page(ran):
+def test_run_prints_digits_times_the_answer_claims_the_page_and_what_is_next(ran):
     assert ran.status == 0, ran.stdout
     assert "small, 2 + 2 training and 1 + 1 validation images, SHA-256 " in ran.stdout
     assert "All 2 kernels are verified: " in ran.stdout
@@ -106,10 +108,14 @@ def test_run_prints_digits_times_claims_and_last_the_page(ran):
     assert ran.stdout.count("unavailable is unavailable: no beads") == 1
     assert "indicative: 1 process per kernel, no confidence interval" in ran.stdout
     assert re.search("(noise floor is|Differences below) ±", ran.stdout)
-    tail = ran.stdout.splitlines()[-20:]
+    *tail, last, following = ran.stdout.splitlines()[-24:]
+    assert any(line.startswith("On small, mine is ") and "as fast as the loops" in line for line in tail)
     for claim in range(1, 10):
-        assert any(line.startswith(f"C{claim} ") for line in tail), claim
-    assert re.fullmatch(r"Page +\S+\.html", tail[-1])
+        assert any(re.match(f"C{claim}  +(supported|refuted|undetermined)  +.", line) for line in tail), claim
+    assert re.fullmatch(r"Page +\S+\.html", last)
+    command, example = re.fullmatch(r"Next +(\S+) -m bench run --kernel (\S+)", following).groups()
+    assert Path(shutil.which(command)).resolve() == Path(sys.executable).resolve()
+    assert Path(example).is_file()
 
 
 def test_every_data_set_has_a_record_of_its_own(ran):
@@ -202,7 +208,7 @@ def test_against_compares_just_the_named_kernels_and_says_where_the_time_goes(pl
     assert "Where the time goes, from one process" in done.stdout
     (cells,) = re.findall(r"^ ?slow +\S+ µs +(\S+) ms +(\S+) ms *$", done.stdout, flags=re.MULTILINE)
     predict, prepare = map(float, cells)
-    assert 5 <= predict < 20 < prepare < 100  # it waits 5 ms in each prediction, and 10 ms for each of three stacks
+    assert 6 <= prepare < 25 <= predict < 75  # it waits 2 ms for each of three stacks, and 25 ms in a prediction
     assert "C1, C2, C3 are not judged" in done.stdout
     assert REFERENCE not in done.stdout.replace(f"about {REFERENCE}", "")
     picture = record.path.with_suffix(".svg")
@@ -246,7 +252,7 @@ def test_at_a_size_running_out_of_memory_is_no_failure_but_a_wrong_answer_is():
 
 def test_a_small_data_set_alone_has_no_page(capsys):
     small = make_problem(noise().first_of_each_class(2))
-    run_output.print_claims([run_output.RecordedDataSet(DataSet(small, ()), [], [], ())])
+    run_output.print_answer([run_output.RecordedDataSet(DataSet(small, ()), [], [], ())])
     assert capsys.readouterr().out.startswith("There is no page, for no whole data set was recorded: ")
 
 
@@ -421,7 +427,7 @@ def test_finishing_takes_a_finished_process(place, monkeypatch):
     invoke("run", "--quiet", "--data", place / "small", "--kernels", REFERENCE)
     done = invoke("run", "--finish")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "has no finished process, so there is nothing to write. python -m bench run --resume" in done.stderr
+    assert "has no finished process, so there is nothing to write. " in done.stderr
     assert len([*(place / "local").glob("*.unfinished")]) == 1
 
 
@@ -472,6 +478,52 @@ def test_a_command_line_is_as_typed_with_files_by_name_alone():
     line = console.command_line(typed)
     assert line == "python -m bench run --kernel 'mine one.py' --data=set --sizes 1 --kernel=k.py"
     assert console.command_line(["run", "--data", "."]) == f"python -m bench run --data {Path.cwd().name}"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_in_a_terminal_progress_says_what_runs_with_the_time_left(width, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    stage = "process 3 of 6: baseline, round 1 of 3"
+    with console.progress(False) as progress:
+        progress(stage, "torch_broadcast@cuda", 1, 4)
+    lines = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", sys.stderr.getvalue()).splitlines()
+    shown = next(line for line in lines if "%" in line)
+    assert re.fullmatch(rf"(.* )? ?25% --:-- left  torch_broadcast@cuda, {stage} *", shown)
+    assert len(shown) <= width
+    assert ("━" in shown) == (width > 80)
+
+
+def test_in_a_terminal_an_error_breaks_no_word(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(sys, "argv", ["bench", "check", "--kernels", "nobody"])
+    assert __main__._status() == 2
+    lines = sys.stderr.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert {spec.name for spec in kernel.discover()} <= {*" ".join(lines).replace(",", "").split()}
+
+
+def test_the_command_that_is_next_works_in_this_shell(monkeypatch, tmp_path):
+    """With the environment's Python, whether it is active or not."""
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    python.with_name("python3").symlink_to(python)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(python))
+    assert console.bench() == os.path.join(".venv", "bin", "python") + " -m bench"
+    monkeypatch.setenv("PATH", str(python.parent), prepend=os.pathsep)
+    assert console.bench() == "python -m bench"
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("PATH", "")
+    assert console.bench() == f"{python} -m bench"
 
 
 def test_help_breaks_no_line_inside_a_word():

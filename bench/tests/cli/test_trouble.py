@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from bench import __main__, atomic, kernel
 from bench.analysis import claims
 from bench.atomic import printable
+from bench.cli import console
 from bench.kernel import REFERENCE, ROOT
 from bench.records import reader
 from bench.report import page, page_records
@@ -101,7 +102,7 @@ def test_an_output_on_a_full_disk_or_that_nobody_reads(command):
     [
         ("plan.json", [], ""),
         ("0-all-default-0.json", [], ""),
-        ("2*.json", [".unfinished"], "python -m bench run --resume continues after the finished processes."),
+        ("2*.json", [".unfinished"], "-m bench run --resume continues after the finished processes."),
         ("*.svg", [".json"], "The record is safe: "),
     ],
 )
@@ -169,7 +170,7 @@ def test_a_signal_says_how_to_resume(bench, name, place, measured, monkeypatch, 
 
     monkeypatch.setattr(checkpoint, "_write", end)
     assert bench(*RUN, place / "small") == 128 + number
-    said = "Interrupted. No file is left half-written. python -m bench run --resume continues after"
+    said = f"Interrupted. No file is left half-written. {console.bench()} run --resume continues after"
     assert capsys.readouterr().err.startswith(f"\n{said}")
     assert [path.suffix for path in (place / "local").iterdir()] == [".unfinished"]
 

@@ -14,11 +14,11 @@ from bench.records import model
 from bench.report import page, page_records, readme
 from data.tests.builders import small_set, write
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README, REFERENCE_TEXT = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "bench/README.md"))
 COMMANDS = list(
     dict.fromkeys(
         line.partition(" #")[0].strip()
-        for block in re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+        for block in re.findall(r"```sh\n(.*?)```", README + REFERENCE_TEXT, flags=re.DOTALL)
         for line in block.splitlines()
         if line.strip()
     )
@@ -101,6 +101,17 @@ def test_the_results_are_what_the_published_records_say(monkeypatch):
     assert same, "README.md is not what results/ gives: python -m bench report --readme writes it, after publishing"
 
 
-def test_the_pictures_are_there():
-    for picture in re.findall(r"\]\((results/.+?)\)", README):
-        assert (ROOT / picture).is_file(), picture
+def test_the_first_screen():
+    lines = README.splitlines()
+    assert len(lines) <= 150
+    assert max(map(len, lines)) <= 300
+    assert next(number for number, line in enumerate(lines, 1) if line.startswith("make bench")) <= 60
+    assert max(len(alt) for alt in re.findall(r"!\[(.*?)\]", README)) <= 150
+    [output] = re.findall(r"```text\nkernel(.*?)```", README, flags=re.DOTALL)
+    assert 10 <= len(output.splitlines()) <= 12
+
+
+def test_what_the_texts_link_to_is_there():
+    for folder, text in ((ROOT, README), (ROOT / "bench", REFERENCE_TEXT)):
+        for target in re.findall(r"\]\((?!http)([^)#]+)", text):
+            assert (folder / target).is_file(), target

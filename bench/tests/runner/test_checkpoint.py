@@ -62,7 +62,7 @@ def test_two_data_sets_are_measured_one_after_the_other_and_resumed_where_they_s
 
     def stop(stage, kernel, done, steps):
         progress.append((stage, done, steps))
-        if "tiny[5 per class], all/default, process 1 of 1: start" in stage:
+        if "tiny[5 per class], process 1 of 1: start" in stage:
             raise KeyboardInterrupt
 
     assert checkpoint.empty(saved)

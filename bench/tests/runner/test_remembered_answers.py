@@ -125,7 +125,8 @@ def folder():
 def started(path, folder, order):
     """Return the session of a worker, in this process, that has prepared its stacks."""
     session = worker.Session()
-    session.start(check_kernels.as_json(spec(path)), folder, order)
+    session.read_problem(folder, order)
+    session.start(check_kernels.as_json(spec(path)))
     session.prepare()
     return session
 

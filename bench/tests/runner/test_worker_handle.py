@@ -72,8 +72,9 @@ def test_a_worker_does_not_outlive_its_parent(tmp_path):
     command = [sys.executable, "-m", "bench.runner.worker", "0"]  # no memory limit
     with check_kernels.problem_folder(problem()) as folder:
         worker = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-        start = {"do": "start", "spec": check_kernels.as_json(spec(path)), "folder": folder, "order": 0}
-        worker.stdin.write(json.dumps(start) + "\n")
+        read = {"do": "read_problem", "folder": folder, "order": 0}
+        start = {"do": "start", "spec": check_kernels.as_json(spec(path))}
+        worker.stdin.write(f"{json.dumps(read)}\n{json.dumps(start)}\n")
         worker.stdin.flush()
         while not (tmp_path / "began").exists():
             assert worker.poll() is None
@@ -87,7 +88,8 @@ def test_the_answer_of_a_timed_call_is_verified(tmp_path):
     path = write_kernel(tmp_path / "late.py", LATE)
     variables = environment(Configuration(), random.Random(0))
     with check_kernels.problem_folder(problem()) as folder, Worker(variables, MEMORY_LIMIT) as worker:
-        worker.ask("start", 100, spec=check_kernels.as_json(spec(path)), folder=folder, order=0)
+        worker.ask("read_problem", 100, folder=folder, order=0)
+        worker.ask("start", 100, spec=check_kernels.as_json(spec(path)))
         worker.ask("prepare", 100)
         assert set(worker.ask("verify", 100, seed=1)["correct"]) == {"l1", "l2"}
         for scope, distance in (("mean", "-"), ("predict", "l1"), ("baseline", "l1"), ("end_to_end", "l2")):
