@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,10 @@ def check_all(
     results, workers = dict[int, CheckResult](), list[Worker]()
     order = sorted(range(len(kernels)), key=lambda place: _rank(kernels[place][0]))
     with ThreadPoolExecutor(at_once) as pool:
-        common = (seed, timeout_s, MEMORY_LIMIT // at_once, workers)
-        futures = {place: pool.submit(check_kernel, *kernels[place], *common) for place in order}
+        beside_others = partial(
+            check_kernel, seed=seed, timeout_s=timeout_s, most_memory=MEMORY_LIMIT // at_once, workers=workers
+        )
+        futures = {place: pool.submit(beside_others, *kernels[place]) for place in order}
         try:
             for place, future in futures.items():
                 progress("verify", kernels[place][0].name, len(results), len(kernels))

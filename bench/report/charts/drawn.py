@@ -5,15 +5,15 @@ deleted at any time: the same bytes are then drawn again.
 """
 
 import hashlib
+import json
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -98,31 +98,32 @@ def _path(name: str, selection: Selection, suffix: str) -> Path:
     """Return where a picture is kept, under the hash of all that it is drawn from."""
     problem = selection.problem if name in charts.OF_DIGITS else None
     digits = problem and (problem.name, problem.digest, problem.classes)
-    drawn_from = f"{name} {digits} {_hash(replace(selection, problem=None))} {_code()}"
-    return model.LOCAL / ".drawn" / f"{hashlib.sha256(drawn_from.encode()).hexdigest()}{suffix}"
+    drawn_from = f"{name} {digits} {_records(selection)} {_code()}"
+    return model.LOCAL / ".drawn" / f"{_hash(drawn_from.encode())}{suffix}"
 
 
 @lru_cache(maxsize=8)
-def _hash(selection: Selection) -> str:
-    """Return the hash of a selection's records, and of its kernels outside of this checkout."""
-    records = [
-        [_facts(record) for record in (value if isinstance(value, tuple) else (value,))]
-        for key, value in sorted(vars(replace(selection, extra=())).items())
-        if key != "page"
-    ]
-    own = [(path.name, path.read_bytes()) for path in selection.extra]
-    return hashlib.sha256(pickle.dumps((records, own))).hexdigest()
+def _records(selection: Selection) -> str:
+    """Return the hashes of a selection's records, and of its kernels outside of this checkout."""
+    parts = [value for key, value in sorted(vars(selection).items()) if key not in ("page", "problem", "extra")]
+    hashes = [_record(record) for part in parts for record in (part if isinstance(part, tuple) else (part,))]
+    return f"{hashes} {[(path.name, _hash(path.read_bytes())) for path in selection.extra]}"
 
 
-def _facts(record: Record | None) -> dict[str, object] | None:
-    """Return what a record holds, without what was computed from it."""
-    return record and {key: value for key, value in vars(record).items() if key in record.__dataclass_fields__}
+@lru_cache(maxsize=64)
+def _record(record: Record | None) -> str:
+    """Return the hash of what a record holds, wherever its file is."""
+    held = record and {field.name: getattr(record, field.name) for field in fields(record) if field.name != "path"}
+    return _hash(json.dumps(held, default=lambda sample: [*vars(sample).values()], sort_keys=True).encode())
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 @cache
 def _code() -> str:
-    """Return the hash of the code that draws and of all kernels, and the versions of the libraries."""
+    """Return the hashes of the code that draws and of all kernels, and the versions of the libraries."""
     files = sorted(path for folder in ("bench", "kernels") for path in (ROOT / folder).rglob("*.py"))
-    sources = [(str(path), path.read_bytes()) for path in files if "tests" not in path.parts]
-    versions = [sys.version, *map(version, ("matplotlib", "numpy", "pillow"))]
-    return f"{hashlib.sha256(pickle.dumps(sources)).hexdigest()} {versions}"
+    sources = [(path.name, _hash(path.read_bytes())) for path in files if "tests" not in path.parts]
+    return f"{sources} {sys.version} {[*map(version, ('matplotlib', 'numpy', 'pillow'))]}"
