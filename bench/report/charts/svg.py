@@ -8,7 +8,6 @@ from typing import Any
 from bench.report.charts import Drawing, only_this_picture
 
 NOTHING = {"Date": None, "Creator": None, "Format": None, "Type": None}  # nothing of the moment or of matplotlib
-FAST = 1  # the compression of a PNG file: higher levels take as long as drawing and save little
 
 
 @only_this_picture()
@@ -22,7 +21,7 @@ def content(drawing: Drawing, suffix: str = ".svg") -> bytes:
 
     options: dict[str, Any] = {"metadata": {**NOTHING, "Title": drawing.caption, "Description": drawing.alt}}
     if suffix == ".png":
-        options = {"metadata": {"Software": None}, "dpi": style.DPI, "pil_kwargs": {"compress_level": FAST}}
+        options = {"metadata": {"Software": None}, "dpi": style.DPI}
     file = io.BytesIO()
     with style.drawing():
         drawing.figure.savefig(file, format=suffix.removeprefix("."), **options)
