@@ -5,7 +5,6 @@ deleted at any time: the same bytes are then drawn again.
 """
 
 import hashlib
-import importlib
 import json
 import multiprocessing
 import os
@@ -37,7 +36,8 @@ def draw_all(names: Iterable[str], selection: Selection, suffixes: Sequence[str]
     missing = [name for name in names if any(_kept(name, selection, suffix) is None for suffix in suffixes)]
     processes = min(len(missing), os.cpu_count() or 1)
     if processes > 1:
-        importlib.import_module("bench.report.charts.style")  # with matplotlib, once for all processes
+        from bench.report.charts import style  # noqa: F401  with matplotlib, once for all processes
+
         with ProcessPoolExecutor(processes, FORK, initializer=_begin, initargs=(selection,)) as pool:
             list(pool.map(_draw, missing[::-1], [suffixes] * len(missing)))  # those of digits take longest
 
