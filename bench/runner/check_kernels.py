@@ -105,7 +105,7 @@ def check_all(
             pool.shutdown(wait=False, cancel_futures=True)
             while not all(future.done() for future in futures.values()):
                 for worker in workers.copy():
-                    worker.end()
+                    worker.kill()
                 time.sleep(0.01)  # another may just have been started
             raise
     for place, result in results.items():
