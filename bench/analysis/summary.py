@@ -5,6 +5,7 @@ All numbers about speed that are shown or tested come from here, so that table, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bench import formatting
 from bench.analysis import speedup
@@ -89,6 +90,7 @@ def cores_used(record: Record, name: str) -> float | None:
     return max(0.0, used / seconds) if measured else None
 
 
+@lru_cache(maxsize=4096)  # a page shows most of them several times
 def _summary(record: Record, kernel: str, scope: str, distance: str) -> Summary:
     reference, samples = (record.samples_of(name, scope, distance) for name in (record.reference, kernel))
     first_calls = record.samples_of(kernel, "first_call")

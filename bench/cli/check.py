@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,7 @@ from bench.cli import answers, console
 from bench.cli.data_sets import data_sets, whole_in_spite
 from bench.cli.options import CHOICE, FILE, Choice
 from bench.runner import check_kernels
-from bench.runner.check_kernels import CheckResult
-from bench.task.problem import Problem, make_problem
+from bench.task.problem import make_problem
 
 
 @click.command("check", params=[*CHOICE])
@@ -34,14 +34,12 @@ def command(json_file: Path | None, verbose: bool, **options: Any) -> None:
     sets = data_sets(specs, digits, choice.per_class)
     if notice := whole_in_spite(digits, choice.per_class):
         console.out().print(notice)
-    checked: list[tuple[Problem, CheckResult]] = []
-    with console.progress(choice.quiet) as progress:
-        for data_set in sets:
-            with check_kernels.problem_folder(data_set.problem) as folder:
-                for spec in data_set.specs:
-                    progress("verify", spec.name, len(checked), len(specs))
-                    result = check_kernels.check_kernel(spec, folder, choice.seed, choice.timeout_s)
-                    checked.append((data_set.problem, result))
+    with console.progress(choice.quiet) as progress, ExitStack() as folders:
+        opened = [folders.enter_context(check_kernels.problem_folder(data_set.problem)) for data_set in sets]
+        kernels = [(spec, folder) for data_set, folder in zip(sets, opened, strict=True) for spec in data_set.specs]
+        results = check_kernels.check_all(kernels, choice.seed, choice.timeout_s, progress)
+    problems = [data_set.problem for data_set in sets for _ in data_set.specs]
+    checked = [*zip(problems, results, strict=True)]
     if json_file:
         first = sets[0].problem if choice.per_class or not sets[0].problem.per_class else make_problem(digits)
         atomic.write(json_file, json.dumps(check_kernels.check_as_json(first, checked), indent=1) + "\n")
@@ -51,10 +49,9 @@ def command(json_file: Path | None, verbose: bool, **options: Any) -> None:
     out.print(answers.table(checked, verbose))
     for data_set in sets:
         name = f"{data_set.problem.name}: " if len(sets) > 1 else ""
-        results = [result for problem, result in checked if problem is data_set.problem]
-        for line in answers.agreement(data_set.problem, results, verbose):
+        own = [result for problem, result in checked if problem is data_set.problem]
+        for line in answers.agreement(data_set.problem, own, verbose):
             out.print(f"{name}{line}")
-    results = [result for _, result in checked]
     for line in (*answers.failures(results), f"All orders were drawn from seed {choice.seed}."):
         out.print(line)
     sys.exit(answers.exit_status(results, choice.require))

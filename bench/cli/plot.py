@@ -10,7 +10,7 @@ from bench.cli.options import DIGITS, FILE
 from bench.records import reader
 from bench.records.model import BadRecord
 from bench.report import charts, page_records
-from bench.report.charts import svg
+from bench.report.charts import drawn
 
 
 @click.command("plot", params=[*DIGITS])
@@ -31,9 +31,10 @@ def command(record: Path | None, source: str | None, data_limit: int) -> None:
         console.out().say(f"{entry.kernel} is left out: {entry.reason}")
     pictures = {"sizes": ("sizes",), "memory": ("speedup",)}.get(chosen.speed.kind, charts.PICTURES)
     pictures, reasons = pictures if chosen.speed.paired else ("speedup",), []
+    drawn.draw_all(pictures, chosen, (".svg", ".png"))
     for name in pictures:
         try:
-            paths = svg.save(charts.draw(name, chosen), chosen.picture(name))
+            paths = drawn.save(name, chosen)
         except charts.NotDrawn as reason:
             reasons.append(f"{name} is not drawn: {reason}")
             continue

@@ -11,7 +11,7 @@ from bench.kernel import LADDER
 from bench.records import reader
 from bench.records.model import BadRecord, Record
 from bench.report import charts, page, page_records, tables
-from bench.report.charts.svg import save
+from bench.report.charts import drawn
 from bench.runner.collection import Collected
 from bench.runner.plan import Plan
 
@@ -51,7 +51,7 @@ def print_recorded(recorded: RecordedDataSet, sized: bool) -> int:
         if not checklist.failed(checklist.review(records[0])):
             alone = page_records.alone(records)
             try:
-                for path in save(charts.draw("speedup", alone), alone.picture("speedup")):
+                for path in drawn.save("speedup", alone):
                     out.say(f"Chart   {console.shown(path)}")
             except charts.NotDrawn as reason:
                 out.print(f"There is no chart: {reason}")

@@ -7,6 +7,7 @@ file holds every configuration that one run measured on one data set; a `Record`
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,8 @@ class Record(Measurements):
     path: Path
     paired: bool = True
     configurations: tuple[str, ...] = ()
+
+    __hash__ = object.__hash__  # each is its own key, so that what is computed from it can be remembered
 
     @property
     def kind(self) -> str:
@@ -162,8 +165,14 @@ class Record(Measurements):
 
     def samples_of(self, kernel: str, scope: str = "baseline", distance: str = "l1") -> list[Sample]:
         """Return the samples of one kernel in one scope and distance."""
-        wanted = (kernel, scope, distance)
-        return [sample for sample in self.samples if (sample.kernel, sample.scope, sample.distance) == wanted]
+        return [*self._samples.get((kernel, scope, distance), ())]
+
+    @cached_property
+    def _samples(self) -> dict[tuple[str, str, str], list[Sample]]:
+        found: dict[tuple[str, str, str], list[Sample]] = {}
+        for sample in self.samples:
+            found.setdefault((sample.kernel, sample.scope, sample.distance), []).append(sample)
+        return found
 
     def kernels(self, scope: str = "baseline", distance: str = "l1") -> list[str]:
         """Return the kernels with samples in a scope and distance, by name, without A/A control and bounds."""

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,20 @@ def read_all(path: Path) -> list[Record]:
         BadRecord: the file is missing, cut short, of another kind, or of a schema that this version does not know.
     """
     try:
+        status = path.stat()
+        return [*_read_all(path, status.st_ino, status.st_size, status.st_mtime_ns)]
+    except OSError as error:
+        raise BadRecord(f"{path} cannot be read ({error.strerror}). Make a record with python -m bench run.") from error
+
+
+@lru_cache(maxsize=64)
+def _read_all(path: Path, *_: int) -> list[Record]:
+    """Read a record as `read_all`, once as long as its file is the same."""
+    try:
         raw = path.read_bytes()
         content = json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise BadRecord(f"{path} is not a complete gzip file ({error}). Copy it again, or record again.") from error
-    except OSError as error:
-        raise BadRecord(f"{path} cannot be read ({error.strerror}). Make a record with python -m bench run.") from error
     except (ValueError, RecursionError) as error:
         raise BadRecord(f"{path} is not complete JSON ({error}). Copy it again, or record again.") from error
     try:
@@ -136,8 +145,10 @@ def _shared(metadata: dict[str, Any]) -> dict[str, Any]:
 
 def _add_run(record: Record, metadata: dict[str, Any], values: list[float]) -> None:
     """Add one run of a pyperf file to the record of its configuration."""
-    record.kernel_metadata[metadata["kernel"]] = _of_kernel(metadata)
-    validation.facts(record.path, _of_kernel(metadata), set())
+    own, kernel = _of_kernel(metadata), metadata["kernel"]
+    if record.kernel_metadata.get(kernel) != own:  # of every run the same, so they are checked once
+        validation.facts(record.path, own, set())
+        record.kernel_metadata[kernel] = own
     if record.kind == "memory":
         footprint = validation.footprint(record.path, metadata)
         record.footprints.append(footprint)  # type: ignore[attr-defined]  # a list until it is returned

@@ -45,6 +45,10 @@ TOGETHER = (  # a record has all of these, or none
     ("margin_change_low", "margin_change_high", "margin_change_level"),
     ("per_class", "dataset_of"),
 )
+LEAST = {  # of a sample's fields; None is a text
+    field.name: None if field.type is str else 1 if field.name in POSITIVE else 0 if field.type is int else -math.inf
+    for field in fields(Sample)
+}
 
 
 def sample(path: Path, values: Mapping[str, Any], seconds: Any) -> Sample:
@@ -56,13 +60,11 @@ def sample(path: Path, values: Mapping[str, Any], seconds: Any) -> Sample:
     if not _number(seconds) or seconds <= 0 or values["scope"] not in SCOPES or values["distance"] not in DISTANCES:
         what = f"{seconds} seconds in scope {values['scope']}, distance {values['distance']}"
         raise BadRecord(f"{path} has an impossible sample, {what}. Record again.")
-    own = {field.name: values[field.name] for field in fields(Sample) if field.name in values}
-    for field in fields(Sample):
-        value: Any = own.get(field.name)
-        least = 1 if field.name in POSITIVE else 0 if field.type is int else -math.inf
-        right = isinstance(value, str) and value != "" if field.type is str else _number(value) and value >= least
-        if field.name in own and not right:
-            raise BadRecord(f"{path} has an impossible sample, {field.name} {value!r}. Record again.")
+    own = {name: values[name] for name in LEAST if name in values}
+    for name, value in own.items():
+        least = LEAST[name]
+        if not (value and isinstance(value, str) if least is None else _number(value) and value >= least):
+            raise BadRecord(f"{path} has an impossible sample, {name} {value!r}. Record again.")
     return Sample(**{**own, "seconds": seconds})
 
 

@@ -14,7 +14,7 @@ from bench.analysis.summary import summaries
 from bench.formatting import Grid
 from bench.records.model import DEFAULT, Record
 from bench.report import charts, gpu_tables, ladder_text, page_words, tables
-from bench.report.charts import NotDrawn, svg
+from bench.report.charts import NotDrawn, drawn, svg
 from bench.report.page_records import Selection
 
 PROCESSES = 6  # that `run` takes of each kernel by default
@@ -38,12 +38,13 @@ class Shown:
 
 def write(selection: Selection) -> list[Path]:
     """Write the page of a selection, and where it is a published machine's its pictures as files; return the paths."""
-    drawn, written = {}, []
+    shown, written = {}, []
+    drawn.draw_all([name for name in charts.PICTURES if not _left(name, selection)], selection)
     for name in charts.PICTURES:
-        drawn[name], paths = _picture(name, selection)
+        shown[name], paths = _picture(name, selection)
         written += paths
     contents = _contents(selection)
-    atomic.write(selection.page, _explained(render("report.html.j2", pictures=drawn, **contents), contents["glossary"]))
+    atomic.write(selection.page, _explained(render("report.html.j2", pictures=shown, **contents), contents["glossary"]))
     return [selection.page, *written]
 
 
@@ -62,6 +63,12 @@ def render(template: str, **contents: Any) -> str:
     return environment.get_template(template).render(units=formatting, **contents)
 
 
+def _left(name: str, selection: Selection) -> bool:
+    """Return whether a published machine's picture is left as it is, for it shows digits that are not at hand."""
+    file = selection.page.with_name(f"{name}.svg")
+    return name in charts.OF_DIGITS and selection.published and selection.problem is None and file.exists()
+
+
 def _picture(name: str, selection: Selection) -> tuple[Shown, list[Path]]:
     """Draw a picture, to a file too on a published machine's page; without the digits, theirs is left as it is."""
     from markupsafe import Markup
@@ -69,11 +76,11 @@ def _picture(name: str, selection: Selection) -> tuple[Shown, list[Path]]:
     stem = selection.picture(name)
     file = stem.with_name(f"{stem.name}.svg")
     paths: list[Path] = []
-    if name in charts.OF_DIGITS and selection.published and selection.problem is None and file.exists():
+    if _left(name, selection):
         markup = file.read_text(encoding="utf-8")
     else:
         try:
-            markup = svg.svg(charts.draw(name, selection))
+            markup = drawn.picture(name, selection).decode()
         except NotDrawn as error:
             if selection.published:
                 file.unlink(missing_ok=True)  # it was of another record

@@ -132,7 +132,7 @@ def alone(file: File) -> Selection:
 
 def apart(selection: Selection) -> Selection:
     """Return a selection whose pictures go to results/local/ if its records are published: those have their own."""
-    folder = selection.speed.path.parent
+    folder = selection.speed.path.parent.resolve()
     if folder == model.LOCAL or folder.parent != model.LOCAL.parent:
         return selection
     name = folder.name if selection.published else f"{folder.name}-{selection.speed.slot}"

@@ -2,20 +2,26 @@
 
 import random
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench import atomic
 from bench.kernel import KernelSpec, why_unavailable
+from bench.probes.machine import cores
 from bench.runner.configuration import Configuration, environment
 from bench.runner.worker_handle import MEMORY_LIMIT, Failure, Worker
 from bench.task.oracle import DISTANCES
 from bench.task.problem import Problem, write
 
 OUT_OF_MEMORY = "out of memory"  # the reason begins so where memory ran out
+ENOUGH = 2**31  # bytes of memory for each kernel that is verified beside others
+COMPILED = ("torch", "numba", "jax")  # the packages whose kernels take longest, for they compile, longest first
 
 
 @dataclass(frozen=True)
@@ -46,12 +52,24 @@ def problem_folder(problem: Problem) -> Iterator[str]:
         yield folder
 
 
-def check_kernel(spec: KernelSpec, folder: str, seed: int, timeout_s: float) -> CheckResult:
-    """Verify one kernel in a process of its own, on the problem in `folder` (see `problem_folder`)."""
+def check_kernel(
+    spec: KernelSpec,
+    folder: str,
+    seed: int,
+    timeout_s: float,
+    most_memory: int = MEMORY_LIMIT,
+    workers: list[Worker] | None = None,
+) -> CheckResult:
+    """Verify one kernel in a process of its own, on the problem in `folder` (see `problem_folder`).
+
+    The process takes at most so many bytes of memory, and is added to `workers`.
+    """
     if reason := why_unavailable(spec):
         return CheckResult(spec.name, "unavailable", reason)
-    memory_limit = MEMORY_LIMIT if spec.device == "cpu" else 0  # CUDA reserves addresses by the terabyte
+    memory_limit = most_memory if spec.device == "cpu" else 0  # CUDA reserves addresses by the terabyte
     with Worker(environment(Configuration(), random.Random(seed)), memory_limit) as worker:
+        if workers is not None:
+            workers.append(worker)
         try:
             worker.ask("read_problem", timeout_s, folder=folder, order=seed)
             worker.ask("start", timeout_s, spec=as_json(spec))
@@ -60,6 +78,47 @@ def check_kernel(spec: KernelSpec, folder: str, seed: int, timeout_s: float) -> 
         except Failure as failure:
             return failed_result(spec.name, failure)
     return CheckResult(spec.name, "agrees", None, reply["correct"], reply["mean_error"])
+
+
+def check_all(
+    kernels: Sequence[tuple[KernelSpec, str]],
+    seed: int,
+    timeout_s: float,
+    progress: Callable[[str, str, int, int], None],
+) -> list[CheckResult]:
+    """Verify kernels side by side, as many as there are cores, each as `check_kernel` does; return their results.
+
+    Together they take no more memory than one alone may. One for which its part is too little is verified again, alone.
+    """
+    at_once = max(1, min(cores(), MEMORY_LIMIT // ENOUGH))
+    results, workers = dict[int, CheckResult](), list[Worker]()
+    order = sorted(range(len(kernels)), key=lambda place: _rank(kernels[place][0]))
+    with ThreadPoolExecutor(at_once) as pool:
+        beside_others = partial(
+            check_kernel, seed=seed, timeout_s=timeout_s, most_memory=MEMORY_LIMIT // at_once, workers=workers
+        )
+        futures = {place: pool.submit(beside_others, *kernels[place]) for place in order}
+        try:
+            for place, future in futures.items():
+                progress("verify", kernels[place][0].name, len(results), len(kernels))
+                results[place] = future.result()
+        except BaseException:  # such as Ctrl-C, which no worker process gets
+            pool.shutdown(wait=False, cancel_futures=True)
+            while not all(future.done() for future in futures.values()):
+                for worker in workers.copy():
+                    worker.kill()
+                time.sleep(0.01)  # another may just have been started
+            raise
+    for place, result in results.items():
+        if at_once > 1 and (result.reason or "").startswith(OUT_OF_MEMORY):
+            results[place] = check_kernel(*kernels[place], seed, timeout_s)
+    return [results[place] for place in range(len(kernels))]
+
+
+def _rank(spec: KernelSpec) -> int:
+    """Return a kernel's place in the order of starting: first what takes longest, so that all cores end together."""
+    compiled = (place for place, package in enumerate(COMPILED) if package in spec.packages)
+    return next(compiled, len(COMPILED) + ("numpy" in spec.packages))
 
 
 def failed_result(name: str, failure: Failure) -> CheckResult:

@@ -108,8 +108,11 @@ class Worker:
             raise Failure("broken", f"its clock gave {reply['seconds']} s for a call, expected a time above 0")
         return reply
 
-    def end(self) -> None:
-        """Kill the worker and what its kernel started in its process group. A second call does nothing."""
+    def kill(self) -> None:
+        """Kill the worker and what its kernel started in its process group, from any thread; its own one then ends it.
+
+        Once it has ended this does nothing, for its number may be another process's by now.
+        """
         if self._errors.closed:
             return
         if hasattr(os, "killpg"):
@@ -117,6 +120,12 @@ class Worker:
                 os.killpg(self._process.pid, signal.SIGKILL)
         else:
             self._process.kill()
+
+    def end(self) -> None:
+        """Kill the worker as `kill` does, and close what it held. A second call does nothing."""
+        if self._errors.closed:
+            return
+        self.kill()
         self._process.wait()
         self._listener.join(timeout=5)  # a daemon that the kernel detached could hold the pipe open
         for pipe in (self._process.stdin, self._process.stdout, self._errors):

@@ -2,50 +2,30 @@
 
 import io
 import re
-from collections.abc import Sequence
 from html import unescape
-from pathlib import Path
+from typing import Any
 
-from bench import atomic
 from bench.report.charts import Drawing, only_this_picture
 
 NOTHING = {"Date": None, "Creator": None, "Format": None, "Type": None}  # nothing of the moment or of matplotlib
 
 
 @only_this_picture()
-def svg(drawing: Drawing) -> str:
-    """Return a picture as SVG; its title is the caption, its description the text in words and numbers.
+def content(drawing: Drawing, suffix: str = ".svg") -> bytes:
+    """Return a picture as a file: SVG, whose title is the caption, whose description is the words, or PNG.
 
     Raises:
         NotDrawn: drawing failed.
     """
     from bench.report.charts import style  # with matplotlib, which pages without pictures need not wait for
 
-    text = io.StringIO()
+    options: dict[str, Any] = {"metadata": {**NOTHING, "Title": drawing.caption, "Description": drawing.alt}}
+    if suffix == ".png":
+        options = {"metadata": {"Software": None}, "dpi": style.DPI}
+    file = io.BytesIO()
     with style.drawing():
-        metadata = {**NOTHING, "Title": drawing.caption, "Description": drawing.alt}
-        drawing.figure.savefig(text, format="svg", metadata=metadata)
-    return text.getvalue()
-
-
-@only_this_picture()
-def save(drawing: Drawing, stem: Path, suffixes: Sequence[str] = (".svg", ".png")) -> list[Path]:
-    """Write a picture with each of the suffixes, each file whole or not at all, and return the paths.
-
-    Raises:
-        NotDrawn: drawing failed.
-    """
-    from bench.report.charts import style
-
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    paths = [stem.with_name(f"{stem.name}{suffix}") for suffix in suffixes]
-    for path in paths:
-        if path.suffix == ".svg":
-            atomic.write(path, svg(drawing))
-            continue
-        with atomic.whole(path) as partial, style.drawing():
-            drawing.figure.savefig(partial, format="png", metadata={"Software": None}, dpi=style.DPI)
-    return paths
+        drawing.figure.savefig(file, format=suffix.removeprefix("."), **options)
+    return file.getvalue()
 
 
 def described(svg: str) -> tuple[str, str]:

@@ -78,7 +78,7 @@ def test_check_includes_the_ladder_and_run_only_on_request(place, monkeypatch, c
         names.extend(spec.name for spec in plan.specs)
         raise Noted
 
-    def note_check(spec, *_):
+    def note_check(spec, *_, **__):
         names.append(spec.name)
         return CheckResult(spec.name, "agrees")
 

@@ -85,8 +85,9 @@ def done(*arguments):
 
 
 def files(folder):
-    """Return the bytes of every file below a folder, by name."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    """Return the bytes of every file below a folder, by name, without the drawings that are kept."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and ".drawn" not in path.parts]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def refused(checkout, *arguments):
@@ -133,7 +134,7 @@ def test_every_published_machine_and_the_newest_local_run_have_a_page(checkout):
     assert ["64 cores" in text(checkout / path) for path in pages] == [True, False, False]
     drawn = [path for path in after if path.startswith("results/a/") and path.endswith((".svg", ".png"))]
     assert drawn == sorted(f"results/a/{name}.svg" for name in charts.PICTURES if name != "gallery")
-    assert sorted(path.suffix for path in model.LOCAL.iterdir()) == [".html", ".json", ".json"]  # pictures inline
+    assert sorted(path.suffix for path in model.LOCAL.glob("[!.]*")) == [".html", ".json", ".json"]  # pictures inline
     assert after["README.md"] == AROUND.format(EMPTY).encode()  # without --readme
 
 
@@ -281,7 +282,7 @@ def test_the_same_records_give_the_same_bytes_and_are_not_touched(checkout, digi
     done("--readme", "--data", folder)
     first = files(checkout)
     copy = tmp_path / "copy"
-    shutil.copytree(checkout, copy, ignore=shutil.ignore_patterns("*.html", "*.svg"))
+    shutil.copytree(checkout, copy, ignore=shutil.ignore_patterns("*.html", "*.svg", ".drawn"))
     (copy / "README.md").write_bytes(AROUND.format(EMPTY).encode())
     use_checkout(monkeypatch, copy)
     printed = done("--readme", "--data", folder)

@@ -177,4 +177,4 @@ def test_the_gallery_of_the_documents_digits(tmp_path, real_digits):
     assert "The worst of 99 mistakes by L1 distance" in drawing.alt
     assert "differ for 54 images: only the L1 distance is right on 12, only L2 on 42" in drawing.alt
     assert "626/1010, 717/1028, average 0.6586" in drawing.alt
-    assert len(svg.svg(drawing)) < 1_500_000
+    assert len(svg.content(drawing)) < 1_500_000
