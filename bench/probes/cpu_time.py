@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -21,19 +22,12 @@ except ModuleNotFoundError:  # Windows
 
 @dataclass(frozen=True)
 class Usage:
-    """CPU seconds used so far or, between two readings, CPU seconds per second: 1.0 is one core.
+    """CPU seconds used so far or, between two readings, CPU seconds per second: 1.0 is one core."""
 
-    Attributes:
-        own: by this process and its descendants.
-        others: by name, by other processes that were asked for.
-        machine: by all programs that are neither these nor the parent of this process.
-        steal: by other guests of a virtual machine's host; None where the system does not tell.
-    """
-
-    own: float
-    others: dict[str, float]
-    machine: float
-    steal: float | None
+    own: float  # by this process and its descendants
+    others: dict[str, float]  # by name, by other processes that were asked for
+    machine: float  # by all programs that are neither these nor the parent of this process
+    steal: float | None  # by other guests of a virtual machine's host; None where the system does not tell
 
 
 def descendants() -> list[int]:
@@ -65,17 +59,11 @@ def between(before: Usage, after: Usage, seconds: float) -> Usage:
 
 def seconds_of(processes: Sequence[int]) -> float:
     """Return the CPU seconds that these processes have used; one that is gone counts as 0."""
-    return sum(map(_seconds, processes))
-
-
-def _seconds(pid: int) -> float:
-    if sys.platform == "linux":
-        try:
-            return time.clock_gettime((~pid << 3) | 2)  # the kernel's number of this process's CPU clock
-        except OSError:
-            return 0.0
-    try:
-        times = psutil.Process(pid).cpu_times()
-    except psutil.Error:
-        return 0.0
-    return float(times.user + times.system)
+    seconds = 0.0
+    for pid in processes:
+        with suppress(OSError, psutil.Error):
+            if sys.platform == "linux":
+                seconds += time.clock_gettime((~pid << 3) | 2)  # the kernel's number of this process's CPU clock
+            else:
+                seconds += sum(psutil.Process(pid).cpu_times()[:2])  # user and system
+    return seconds

@@ -24,15 +24,10 @@ JAX_PEAK_BEFORE = "temporaries on the device: JAX reports the highest point of t
 
 @dataclass(frozen=True)
 class DevicePeak:
-    """GPU memory in bytes; None where it was not measured, with the reason in `not_measured`.
+    """GPU memory in bytes; None where it was not measured, with the reason in `not_measured`."""
 
-    Attributes:
-        device_before_bytes: held before the call, such as by prepared stacks.
-        device_temporaries_bytes: how much more was held at the highest point of the call.
-    """
-
-    device_before_bytes: int | None = None
-    device_temporaries_bytes: int | None = None
+    device_before_bytes: int | None = None  # held before the call, such as by prepared stacks
+    device_temporaries_bytes: int | None = None  # how much more was held at the highest point of the call
     not_measured: str = ""
 
 

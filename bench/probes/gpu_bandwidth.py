@@ -31,11 +31,7 @@ LAUNCHES = 200  # repetitions of a launch, whose times scatter more
 
 
 def bandwidth(working_set_bytes: int) -> float:
-    """Return how many bytes per second the GPU reads: the median of the fastest pass.
-
-    Raises:
-        Unavailable: torch is not installed, or sees no CUDA device.
-    """
+    """Return how many bytes per second the GPU reads: the median of the fastest pass; or raise Unavailable."""
     torch = _torch()
     words = min(max(working_set_bytes, SMALLEST), LARGEST) // 4
     buffer = torch.ones(words, dtype=torch.int32, device="cuda")
@@ -54,11 +50,7 @@ def bandwidth(working_set_bytes: int) -> float:
 
 
 def launch(answer_bytes: int) -> float:
-    """Return the median seconds from a call to the arrival of this many bytes that one kernel wrote.
-
-    Raises:
-        Unavailable: torch is not installed, or sees no CUDA device.
-    """
+    """Return the median seconds from a call to the arrival of the bytes that one kernel wrote; or raise Unavailable."""
     torch = _torch()
     answer = torch.zeros(answer_bytes, dtype=torch.uint8, device="cuda")
     host = torch.zeros(answer_bytes, dtype=torch.uint8, pin_memory=True)
@@ -91,6 +83,7 @@ def _seconds(call: Callable[[], object], repetitions: int) -> float:
 
 
 def _torch() -> Any:
+    """Return torch; raise Unavailable if it is not installed or sees no CUDA device."""
     try:
         import torch
     except ModuleNotFoundError as error:

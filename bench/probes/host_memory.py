@@ -25,15 +25,10 @@ MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) r(..)([ps]) \S+ \S+ \d+ +(/.*)$"
 
 @dataclass(frozen=True)
 class Peak:
-    """Anonymous memory in bytes, or None where the system does not report it.
+    """Anonymous memory in bytes, or None where the system does not report it. Mapped files do not count."""
 
-    Attributes:
-        anonymous_before_bytes: held before the call, by interpreter, libraries and prepared stacks; files do not count.
-        temporaries_bytes: how much more was held at the highest point of the call, its answer included.
-    """
-
-    anonymous_before_bytes: int | None
-    temporaries_bytes: int | None
+    anonymous_before_bytes: int | None  # held before the call, by interpreter, libraries and prepared stacks
+    temporaries_bytes: int | None  # how much more was held at the highest point of the call, its answer included
 
 
 def peak(call: Callable[[], object]) -> Peak:

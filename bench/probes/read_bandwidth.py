@@ -42,8 +42,9 @@ def measure(working_set_bytes: int, threads: int) -> float:
         for team in sorted({1, threads}):
             passes = -(-READ * team // size)
             parts = zip(np.split(source, team), np.split(target, team), strict=True)
-            for name, *calls in zip(PROBES, *(probes(*part, passes).values() for part in parts), strict=True):
-                rates[name, team].append(passes * size / _together(calls))
+            calls = [probes(*part, passes) for part in parts]
+            for name in calls[0]:
+                rates[name, team].append(passes * size / _together([of_part[name] for of_part in calls]))
     return max(map(median, rates.values()))
 
 
@@ -55,9 +56,6 @@ def copy_seconds(answer_bytes: int) -> float:
         np.array(answer)
         seconds.append(perf_counter() - started)
     return median(seconds[REPETITIONS:])
-
-
-PROBES = ("copy", "sum", "maximum", "compare")
 
 
 def probes(source: np.ndarray, target: np.ndarray, passes: int) -> dict[str, Callable[[], object]]:
@@ -79,13 +77,10 @@ def probes(source: np.ndarray, target: np.ndarray, passes: int) -> dict[str, Cal
         for _ in range(passes):
             np.copyto(target, source)
 
-    calls: tuple[Callable[[], object], ...] = (
-        copy,
-        words.sum,
-        repeated.max,
-        lambda: max(abs(compare(start, start + half, half)) for _ in range(passes)),
-    )
-    return dict(zip(PROBES, calls, strict=True))
+    def compared() -> object:
+        return max(abs(compare(start, start + half, half)) for _ in range(passes))
+
+    return {"copy": copy, "sum": words.sum, "maximum": repeated.max, "compare": compared}
 
 
 def _together(calls: Sequence[Callable[[], object]]) -> float:

@@ -106,7 +106,7 @@ class Windows:
 
     def sums(self, slices: Sequence[slice]) -> list[np.ndarray]:
         """Return the exact pixel sums of each class's training images in these slices, int64 (height, width)."""
-        sums = []
+        sums = list[np.ndarray]()
         for stack, own, n, window in zip(self.train, self.problem.sums, self.problem.train_counts, slices, strict=True):
             if window.stop - window.start < n or self._predict_only:
                 sums += oracle.pixel_sums([stack[window]])

@@ -37,7 +37,7 @@ def test_a_buffer_is_resident_and_begins_on_a_page():
 
 
 def test_the_bandwidth_is_that_of_the_fastest_pass(monkeypatch):
-    times = np.random.default_rng(1).uniform(0.1, 1, (read_bandwidth.REPETITIONS, 2 * len(read_bandwidth.PROBES)))
+    times = np.random.default_rng(1).uniform(0.1, 1, (read_bandwidth.REPETITIONS, 8))
     sequence = iter(times.ravel().tolist())  # of all passes on one thread, then of all on two, again and again
     monkeypatch.setattr(read_bandwidth, "READ", 1000)
     monkeypatch.setattr(read_bandwidth, "_together", lambda calls: next(sequence))
