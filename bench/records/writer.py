@@ -16,7 +16,7 @@ from bench.atomic import printable
 from bench.records import keys, model
 from bench.records.checksum import KEY, sealed
 from bench.records.model import SCHEMA, Measurements, NotTimed, Record
-from bench.records.sample import Sample
+from bench.records.sample import Footprint, Sample
 
 
 def write(measurements: Sequence[Measurements], folder: Path | None = None) -> list[Record]:
@@ -59,7 +59,7 @@ def write(measurements: Sequence[Measurements], folder: Path | None = None) -> l
 def _record(measurements: Measurements, path: Path, date: str) -> Record:
     unit = "byte" if measurements.footprints else "second"
     metadata = _cleaned({"date": date, **measurements.metadata, "unit": unit, "schema": SCHEMA})
-    names = {one.kernel for one in (*measurements.samples, *measurements.footprints)}
+    names = {one.kernel for of_kind in (measurements.samples, measurements.footprints) for one in of_kind}
     kernel_metadata = {name: _cleaned(measurements.kernel_metadata.get(name, {})) for name in names}
     not_timed = [_without_folders(entry) for entry in measurements.not_timed]
     return Record(measurements.samples, not_timed, metadata, kernel_metadata, measurements.footprints, path=path)
@@ -73,7 +73,8 @@ def _cleaned(metadata: dict[str, Any]) -> dict[str, Any]:
 
 def _runs(record: Record) -> Iterator[tuple[str, float, dict[str, Any]]]:
     """Yield each run's benchmark name, its value in seconds or bytes, and its metadata."""
-    for one in (*record.samples, *record.footprints):
+    everything: list[Sample | Footprint] = [*record.samples, *record.footprints]
+    for one in everything:
         name = f"{one.scope}/{one.distance}/{one.kernel}{f'/{one.images}' if record.kind == 'sizes' else ''}"
         measured = {key: value for key, value in asdict(one).items() if value is not None}
         value = measured.pop("seconds") if isinstance(one, Sample) else one.peak_bytes
