@@ -7,7 +7,6 @@ No other exception may come, nothing may take longer than TIMEOUT_S, and the pro
 
 import argparse
 import gzip
-import io
 import random
 import signal
 import struct
@@ -23,7 +22,7 @@ import numpy as np
 import pytest
 
 import data
-from data.tests.builders import IDX_NAMES, NPY_NAMES, chunk, four_arrays, idx, npy, png, small_set, tar, write
+from data.tests.builders import IDX_NAMES, NPY_NAMES, chunk, four_arrays, idx, npy, png, small_set, tar, write, zipped
 
 TIMEOUT_S, MEMORY = 20, 300_000_000
 TYPES = b"\0" + b"0123456789DKLMNSVxgXZ"  # of a tar's members, known and unknown
@@ -90,14 +89,6 @@ def damaged_chunk(content: bytes, rng: random.Random) -> bytes:
         body = damaged(body, rng)
     parts = chunk(b"IHDR", body if kind == b"IHDR" else header), chunk(kind, body) if kind != b"IHDR" else pixels
     return content[:place] + b"".join(parts) + content[-12:]
-
-
-def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return file.getvalue()
 
 
 def forms() -> dict[str, tuple[bytes, Change]]:
