@@ -30,12 +30,12 @@ TEXTS = {  # key: what its text looks like
     "cpu_model_name": r".+",
     "dataset": r"(?s:.+)",
 }
+MARGINS = {"margin_l1", "margin_l2", "margin_change"}
 TOGETHER = (  # a record has all of these, or none
-    {"exact_l1", "exact_l2", "exact_signed", "only_l1_right", "only_l2_right", "margin_l1",
-                           "margin_l2", "margin_change"},
+    {"exact_l1", "exact_l2", "exact_signed", "only_l1_right", "only_l2_right", *MARGINS},
     {"margin_change_low", "margin_change_high", "margin_change_level"},
     {"per_class", "dataset_of"},
-)  # fmt: skip
+)
 
 
 def sample(path: Path, values: Mapping[str, Any], seconds: Any) -> Sample:
