@@ -31,11 +31,9 @@ def load(
     """Load a data set.
 
     Args:
-        source: a folder or archive (`.zip`, or `.tar`, plain or packed by gzip, bz2, xz or zstd) with
-            `train/<class>/*.png` and `valid/<class>/*.png`, or with the four IDX files of MNIST and its relatives;
-            `mnist.npz`; "mnist_sample", the published archive (downloaded once, its MD5 checked); "drawn", digits that
-            the project draws; or "auto": the path in the environment variable MNIST_SAMPLE if that is set, else the
-            published archive, else, with one notice, "drawn".
+        source: a folder or archive, as the README lists them; "mnist_sample", the published archive (downloaded once,
+            its MD5 checked); "drawn", digits that the project draws; or "auto": the path in the environment variable
+            MNIST_SAMPLE if that is set, else the published archive, else, with one notice, "drawn".
         notify: called with a notice of one sentence; it goes to standard error by default.
         classes: the names of the classes to choose; all if there are none.
         limit: bytes that the digits may take, packed ones when unpacked.

@@ -1,8 +1,7 @@
 """CPU time that a process, other processes and the machine use during a sample, read right before and after it.
 
-Linux tells the CPU time of any process to the nanosecond, in a microsecond (man 3 clock_getcpuclockid). Elsewhere
-psutil does, in steps of a hundredth of a second or less. The machine's is counted in such steps everywhere: of a single
-short sample it is off by as much, up or down; the mean of many is not.
+Linux tells the CPU time of any process to the nanosecond (man 3 clock_getcpuclockid). Elsewhere psutil does, in steps
+of up to a hundredth of a second, as everywhere for the machine's: of one short sample it is off by as much.
 """
 
 import os

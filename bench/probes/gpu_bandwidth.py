@@ -3,14 +3,12 @@
     bound seconds = the larger of   bytes that the scope must touch / read bandwidth + the copy of the smallest answer
                                     launch of one kernel that writes the answer + its arrival on the host
 
-The larger one binds: launches at the size of MNIST_SAMPLE, bandwidth at millions of images. Bytes are those of
-`bench.probes.read_bandwidth`: every pixel once, as uint8. The answer is a byte per label, or the mean images. Its
-copy on the host, which the harness takes, counts: it can only come after the reading. Its way there does not.
+The larger one binds: launches at the size of MNIST_SAMPLE, bandwidth at millions of images. Bytes and copy are those of
+`bench.probes.read_bandwidth`; the answer's way to the host does not count beside the reading.
 
-Bandwidth is that of the fastest of several reductions in torch, over a buffer as large as the working set and at least
-a quarter of a GiB, so that it comes from memory: for what fits in a cache, the launch binds. Launch is the faster of
-torch's plain calls and a replayed CUDA graph, with the copy that the harness takes of every answer. A kernel that wrote
-straight into memory of the host might be faster. All times end with a value on the host.
+Bandwidth is that of the fastest of several reductions in torch, over a buffer so large that it comes from memory: for
+what fits in a cache, the launch binds. Launch is the faster of torch's plain calls and a replayed CUDA graph, with the
+copy that the harness takes. All times end with a value on the host.
 Source: PyTorch's documentation, "CUDA semantics", "CUDA Graphs".
 """
 

@@ -1,8 +1,8 @@
 """GPU metadata, read through NVIDIA's own Python binding of NVML (`pip install nvidia-ml-py`).
 
-The GPU is the one that kernels use: the first in CUDA_VISIBLE_DEVICES, else number 0. NVML counts along the PCI bus,
-CUDA from the fastest down: on a machine with unlike GPUs name it there by its UUID. A value that cannot be read is
-"not measured: " and the reason, never 0. Source: docs.nvidia.com/deploy/nvml-api, device queries, clocks event reasons.
+The GPU is the first in CUDA_VISIBLE_DEVICES, else number 0. NVML counts along the PCI bus, CUDA from the fastest down:
+on a machine with unlike GPUs name it by its UUID. A value that cannot be read is "not measured: " and the reason.
+Source: docs.nvidia.com/deploy/nvml-api, device queries, clocks event reasons.
 """
 
 import importlib

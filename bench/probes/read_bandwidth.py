@@ -3,14 +3,11 @@
     bound seconds = bytes that the scope must touch / read bandwidth + the copy of the smallest answer
     % of bound    = 100 * bound seconds / measured seconds
 
-The bytes are every pixel of the scope's images once, as uint8. The mean images, the sums and a kernel's wider copies
-(float32 takes four times as much) do not count, so they are never more than the work needs. The copy is the harness's
-own, which a call ends with and which no kernel can overlap with its reading: ten million labels took 0.26 ms on an AMD
-EPYC.
+The bytes are every pixel of the scope's images once, as uint8: never more than the work needs. The copy is the
+harness's own, which a call ends with and which no kernel can overlap with its reading.
 
 Read bandwidth is that of the fastest of several passes that only read, over a buffer as large as the working set, again
-and again, so that it lies in whichever cache holds it, as a kernel's images do: 11 MB may come from a cache, at several
-times the speed of memory.
+and again, so that it lies in whichever cache holds it, as a kernel's images do.
 """
 
 import ctypes
@@ -31,8 +28,7 @@ READ = 2**27  # bytes per thread and sample: over a millisecond, so that the lat
 def measure(working_set_bytes: int, threads: int) -> float:
     """Return how many bytes per second this machine reads from a working set that it reads again and again.
 
-    It is the highest of the probes' medians, on one thread or on all, as one may be faster than all. Every thread reads
-    a part of its own. The time goes from the first thread's start to the last one's end.
+    It is the highest of the probes' medians, on one thread or on all. Every thread reads a part of its own.
     """
     line = 64 * threads  # so that the parts are equal, and whole cache lines
     size = -(-min(max(working_set_bytes, SMALLEST), LARGEST) // line) * line

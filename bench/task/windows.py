@@ -1,14 +1,14 @@
 """Windows: the images that each timed call gets, and their exact answer. No call gets what an earlier one has seen.
 
-A kernel that remembers answers, by whatever key, must never be asked the same question twice. So a kernel prepares more
-images than one call takes, and every call gets another window of them:
+A kernel that remembers answers must never be asked the same question twice. So it prepares more images than one call
+takes, and every call gets another window of them:
 
     stack            the n images of the problem, then k altered copies of some of them
     window at o      stack[o : o + n], of every stack; o is a multiple of 64 bytes, in an order that is drawn
 
 Where no window is left, the stacks are prepared anew with other copies. A GPU's graphs depend on addresses, so there
-the window is always the same, and images of it are exchanged in place (`Fixed`). What remains is what neighbouring
-windows share: a kernel that remembers sums of parts of them is not found.
+the window is always the same, and images of it are exchanged in place (`Fixed`). A kernel that remembers sums of what
+neighbouring windows share is not found.
 """
 
 import math
@@ -191,8 +191,8 @@ class Fixed:
 def with_copies(stack: np.ndarray, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return a read-only stack followed by k altered copies of its images, and which image each is a copy of.
 
-    The bytes of a copy go round the circle 1, 2, .. 255 by a number of their own, and 0 stays 0: another image with as
-    many zeros, for kernels that leave those out, and for two copies of one image another one each.
+    The bytes of a copy go round the circle 1, 2, .. 255 by a number of their own, and 0 stays 0, as some kernels leave
+    zeros out.
     """
     if not k:
         return stack, np.empty(0, int)
