@@ -42,24 +42,13 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         start = rng.randrange(len(whole) + 1)
         end = min(len(whole), start + rng.choice((1, 2, 4, 30, 512)))
-        kind = rng.randrange(8)
-        if kind == 0 and start < len(whole):
-            whole[start] ^= 1 << rng.randrange(8)
-        elif kind == 1:
-            number = rng.choice(NUMBERS)
-            whole[start : start + len(number)] = number
-        elif kind == 2:
+        part, number = whole[start:end], rng.choice(NUMBERS)
+        changes = [b"", part + part, bytes(len(part)), rng.randbytes(len(part)), number + part[len(number) :]]
+        changes += [bytes([byte ^ 1 << rng.randrange(8)]) + part[1:] for byte in part[:1]]
+        changes += [rng.randbytes(rng.choice((1, 4, 512))) + part]
+        whole[start:end] = rng.choice(changes)
+        if rng.randrange(8) == 0:
             del whole[start:]
-        elif kind == 3:
-            del whole[start:end]
-        elif kind == 4:
-            whole[start:start] = rng.randbytes(rng.choice((1, 4, 512)))
-        elif kind == 5:
-            whole[start:start] = whole[start:end]
-        elif kind == 6:
-            whole[start:end] = bytes(end - start)
-        else:
-            whole[start:end] = rng.randbytes(end - start)
     return bytes(whole)
 
 
