@@ -44,13 +44,8 @@ def test_a_machines_folder_is_converted_once(tmp_path, digits):
     before = [(metadata(path), reader.read_all(path)[0].samples) for path in paths]
     done = convert(tmp_path / "machine", digits)
     assert (done.exit_code, done.output.split()) == (0, [str(path) for path in paths])
-    digests = (
-        {"dataset_digest": loaded.digest},
-        {
-            "dataset_digest": loaded.first_of_each_class(1).digest,
-            "dataset_of": loaded.digest,
-        },
-    )
+    of_one = {"dataset_digest": loaded.first_of_each_class(1).digest, "dataset_of": loaded.digest}
+    digests = {"dataset_digest": loaded.digest}, of_one
     for path, (keys, samples), new in zip(paths, before, digests, strict=True):
         converted = metadata(path)
         assert converted.pop("checksum") != keys.pop("checksum")
