@@ -6,7 +6,7 @@ This module needs only the standard library.
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
@@ -18,9 +18,8 @@ UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u206
 
 def printable(text: str, keep: str = "\n\t") -> str:
     r"""Return a text with its control characters shown escaped, such as \x1b, except those to keep."""
-    return UNPRINTABLE.sub(
-        lambda match: match[0] if match[0] in keep else match[0].encode("unicode_escape").decode(), text
-    )
+    shown = {mark: mark.encode("unicode_escape").decode() for mark in {*UNPRINTABLE.findall(text)} - {*keep}}
+    return text.translate(str.maketrans(shown))
 
 
 def write(path: Path, content: str | bytes) -> None:
@@ -36,12 +35,10 @@ def whole(path: Path) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written; the error names `path`.
     """
-    if path.exists() and not path.is_file():  # a device or a pipe, which a file must not replace
-        with named(path):
-            yield path
-        return
-    with _becoming(path, path.with_name(f".{path.name}.{os.getpid()}")) as partial:
-        yield partial
+    special = path.exists() and not path.is_file()  # a device or a pipe, which a file must not replace
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    with nullcontext(path) if special else _becoming(path, partial) as written, named(path):
+        yield written
 
 
 @contextmanager
@@ -65,12 +62,10 @@ def new(folder: Path, suffix: str) -> Iterator[tuple[Path, Path]]:
 
 def new_folder(parent: Path, suffix: str) -> Path:
     """Make a folder that did not exist yet, named by the time in UTC, and return it."""
-    for name in _names(suffix):
-        try:
-            (parent / name).mkdir()
-        except FileExistsError:
-            continue
-        return parent / name
+    for path in map(parent.joinpath, _names(suffix)):
+        with suppress(FileExistsError):
+            path.mkdir()
+            return path
     raise AssertionError("the names have no end")
 
 

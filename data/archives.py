@@ -16,6 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -38,8 +39,8 @@ def entries(path: Path, limit: Limit) -> Iterator[Entry]:
     """Yield the files and folders of a folder or archive: `.zip`, or `.tar`, plain or packed by gzip, bz2, xz or zstd.
 
     Raises:
-        DataError: the path is missing, unreadable, a special file or no archive; the archive is damaged, or has links,
-            special files or paths that leave it; or its digits take more than the limit.
+        DataError: the path cannot be read or is no archive; the archive is damaged, or has links, special files or
+            paths that leave it; or its digits take more than the limit.
     """
     try:
         mode = os.stat(path).st_mode
@@ -93,25 +94,23 @@ class _Unpacked:
 
 
 def _folder(path: Path, limit: Limit) -> Iterator[Entry]:
-    def below(folder: Path) -> Iterator[Entry]:
-        for child in folder.iterdir():
-            parts = child.relative_to(path).parts
-            depth = split_depth(parts)
-            if child.name.startswith("."):
-                continue
-            if child.is_dir():
-                yield Entry(parts)
-                if len(parts) <= (1 if depth is None else depth + 2):
-                    yield from below(child)
-            elif kind := wanted(parts):
-                if not child.is_file():
-                    raise DataError(f"{child}: a broken link or special file, expected a plain file; remove it")
-                limit.take(child.stat().st_size, str(child), one_image=kind == "png")
-                yield Entry(parts[:-1], child.name, kind, child.read_bytes())
-            else:
-                yield Entry(parts[:-1], child.name)
-
-    return below(path)
+    folders = [path]
+    for child in chain.from_iterable(folder.iterdir() for folder in folders):  # which grow meanwhile
+        parts = child.relative_to(path).parts
+        depth = split_depth(parts)
+        if child.name.startswith("."):
+            continue
+        if child.is_dir():
+            yield Entry(parts)
+            if len(parts) <= (1 if depth is None else depth + 2):
+                folders.append(child)
+        elif kind := wanted(parts):
+            if not child.is_file():
+                raise DataError(f"{child}: a broken link or special file, expected a plain file; remove it")
+            limit.take(child.stat().st_size, str(child), one_image=kind == "png")
+            yield Entry.of(parts, kind, child.read_bytes())
+        else:
+            yield Entry.of(parts)
 
 
 def _safe_parts(name: str, path: Path) -> tuple[str, ...]:
@@ -135,13 +134,13 @@ def _zip(file: IO[bytes], path: Path, limit: Limit) -> Iterator[Entry]:
                 parts = _safe_parts(name, path)
                 if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
                     raise DataError(f"{path}: {name} is a link or special file, expected plain files")
-                if name.endswith("/") or not parts:
+                if name.endswith("/"):
                     yield Entry(parts)
                 elif kind := wanted(parts):
                     with archive.open(member) as unpacked:
-                        yield Entry(parts[:-1], parts[-1], kind, b"".join(iter(partial(unpacked.read, STEP), b"")))
+                        yield Entry.of(parts, kind, b"".join(iter(partial(unpacked.read, STEP), b"")))
                 else:
-                    yield Entry(parts[:-1], parts[-1])
+                    yield Entry.of(parts)
     except DAMAGED as error:
         raise DataError(f"{path}: the zip archive is cut short or damaged ({error}); fetch or pack it again") from error
 
@@ -200,7 +199,7 @@ def _tar(file: IO[bytes], start: bytes, path: Path, limit: Limit) -> Iterator[En
                 name, parts = member.name, _safe_parts(member.name, path)
                 if not (member.isfile() or member.isdir()) or member.issparse():
                     raise DataError(f"{path}: {name} is a link or special file, expected plain files")
-                if member.isdir() or not parts:
+                if member.isdir():
                     yield Entry(parts)
                 elif kind := wanted(parts):
                     counted = unpacked is not None
@@ -208,9 +207,9 @@ def _tar(file: IO[bytes], start: bytes, path: Path, limit: Limit) -> Iterator[En
                     content = archive.fileobj.read(member.size)
                     if len(content) < member.size:
                         raise _CutShort(f"cut short inside {name}")
-                    yield Entry(parts[:-1], parts[-1], kind, content)
+                    yield Entry.of(parts, kind, content)
                 else:
-                    yield Entry(parts[:-1], parts[-1])
+                    yield Entry.of(parts)
         for _ in unpacked if unpacked and name else ():  # the check sum is at the end
             pass
     except tarfile.TarError as error:
@@ -224,15 +223,11 @@ def _tar(file: IO[bytes], start: bytes, path: Path, limit: Limit) -> Iterator[En
 
 def _unpacked(file: IO[bytes], start: bytes, path: Path, limit: Limit) -> _Unpacked | None:
     """Return a file that unpacks `file`, which begins with `start`; None if it is not packed."""
-    if start.startswith(ZSTD):
-        return _zstd(file, path, limit)
     for magic, opened in ((GZIP, gzip.open), (BZ2, bz2.open), (XZ, lzma.open)):
         if start.startswith(magic):
             return _Unpacked(opened(file), limit, str(path))
-    return None
-
-
-def _zstd(file: IO[bytes], path: Path, limit: Limit) -> _Unpacked:
+    if not start.startswith(ZSTD):
+        return None
     for name in ZSTD_MODULES:
         try:
             module: Any = importlib.import_module(name)

@@ -40,11 +40,9 @@ def split_by_label(
     values, starts = np.unique(labels[order], return_index=True)
     # An array over bytes stays read-only: it cannot be made writable.
     whole = np.frombuffer(images[order].tobytes(), np.uint8).reshape(images.shape)
-    stacks, files = {}, {}
-    for value, start, stop in zip(values.tolist(), starts, [*starts[1:], len(order)], strict=True):
-        stacks[str(value)] = whole[start:stop]
-        files[str(value)] = tuple(f"#{index}" for index in order[start:stop].tolist())
-    return stacks, files
+    stacks = dict(zip(map(str, values), np.split(whole, starts[1:]), strict=True))
+    indices = zip(map(str, values), np.split(order, starts[1:]), strict=True)
+    return stacks, {value: tuple(f"#{index}" for index in of_one) for value, of_one in indices}
 
 
 def decode(file: Entry, content: str, where: str, limit: Limit) -> np.ndarray:
@@ -57,15 +55,11 @@ def decode(file: Entry, content: str, where: str, limit: Limit) -> np.ndarray:
     raw = gunzip(file.content, name, limit)
     shape, start, dtype, order = _header(raw)
     if not shape:
-        raise DataError(
-            f"{name}: neither an IDX file of bytes nor an array of integers as numpy.save writes it "
-            f"(it starts with {raw[:8]!r}); fetch it again"
-        )
+        what = f"neither an IDX file of bytes nor an array of integers as numpy.save writes it (it starts {raw[:8]!r})"
+        raise DataError(f"{name}: {what}; fetch it again")
     if len(shape) != RANKS[content] or (content == "images" and dtype != np.uint8):
-        raise DataError(
-            f"{name}: found {dtype} of rank {len(shape)}, expected {content}: "
-            f"{'uint8' if content == 'images' else 'integers'} of rank {RANKS[content]}"
-        )
+        wanted = f"{content}: {'uint8' if content == 'images' else 'integers'} of rank {RANKS[content]}"
+        raise DataError(f"{name}: found {dtype} of rank {len(shape)}, expected {wanted}")
     size, expected = len(raw) - start, prod(shape) * dtype.itemsize
     if size != expected:
         raise DataError(f"{name}: holds {size:,} bytes of {content}, expected {expected:,}; fetch it again")

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -38,17 +39,12 @@ class Digits:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of class names, split sizes, image size and images; their order within a class is irrelevant.
+        """SHA-256 (hex) of class names, split sizes, image size and images, whatever their form and their order.
 
-        So a folder, an archive and an IDX file of the same images have the same digest.
+        The order of classes and splits counts, that of the images within a class does not.
         """
-        head = {
-            "classes": self.classes,
-            "image": self.image_shape,
-            "train": self.train_counts,
-            "valid": self.valid_counts,
-        }
-        sha = hashlib.sha256(json.dumps(head).encode())
+        counts = {"train": self.train_counts, "valid": self.valid_counts}
+        sha = hashlib.sha256(json.dumps({"classes": self.classes, "image": self.image_shape, **counts}).encode())
         for stack in (*self.train, *self.valid):
             sha.update(b"".join(sorted(hashlib.sha256(image.data).digest() for image in stack)))
         return sha.hexdigest()
@@ -80,18 +76,12 @@ class Digits:
             raise DataError(f"{self.name} has no class {unknown[0]}; {has}")
         if len(set(names)) < 2:
             raise DataError(f"{self.name}: found {len(set(names))} class(es) chosen, expected at least two; {has}")
-        chosen = [index for index, name in enumerate(self.classes) if name in names]
-        if len(chosen) == len(self.classes):
+        classes = tuple(name for name in self.classes if name in names)
+        if classes == self.classes:
             return self
-        return replace(
-            self,
-            name=f"{self.name}[{','.join(self.classes[index] for index in chosen)}]",
-            classes=tuple(self.classes[index] for index in chosen),
-            train=tuple(self.train[index] for index in chosen),
-            valid=tuple(self.valid[index] for index in chosen),
-            train_files=tuple(self.train_files[index] for index in chosen),
-            valid_files=tuple(self.valid_files[index] for index in chosen),
-        )
+        chosen = [self.classes.index(name) for name in classes]
+        name = f"{self.name}[{','.join(classes)}]"
+        return self._with(lambda parts: tuple(parts[index] for index in chosen), name=name, classes=classes)
 
     def first_of_each_class(self, n: int) -> "Digits":
         """Return the small data set of the first n images of each class and split, or itself if no class has more.
@@ -103,13 +93,10 @@ class Digits:
             raise ValueError(f"{n} images per class, expected at least 1")
         if max(*self.train_counts, *self.valid_counts) <= n:
             return self
-        return replace(
-            self,
-            name=f"{self.name}[{n} per class]",
-            train=tuple(stack[:n] for stack in self.train),
-            valid=tuple(stack[:n] for stack in self.valid),
-            train_files=tuple(names[:n] for names in self.train_files),
-            valid_files=tuple(names[:n] for names in self.valid_files),
-            per_class=n,
-            dataset_of=self.digest,
-        )
+        small = {"name": f"{self.name}[{n} per class]", "per_class": n, "dataset_of": self.digest}
+        return self._with(lambda parts: tuple(part[:n] for part in parts), **small)
+
+    def _with(self, chosen: Callable[[Any], Any], **changes: Any) -> "Digits":
+        """Return digits with what `chosen` takes from images and file names, both of which are tuples by class."""
+        parts = ("train", "valid", "train_files", "valid_files")
+        return replace(self, **{part: chosen(getattr(self, part)) for part in parts}, **changes)

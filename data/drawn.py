@@ -29,15 +29,11 @@ CROSSBAR = [(0.34, 0.52), (0.74, 0.50)]  # as many Europeans write a seven
 def draw(seed: int = 1998) -> Tree:
     """Return the drawn digits as PNG files in memory: split -> class -> file name -> bytes.
 
-    The same seed gives the same pixels with the same Pillow. Only `random()` and plain arithmetic are used, which are
-    the same on every platform, unlike sines and Gaussians.
+    The same seed gives the same pixels with the same Pillow: `random()` and plain arithmetic are alike everywhere.
     """
-    rng = random.Random(seed)
+    rand = random.Random(seed).random
     return {
-        split: {
-            digit: {f"{number}.png": _png(digit, rng.random) for number in range(count)}
-            for digit, count in counts.items()
-        }
+        split: {digit: {f"{n}.png": _png(digit, rand) for n in range(count)} for digit, count in counts.items()}
         for split, counts in COUNTS.items()
     }
 

@@ -35,6 +35,11 @@ class Entry(NamedTuple):
     kind: Kind = ""
     content: bytes = b""
 
+    @classmethod
+    def of(cls, parts: tuple[str, ...], kind: Kind = "", content: bytes = b"") -> "Entry":
+        """Return the entry of the file with this path; of the root where it has no parts."""
+        return cls(parts[:-1], parts[-1], kind, content) if parts else cls(())
+
     @property
     def path(self) -> str:
         """The path from the root, with slashes."""
@@ -61,9 +66,9 @@ class Found:
 
 def wanted(parts: tuple[str, ...]) -> Kind:
     """Return what the file with this path holds."""
-    *folder, name = parts
-    depth = split_depth(tuple(folder))
-    if name.startswith(".") or hidden(tuple(folder)):
+    folder, name = parts[:-1], "".join(parts[-1:])
+    depth = split_depth(folder)
+    if name.startswith(".") or hidden(folder):
         return ""
     if depth is not None and len(parts) == depth + 3 and name.lower().endswith(".png"):
         return "png"
@@ -144,37 +149,33 @@ def _only_one(
         places = " and ".join(root or "the root" for root in sorted(filled))
         raise DataError(f"{path}: holds train/ or valid/ in {places}, expected one data set; name one of them")
     if len(whole) + len(filled) > 1:
-        places = " and ".join(
-            [*(files["train", "images"].path for files in whole.values()), *["PNG files"] * len(filled)]
-        )
-        raise DataError(f"{path}: holds {places}, expected one data set; put one of them in a folder of its own")
+        holds = [files["train", "images"].path for files in whole.values()] + ["PNG files"] * len(filled)
+        what = f"holds {' and '.join(holds)}, expected one data set"
+        raise DataError(f"{path}: {what}; put one of them in a folder of its own")
     for name, files in whole.items():
         return Found({}, {}, files, transposed="emnist-" in name.rpartition("/")[2])
     if sets and not filled:
         have = " and ".join(file.path for file in max(sets.values(), key=len).values())
-        raise DataError(
-            f"{path}: found only {have}, expected images and labels for training and for test; add the others"
-        )
+        what = f"found only {have}, expected images and labels for training and for test"
+        raise DataError(f"{path}: {what}; add the others")
     tree = next(iter((filled or roots).values()), {})
-    spelled = {split: _spelled(tree, split, path) for split in SPLITS}
-    for split, spelling in spelled.items():
-        if not spelling:
-            raise DataError(f"{path}: no folder {split}/, {EXPECTED}; {_names(seen)}")
+    spelled = {}
+    for split in SPLITS:  # an exact name counts more than the others
+        names = [split] if split in tree else sorted(name for name in tree if SPLIT_OF[name.lower()] == split)
+        if not names:
+            raise DataError(f"{path}: no folder {split}/, {EXPECTED}; {_what_was_seen(seen)}")
+        if len(names) > 1:
+            holds = [f"{name}/" for name in names]
+            what = f"holds {' and '.join(holds)}, expected one of them"
+            raise DataError(f"{path}: {what}; rename the right one to {split}/")
+        spelled[split] = names[0]
     return Found({split: tree[spelled[split]] for split in SPLITS}, spelled, {})
 
 
-def _spelled(tree: Tree, split: str, path: Path) -> str:
-    """Return how a split is spelled in a tree; "" if it is missing. An exact name counts more than the others."""
-    names = [split] if split in tree else sorted(name for name in tree if SPLIT_OF[name.lower()] == split)
-    if len(names) > 1:
-        places = " and ".join(f"{name}/" for name in names)
-        raise DataError(f"{path}: holds {places}, expected one of them; rename the right one to {split}/")
-    return names[0] if names else ""
-
-
-def _names(seen: Collection[tuple[str, ...]]) -> str:
-    """Return what was found: the names at the root or, where this is a single folder, the names in it."""
+def _what_was_seen(seen: Collection[tuple[str, ...]]) -> str:
+    """Return the names at the root or, where this is a single folder, the names in it."""
     names = sorted({first + "/" * bool(rest) for first, *rest in seen})
+
     if len(names) == 1:
         names = sorted("/".join(parts) for parts in seen if parts[-1]) or names
     if not names:

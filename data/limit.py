@@ -13,11 +13,11 @@ class Limit:
         self._total = self._left = total
 
     def take(self, size: int, name: str, *, one_image: bool = False, counted: bool = False) -> None:
-        """Count `size` bytes of the file that messages call `name`, before they are read if that is possible.
+        """Count the bytes of a file or image, if possible before they are read.
 
         Args:
             one_image: whether they are a PNG file, which may have no more than IMAGE_FILE bytes.
-            counted: whether they were counted when they were unpacked.
+            counted: whether they were counted already, when they were unpacked.
 
         Raises:
             DataError: the file is larger, or there is more than the limit.
@@ -26,7 +26,5 @@ class Limit:
             raise DataError(f"{name}: an image file of {size:,} bytes, expected at most {IMAGE_FILE:,}; remove it")
         self._left -= 0 if counted else size
         if self._left < 0:
-            raise DataError(
-                f"{name}: the digits take more than {self._total / 1e9:.3g} GB when unpacked, which is the limit; "
-                "name a smaller data set, or allow more with --data-limit GB"
-            )
+            what = f"the digits take more than {self._total / 1e9:.3g} GB when unpacked, which is the limit"
+            raise DataError(f"{name}: {what}; name a smaller data set, or allow more with --data-limit GB")

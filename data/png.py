@@ -18,8 +18,8 @@ ADAM7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (
 def decode(png: bytes, name: str) -> tuple[tuple[int, int], bytes]:
     """Return ((height, width), pixels) of one PNG file, pixels as height * width bytes, 0..255.
 
-    The header and every chunk's checksum are checked before any pixel is decoded. Pillow ignores the checksum of pixel
-    data, so a flipped bit could become a different digit, and it leaves missing pixels black. It gets only pixel data.
+    The header and every chunk's checksum are checked before any pixel is decoded: Pillow ignores the checksum of pixel
+    data and leaves missing pixels black. It gets only pixel data.
 
     Raises:
         DataError: the file is empty, cut short, damaged, no PNG, not 8-bit greyscale, or claims more than MAX_PIXELS
@@ -34,7 +34,10 @@ def decode(png: bytes, name: str) -> tuple[tuple[int, int], bytes]:
         if kind == b"IDAT":
             packed.append(body)
     stream = b"".join(packed)
-    expected = _stream_bytes(height, width, interlaced)
+    expected = 0  # bytes of pixel data: each row of each pass begins with one byte, its filter
+    for left, top, right, down in ADAM7 if interlaced else [(0, 0, 1, 1)]:
+        rows, columns = -((top - height) // down), -((left - width) // right)
+        expected += rows * (columns + 1) if rows > 0 and columns > 0 else 0
     try:
         size = len(zlib.decompressobj().decompress(stream, expected + 1))
         if size != expected:
@@ -42,9 +45,8 @@ def decode(png: bytes, name: str) -> tuple[tuple[int, int], bytes]:
             raise DataError(f"{name}: holds {least}{size} bytes of pixel data, expected {expected}; restore the file")
         pixels = Image.frombytes("L", (width, height), stream, "zip", "L", interlaced).tobytes()
     except (zlib.error, OSError, ValueError) as error:  # the last two are how Pillow reports bad pixels
-        raise DataError(
-            f"{name}: pixels cannot be decoded ({error}), expected a whole PNG; restore the file"
-        ) from error
+        what = f"pixels cannot be decoded ({error}), expected a whole PNG"
+        raise DataError(f"{name}: {what}; restore the file") from error
     return (height, width), pixels
 
 
@@ -68,23 +70,15 @@ def _chunks(png: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
         position = end + 4
 
 
-def _stream_bytes(height: int, width: int, interlaced: int) -> int:
-    """Return the size of the unpacked pixel data: each row of each pass begins with one byte, its filter."""
-    grids = ADAM7 if interlaced else [(0, 0, 1, 1)]
-    passes = [(-((top - height) // down), -((left - width) // right)) for left, top, right, down in grids]
-    return sum(rows * (columns + 1) for rows, columns in passes if rows > 0 and columns > 0)
-
-
 def _header(kind: bytes, body: bytes, name: str) -> tuple[int, int, int]:
     """Return (height, width, interlaced)."""
     if kind != b"IHDR" or len(body) != 13:
         raise DataError(f"{name}: not a PNG file (it starts with a {kind!r} chunk); restore the file")
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", body)
     if (depth, colour) != (8, 0):
-        image_kind = f"{depth}-bit {KINDS.get(colour, f'colour type {colour}')}"
-        raise DataError(f"{name}: found {image_kind}, expected 8-bit greyscale; convert it")
+        found = f"{depth}-bit {KINDS.get(colour, f'colour type {colour}')}"
+        raise DataError(f"{name}: found {found}, expected 8-bit greyscale; convert it")
     if not 0 < width * height <= MAX_PIXELS:
-        raise DataError(
-            f"{name}: claims {width} x {height} pixels, expected between 1 and {MAX_PIXELS:,} in all; remove it"
-        )
+        claim = f"claims {width} x {height} pixels, expected between 1 and {MAX_PIXELS:,} in all"
+        raise DataError(f"{name}: {claim}; remove it")
     return height, width, interlaced

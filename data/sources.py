@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,11 +31,9 @@ def load(
     """Load a data set.
 
     Args:
-        source: a folder or archive (`.zip`, or `.tar`, plain or packed by gzip, bz2, xz or zstd) with
-            `train/<class>/*.png` and `valid/<class>/*.png`, or with the four IDX files of MNIST and its relatives;
-            `mnist.npz`; "mnist_sample", the published archive (downloaded once, its MD5 checked); "drawn", digits that
-            the project draws; or "auto": the path in the environment variable MNIST_SAMPLE if that is set, else the
-            published archive, else, with one notice, "drawn".
+        source: a folder or archive, as the README lists them; "mnist_sample", the published archive (downloaded once,
+            its MD5 checked); "drawn", digits that the project draws; or "auto": the path in the environment variable
+            MNIST_SAMPLE if that is set, else the published archive, else, with one notice, "drawn".
         notify: called with a notice of one sentence; it goes to standard error by default.
         classes: the names of the classes to choose; all if there are none.
         limit: bytes that the digits may take, packed ones when unpacked.
@@ -42,24 +41,22 @@ def load(
     Raises:
         DataError: the input is bad. A named source, or a set MNIST_SAMPLE, never falls back to another one.
     """
-    digits = _load(source, notify or (lambda notice: print(notice, file=sys.stderr)), Limit(limit))
-    return digits.of_classes(classes) if classes else digits
-
-
-def _load(source: str | os.PathLike[str], notify: Callable[[str], None], limit: Limit) -> Digits:
+    notify = notify or (lambda notice: print(notice, file=sys.stderr))
+    if source == "auto" and os.environ.get(VARIABLE):
+        source = Path(os.environ[VARIABLE])
+    elif source in ("auto", "mnist_sample"):
+        try:
+            source = fetch(notify)
+        except DataError as error:
+            if source != "auto":
+                raise
+            notify(f"These digits are drawn, not MNIST: {error}. For the real ones set {VARIABLE} to a copy of {URL}")
+            source = "drawn"
     if source == "drawn":
-        return _of_tree("drawn", Found(drawn.draw(), {split: split for split in SPLITS}, {}), "", limit)
-    if source == "mnist_sample":
-        return _from_path(fetch(notify), limit)
-    if source != "auto":
-        return _from_path(Path(source), limit)
-    if os.environ.get(VARIABLE):
-        return _from_path(Path(os.environ[VARIABLE]), limit)
-    try:
-        return _from_path(fetch(notify), limit)
-    except DataError as error:
-        notify(f"These digits are drawn, not MNIST: {error}. For the real ones set {VARIABLE} to a copy of {URL}")
-        return _load("drawn", notify, limit)
+        digits = _of_tree("drawn", Found(drawn.draw(), {split: split for split in SPLITS}, {}), "", Limit(limit))
+    else:
+        digits = _from_path(Path(source), Limit(limit))
+    return digits.of_classes(classes) if classes else digits
 
 
 def at_hand() -> str | None:
@@ -113,52 +110,44 @@ def _from_path(path: Path, limit: Limit) -> Digits:
 
 
 def _of_arrays(name: str, found: Found, where: str, limit: Limit) -> Digits:
-    stacks: dict[str, dict[str, np.ndarray]] = {}
-    files: dict[str, dict[str, tuple[str, ...]]] = {}
-    expected: list[int] = []
+    stacks, files, expected = dict[str, Any](), dict[str, Any](), list[int]()
     for split in SPLITS:
         path = f"{where}{found.arrays[split, 'images'].path}"
         images, labels = (arrays.decode(found.arrays[split, content], content, where, limit) for content in RANKS)
-        if found.transposed:
-            images = images.transpose(0, 2, 1)
-        _, *size = images.shape
+        images = images.transpose(0, 2, 1) if found.transposed else images
+        size = [*images.shape[1:]]
         expected = expected or size
         if size != expected:
-            raise DataError(
-                f"{path}: {_by(size)} pixels, expected {_by(expected)} as in training; take files of one set"
-            )
+            sizes = f"{_by(size)} pixels, expected {_by(expected)} as in training"
+            raise DataError(f"{path}: {sizes}; take files of one set")
         stacks[split], files[split] = arrays.split_by_label(images, labels, path)
     return _digits(name, where, stacks, files)
 
 
 def _of_tree(name: str, found: Found, where: str, limit: Limit) -> Digits:
     _check_classes(found.tree, where)
-    for split, classes in found.tree.items():
-        for digit, pngs in sorted(classes.items()):
-            if not pngs:
-                raise DataError(f"{where}{found.spelled[split]}/{digit} holds no .png file, expected at least one")
     count = sum(len(pngs) for classes in found.tree.values() for pngs in classes.values())
-    size: tuple[int, int] | None = None
-    first = ""
-    stacks: dict[str, dict[str, np.ndarray]] = {split: {} for split in SPLITS}
+    size, first = (0, 0), ""
+    stacks: dict[str, Any] = {split: {} for split in SPLITS}
+    files: dict[str, Any] = {split: {} for split in SPLITS}
     for split in SPLITS:
         for digit, pngs in sorted(found.tree[split].items()):
-            pixels = bytearray()
-            for file, content in sorted(pngs.items()):
-                path = f"{where}{found.spelled[split]}/{digit}/{file}"
-                image_size, image = png.decode(content, path)
-                if size is None:
-                    size, first = image_size, path
+            folder, pixels = f"{where}{found.spelled[split]}/{digit}", bytearray()
+            if not pngs:
+                raise DataError(f"{folder} holds no .png file, expected at least one")
+            files[split][digit] = tuple(sorted(pngs))
+            for file in files[split][digit]:
+                image_size, image = png.decode(pngs[file], f"{folder}/{file}")
+                if not first:
+                    size, first = image_size, f"{folder}/{file}"
                     limit.take(count * len(image), f"{where}{count:,} images of {_by(size)} pixels")
                 if image_size != size:
-                    raise DataError(f"{path}: {_by(image_size)} pixels, expected {_by(size)} as in {first}; resize it")
+                    sizes = f"{_by(image_size)} pixels, expected {_by(size)} as in {first}"
+                    raise DataError(f"{folder}/{file}: {sizes}; resize it")
                 pixels += image
             # An array over read-only memory stays read-only: it cannot be made writable.
             stack = np.frombuffer(memoryview(pixels).toreadonly(), np.uint8)
-            stacks[split][digit] = stack.reshape(len(pngs), *size)  # type: ignore[misc]  # no class is empty
-    files = {
-        split: {digit: tuple(sorted(pngs)) for digit, pngs in classes.items()} for split, classes in found.tree.items()
-    }
+            stacks[split][digit] = stack.reshape(len(pngs), *size)
     return _digits(name, where, stacks, files)
 
 

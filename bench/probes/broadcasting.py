@@ -5,7 +5,7 @@ It examines every kernel whose prepared stack is an array (n, height, width) and
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -44,7 +44,9 @@ def examine(prepared: PreparedKernel) -> dict[str, Any]:
         if function := getattr(prepared.kernel, f"distance_{distance}", None):
             findings[f"ranks_{distance}"] = _ranks(function, stack, mean)
             if on_host and "fails" not in findings[f"ranks_{distance}"]:
-                findings |= _allocated(f"expression_bytes_{distance}", partial(_computed, function, stack, mean))
+                # as an array of the host, so that a lazy library has to compute
+                computed = partial(lambda function: np.asarray(function(stack, mean)), function)
+                findings |= _allocated(f"expression_bytes_{distance}", computed)
     return findings
 
 
@@ -58,7 +60,7 @@ def _expansion(mean: Any) -> Callable[[tuple[int, ...]], Any] | None:
 def _strides(array: Any) -> list[int]:
     """Return the elements between neighbours along each axis: 0 where the same ones are read again."""
     if callable(getattr(array, "stride", None)):  # torch
-        return [int(elements) for elements in array.stride()]
+        return [*array.stride()]
     return [in_bytes // array.dtype.itemsize for in_bytes in getattr(array, "strides", None) or ()]
 
 
@@ -67,9 +69,12 @@ def _ranks(function: Callable[[Any, Any], Any], stack: Any, mean: Any) -> str:
 
     Whatever a library raises is a finding too: its function takes one rank only.
     """
-    where = "an image"
+    where, alone, until = "an image", list[float](), perf_counter() + LONGEST_S
     try:
-        alone = np.array(list(_one_by_one(function, stack, mean)))
+        for image in stack:  # a lazy library takes milliseconds for each
+            alone.append(float(function(image, mean)))
+            if perf_counter() > until:
+                break
         where = "the stack"
         results = function(stack, mean)
         together = np.array(results.tolist() if hasattr(results, "tolist") else results)
@@ -81,20 +86,6 @@ def _ranks(function: Callable[[Any, Any], Any], stack: Any, mean: Any) -> str:
     if not np.allclose(together, alone, rtol=LAST_BITS, atol=0):
         return "fails on the stack: other results than image by image"
     return f"{int((together == alone).sum())}/{len(alone)}"
-
-
-def _one_by_one(function: Callable[[Any, Any], Any], stack: Any, mean: Any) -> Iterator[float]:
-    """Yield one result per image until LONGEST_S have passed; a lazy library takes milliseconds for each."""
-    until = perf_counter() + LONGEST_S
-    for image in stack:
-        yield float(function(image, mean))
-        if perf_counter() > until:
-            break
-
-
-def _computed(function: Callable[[Any, Any], Any], stack: Any, mean: Any) -> np.ndarray:
-    """Return the results as an array of the host, so that a lazy library has to compute them."""
-    return np.asarray(function(stack, mean))
 
 
 def _allocated(key: str, call: Callable[[], object]) -> dict[str, int]:

@@ -1,14 +1,14 @@
 """CPU time that a process, other processes and the machine use during a sample, read right before and after it.
 
-Linux tells the CPU time of any process to the nanosecond, in a microsecond (man 3 clock_getcpuclockid). Elsewhere
-psutil does, in steps of a hundredth of a second or less. The machine's is counted in such steps everywhere: of a single
-short sample it is off by as much, up or down; the mean of many is not.
+Linux tells the CPU time of any process to the nanosecond (man 3 clock_getcpuclockid). Elsewhere psutil does, in steps
+of up to a hundredth of a second, as everywhere for the machine's: of one short sample it is off by as much.
 """
 
 import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -21,19 +21,12 @@ except ModuleNotFoundError:  # Windows
 
 @dataclass(frozen=True)
 class Usage:
-    """CPU seconds used so far or, between two readings, CPU seconds per second: 1.0 is one core.
+    """CPU seconds used so far or, between two readings, CPU seconds per second: 1.0 is one core."""
 
-    Attributes:
-        own: by this process and its descendants.
-        others: by name, by other processes that were asked for.
-        machine: by all programs that are neither these nor the parent of this process.
-        steal: by other guests of a virtual machine's host; None where the system does not tell.
-    """
-
-    own: float
-    others: dict[str, float]
-    machine: float
-    steal: float | None
+    own: float  # by this process and its descendants
+    others: dict[str, float]  # by name, by other processes that were asked for
+    machine: float  # by all programs that are neither these nor the parent of this process
+    steal: float | None  # by other guests of a virtual machine's host; None where the system does not tell
 
 
 def descendants() -> list[int]:
@@ -77,17 +70,11 @@ def between(before: Usage, after: Usage, seconds: float) -> Usage:
 
 def seconds_of(processes: Sequence[int]) -> float:
     """Return the CPU seconds that these processes have used; one that is gone counts as 0."""
-    return sum(map(_seconds, processes))
-
-
-def _seconds(pid: int) -> float:
-    if sys.platform == "linux":
-        try:
-            return time.clock_gettime((~pid << 3) | 2)  # the kernel's number of this process's CPU clock
-        except OSError:
-            return 0.0
-    try:
-        times = psutil.Process(pid).cpu_times()
-    except psutil.Error:
-        return 0.0
-    return float(times.user + times.system)
+    seconds = 0.0
+    for pid in processes:
+        with suppress(OSError, psutil.Error):
+            if sys.platform == "linux":
+                seconds += time.clock_gettime((~pid << 3) | 2)  # the kernel's number of this process's CPU clock
+            else:
+                seconds += sum(psutil.Process(pid).cpu_times()[:2])  # user and system
+    return seconds

@@ -2,13 +2,12 @@
 
 Only libraries that the process has loaded are read. None of them counts the CUDA context, so no number has it.
 
-    PyTorch   temporaries = highest sum of its tensors during the call - their sum before (both by the allocator;
-              docs.pytorch.org/docs/stable/torch_cuda_memory.html). A CUDA graph works in a pool of its own, taken when
-              it was captured: replaying it takes nothing, and shows nothing.
+    PyTorch   temporaries = highest sum of its tensors during the call - their sum before. A CUDA graph works in a pool
+              of its own, taken when it was captured: replaying it shows nothing.
     CuPy      temporaries = size of its default pool after the call - before, when all that lay unused had been given
               back: the pool grows to the highest point and never shrinks (docs.cupy.dev/en/stable/user_guide/memory).
-    JAX       reports the highest point since its process started, never reset (`Device.memory_stats`). Where the call
-              raises it, temporaries = that highest point - bytes in use before; elsewhere they are not measured.
+    JAX       reports the highest point since its process started (`Device.memory_stats`). Where the call raises it,
+              temporaries = that highest point - bytes in use before; elsewhere they are not measured.
 """
 
 import gc
@@ -24,15 +23,10 @@ JAX_PEAK_BEFORE = "temporaries on the device: JAX reports the highest point of t
 
 @dataclass(frozen=True)
 class DevicePeak:
-    """GPU memory in bytes; None where it was not measured, with the reason in `not_measured`.
+    """GPU memory in bytes; None where it was not measured, with the reason in `not_measured`."""
 
-    Attributes:
-        device_before_bytes: held before the call, such as by prepared stacks.
-        device_temporaries_bytes: how much more was held at the highest point of the call.
-    """
-
-    device_before_bytes: int | None = None
-    device_temporaries_bytes: int | None = None
+    device_before_bytes: int | None = None  # held before the call, such as by prepared stacks
+    device_temporaries_bytes: int | None = None  # how much more was held at the highest point of the call
     not_measured: str = ""
 
 

@@ -3,14 +3,12 @@
     bound seconds = the larger of   bytes that the scope must touch / read bandwidth + the copy of the smallest answer
                                     launch of one kernel that writes the answer + its arrival on the host
 
-The larger one binds: launches at the size of MNIST_SAMPLE, bandwidth at millions of images. Bytes are those of
-`bench.probes.read_bandwidth`: every pixel once, as uint8. The answer is a byte per label, or the mean images. Its
-copy on the host, which the harness takes, counts: it can only come after the reading. Its way there does not.
+The larger one binds: launches at the size of MNIST_SAMPLE, bandwidth at millions of images. Bytes and copy are those of
+`bench.probes.read_bandwidth`; the answer's way to the host does not count beside the reading.
 
-Bandwidth is that of the fastest of several reductions in torch, over a buffer as large as the working set and at least
-a quarter of a GiB, so that it comes from memory: for what fits in a cache, the launch binds. Launch is the faster of
-torch's plain calls and a replayed CUDA graph, with the copy that the harness takes of every answer. A kernel that wrote
-straight into memory of the host might be faster. All times end with a value on the host.
+Bandwidth is that of the fastest of several reductions in torch, over a buffer so large that it comes from memory: for
+what fits in a cache, the launch binds. Launch is the faster of torch's plain calls and a replayed CUDA graph, with the
+copy that the harness takes. All times end with a value on the host.
 Source: PyTorch's documentation, "CUDA semantics", "CUDA Graphs".
 """
 
@@ -31,11 +29,7 @@ LAUNCHES = 200  # repetitions of a launch, whose times scatter more
 
 
 def bandwidth(working_set_bytes: int) -> float:
-    """Return how many bytes per second the GPU reads: the median of the fastest pass.
-
-    Raises:
-        Unavailable: torch is not installed, or sees no CUDA device.
-    """
+    """Return how many bytes per second the GPU reads: the median of the fastest pass; or raise Unavailable."""
     torch = _torch()
     words = min(max(working_set_bytes, SMALLEST), LARGEST) // 4
     buffer = torch.ones(words, dtype=torch.int32, device="cuda")
@@ -54,11 +48,7 @@ def bandwidth(working_set_bytes: int) -> float:
 
 
 def launch(answer_bytes: int) -> float:
-    """Return the median seconds from a call to the arrival of this many bytes that one kernel wrote.
-
-    Raises:
-        Unavailable: torch is not installed, or sees no CUDA device.
-    """
+    """Return the median seconds from a call to the arrival of the bytes that one kernel wrote; or raise Unavailable."""
     torch = _torch()
     answer = torch.zeros(answer_bytes, dtype=torch.uint8, device="cuda")
     host = torch.zeros(answer_bytes, dtype=torch.uint8, pin_memory=True)
@@ -91,6 +81,7 @@ def _seconds(call: Callable[[], object], repetitions: int) -> float:
 
 
 def _torch() -> Any:
+    """Return torch; raise Unavailable if it is not installed or sees no CUDA device."""
     try:
         import torch
     except ModuleNotFoundError as error:

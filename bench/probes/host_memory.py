@@ -3,13 +3,12 @@
     temporaries = highest resident size during the call - resident size before - growth of mapped files
 
 Linux keeps the highest resident size itself (VmHWM of /proc/self/status, reset by a "5" in /proc/self/clear_refs; man 5
-proc), so a peak counts however short it is. No sampling could promise that.
+proc), so a peak counts however short it is.
 
-It counts files as well: the pages of mapped digits or of a library become resident when they are first touched, and
-would pass for temporaries. So all of them are made resident before the call (MADV_POPULATE_READ; man 2 madvise). What
-is left is anonymous memory, exact except for about a page per thread that Linux has not yet added up (a quarter of a
-MiB on two cores), and for files that the call itself maps: their growth is subtracted, which is exact where they stay
-mapped; where the call unmaps them again, the result is too large.
+It counts files as well: pages of mapped digits or of a library, which become resident when they are first touched. So
+all of them are made resident before the call (MADV_POPULATE_READ; man 2 madvise). What is left is anonymous memory,
+exact but for about a page per thread that Linux has not yet added up (a quarter of a MiB on two cores), and for files
+that the call itself maps and unmaps again; the growth of those that stay mapped is subtracted.
 """
 
 import ctypes
@@ -25,15 +24,10 @@ MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) r(..)([ps]) \S+ \S+ \d+ +(/.*)$"
 
 @dataclass(frozen=True)
 class Peak:
-    """Anonymous memory in bytes, or None where the system does not report it.
+    """Anonymous memory in bytes, or None where the system does not report it. Mapped files do not count."""
 
-    Attributes:
-        anonymous_before_bytes: held before the call, by interpreter, libraries and prepared stacks; files do not count.
-        temporaries_bytes: how much more was held at the highest point of the call, its answer included.
-    """
-
-    anonymous_before_bytes: int | None
-    temporaries_bytes: int | None
+    anonymous_before_bytes: int | None  # held before the call, by interpreter, libraries and prepared stacks
+    temporaries_bytes: int | None  # how much more was held at the highest point of the call, its answer included
 
 
 def peak(call: Callable[[], object]) -> Peak:

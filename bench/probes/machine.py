@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def metadata() -> dict[str, str | int]:
         "python_version": f"{platform.python_version()} ({platform.python_implementation()})",
         "memory_bytes": memory_bytes(),
         "caches": caches(),
-        "governor": _governor(),
+        "governor": _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")) or "unknown",
         **_gpu(),
         "commit": _commit(),
     }
@@ -42,13 +43,10 @@ def cores() -> int:
 
 def caches() -> str:
     """Return the sizes of the first core's caches, such as "L1 48K, L2 1024K, L3 32768K"; "unknown" without them."""
-    if platform.system() == "Darwin":
-        sizes = {
-            name: _output("sysctl", "-n", f"hw.perflevel0.{key}")
-            for name, key in (("L1", "l1dcachesize"), ("L2", "l2cachesize"))
-        }
-        return ", ".join(f"{name} {int(size) // 1024}K" for name, size in sizes.items() if size) or "unknown"
     sizes = {}
+    for level, key in (("1", "l1dcachesize"), ("2", "l2cachesize")) if platform.system() == "Darwin" else ():
+        if size := _output("sysctl", "-n", f"hw.perflevel0.{key}"):
+            sizes[level] = f"{int(size) // 1024}K"
     for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         kind, level, size = (_read(index / name) for name in ("type", "level", "size"))
         if kind != "Instruction" and level and size:
@@ -65,10 +63,9 @@ def memory_bytes() -> int:
 
 def load_average() -> float:
     """Return how many processes wanted a core in the last minute; 0.0 where the system does not report it."""
-    try:
+    with suppress(AttributeError, OSError):  # Windows; a sandbox
         return os.getloadavg()[0]
-    except (AttributeError, OSError):  # Windows; a sandbox
-        return 0.0
+    return 0.0
 
 
 def _cpu_model() -> str:
@@ -90,10 +87,6 @@ def _gpu() -> dict[str, str | int]:
     if not (gpus := _output(*NVIDIA).splitlines()):
         return {"gpu": "none"}
     return {**dict.fromkeys(nvml.METADATA, why), "gpu": "; ".join(gpus), "gpu_driver": gpus[0].rpartition(", ")[2]}
-
-
-def _governor() -> str:
-    return _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")) or "unknown"
 
 
 def _read(path: Path) -> str:

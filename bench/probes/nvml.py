@@ -1,8 +1,8 @@
 """GPU metadata, read through NVIDIA's own Python binding of NVML (`pip install nvidia-ml-py`).
 
-The GPU is the one that kernels use: the first in CUDA_VISIBLE_DEVICES, else number 0. NVML counts along the PCI bus,
-CUDA from the fastest down: on a machine with unlike GPUs name it there by its UUID. A value that cannot be read is
-"not measured: " and the reason, never 0. Source: docs.nvidia.com/deploy/nvml-api, device queries, clocks event reasons.
+The GPU is the first in CUDA_VISIBLE_DEVICES, else number 0. NVML counts along the PCI bus, CUDA from the fastest down:
+on a machine with unlike GPUs name it by its UUID. A value that cannot be read is "not measured: " and the reason.
+Source: docs.nvidia.com/deploy/nvml-api, device queries, clocks event reasons.
 """
 
 import importlib
@@ -34,10 +34,9 @@ class Unreadable(Exception):
 
 @cache
 def device() -> tuple[Any, Any]:
-    """Return (the binding, the handle of the GPU that kernels use). NVML stays open until the process ends.
+    """Return (the binding, the handle of the GPU that kernels use), or raise Unreadable.
 
-    Raises:
-        Unreadable: the binding or the driver is missing, or no GPU is visible to processes.
+    NVML stays open until the process ends.
     """
     try:
         binding = importlib.import_module("pynvml")
@@ -57,11 +56,7 @@ def device() -> tuple[Any, Any]:
 
 
 def metadata() -> dict[str, Any]:
-    """Return what does not change during a run; `results/README.md` explains the keys and their units.
-
-    Raises:
-        Unreadable: see `device`.
-    """
+    """Return what does not change during a run, or raise Unreadable; `results/README.md` explains keys and units."""
     device()
     return {key: _read(query) for key, query in METADATA.items()}
 
@@ -73,8 +68,7 @@ def state() -> dict[str, Any]:
 
 def worst(states: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Combine several states: every reason, the lowest clocks. A value that was read goes before one that was not."""
-    states = list(states)
-    combined: dict[str, Any] = {}
+    states, combined = list(states), dict[str, Any]()
     for key in NOW:
         values = [state[key] for state in states if key in state]
         read = [value for value in values if not str(value).startswith(NOT_MEASURED)]
@@ -96,12 +90,12 @@ def words(mask: int) -> str:
 def _read(query: Query) -> Any:
     try:
         binding, gpu = device()
+        try:
+            return query(binding, gpu)
+        except binding.NVMLError as error:
+            raise Unreadable(f"NVML says {error}") from error
     except Unreadable as error:
         return f"{NOT_MEASURED}{error}"
-    try:
-        return query(binding, gpu)
-    except binding.NVMLError as error:
-        return f"{NOT_MEASURED}NVML says {error}"
 
 
 def _reasons(binding: Any, gpu: Any) -> str:

@@ -3,14 +3,11 @@
     bound seconds = bytes that the scope must touch / read bandwidth + the copy of the smallest answer
     % of bound    = 100 * bound seconds / measured seconds
 
-The bytes are every pixel of the scope's images once, as uint8. The mean images, the sums and a kernel's wider copies
-(float32 takes four times as much) do not count, so they are never more than the work needs. The copy is the harness's
-own, which a call ends with and which no kernel can overlap with its reading: ten million labels took 0.26 ms on an AMD
-EPYC.
+The bytes are every pixel of the scope's images once, as uint8: never more than the work needs. The copy is the
+harness's own, which a call ends with and which no kernel can overlap with its reading.
 
 Read bandwidth is that of the fastest of several passes that only read, over a buffer as large as the working set, again
-and again, so that it lies in whichever cache holds it, as a kernel's images do: 11 MB may come from a cache, at several
-times the speed of memory.
+and again, so that it lies in whichever cache holds it, as a kernel's images do.
 """
 
 import ctypes
@@ -31,8 +28,7 @@ READ = 2**27  # bytes per thread and sample: over a millisecond, so that the lat
 def measure(working_set_bytes: int, threads: int) -> float:
     """Return how many bytes per second this machine reads from a working set that it reads again and again.
 
-    It is the highest of the probes' medians, on one thread or on all, as one may be faster than all. Every thread reads
-    a part of its own. The time goes from the first thread's start to the last one's end.
+    It is the highest of the probes' medians, on one thread or on all. Every thread reads a part of its own.
     """
     line = 64 * threads  # so that the parts are equal, and whole cache lines
     size = -(-min(max(working_set_bytes, SMALLEST), LARGEST) // line) * line
@@ -42,8 +38,9 @@ def measure(working_set_bytes: int, threads: int) -> float:
         for team in sorted({1, threads}):
             passes = -(-READ * team // size)
             parts = zip(np.split(source, team), np.split(target, team), strict=True)
-            for name, *calls in zip(PROBES, *(probes(*part, passes).values() for part in parts), strict=True):
-                rates[name, team].append(passes * size / _together(calls))
+            calls = [probes(*part, passes) for part in parts]
+            for name in calls[0]:
+                rates[name, team].append(passes * size / _together([of_part[name] for of_part in calls]))
     return max(map(median, rates.values()))
 
 
@@ -55,9 +52,6 @@ def copy_seconds(answer_bytes: int) -> float:
         np.array(answer)
         seconds.append(perf_counter() - started)
     return median(seconds[REPETITIONS:])
-
-
-PROBES = ("copy", "sum", "maximum", "compare")
 
 
 def probes(source: np.ndarray, target: np.ndarray, passes: int) -> dict[str, Callable[[], object]]:
@@ -79,13 +73,10 @@ def probes(source: np.ndarray, target: np.ndarray, passes: int) -> dict[str, Cal
         for _ in range(passes):
             np.copyto(target, source)
 
-    calls: tuple[Callable[[], object], ...] = (
-        copy,
-        words.sum,
-        repeated.max,
-        lambda: max(abs(compare(start, start + half, half)) for _ in range(passes)),
-    )
-    return dict(zip(PROBES, calls, strict=True))
+    def compared() -> object:
+        return max(abs(compare(start, start + half, half)) for _ in range(passes))
+
+    return {"copy": copy, "sum": words.sum, "maximum": repeated.max, "compare": compared}
 
 
 def _together(calls: Sequence[Callable[[], object]]) -> float:

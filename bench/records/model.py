@@ -51,36 +51,22 @@ class NotTimed:
 
 @dataclass(frozen=True)
 class Measurements:
-    """What one run measured under one configuration on one data set, before it is written.
+    """What one run measured under one configuration on one data set, before it is written."""
 
-    Attributes:
-        samples: all timed samples, with those of the A/A control and of the bounds.
-        not_timed: the kernels without samples.
-        metadata: the metadata that all samples share.
-        kernel_metadata: the metadata of each kernel, by name.
-        footprints: in a record of memory, which has no samples.
-    """
-
-    samples: Sequence[Sample]
-    not_timed: Sequence[NotTimed]
-    metadata: dict[str, Any]
-    kernel_metadata: dict[str, dict[str, Any]]
-    footprints: Sequence[Footprint] = ()
+    samples: Sequence[Sample]  # all timed ones, with those of the A/A control and of the bounds
+    not_timed: Sequence[NotTimed]  # the kernels without samples
+    metadata: dict[str, Any]  # that all samples share
+    kernel_metadata: dict[str, dict[str, Any]]  # of each kernel, by name
+    footprints: Sequence[Footprint] = ()  # in a record of memory, which has no samples
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record(Measurements):
-    """Measurements under one configuration, as read from a file.
-
-    Attributes:
-        path: the file.
-        paired: whether every round called every kernel, so that the samples of one round may be compared.
-        configurations: all configurations in the file.
-    """
+    """Measurements under one configuration, as read from a file."""
 
     path: Path
-    paired: bool = True
-    configurations: tuple[str, ...] = ()
+    paired: bool = True  # whether every round called every kernel, so that the samples of one round may be compared
+    configurations: tuple[str, ...] = ()  # all of the file
 
     __hash__ = object.__hash__  # each is its own key, so that what is computed from it can be remembered
 

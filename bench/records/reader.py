@@ -23,9 +23,7 @@ NOT_SHARED = {*FIELDS, *keys.PER_KERNEL, "name", "not_timed"}  # keys that are n
 
 
 def read_all(path: Path) -> list[Record]:
-    """Read a record under each of its configurations, all threads and the default allocator first.
-
-    A file of `pytest --benchmark-json` has one configuration.
+    """Read a record, or a file of `pytest --benchmark-json`, under each of its configurations, the default one first.
 
     Raises:
         BadRecord: the file is missing, cut short, of another kind, or of a schema that this version does not know.
@@ -84,11 +82,10 @@ def speed_files() -> Iterator[list[Record]]:
     small = []
     published = sorted(_readable(_published_paths()), key=lambda file: str(file[0].metadata.get("date")), reverse=True)
     for file in (*_readable(local_paths()), *published):
-        if file[0].speed and file[0].paired:
-            if file[0].per_class:
-                small.append(file)
-            else:
-                yield file
+        if file[0].speed and file[0].paired and file[0].per_class:
+            small.append(file)
+        elif file[0].speed and file[0].paired:
+            yield file
     yield from small
 
 
@@ -118,9 +115,8 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> list[Record]:
     if schema != SCHEMA:
         raise BadRecord(f"{path} has schema {schema}, expected {SCHEMA}. Record again.")
     if shared.get(KEY, expected := checksum(content)) != expected:
-        raise BadRecord(
-            f"{path} has changed since it was written: its checksum is another. Copy it again, or record again."
-        )
+        changed = f"{path} has changed since it was written: its checksum is another"
+        raise BadRecord(f"{changed}. Copy it again, or record again.")
     validation.facts(path, _shared(shared), keys.REQUIRED)
     records: dict[tuple[str, ...], Record] = {}
     for benchmark in content["benchmarks"]:
@@ -129,7 +125,8 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> list[Record]:
             configuration = tuple(str(metadata[key]) for key in CONFIGURATION)
             if configuration not in records:
                 validation.facts(path, _shared(metadata), set())
-                not_timed = [_printable(entry) for entry in json.loads(metadata["not_timed"])]
+                entries = json.loads(metadata["not_timed"])
+                not_timed = [NotTimed(**{key: printable(text) for key, text in entry.items()}) for entry in entries]
                 records[configuration] = Record([], not_timed, _shared(metadata), {}, [], path=path)
             _add_run(records[configuration], metadata, run["values"])
     if not records:
@@ -152,25 +149,19 @@ def _add_run(record: Record, metadata: dict[str, Any], values: list[float]) -> N
     if record.kind == "memory":
         footprint = validation.footprint(record.path, metadata)
         record.footprints.append(footprint)  # type: ignore[attr-defined]  # a list until it is returned
-        return
-    samples = [validation.sample(record.path, metadata, seconds) for seconds in values]
-    record.samples.extend(samples)  # type: ignore[attr-defined]  # likewise
+    else:
+        samples = [validation.sample(record.path, metadata, seconds) for seconds in values]
+        record.samples.extend(samples)  # type: ignore[attr-defined]  # likewise
 
 
 def _of_kernel(metadata: dict[str, Any]) -> dict[str, Any]:
     return {key: metadata[key] for key in keys.PER_KERNEL if key in metadata}
 
 
-def _printable(entry: dict[str, str]) -> NotTimed:
-    return NotTimed(**{key: printable(text) for key, text in entry.items()})
-
-
 def _read_pytest_benchmark(path: Path, content: dict[str, Any]) -> Record:
     timed = [benchmark for benchmark in content["benchmarks"] if "kernel" in benchmark["extra_info"]]
     per_class = min((int(benchmark["extra_info"].get("per_class", 0)) for benchmark in timed), default=0)
-    samples, not_timed = [], dict[str, NotTimed]()
-    metadata: dict[str, Any] = {}
-    kernel_metadata = {}
+    samples, not_timed, metadata, kernel_metadata = [], dict[str, NotTimed](), dict[str, Any](), {}
     for benchmark in timed:
         info = benchmark["extra_info"]
         kernel = info["kernel"]

@@ -31,19 +31,11 @@ TEXTS = {  # key: what its text looks like
     "dataset": r"(?s:.+)",
     "reference": r"[\w@-]+",
 }
+MARGINS = {"margin_l1", "margin_l2", "margin_change"}
 TOGETHER = (  # a record has all of these, or none
-    (
-        "exact_l1",
-        "exact_l2",
-        "exact_signed",
-        "only_l1_right",
-        "only_l2_right",
-        "margin_l1",
-        "margin_l2",
-        "margin_change",
-    ),
-    ("margin_change_low", "margin_change_high", "margin_change_level"),
-    ("per_class", "dataset_of"),
+    {"exact_l1", "exact_l2", "exact_signed", "only_l1_right", "only_l2_right", *MARGINS},
+    {"margin_change_low", "margin_change_high", "margin_change_level"},
+    {"per_class", "dataset_of"},
 )
 LEAST = {  # of a sample's fields; None is a text
     field.name: None if field.type is str else 1 if field.name in POSITIVE else 0 if field.type is int else -math.inf
@@ -52,11 +44,7 @@ LEAST = {  # of a sample's fields; None is a text
 
 
 def sample(path: Path, values: Mapping[str, Any], seconds: Any) -> Sample:
-    """Return a sample of a file.
-
-    Raises:
-        BadRecord: its seconds are not positive, its scope and distance are none, or another value is impossible.
-    """
+    """Return a sample of a file; raise BadRecord if one of its values is impossible."""
     if not _number(seconds) or seconds <= 0 or values["scope"] not in SCOPES or values["distance"] not in DISTANCES:
         what = f"{seconds} seconds in scope {values['scope']}, distance {values['distance']}"
         raise BadRecord(f"{path} has an impossible sample, {what}. Record again.")
@@ -69,11 +57,7 @@ def sample(path: Path, values: Mapping[str, Any], seconds: Any) -> Sample:
 
 
 def footprint(path: Path, values: Mapping[str, Any]) -> Footprint:
-    """Return a measurement of memory of a file.
-
-    Raises:
-        BadRecord: its scope or distance is none, or a number is impossible.
-    """
+    """Return a measurement of memory of a file; raise BadRecord if one of its values is impossible."""
     own = {field.name: values[field.name] for field in fields(Footprint) if field.name in values}
     right = own["scope"] in SCOPES and own["distance"] in DISTANCES and _number(own["images"]) and own["images"] >= 1
     sizes = [value for name, value in own.items() if name.endswith("_bytes")]
@@ -88,8 +72,8 @@ def facts(path: Path, metadata: Mapping[str, Any], required: set[str]) -> None:
     Raises:
         BadRecord: a required key is missing, one of several that go together, or a value is impossible.
     """
-    incomplete = [keys for keys in TOGETHER if 0 < len(metadata.keys() & {*keys}) < len(keys)]
-    if missing := {*required, *(key for keys in incomplete for key in keys)} - metadata.keys():
+    begun = [keys for keys in TOGETHER if keys & metadata.keys()]
+    if missing := required.union(*begun) - metadata.keys():
         raise BadRecord(f"{path} was not written by this project: it lacks {', '.join(sorted(missing))}. Record again.")
     for key, value in metadata.items():
         right = isinstance(value, str) or _number(value)

@@ -14,8 +14,9 @@ from typing import Any
 from bench import atomic
 from bench.atomic import printable
 from bench.records import keys, model
-from bench.records.checksum import sealed
+from bench.records.checksum import KEY, sealed
 from bench.records.model import SCHEMA, Measurements, NotTimed, Record
+from bench.records.sample import Footprint, Sample
 
 
 def write(measurements: Sequence[Measurements], folder: Path | None = None) -> list[Record]:
@@ -29,43 +30,36 @@ def write(measurements: Sequence[Measurements], folder: Path | None = None) -> l
         The records, as `reader.read_all` reads them from the file.
 
     Raises:
-        ValueError: a metadata key is not in the table of `bench.records.keys`.
+        ValueError: a metadata key is not in `bench.records.keys`.
     """
+    import pyperf
+
     folder = folder or model.LOCAL
     folder.mkdir(parents=True, exist_ok=True)
     with atomic.new(folder, ".json") as (path, partial):
-        return _write(measurements, path, partial)
-
-
-def _write(measurements: Sequence[Measurements], path: Path, partial: Path) -> list[Record]:
-    import pyperf
-
-    date = datetime.now(UTC).isoformat(timespec="seconds")
-    records = [_record(of_one, path, date) for of_one in measurements]
+        date = datetime.now(UTC).isoformat(timespec="seconds")
+        records = [_record(of_one, path, date) for of_one in measurements]
+        runs: dict[str, list[pyperf.Run]] = {}
+        for record in records:
+            not_timed = json.dumps([asdict(entry) for entry in record.not_timed])
+            for benchmark, value, own in _runs(record):
+                name = f"{benchmark}/{record.configuration}" if len(records) > 1 else benchmark
+                metadata = _cleaned({**record.metadata, "not_timed": not_timed, **own, "name": name})
+                if unknown := metadata.keys() - keys.NAMES:
+                    raise ValueError(f"{', '.join(sorted(unknown))}: not a key of bench/records/keys.py")
+                runs.setdefault(name, []).append(pyperf.Run([value], metadata=metadata, collect_metadata=False))
+        suite = pyperf.BenchmarkSuite([pyperf.Benchmark(runs[name]) for name in sorted(runs)])
+        suite.dump(str(partial), replace=True)
+        partial.write_bytes(content := sealed(json.loads(partial.read_bytes())))
     names = tuple(record.configuration for record in records)
-    records = [replace(record, configurations=names) for record in records]
-    runs: dict[str, list[pyperf.Run]] = {}
-    for record in records:
-        not_timed = json.dumps([asdict(entry) for entry in record.not_timed])
-        for benchmark, value, own in _runs(record):
-            name = f"{benchmark}/{record.configuration}" if len(records) > 1 else benchmark
-            metadata = _cleaned({**record.metadata, "not_timed": not_timed, **own, "name": name})
-            if unknown := metadata.keys() - keys.NAMES:
-                raise ValueError(f"{', '.join(sorted(unknown))}: not in the table of bench/records/keys.py")
-            runs.setdefault(name, []).append(pyperf.Run([value], metadata=metadata, collect_metadata=False))
-    suite = pyperf.BenchmarkSuite([pyperf.Benchmark(runs[name]) for name in sorted(runs)])
-    suite.dump(str(partial), replace=True)
-    content = sealed(json.loads(partial.read_bytes()))
-    partial.write_bytes(content)
-    seal = json.loads(content)["metadata"]["checksum"]
-    return [replace(record, metadata={**record.metadata, "checksum": seal}) for record in records]
+    seal = {KEY: json.loads(content)["metadata"][KEY]}
+    return [replace(record, metadata={**record.metadata, **seal}, configurations=names) for record in records]
 
 
 def _record(measurements: Measurements, path: Path, date: str) -> Record:
     unit = "byte" if measurements.footprints else "second"
     metadata = _cleaned({"date": date, **measurements.metadata, "unit": unit, "schema": SCHEMA})
-    names = {sample.kernel for sample in measurements.samples}
-    names |= {footprint.kernel for footprint in measurements.footprints}
+    names = {one.kernel for of_kind in (measurements.samples, measurements.footprints) for one in of_kind}
     kernel_metadata = {name: _cleaned(measurements.kernel_metadata.get(name, {})) for name in names}
     not_timed = [_without_folders(entry) for entry in measurements.not_timed]
     return Record(measurements.samples, not_timed, metadata, kernel_metadata, measurements.footprints, path=path)
@@ -79,16 +73,13 @@ def _cleaned(metadata: dict[str, Any]) -> dict[str, Any]:
 
 def _runs(record: Record) -> Iterator[tuple[str, float, dict[str, Any]]]:
     """Yield each run's benchmark name, its value in seconds or bytes, and its metadata."""
-    for sample in record.samples:
-        name = f"{sample.scope}/{sample.distance}/{sample.kernel}"
-        measured = {key: value for key, value in asdict(sample).items() if value is not None}
-        own = {**record.kernel_metadata[sample.kernel], **measured}
-        yield f"{name}/{sample.images}" if record.kind == "sizes" else name, own.pop("seconds"), own
-    for footprint in record.footprints:
-        measured = {key: value for key, value in asdict(footprint).items() if value is not None}
-        assert footprint.peak_bytes is not None, f"{footprint} has nothing to write"
-        name = f"{footprint.scope}/{footprint.distance}/{footprint.kernel}"
-        yield name, footprint.peak_bytes, {**record.kernel_metadata[footprint.kernel], **measured}
+    everything: list[Sample | Footprint] = [*record.samples, *record.footprints]
+    for one in everything:
+        name = f"{one.scope}/{one.distance}/{one.kernel}{f'/{one.images}' if record.kind == 'sizes' else ''}"
+        measured = {key: value for key, value in asdict(one).items() if value is not None}
+        value = measured.pop("seconds") if isinstance(one, Sample) else one.peak_bytes
+        assert value is not None, f"{one} has nothing to write"
+        yield name, value, {**record.kernel_metadata[one.kernel], **measured}
 
 
 def _user() -> str:

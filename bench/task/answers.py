@@ -1,5 +1,6 @@
 """Compare one answer with the exact one. Every check raises WrongAnswer; none returns a bool."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,7 @@ def check_answer(
 ) -> None:
     """Compare what a timed call returned for its window with the exact answer: labels, and the means it used.
 
-    Args:
-        answer: mean images in the scope `mean`, else labels.
-        means: in the kernel's own form, as `scopes.call` returns them.
+    In the scope `mean` the answer is mean images, else labels; `means` are as `scopes.call` returns them.
 
     Raises:
         WrongAnswer: as `check_means` or `check_labels`.
@@ -30,31 +29,23 @@ def check_answer(
     slices = window.sampled if scope == "predict" else window.train
     counts, sums = [images.stop - images.start for images in slices], windows.sums(slices)
     host = answer if scope == "mean" else host_means(prepared.kernel, means)
-    context = "in a timed call: "
-    check_means(host, oracle.means_of(counts, sums), context)
+    check_means(host, oracle.means_of(counts, sums), "in a timed call: ")
     if scope == "mean":
         return
-    labels = as_labels(answer, prepared.problem, f"{distance}: {context}")
+    context = f"{distance}: in a timed call: "
+    labels = as_labels(answer, prepared.problem, context)
     images, which = windows.distinct(window)
     nearest, clear = oracle.clear_calls(counts, sums, images, distance)
     in_doubt = np.flatnonzero(~clear[which] | (labels != nearest[which]))
-    if not len(in_doubt):
-        return
-    asked, place = np.unique(which[in_doubt], return_inverse=True)
-    exact = oracle.solve(counts, sums, images[asked])[distance]
-    wrong = np.flatnonzero(~exact.acceptable[place, labels[in_doubt]])
-    if len(wrong):
-        called, image = labels[in_doubt[wrong[0]]], place[wrong[0]]
-        file = windows.file(window, int(asked[image]))
-        message = _mismatch(len(wrong), len(labels), file, prepared.problem, exact, int(image), int(called))
-        raise WrongAnswer(f"{distance}: {context}{message}")
+    if len(in_doubt):
+        asked, place = np.unique(which[in_doubt], return_inverse=True)
+        exact = oracle.solve(counts, sums, images[asked])[distance]
+        files = [windows.file(window, image) for image in asked.tolist()]
+        _compare(labels, in_doubt, place, exact, files, prepared.problem.classes, context)
 
 
 def check_means(host: np.ndarray, exact: np.ndarray, context: str) -> float:
-    """Compare mean images (classes, height, width) on the host with the exact ones.
-
-    Returns:
-        The largest absolute deviation, where full scale is 1.0.
+    """Return how far mean images (classes, height, width) are from the exact ones at most, of full scale 1.0.
 
     Raises:
         WrongAnswer: the shape or dtype is wrong, a value is NaN, or the deviation is over 2^-14.
@@ -85,17 +76,12 @@ def check_labels(labels: Any, problem: Problem, distance: str, context: str = ""
     """Compare labels with the exact answer, image by image.
 
     Raises:
-        WrongAnswer: the labels are not a list or numpy.ndarray of n integers or bools, or an image got a class that
-            is neither nearest nor too close to call.
+        WrongAnswer: as `as_labels`, or an image got a class that is neither nearest nor too close to call.
     """
-    context = f"{distance}: {context}"
-    host = as_labels(labels, problem, context)
-    wrong = np.flatnonzero(~problem.answers[distance].acceptable[np.arange(len(host)) % len(problem.actual), host])
-    if len(wrong):
-        image = int(wrong[0]) % len(problem.actual)
-        exact, file = problem.answers[distance], problem.files[image]
-        message = _mismatch(len(wrong), len(host), file, problem, exact, image, int(host[wrong[0]]))
-        raise WrongAnswer(f"{context}{message}")
+    context, host = f"{distance}: {context}", as_labels(labels, problem, f"{distance}: {context}")
+    images = np.arange(len(host))
+    exact, files = problem.answers[distance], problem.files
+    _compare(host, images, images % len(problem.actual), exact, files, problem.classes, context)
 
 
 def as_labels(labels: Any, problem: Problem, context: str) -> np.ndarray:
@@ -118,14 +104,26 @@ def as_labels(labels: Any, problem: Problem, context: str) -> np.ndarray:
     return host
 
 
-def _mismatch(wrong: int, n: int, file: str, problem: Problem, answer: Answer, image: int, called: int) -> str:
-    nearest = answer.labels[image]
-    far, near = answer.distances[image, called], answer.distances[image, nearest]
-    return (
-        f"{wrong} of {n} images differ from the exact answer; {file} was called "
-        f"{problem.classes[called]} (exact distance {far:.7f}), expected {problem.classes[nearest]} ({near:.7f}), "
-        f"margin {far - near:.2e} of full scale"
-    )
+def _compare(
+    labels: np.ndarray,
+    places: np.ndarray,
+    images: np.ndarray,
+    exact: Answer,
+    files: Sequence[str],
+    classes: Sequence[str],
+    context: str,
+) -> None:
+    """Compare the labels at these places with the exact answer, which has these images there."""
+    wrong = np.flatnonzero(~exact.acceptable[images, labels[places]])
+    if len(wrong):
+        image, called = images[wrong[0]], labels[places[wrong[0]]]
+        nearest = exact.labels[image]
+        far, near = exact.distances[image, called], exact.distances[image, nearest]
+        raise WrongAnswer(
+            f"{context}{len(wrong)} of {len(labels)} images differ from the exact answer; {files[image]} was called "
+            f"{classes[called]} (exact distance {far:.7f}), expected {classes[nearest]} ({near:.7f}), "
+            f"margin {far - near:.2e} of full scale"
+        )
 
 
 def _form(array: np.ndarray) -> str:

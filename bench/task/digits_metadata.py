@@ -21,6 +21,11 @@ def in_one_word(name: str) -> str:
 def metadata(problem: Problem) -> dict[str, Any]:
     """Return what a record keeps of the digits, under the keys that `results/README.md` explains."""
     small = {"per_class": problem.per_class, "dataset_of": problem.dataset_of}
+    right_l1, right_l2 = (problem.answers[distance].labels == problem.actual for distance in ("l1", "l2"))
+    margins_l1, margins_l2 = (relative_margins(problem.answers[distance].distances) for distance in ("l1", "l2"))
+    changes = margins_l2 - margins_l1
+    by_class = [np.median(changes[problem.actual == index]) for index in range(len(problem.classes))]
+    ends, end_keys = interval(changes.tolist()), ("margin_change_low", "margin_change_high", "margin_change_level")
     return {
         "dataset": problem.name,
         "dataset_digest": problem.digest,
@@ -30,7 +35,16 @@ def metadata(problem: Problem) -> dict[str, Any]:
         "train_counts": " ".join(map(str, problem.train_counts)),
         "valid_counts": " ".join(map(str, problem.valid_counts)),
         **{f"too_close_{distance}": answer.too_close for distance, answer in problem.answers.items()},
-        **_scores_and_margins(problem),
+        "exact_l1": exact(problem, "l1"),
+        "exact_l2": exact(problem, "l2"),
+        "exact_signed": problem.score(problem.correct(signed_labels(problem))),
+        "only_l1_right": int((right_l1 & ~right_l2).sum()),
+        "only_l2_right": int((right_l2 & ~right_l1).sum()),
+        "margin_l1": float(np.median(margins_l1)),
+        "margin_l2": float(np.median(margins_l2)),
+        "margin_change": float(np.median(changes)),
+        "margin_change_by_class": " ".join(f"{change:+.4f}" for change in by_class),
+        **(dict(zip(end_keys, ends, strict=True)) if ends else {}),
     }
 
 
@@ -56,24 +70,3 @@ def relative_margins(distances: np.ndarray) -> np.ndarray:
     sums = nearest + second
     margins: np.ndarray = np.divide(second - nearest, sums, out=np.zeros(len(sums)), where=sums > 0)
     return margins
-
-
-def _scores_and_margins(problem: Problem) -> dict[str, Any]:
-    right_l1, right_l2 = (problem.answers[distance].labels == problem.actual for distance in ("l1", "l2"))
-    margins_l1, margins_l2 = (relative_margins(problem.answers[distance].distances) for distance in ("l1", "l2"))
-    changes = margins_l2 - margins_l1
-    by_class = [np.median(changes[problem.actual == index]) for index in range(len(problem.classes))]
-    ends = interval(changes.tolist())
-    end_keys = ("margin_change_low", "margin_change_high", "margin_change_level")
-    return {
-        "exact_l1": exact(problem, "l1"),
-        "exact_l2": exact(problem, "l2"),
-        "exact_signed": problem.score(problem.correct(signed_labels(problem))),
-        "only_l1_right": int((right_l1 & ~right_l2).sum()),
-        "only_l2_right": int((right_l2 & ~right_l1).sum()),
-        "margin_l1": float(np.median(margins_l1)),
-        "margin_l2": float(np.median(margins_l2)),
-        "margin_change": float(np.median(changes)),
-        "margin_change_by_class": " ".join(f"{change:+.4f}" for change in by_class),
-        **(dict(zip(end_keys, ends, strict=True)) if ends else {}),
-    }

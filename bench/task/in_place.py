@@ -7,8 +7,8 @@ does not reach stacks that cannot be written, such as tuples, arrays of JAX and 
 import copy
 import math
 from array import array
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -21,34 +21,28 @@ UNWRITABLE = (TypeError, ValueError, RuntimeError, IndexError)  # from tuples an
 
 
 def exchange(first: Any, i: int, second: Any, j: int, pixels: int) -> bool:
-    """Exchange image i of one prepared stack with image j of another, or of the same one.
+    """Exchange image i of one prepared stack with image j of another, or of the same one; return whether that was done.
 
     Lists and arrays of a stack that have one item per image take part, also inside wrappers, along their first axis or
-    their last. NumPy arrays that are read-only are writable meanwhile.
-
-    Returns:
-        Whether that was done. It is not where a stack cannot be written, nor where no list or array has whole images,
-        of that many pixels.
+    their last; read-only NumPy arrays too. It is not done where a stack cannot be written, nor where no list or array
+    has whole images, of that many pixels.
     """
     firsts, seconds = _holders(first, pixels), _holders(second, pixels)
     if not firsts or len(firsts) != len(seconds):
         return False
+    before, after = [], []
     try:  # every image is copied before any is written, as two arrays may share their memory
-        pairs = [
-            (a, _place(i, axis), _image(a, _place(i, axis)), b, _place(j, axis), _image(b, _place(j, axis)))
-            for (a, axis), (b, _) in zip(firsts, seconds, strict=True)
-        ]
+        for (a, axis), (b, _) in zip(firsts, seconds, strict=True):
+            at, to = (..., i) if axis else i, (..., j) if axis else j
+            one, other = (copy.deepcopy(x[y]) if _in_memory(x) else x[y] for x, y in ((a, at), (b, to)))
+            before += [(a, at, one), (b, to, other)]
+            after += [(a, at, other), (b, to, one)]
+        for place in after:
+            _write(*place)
     except UNWRITABLE:
-        return False
-    try:
-        for a, at, one, b, to, other in pairs:
-            _write(a, at, other)
-            _write(b, to, one)
-    except UNWRITABLE:
-        for a, at, one, b, to, other in pairs:
-            for place in ((a, at, one), (b, to, other)):
-                with suppress(*UNWRITABLE):  # torch raises after it has written
-                    _write(*place)
+        for place in before:
+            with suppress(*UNWRITABLE):  # torch raises after it has written
+                _write(*place)
         return False
     return True
 
@@ -58,30 +52,16 @@ def writable(stacks: Sequence[Any], pixels: int) -> bool:
     return all(exchange(stack, 0, stack, 0, pixels) for stack in stacks)
 
 
-def _place(image: int, axis: int) -> Any:
-    return (..., image) if axis else image
-
-
-def _image(holder: Any, at: Any) -> Any:
-    return copy.deepcopy(holder[at]) if _in_memory(holder) else holder[at]
-
-
 def _write(holder: Any, at: Any, image: Any) -> None:
-    with _unlocked(holder):
-        holder[at] = image
-
-
-@contextmanager
-def _unlocked(holder: Any) -> Iterator[None]:
-    """Make a read-only NumPy array writable, unless its memory is somebody else's."""
-    arrays = []
-    while isinstance(holder, np.ndarray) and not holder.flags.writeable:
-        arrays.append(holder)
-        holder = holder.base
+    """Write an image, meanwhile making a read-only NumPy array writable, unless its memory is somebody else's."""
+    arrays, base = [], holder
+    while isinstance(base, np.ndarray) and not base.flags.writeable:
+        arrays.append(base)
+        base = base.base
     try:
         for one in reversed(arrays):
             one.flags.writeable = True
-        yield
+        holder[at] = image
     finally:
         for one in arrays:
             one.flags.writeable = False
@@ -97,15 +77,15 @@ def _holders(stack: Any, pixels: int) -> list[tuple[Any, int]]:
     A list of numbers, a vector and an encoding in fewer bytes have something of each image, and not the image. A tuple
     or bytes with all images are among them, so that a stack which has both is known not to be writable.
     """
-    parts = list[tuple[Any, int]]()
-    _collect(stack, len(stack), pixels, DEPTH, parts, set())
-    return parts if any(_whole(part, len(stack), pixels) for part, _ in parts) else []
+    parts, n = list[tuple[Any, int]](), len(stack)
+    _collect(stack, n, pixels, DEPTH, parts, set())
 
+    def whole(part: Any) -> bool:
+        if isinstance(part, (list, tuple)):
+            return n > 0 and not isinstance(part[0], (int, float))
+        return math.prod(getattr(part, "shape", ())) >= n * pixels
 
-def _whole(part: Any, n: int, pixels: int) -> bool:
-    if isinstance(part, (list, tuple)):
-        return n > 0 and not isinstance(part[0], (int, float))
-    return math.prod(getattr(part, "shape", ())) >= n * pixels
+    return parts if any(whole(part) for part, _ in parts) else []
 
 
 def _axis(shape: Sequence[int], n: int, pixels: int) -> int | None:

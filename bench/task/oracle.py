@@ -1,7 +1,7 @@
 """The exact answer: integers decide it, without floating point and without any kernel.
 
 An image x (bytes 0..255) is compared with the mean image of class c, the exact rational S_c / n_c, where S_c is the
-sum of n_c training images. With P pixels, and full scale 1.0 as in the documents:
+sum of n_c training images. With P pixels, and full scale 1.0:
 
     L1 distance:   d_c   = sum |x n_c - S_c|   / (255 P n_c)
     L2 distance:   d_c^2 = sum (x n_c - S_c)^2 / (255^2 P n_c^2)
@@ -24,17 +24,11 @@ CLEAR = 2.0**-10  # of full scale: a call with a larger margin is clear
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """The exact answer under one distance, for the validation images in their own order.
+    """The exact answer under one distance, for the validation images in their own order."""
 
-    Attributes:
-        labels: int64 (n,), index of the nearest mean image, ties to the lowest index.
-        acceptable: bool (n, classes), the nearest class and those too close to call against it.
-        distances: float64 (n, classes) in 0..1, for messages and margins: no label depends on them.
-    """
-
-    labels: np.ndarray
-    acceptable: np.ndarray
-    distances: np.ndarray
+    labels: np.ndarray  # int64 (n,), index of the nearest mean image, ties to the lowest index
+    acceptable: np.ndarray  # bool (n, classes), the nearest class and those too close to call against it
+    distances: np.ndarray  # float64 (n, classes) in 0..1, for messages and margins: no label depends on them
 
     @property
     def too_close(self) -> int:
@@ -65,12 +59,9 @@ def means_of(counts: Sequence[int], sums: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def solve(counts: Sequence[int], sums: Sequence[np.ndarray], valid: np.ndarray) -> dict[str, Answer]:
-    """Return the exact answer under "l1" and "l2".
+    """Return the exact answer under "l1" and "l2" to images, uint8 (n, height, width).
 
-    Args:
-        counts: training images of each class.
-        sums: per class their pixel sums, int64 (height, width).
-        valid: uint8 (n, height, width).
+    Of each class there are `counts` training images, with pixel sums int64 (height, width).
     """
     pixels = valid[0].size
     sums = [pixel_sum.ravel() for pixel_sum in sums]
@@ -85,10 +76,9 @@ def solve(counts: Sequence[int], sums: Sequence[np.ndarray], valid: np.ndarray) 
 def clear_calls(
     counts: Sequence[int], sums: Sequence[np.ndarray], valid: np.ndarray, distance: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (labels, clear), each (n,): the nearest class, and whether that is beyond doubt.
+    """Return (labels, clear), each (n,): the nearest class, and whether that is beyond doubt; where not, ask `solve`.
 
-    It is in a tenth of the time of `solve`, in float32, which errs by less than a hundredth of CLEAR. Where a call is
-    not clear, ask `solve`.
+    It takes a tenth of the time of `solve`, in float32, which errs by less than a hundredth of CLEAR.
     """
     images, pixels = valid.reshape(len(valid), -1), valid[0].size
     means = [(pixel_sum.ravel() / n).astype(np.float32) for n, pixel_sum in zip(counts, sums, strict=True)]
@@ -129,8 +119,4 @@ def _answer(numerators: np.ndarray, denominators: list[int], *, squared: bool) -
     else:
         acceptable = (exact - nearest) << TOO_CLOSE <= common
     distances = (exact / common).astype(np.float64)
-    return Answer(
-        labels=exact.argmin(axis=1),
-        acceptable=acceptable.astype(bool),
-        distances=np.sqrt(distances) if squared else distances,
-    )
+    return Answer(exact.argmin(axis=1), acceptable.astype(bool), np.sqrt(distances) if squared else distances)

@@ -20,8 +20,8 @@ class Problem:
     """A data set as kernels see it: training images by class, validation images in one stack.
 
     Attributes:
-        name, digest, classes, per_class, dataset_of: of the data set, as `data.Digits` has them, but in names, as in
-            `files`, control characters and bytes that are no UTF-8 are escaped.
+        name, digest, classes, per_class, dataset_of: as `data.Digits` has them; in all names, control characters and
+            bytes that are no UTF-8 are escaped.
         train: per class read-only uint8 (n_c, height, width).
         valid: read-only uint8 (n, height, width), all classes together.
         actual: int64 (n,), the class index that each validation image belongs to.
@@ -95,18 +95,13 @@ class Problem:
 
     def taken(self, order: np.ndarray) -> "Problem":
         """Return the same problem with only these validation images, in this order; indices, int64."""
-        valid = self.valid[order]
+        valid, files = self.valid[order], tuple(self.files[i] for i in order)
         valid.setflags(write=False)
-        return replace(
-            self,
-            valid=valid,
-            actual=self.actual[order],
-            files=tuple(self.files[i] for i in order),
-            answers={
-                distance: Answer(answer.labels[order], answer.acceptable[order], answer.distances[order])
-                for distance, answer in self.answers.items()
-            },
-        )
+        answers = {
+            distance: Answer(answer.labels[order], answer.acceptable[order], answer.distances[order])
+            for distance, answer in self.answers.items()
+        }
+        return replace(self, valid=valid, actual=self.actual[order], files=files, answers=answers)
 
 
 def make_problem(digits: Digits) -> Problem:
@@ -121,7 +116,6 @@ def make_problem(digits: Digits) -> Problem:
         sums = oracle.pixel_sums(digits.train)
     except OverflowError as error:
         raise DataError(f"{digits.name}: {error}; use fewer or smaller images") from error
-    answers = oracle.solve([len(stack) for stack in digits.train], sums, valid)
     return Problem(
         name=printable(digits.name, keep=""),
         digest=digits.digest,
@@ -134,7 +128,7 @@ def make_problem(digits: Digits) -> Problem:
             for digit, names in zip(digits.classes, digits.valid_files, strict=True)
             for file in names
         ),
-        answers=answers,
+        answers=oracle.solve(digits.train_counts, sums, valid),
         sums=sums,
         per_class=digits.per_class,
         dataset_of=digits.dataset_of,

@@ -23,24 +23,16 @@ class WrongAnswer(Exception):
 
 @dataclass(frozen=True, eq=False)
 class PreparedKernel:
-    """A kernel on one device, with its own prepared stacks of a problem.
-
-    Attributes:
-        train, valid: the kernel's stacks: one per class, and one of validation images. They have more images than the
-            problem, of which every timed call gets a window.
-        windows: the windows that no call has had yet.
-        given: the uint8 stacks that `prepare` was given, in the same order.
-        fingerprint: a hash of these, taken before; b"" of repeated images.
-    """
+    """A kernel on one device, with its own prepared stacks, which have more images than the problem."""
 
     kernel: Kernel
     device: str
     problem: Problem
-    train: list[Any]
-    valid: Any
-    windows: Windows | Fixed
-    given: tuple[np.ndarray, ...]
-    fingerprint: bytes
+    train: list[Any]  # the kernel's stacks, one per class
+    valid: Any  # and one of validation images
+    windows: Windows | Fixed  # those that no call has had yet
+    given: tuple[np.ndarray, ...]  # the uint8 stacks that `prepare` was given, in the same order
+    fingerprint: bytes  # a hash of these, taken before; b"" of repeated images
 
     def plain(self) -> tuple[list[Any], Any]:
         """Return the stacks of the problem's own images: of each class, and of all validation images."""
@@ -63,11 +55,8 @@ def prepare(
     """Prepare every stack with the kernel's own `prepare`; its other arguments are those of `Windows`.
 
     On a GPU the stacks have no further images where they can be changed in place (see `Fixed`). Where there are more
-    validation images than the problem has, and no file of them, the device repeats them. Its stack must then take an
-    array of indices, `stack[order]`, as the arrays of every GPU library do.
-
-    Args:
-        train: prepared training stacks to use again, with `predict_only`.
+    validation images than the problem has, and no file of them, the device repeats them: `stack[order]`. `train` are
+    prepared training stacks to use again, with `predict_only`.
     """
     if device != "cpu":
         plain = _prepare(kernel, device, problem, Windows(problem, 0, rng))
@@ -111,11 +100,8 @@ def call(prepared: PreparedKernel, scope: str, distance: str) -> Callable[[Windo
     baseline      copy(predict(valid[w], mean_images(train[w])))                        prepared stacks
     end_to_end    copy(predict(prepare(valid[w]), mean_images(prepare(train[w]))))      uint8 arrays on the host
 
-    Slicing is part of the call: a stack that computes when it is sliced does so in the measured time. Download and PNG
-    decoding are in none of them. `copy` is the harness's: the answer must have arrived on the host.
-
-    Args:
-        distance: "l1" or "l2"; "-" in the scope mean, which has none.
+    Slicing is part of the call. Download and PNG decoding are in none of them. `copy` is the harness's: the answer must
+    have arrived on the host. The distance is "l1" or "l2"; "-" in the scope mean, which has none.
     """
     kernel, device, train, valid = prepared.kernel, prepared.device, prepared.train, prepared.valid
     mean_images, prepare, windows = kernel.mean_images, kernel.prepare, prepared.windows
@@ -139,8 +125,7 @@ def call(prepared: PreparedKernel, scope: str, distance: str) -> Callable[[Windo
         means = mean_images([prepare(images[i], device) for images, i in zip(windows.train, w.train, strict=True)])
         return host_copy(predict(prepare(windows.valid[w.valid], device), means)), means
 
-    scopes = {"predict": predict_alone, "baseline": baseline, "end_to_end": end_to_end}
-    return scopes[scope]
+    return {"predict": predict_alone, "baseline": baseline, "end_to_end": end_to_end}[scope]
 
 
 def inputs(prepared: PreparedKernel, scope: str, n: int) -> list[Window]:
@@ -153,9 +138,8 @@ def inputs(prepared: PreparedKernel, scope: str, n: int) -> list[Window]:
     def with_means(w: Window) -> Window:
         return replace(w, means=mean_images([*map(getitem, train, w.sampled)]))
 
-    if isinstance(prepared.windows, Fixed):  # one for all: a graph depends on the address of the means, too
-        return [with_means(windows[0])] * n
-    return [with_means(w) for w in windows]
+    # A fixed window has one for all: a graph depends on the address of the means, too.
+    return [with_means(windows[0])] * n if isinstance(prepared.windows, Fixed) else [*map(with_means, windows)]
 
 
 def images_read(problem: Problem, scope: str) -> int:
@@ -180,11 +164,7 @@ def device_bytes(problem: Problem, size: int) -> int:
 
 
 def host_copy(labels: Any) -> np.ndarray:
-    """Return a copy of labels (n,) on the host.
-
-    Raises:
-        WrongAnswer: the labels are neither a list nor a numpy.ndarray; an array on a device may not be finished.
-    """
+    """Return a copy of labels (n,); raise WrongAnswer unless they are a list or numpy.ndarray, which is finished."""
     if type(labels) is list or type(labels) is np.ndarray:
         return np.array(labels)
     kind = f"{type(labels).__module__}.{type(labels).__name__}"

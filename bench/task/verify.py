@@ -24,23 +24,18 @@ CHANGED = "{} answered for images that had changed"
 
 @dataclass
 class Findings:
-    """What verification found out about a kernel, also where it ended in a WrongAnswer.
+    """What verification found out about a kernel, also where it ended in a WrongAnswer."""
 
-    Attributes:
-        correct: per offered distance the right labels per class, from the first answer that could be scored.
-        mean_error: the largest deviation of a mean image from the exact one, where full scale is 1.0.
-    """
-
+    # Per offered distance the right labels per class, from the first answer that could be scored.
     correct: dict[str, list[int]] = field(default_factory=dict)
-    mean_error: float | None = None
+    mean_error: float | None = None  # the largest deviation of a mean image from the exact one, of full scale 1.0
 
 
 def verify(prepared: PreparedKernel, seed: int, findings: Findings) -> None:
     """Verify a kernel on its prepared digits, and in an order, on slices and on changed images that it has not seen.
 
-    Everything is called twice on the same stacks. Then the validation images come in an order drawn from `seed`, with
-    the classes rotated. Then the kernel computes mean images and labels of slices drawn from `seed`, and again after
-    images of these slices were exchanged in place.
+    Everything is called twice. Then the order of the images and the slices are drawn from `seed`, and the classes
+    rotated; images of the slices are also exchanged in place.
 
     Raises:
         WrongAnswer: an answer differs from the exact one, or an input or an earlier answer was changed.
@@ -95,16 +90,13 @@ def verify(prepared: PreparedKernel, seed: int, findings: Findings) -> None:
 def _check_slices_of_train(prepared: PreparedKernel, rng: np.random.Generator) -> None:
     """Check mean images of slices, and again after images of neighbouring classes were exchanged in these slices."""
     kernel, problem = prepared.kernel, prepared.problem
-    windows = []
-    for stack in problem.train:
-        length = max(1, len(stack) // 3)
-        start = int(rng.integers(0, len(stack) - length + 1))
-        windows.append(slice(start, start + length))
+    lengths = [max(1, n // 3) for n in problem.train_counts]
+    starts = [int(rng.integers(n - some + 1)) for n, some in zip(problem.train_counts, lengths, strict=True)]
+    windows = [slice(start, start + length) for start, length in zip(starts, lengths, strict=True)]
     stacks = [*map(getitem, prepared.train, windows)]
     pixels = [stack[w].copy() for stack, w in zip(problem.train, windows, strict=True)]
-    check_means(
-        host_means(kernel, kernel.mean_images(stacks)), oracle.mean_images(pixels), "of a slice of the stacks: "
-    )
+    means = host_means(kernel, kernel.mean_images(stacks))
+    check_means(means, oracle.mean_images(pixels), "of a slice of the stacks: ")
     pairs = [pair for c in range(len(pixels) - 1) for pair in _exchanged(pixels, c)]
     with _in_slices(prepared, prepared.train, windows, stacks, pairs, pixels) as changed:
         means = host_means(kernel, kernel.mean_images(changed))
@@ -137,8 +129,8 @@ def _in_slices(
 ) -> Iterator[list[Any]]:
     """Yield slices with images exchanged in place; afterwards they are as before.
 
-    The images are exchanged in `stacks`, which are the `windows` of the prepared stacks `whole`; or in those, where
-    a slice has no images of its own. Where neither can be written, `pixels` are prepared, which have the same change.
+    They are exchanged in `stacks`, the `windows` of the prepared stacks `whole`; else in those; and where neither can
+    be written, `pixels` are prepared, which have the same change.
     """
     for where, starts in ((stacks, [0] * len(stacks)), (whole, [w.start for w in windows])):
         if not in_place.writable(where, prepared.problem.pixels):
@@ -206,15 +198,11 @@ def _reordered(problem: Problem, rng: np.random.Generator) -> Problem:
     for label in np.unique(labels):
         places = np.flatnonzero(labels == label)
         order[places] = rng.permutation(places)
-    answers = {
-        distance: Answer(
-            (answer.labels + 1) % len(problem.classes),
-            np.roll(answer.acceptable, 1, 1),
-            np.roll(answer.distances, 1, 1),
-        )
-        for distance, answer in problem.answers.items()
-    }
-    classes, actual = problem.classes[-1:] + problem.classes[:-1], (problem.actual + 1) % len(problem.classes)
+    n, answers = len(problem.classes), dict[str, Answer]()
+    for distance, answer in problem.answers.items():
+        acceptable, distances = (np.roll(array, 1, axis=1) for array in (answer.acceptable, answer.distances))
+        answers[distance] = Answer((answer.labels + 1) % n, acceptable, distances)
+    classes, actual = problem.classes[-1:] + problem.classes[:-1], (problem.actual + 1) % n
     return replace(problem, classes=classes, actual=actual, answers=answers).taken(order)
 
 

@@ -1,14 +1,14 @@
 """Windows: the images that each timed call gets, and their exact answer. No call gets what an earlier one has seen.
 
-A kernel that remembers answers, by whatever key, must never be asked the same question twice. So a kernel prepares more
-images than one call takes, and every call gets another window of them:
+A kernel that remembers answers must never be asked the same question twice. So it prepares more images than one call
+takes, and every call gets another window of them:
 
     stack            the n images of the problem, then k altered copies of some of them
     window at o      stack[o : o + n], of every stack; o is a multiple of 64 bytes, in an order that is drawn
 
 Where no window is left, the stacks are prepared anew with other copies. A GPU's graphs depend on addresses, so there
-the window is always the same, and images of it are exchanged in place (`Fixed`). What remains is what neighbouring
-windows share: a kernel that remembers sums of parts of them is not found.
+the window is always the same, and images of it are exchanged in place (`Fixed`). A kernel that remembers sums of what
+neighbouring windows share is not found.
 """
 
 import math
@@ -31,23 +31,17 @@ SPARE = 4096  # windows that a file of repeated images has room for
 
 @dataclass(frozen=True)
 class Window:
-    """The images of one call: slices of the prepared validation stack and of each class's.
-
-    Attributes:
-        sampled: the training images that `means` are of, in the scope `predict`.
-        means: in the kernel's own form, computed before the clock starts; None in other scopes.
-    """
+    """The images of one call: slices of the prepared validation stack and of each class's."""
 
     valid: slice
     train: tuple[slice, ...]
-    sampled: tuple[slice, ...]
-    means: Any = None
+    sampled: tuple[slice, ...]  # the training images that `means` are of, in the scope `predict`
+    means: Any = None  # in the kernel's own form, computed before the clock starts; None in other scopes
 
 
 def step(problem: Problem) -> int:
     """Return by how many images windows are apart: whole lines of 64 bytes where the images are many enough."""
-    most = max(problem.train_counts)
-    line = 64 // math.gcd(64, problem.pixels)
+    most, line = max(problem.train_counts), 64 // math.gcd(64, problem.pixels)
     while line > max(1, most // NEAREST):
         line //= 2
     return line * math.ceil(most / (FARTHEST * line))
@@ -65,13 +59,6 @@ def _at(problem: Problem, offset: int, within: bool = False) -> Window:
 class Windows:
     """The windows of one preparation.
 
-    Args:
-        count: how many there are besides the problem's own images, which verification sees; 0 prepares just these.
-        rng: draws the copies and the order of the windows.
-        renewed: how often the stacks were prepared before.
-        tiled: the problem's validation images, repeated, then altered copies, in a file (see `bench.task.tiling`).
-        predict_only: prepare no further training images, which only the other scopes need.
-
     Attributes:
         train, valid: uint8 (n + k, height, width), per class and of the validation images, to be prepared.
         repeats: where a device repeats the validation images, which image of `valid` each of its stack is; else None.
@@ -80,11 +67,11 @@ class Windows:
     def __init__(
         self,
         problem: Problem,
-        count: int,
-        rng: np.random.Generator,
-        renewed: int = 0,
-        tiled: np.ndarray | None = None,
-        predict_only: bool = False,
+        count: int,  # of windows besides the problem's own images, which verification sees; 0 prepares just these
+        rng: np.random.Generator,  # draws the copies and the order of the windows
+        renewed: int = 0,  # how often the stacks were prepared before
+        tiled: np.ndarray | None = None,  # validation images, repeated, then altered copies (see `bench.task.tiling`)
+        predict_only: bool = False,  # prepare no further training images, which only the other scopes need
     ) -> None:
         self.problem, self.count, self._predict_only, apart = problem, count, predict_only, step(problem)
         k, n = count * apart, problem.count
@@ -119,16 +106,14 @@ class Windows:
 
     def sums(self, slices: Sequence[slice]) -> list[np.ndarray]:
         """Return the exact pixel sums of each class's training images in these slices, int64 (height, width)."""
-        return [self._sum(number, window) for number, window in enumerate(slices)]
-
-    def _sum(self, number: int, window: slice) -> np.ndarray:
-        stack, n, offset = self.train[number], self.problem.train_counts[number], window.start
-        if window.stop - offset < n or self._predict_only:
-            [total] = oracle.pixel_sums([stack[window]])
-        else:  # what a window has more, and less, than the problem's own images
-            more, less = (part.sum(0, dtype=np.int64) for part in (stack[n : n + offset], stack[:offset]))
-            total = self.problem.sums[number] + more - less
-        return np.asarray(total)
+        sums = list[np.ndarray]()
+        for stack, own, n, window in zip(self.train, self.problem.sums, self.problem.train_counts, slices, strict=True):
+            if window.stop - window.start < n or self._predict_only:
+                sums += oracle.pixel_sums([stack[window]])
+            else:  # what a window has more, and less, than the problem's own images
+                more, less = (part.sum(0, dtype=np.int64) for part in (stack[n : window.stop], stack[: window.start]))
+                sums.append(own + more - less)
+        return sums
 
     def distinct(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Return the different validation images of a window, and which of them each of its images is."""
@@ -136,9 +121,8 @@ class Windows:
         if not self.problem.repeated:
             return self.valid[window.valid], images
         images += self._start + window.valid.start
-        period, n = len(self.problem.valid), self.problem.count
-        which = np.where(images < n, images % period, period + images - n)
-        return np.concatenate([self.problem.valid, self._copies]), which
+        own, n = self.problem.valid, self.problem.count
+        return np.concatenate([own, self._copies]), np.where(images < n, images % len(own), len(own) + images - n)
 
     def file(self, window: Window, image: int) -> str:
         """Return the name of an image of `distinct`, for messages."""
@@ -151,11 +135,7 @@ class Windows:
 
 
 class Fixed:
-    """One window for all calls, whose images are exchanged in place before each sample.
-
-    Args:
-        train, valid: the prepared stacks, which `writable` has found so.
-    """
+    """One window for all calls, whose images are exchanged in place, in writable stacks, before each sample."""
 
     left = math.inf
 
@@ -169,30 +149,22 @@ class Fixed:
     def take(self, n: int) -> list[Window]:
         """Return the window n times, with other training images than the calls before had.
 
-        The first sample has new images anyway, and verification comes after it.
+        As many images of neighbouring classes are exchanged as change their mean images measurably; none before the
+        first sample, whose images are new anyway.
         """
         self._samples += 1
-        if self._samples > 1:
-            self._change_train()
+        for c, counts in enumerate(pairwise(self.problem.train_counts) if self._samples > 1 else ()):
+            a, b = self.train[c : c + 2]
+            for _ in range(math.ceil(min(counts) / FARTHEST)):
+                i, j = (int(self._rng.integers(min(count, SAMPLED))) for count in counts)
+                in_place.exchange(self._stacks[c], i, self._stacks[c + 1], j, self.problem.pixels)
+                a[i], b[j] = b[j].copy(), a[i].copy()
         return [self._window] * n
 
     def before_clock(self) -> None:
-        """Exchange validation images, after calls that were not timed and could have been remembered."""
-        if self._samples > 1:
-            self._change_valid()
-
-    def _change_train(self) -> None:
-        """Exchange images of neighbouring classes, as many as change their mean images measurably."""
-        counts = self.problem.train_counts
-        for c, (m, n) in enumerate(pairwise(counts)):
-            a, b = self.train[c : c + 2]
-            for _ in range(math.ceil(min(m, n) / FARTHEST)):
-                i, j = (int(self._rng.integers(min(count, SAMPLED))) for count in (m, n))
-                in_place.exchange(self._stacks[c], i, self._stacks[c + 1], j, self.problem.pixels)
-                a[i], b[j] = b[j].copy(), a[i].copy()
-
-    def _change_valid(self) -> None:
-        """Exchange two validation images that have different labels."""
+        """Exchange two validation images with different labels, after calls that could have been remembered."""
+        if self._samples < 2:
+            return
         moved, labels = self._moved, self.problem.answers["l1"].labels
         i = int(self._rng.integers(len(labels)))
         others = [j for j in range(len(labels)) if labels[moved.get(j, j)] != labels[moved.get(i, i)]]
@@ -219,8 +191,8 @@ class Fixed:
 def with_copies(stack: np.ndarray, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return a read-only stack followed by k altered copies of its images, and which image each is a copy of.
 
-    The bytes of a copy go round the circle 1, 2, .. 255 by a number of their own, and 0 stays 0: another image with as
-    many zeros, for kernels that leave those out, and for two copies of one image another one each.
+    The bytes of a copy go round the circle 1, 2, .. 255 by a number of their own, and 0 stays 0, as some kernels leave
+    zeros out.
     """
     if not k:
         return stack, np.empty(0, int)

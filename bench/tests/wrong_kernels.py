@@ -47,9 +47,7 @@ def predict_l2(stack, means):
 """
 
 REMEMBERED = """
-right, right_means, answers, remembered_means = predict_l1, mean_images, {{}}, {{}}
-
-def {function}
+right, right_means, answers, remembered_means = predict_l1, mean_images, {}, {}
 
 def recall(memory, key, compute):
     if key not in memory:
@@ -120,17 +118,12 @@ WRONG = {
     "reorders": ("prepare = lambda images, device: images[::-1] / 255", f"^{TOO_FAR}"),
     # memory
     "remembers_by_shape": (
-        REMEMBERED.format(
-            function="predict_l1(images, means):\n"
-            "    return recall(answers, images.shape, lambda: right(images, means))"
-        ),
+        f"{REMEMBERED}predict_l1 = lambda x, m: recall(answers, x.shape, lambda: right(x, m))",
         IN_ANOTHER_ORDER,
     ),
     "remembers_by_image": (
-        REMEMBERED.format(
-            function="predict_l1(images, means):\n"
-            "    return np.array([recall(answers, x.tobytes(), lambda: right(x[None], means)[0]) for x in images])"
-        ),
+        f"{REMEMBERED}each = lambda x, m: recall(answers, x.tobytes(), lambda: right(x[None], m)[0])\n"
+        "predict_l1 = lambda images, m: np.array([each(x, m) for x in images])",
         IN_ANOTHER_ORDER,
     ),
     "remembers_stacks": (
@@ -138,11 +131,7 @@ WRONG = {
         "^l1: of images prepared anew: ",
     ),
     "remembers_means": (
-        REMEMBERED.format(
-            function="mean_images(stacks):\n"
-            "    key = tuple(len(stack) for stack in stacks)\n"
-            "    return recall(remembered_means, key, lambda: right_means(stacks))"
-        ),
+        f"{REMEMBERED}mean_images = lambda s: recall(remembered_means, (*map(len, s),), lambda: right_means(s))",
         MEANS_OF_CHANGED,
     ),
     "first_call_only": (

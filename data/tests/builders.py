@@ -21,9 +21,9 @@ IDX_NAMES = tuple(
 NPY_NAMES = ("x_train.npy", "y_train.npy", "x_test.npy", "y_test.npy")
 
 
-def png(pixels: np.ndarray, **options) -> bytes:
+def png(pixels: np.ndarray) -> bytes:
     """Encode one image, in the mode that Pillow infers from the array."""
-    return saved(Image.fromarray(pixels), **options)
+    return saved(Image.fromarray(pixels))
 
 
 def saved(image: Image.Image, **options) -> bytes:
@@ -59,12 +59,18 @@ def small_set(classes: str = "37", height: int = 4, width: int = 3) -> Files:
     return files
 
 
-def write(path: Path, files: Files) -> Path:
+def zipped(files: Files, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def write(path: Path, files: Files, method: int = zipfile.ZIP_DEFLATED) -> Path:
     """Write the files, in the given order, as a folder or as the archive that the path's suffix names."""
     if path.suffix == ".zip":
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in files.items():
-                archive.writestr(name, content)
+        path.write_bytes(zipped(files, method))
     elif path.suffix in PACKED:
         path.write_bytes(tar(files, packed=PACKED[path.suffix]))
     else:
@@ -112,10 +118,19 @@ def four_arrays(digits: data.Digits, seed: int = 0) -> list[np.ndarray]:
     return arrays
 
 
-def refusal(source: str | Path) -> str:
+def must_be_frozen(digits: data.Digits) -> None:
+    for stack in (*digits.train, *digits.valid):
+        assert (stack.dtype, stack.flags.c_contiguous, stack.flags.writeable) == (np.uint8, True, False)
+        with pytest.raises(ValueError, match="WRITEABLE"):
+            stack.flags.writeable = True
+        with pytest.raises(ValueError, match="read-only"):
+            stack[0, 0, 0] = 1
+
+
+def refusal(source: str | Path, **options) -> str:
     """Load bad input; return the error's message, which is one line."""
     with pytest.raises(data.DataError) as caught:
-        data.load(source)
+        data.load(source, **options)
     message = str(caught.value)
     assert message.isprintable()
     return message

@@ -10,11 +10,18 @@ from hypothesis import settings
 
 import data
 from data import sources
+from data.tests.builders import small_set, write
 
 
 @pytest.fixture(scope="session")
 def drawn():
     return data.load("drawn")
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory):
+    """The digits of `small_set`, from a folder."""
+    return data.load(write(tmp_path_factory.mktemp("plain") / "plain", small_set()))
 
 
 @pytest.fixture

@@ -34,8 +34,7 @@ def refused(path, content):
 def test_a_packed_archive_that_is_cut_short(tmp_path, kind, share):
     whole = write(tmp_path / kind, FILES).read_bytes()
     message = refused(tmp_path / kind, whole[: int(share * len(whole)) - 1])
-    assert "archive is cut short or damaged" in message
-    assert "fetch or pack it again" in message
+    assert re.search("archive is cut short or damaged .*; fetch or pack it again", message)
 
 
 CUTS = {
@@ -58,13 +57,10 @@ def test_a_tar_that_is_cut_short(tmp_path, cut, packed):
     assert reason in refused(tmp_path / "set.tar", gzip.compress(TAR[:size]) if packed else TAR[:size])
 
 
-def test_a_later_header_that_is_damaged(tmp_path):
+def test_a_later_header_that_is_damaged_or_claims_a_negative_size(tmp_path):
+    """`tarfile` of some Pythons would walk backwards for ever."""
     damaged = TAR[:LAST_HEADER] + b"x" + TAR[LAST_HEADER + 1 :]
     assert "the end mark is missing" in refused(tmp_path / "set.tar", damaged)
-
-
-def test_a_tar_whose_member_claims_a_negative_size(tmp_path):
-    """`tarfile` of some Pythons would walk backwards for ever."""
     member = tarfile.TarInfo("train/3/3.png")
     member.size = -1024
     header = member.tobuf(tarfile.GNU_FORMAT)
@@ -74,9 +70,7 @@ def test_a_tar_whose_member_claims_a_negative_size(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"no archive", b"\x89PNG\r\n\x1a\n", b"<html>404</html>" * 99])
 @pytest.mark.parametrize("name", ["set.tgz", "set.zip", "1.png"])
 def test_what_is_no_archive(tmp_path, name, content):
-    message = refused(tmp_path / name, content)
-    assert "no .zip or .tar archive" in message
-    assert "name a folder or archive" in message
+    assert "no .zip or .tar archive; name a folder or archive" in refused(tmp_path / name, content)
 
 
 @pytest.mark.parametrize("name", [b"train/3/2.pn/", b"train/3/\0.png", b"\0rain/3/2.png"])
@@ -166,30 +160,18 @@ def test_an_encrypted_zip(tmp_path):
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_every_compression_of_zip_whole_and_damaged(tmp_path, method):
-    path = tmp_path / "set.zip"
-    with zipfile.ZipFile(path, "w", method) as archive:
-        for name, content in FILES.items():
-            archive.writestr(name, content)
+    path = write(tmp_path / "set.zip", FILES, method)
     assert data.load(path).train_counts == [2, 2]
     whole = bytearray(path.read_bytes())
     whole[45:80] = bytes(35)
     assert "damaged" in refused(path, whole)
 
 
-TYPES = {
-    "symbolic link": tarfile.SYMTYPE,
-    "hard link": tarfile.LNKTYPE,
-    "character device": tarfile.CHRTYPE,
-    "block device": tarfile.BLKTYPE,
-    "pipe": tarfile.FIFOTYPE,
-}
-
-
 @pytest.mark.parametrize("name", ["train/3/3.png", "set/link", "labels.csv"])
-@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("kind", ["SYMTYPE", "LNKTYPE", "CHRTYPE", "BLKTYPE", "FIFOTYPE"])
 def test_a_tar_with_a_link_or_device(tmp_path, kind, name):
     member = tarfile.TarInfo(name)
-    member.type, member.linkname = TYPES[kind], "train/3/1.png"
+    member.type, member.linkname = getattr(tarfile, kind), "train/3/1.png"
     message = refused(tmp_path / "set.tar", tar(FILES, member))
     assert f"{name} is a link or special file, expected plain files" in message
 

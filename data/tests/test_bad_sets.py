@@ -1,6 +1,7 @@
 """A folder or archive with a wrong layout, or that cannot be read, is refused with what is missing."""
 
 import os
+import re
 
 import pytest
 
@@ -69,12 +70,12 @@ def test_an_empty_folder_is_refused(tmp_path):
     assert refusal(tmp_path) == f"{tmp_path}: no folder train/, {LAYOUT}, or four IDX files or mnist.npz; it is empty"
 
 
-@pytest.mark.parametrize("name", ["nowhere", "nowhere.tgz", "drawn.zip", "set.tgz/inside"])
+@pytest.mark.parametrize("name", ["nowhere", "nowhere.tgz", "drawn.zip", "set.tgz/inside", "loop", "a\0"])
 def test_a_missing_path_is_refused(tmp_path, name):
     write(tmp_path / "set.tgz", small_set())
-    message = refusal(tmp_path / name)
-    assert message.startswith(f"{tmp_path / name}: cannot be read (")
-    assert "name a folder or archive" in message
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    shown = str(tmp_path / name).replace("\0", "\\0")
+    assert re.match(rf"{re.escape(shown)}: cannot be read \(.*\); name a folder or archive", refusal(tmp_path / name))
 
 
 def test_a_refused_file_of_a_folder_is_named(tmp_path, monkeypatch):
@@ -92,30 +93,11 @@ def test_a_refused_file_of_a_folder_is_named(tmp_path, monkeypatch):
     assert refusal(path).startswith(f"{bad}: cannot be read (Permission denied)")
 
 
-def test_a_circular_link_is_refused(tmp_path):
-    loop = tmp_path / "loop"
-    loop.symlink_to(loop)
-    assert refusal(loop).startswith(f"{loop}: cannot be read (")
-
-
-@pytest.mark.parametrize("kind", ["pipe", "/dev/zero"])
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_a_special_file_as_a_source_is_refused_and_not_read(tmp_path, kind):
-    path = tmp_path / kind  # which is /dev/zero itself
-    if kind == "pipe":
-        os.mkfifo(path)
-    assert refusal(path) == f"{path}: a pipe, device or other special file; name a folder or archive of images"
-
-
-def test_a_nul_in_the_path_is_refused(tmp_path):
-    message = refusal(f"{tmp_path}\0")
-    assert message.startswith(f"{tmp_path}\\0: cannot be read (")
-    assert "embedded null" in message
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_a_pipe_among_the_images_is_refused_and_not_waited_for(tmp_path):
-    path = write(tmp_path / "folder", small_set())
-    bad = path / "train/3/3.png"
-    os.mkfifo(bad)
-    assert refusal(path).startswith(f"{bad}: a broken link or special file, expected a plain file")
+def test_a_special_file_as_a_source_or_among_the_images_is_refused_and_not_read(tmp_path):
+    folder = write(tmp_path / "folder", small_set())
+    pipe = folder / "train/3/3.png"
+    os.mkfifo(pipe)
+    for path in (pipe, "/dev/zero"):
+        assert refusal(path) == f"{path}: a pipe, device or other special file; name a folder or archive of images"
+    assert refusal(folder).startswith(f"{pipe}: a broken link or special file, expected a plain file")

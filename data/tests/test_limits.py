@@ -16,13 +16,6 @@ MIB = 2**20
 LIMIT = "which is the limit; name a smaller data set, or allow more with --data-limit GB"
 
 
-def limited(path, limit=DEFAULT):
-    """Load a file that is refused; return the message."""
-    with pytest.raises(data.DataError) as caught:
-        data.load(path, limit=limit)
-    return str(caught.value)
-
-
 def peak_of(function):
     """Return the most bytes that a call takes."""
     tracemalloc.start()
@@ -36,7 +29,7 @@ def test_a_gzip_file_of_zeros(tmp_path):
     path, packer = tmp_path / "set.tgz", zlib.compressobj(9, wbits=31)
     path.write_bytes(b"".join([*(packer.compress(bytes(MIB)) for _ in range(99)), packer.flush()]))
     messages = []
-    assert peak_of(lambda: messages.append(limited(path, 16 * MIB))) < 8 * MIB
+    assert peak_of(lambda: messages.append(refusal(path, limit=16 * MIB))) < 8 * MIB
     assert messages[0].endswith("; it is empty")  # a tar begins with its end mark, and the rest is not read
 
 
@@ -47,7 +40,7 @@ def test_a_packed_tar_that_unpacks_to_too_much(tmp_path, where):
     files = {**notes, **small_set()} if where.startswith("before") else {**small_set(), **notes}
     whole = tar(files) if "digits" in where else tar(small_set()) + bytes(2 * MIB)
     path.write_bytes(gzip.compress(whole))
-    assert limited(path, MIB) == f"{path}: the digits take more than 0.00105 GB when unpacked, {LIMIT}"
+    assert refusal(path, limit=MIB) == f"{path}: the digits take more than 0.00105 GB when unpacked, {LIMIT}"
     assert data.load(path, limit=3 * MIB).train_counts == [2, 2]
 
 
@@ -59,16 +52,14 @@ def test_members_that_are_no_images_are_never_unpacked(tmp_path, kind):
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_zip_member_that_claims_less_than_it_unpacks_to(tmp_path, method):
-    path = tmp_path / "set.zip"
-    with zipfile.ZipFile(path, "w", method) as archive:
-        archive.writestr("train/3/1.png", bytes(16 * MIB))
+    path = write(tmp_path / "set.zip", {"train/3/1.png": bytes(16 * MIB)}, method)
     claimed = bytearray(path.read_bytes())
     place = claimed.rindex(b"PK\1\2") + 24
     claimed[place : place + 4] = (99).to_bytes(4, "little")
     path.write_bytes(claimed)
     # zipfile unpacks at least 4096 bytes at once, and bz2 and lzma make all of these zeros out of that
-    assert peak_of(lambda: limited(path)) < (MIB if method == zipfile.ZIP_DEFLATED else 64 * MIB)
-    assert "damaged" in limited(path)
+    assert peak_of(lambda: refusal(path)) < (MIB if method == zipfile.ZIP_DEFLATED else 64 * MIB)
+    assert "damaged" in refusal(path)
 
 
 @pytest.mark.parametrize("kind", ["set.zip", "set.tgz", "set.tar", "folder"])
@@ -98,7 +89,7 @@ def test_idx_files_count_towards_the_limit_alone(tmp_path, monkeypatch):
     files = {name: idx(images if "images" in name else labels) for name in IDX_NAMES}
     packed = write(tmp_path / "packed.zip", {f"{name}.gz": gzip.compress(content) for name, content in files.items()})
     for path in (write(tmp_path / "plain", files), packed):
-        assert LIMIT in limited(path, 8 * MIB)
+        assert LIMIT in refusal(path, limit=8 * MIB)
         assert data.load(path, limit=9 * MIB).image_shape == (16, 16)
 
 

@@ -7,7 +7,6 @@ No other exception may come, nothing may take longer than TIMEOUT_S, and the pro
 
 import argparse
 import gzip
-import io
 import random
 import signal
 import struct
@@ -23,7 +22,7 @@ import numpy as np
 import pytest
 
 import data
-from data.tests.builders import IDX_NAMES, NPY_NAMES, chunk, four_arrays, idx, npy, png, small_set, tar, write
+from data.tests.builders import IDX_NAMES, NPY_NAMES, chunk, four_arrays, idx, npy, png, small_set, tar, write, zipped
 
 TIMEOUT_S, MEMORY = 20, 300_000_000
 TYPES = b"\0" + b"0123456789DKLMNSVxgXZ"  # of a tar's members, known and unknown
@@ -43,24 +42,13 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         start = rng.randrange(len(whole) + 1)
         end = min(len(whole), start + rng.choice((1, 2, 4, 30, 512)))
-        kind = rng.randrange(8)
-        if kind == 0 and start < len(whole):
-            whole[start] ^= 1 << rng.randrange(8)
-        elif kind == 1:
-            number = rng.choice(NUMBERS)
-            whole[start : start + len(number)] = number
-        elif kind == 2:
+        part, number = whole[start:end], rng.choice(NUMBERS)
+        changes = [b"", part + part, bytes(len(part)), rng.randbytes(len(part)), number + part[len(number) :]]
+        changes += [bytes([byte ^ 1 << rng.randrange(8)]) + part[1:] for byte in part[:1]]
+        changes += [rng.randbytes(rng.choice((1, 4, 512))) + part]
+        whole[start:end] = rng.choice(changes)
+        if rng.randrange(8) == 0:
             del whole[start:]
-        elif kind == 3:
-            del whole[start:end]
-        elif kind == 4:
-            whole[start:start] = rng.randbytes(rng.choice((1, 4, 512)))
-        elif kind == 5:
-            whole[start:start] = whole[start:end]
-        elif kind == 6:
-            whole[start:end] = bytes(end - start)
-        else:
-            whole[start:end] = rng.randbytes(end - start)
     return bytes(whole)
 
 
@@ -90,14 +78,6 @@ def damaged_chunk(content: bytes, rng: random.Random) -> bytes:
         body = damaged(body, rng)
     parts = chunk(b"IHDR", body if kind == b"IHDR" else header), chunk(kind, body) if kind != b"IHDR" else pixels
     return content[:place] + b"".join(parts) + content[-12:]
-
-
-def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return file.getvalue()
 
 
 def forms() -> dict[str, tuple[bytes, Change]]:

@@ -113,23 +113,13 @@ def _refused(server):
     return "cannot be reached (ConnectionError)"
 
 
-DOWNLOADS = [_wrong_checksum, _cut_off, _not_found, _refused]
-
-
-@pytest.mark.usefixtures("no_drawing")
-@pytest.mark.parametrize("spoil", DOWNLOADS)
-def test_a_bad_download_is_an_error_and_leaves_nothing(published, cache, spoil):
+@pytest.mark.usefixtures("four_drawn")
+@pytest.mark.parametrize("spoil", [_wrong_checksum, _cut_off, _not_found, _refused])
+def test_a_bad_download_leaves_nothing_and_is_an_error_or_why_auto_draws(published, cache, spoil):
     reason = spoil(published)
     message = refusal("mnist_sample")
     assert message.startswith(sources.URL)
     assert reason in message
-    assert in_cache(cache) == []
-
-
-@pytest.mark.usefixtures("four_drawn")
-@pytest.mark.parametrize("spoil", DOWNLOADS)
-def test_auto_draws_after_a_bad_download_and_gives_the_reason(published, cache, spoil):
-    reason = spoil(published)
     digits, (notice,) = load()
     assert (digits.name, digits.train_counts) == ("drawn", [1, 1])
     assert notice.startswith(f"These digits are drawn, not MNIST: {sources.URL}")
@@ -146,17 +136,13 @@ def test_a_cache_that_cannot_be_made_is_an_error(cache):
     assert str(cache) in message
 
 
-@pytest.mark.usefixtures("published", "no_drawing")
-@pytest.mark.parametrize("name", ["mnist_sampel", "Drawn", "AUTO"])
-def test_a_name_that_is_no_source_is_a_path(name):
-    assert refusal(name).startswith(f"{name}: cannot be read")
-
-
-@pytest.mark.usefixtures("four_drawn")
-def test_the_variable_concerns_auto_alone(tmp_path, monkeypatch):
+@pytest.mark.usefixtures("published", "four_drawn")
+def test_the_variable_concerns_auto_alone_and_a_name_that_is_no_source_is_a_path(tmp_path, monkeypatch):
     monkeypatch.setenv("MNIST_SAMPLE", str(tmp_path / "nowhere"))
     assert load("drawn")[0].name == "drawn"
     assert load(write(tmp_path / "set", small_set()))[0].name == "set"
+    for name in ("mnist_sampel", "Drawn", "AUTO"):
+        assert refusal(name).startswith(f"{name}: cannot be read")
 
 
 def test_a_user_without_a_home_has_a_cache(monkeypatch):

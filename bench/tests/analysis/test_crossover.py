@@ -3,8 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bench.analysis import crossover
 from bench.records.model import Record
@@ -58,23 +56,6 @@ def test_below_six_processes_nothing_is_determined():
     forward = crossover.crossover(record(["slower", "faster"], processes=5), "base", "new")
     assert str(forward) == "undetermined: fewer than six processes per kernel, so no confidence interval"
     assert (forward.crosses, forward.last_slower, forward.first_faster) == (False, None, None)
-
-
-@given(st.lists(st.sampled_from([*FACTORS, None]), max_size=len(SIZES)))
-def test_whatever_is_planted_is_found(planted):
-    forward = crossover.crossover(record(planted), "base", "new")
-    outcomes = {size: outcome for size, outcome in zip(SIZES, planted, strict=False) if outcome}
-    slower = [size for size, outcome in outcomes.items() if outcome == "slower"]
-    last_slower = max(slower, default=None)
-    faster = [size for size, outcome in outcomes.items() if outcome == "faster" and size > (last_slower or 0)]
-    assert [*forward.signs] == [*outcomes]
-    assert forward.last_slower == last_slower
-    assert forward.first_faster == min(faster, default=None)
-    assert forward.always == (bool(outcomes) and {*outcomes.values()} == {"faster"})
-    assert not forward.crosses or forward.last_slower < forward.first_faster
-    back = crossover.crossover(record(planted), "new", "base")
-    assert not (forward.crosses and back.crosses)  # at most one of them leads in the end
-    assert (forward.first_faster is None) or (back.first_faster is None)
 
 
 def test_every_pair_is_given_in_the_direction_of_the_kernel_that_leads():

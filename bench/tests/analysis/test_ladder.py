@@ -10,7 +10,6 @@ from bench.analysis import claims, ladder
 from bench.kernel import LADDER, REFERENCE, ROOT, KernelSpec, discover
 from bench.records.model import NotTimed
 from bench.report import charts, ladder_text, page, page_records, readme
-from bench.report.charts import NotDrawn
 from bench.tests.builders import write_kernel
 from bench.tests.builders_records import DOCUMENTS, changed, configurations, record, samples, small
 
@@ -50,10 +49,9 @@ def test_every_kernel_but_the_reference_follows_another_and_says_why(path):
 def test_every_chain_ends_at_the_reference():
     after = {spec.kernel: spec.after for spec in discover() if spec.after}
     for name in after:
-        chain = [name]
-        while chain[-1] != REFERENCE:
-            chain.append(after[chain[-1]])
-            assert len(chain) == len(set(chain)), chain
+        for _ in after:
+            name = after.get(name, name)  # noqa: PLW2901
+        assert name == REFERENCE
 
 
 @pytest.mark.parametrize(
@@ -202,8 +200,6 @@ def test_peers_say_what_they_are(tmp_path):
 
 def test_too_few_steps_are_no_ladder(tmp_path):
     bare = page_records.alone([record(tmp_path, samples(numpy_broadcast=0.004))])
-    with pytest.raises(NotDrawn, match=r"The ladder was not recorded\. Record it with make bench-all"):
-        charts.draw("ladder", bare)
     text = page.write(bare)[0].read_text()
     assert "The ladder was not recorded. Record it with make bench-all" in text
     assert "Which claim survives" not in text

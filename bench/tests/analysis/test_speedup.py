@@ -1,10 +1,9 @@
 """What a ratio is: paired by round, median over processes, so that a machine that changes its pace changes no ratio."""
 
 import math
-from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import stats
@@ -76,6 +75,7 @@ def test_pairs_not_medians_of_either_side():
     loops, quick = samples([2, 2, 200, 8, 8]), samples([1, 1, 100, 1, 1])
     assert speedup.ratio(loops, quick).value == pytest.approx(2)
     assert speedup.unpaired(loops, quick) == 8
+    assert speedup.median_and_smallest(samples([3, 1, 2])) == (2, 1)
 
 
 def test_rounds_and_processes_of_one_kernel_alone_are_no_pair():
@@ -104,15 +104,6 @@ def test_swapping_the_sides_inverts_the_answer(record):
     assert back.per_process == pytest.approx([1 / ratio for ratio in there.per_process], rel=1e-9)
     assert back.spread == pytest.approx(there.spread, rel=1e-9)
     assert (back.level, back.processes, back.rounds) == (there.level, there.processes, there.rounds)
-
-
-@given(RECORDS, st.floats(1e-3, 1e3))
-def test_a_reference_that_takes_longer_scales_the_answer(record, factor):
-    reference, kernel = both(record)
-    ratio = speedup.ratio(reference, kernel)
-    slower = speedup.ratio([replace(sample, seconds=factor * sample.seconds) for sample in reference], kernel)
-    close(slower, (factor * ratio.value, ratio.low and factor * ratio.low, ratio.high and factor * ratio.high))
-    assert slower.spread == pytest.approx(ratio.spread, rel=1e-9)
 
 
 @given(RECORDS, st.randoms())
@@ -147,26 +138,14 @@ def test_the_value_lies_in_its_interval_and_among_its_processes(record):
 # The interval.
 
 
-RANKS = [
-    (6, 1, 0.96875),
-    (8, 1, 0.9921875),
-    (9, 2, 0.9609375),
-    (15, 4, 1 - 2 * 576 / 32768),
-    (100, 40, 0.9647997997823),
-]
-
-
-@pytest.mark.parametrize(("count", "rank", "level"), RANKS)  # those that statistics books print for the sign test
-def test_ranks_and_achieved_levels(count, rank, level):
-    values = [float(number) for number in range(count, 0, -1)]
-    assert stats.interval(values) == (rank, count + 1 - rank, pytest.approx(level, abs=1e-12))
-
-
-def test_other_levels():
-    assert stats.interval(range(5), 0.9) == (0, 4, 0.9375)
-    assert stats.interval(range(5), 0.9375) == (0, 4, 0.9375)  # exactly reached is reached
-    assert stats.interval(range(3), 1e-9) == (0, 2, 0.75)
+def test_ranks_and_achieved_levels():
+    for count, rank, level in (  # those that statistics books print for the sign test
+        (6, 1, 0.96875), (8, 1, 0.9921875), (9, 2, 0.9609375), (15, 4, 1 - 2 * 576 / 32768), (100, 40, 0.9647997997823),
+    ):  # fmt: skip
+        ends = stats.interval(float(number) for number in range(count, 0, -1))
+        assert ends == (rank, count + 1 - rank, pytest.approx(level, abs=1e-12))
     assert [stats.interval(range(count)) for count in range(6)] == [None] * 6
+    assert stats.interval(range(5), 0.9375) == (0, 4, 0.9375)  # exactly reached is reached
     assert stats.interval(range(7), 0.99) is None
     for level in (0, 1, 95):
         with pytest.raises(ValueError, match="between 0 and 1"):
@@ -180,23 +159,14 @@ def drift(*processes):
     return speedup.ratio(samples(*processes), samples(*[[1.0] * len(rounds) for rounds in processes])).drift
 
 
-def test_drift_is_a_rank_correlation_with_the_round():
+def test_drift_is_a_rank_correlation_with_the_round_within_processes():
     assert drift([1, 2, 3, 4, 50]) == pytest.approx(1)
-    assert drift([5, 4, 3, 2, 1]) == pytest.approx(-1)
     assert drift([1, 2, 3, 5, 4]) == pytest.approx(0.9)  # 1 - 6 * sum of squared rank differences / (n^3 - n)
     assert drift([1, 2, 2, 4, 5]) == pytest.approx(9.5 / math.sqrt(10 * 9.5))  # ties share their rank
     assert drift([7, 7, 7, 7, 7]) == 0
-
-
-def test_drift_is_within_processes_and_blind_to_what_they_differ_in():
-    assert drift([1, 2, 3], [100, 200, 300]) == pytest.approx(1)
     assert drift([300, 200, 100], [3, 2, 1]) == pytest.approx(-1)
     assert drift([1, 1, 1], [2, 2, 2], [3, 3, 3]) == drift([1, 2, 3], [3, 2, 1]) == 0
-
-
-def test_drift_needs_pairs_and_rounds():
-    assert drift([1, 2, 3, 4]) is None
-    assert drift(*[[number] for number in range(1, 10)]) is None
+    assert drift([1, 2, 3, 4]) is drift(*[[number] for number in range(1, 10)]) is None  # too few pairs or rounds
     pace = [1.1**seconds for seconds in range(9)]
     assert speedup.ratio(samples([3 * seconds for seconds in pace]), samples(pace)).drift == 0
 
@@ -214,14 +184,11 @@ def test_processes_that_fall_apart_are_two_groups():
     assert speedup.two_groups(samples(*times)) == (Group(pytest.approx(1.18e-3), 3), Group(pytest.approx(7.9e-3), 3))
 
 
-def test_one_slow_process_is_no_group_and_hides_none():
-    assert groups([1], [1], [1], [1], [1], [5]) == groups([0.1], [1], [1], [1], [1], [1]) == []
-    assert groups([1], [1], [1], [2], [2], [99]) == [(1, 3), (2, 3)]
-
-
 def test_groups_are_more_than_one_and_a_half_apart_and_two_processes_strong():
     assert groups([1], [1], [1.49], [1.49]) == groups([1], [1], [9]) == groups([4]) == groups() == []
     assert groups([1], [1], [1.51], [1.51]) == [(1, 2), (1.51, 2)]
+    assert groups([1], [1], [1], [1], [1], [5]) == groups([0.1], [1], [1], [1], [1], [1]) == []
+    assert groups([1], [1], [1], [2], [2], [99]) == [(1, 3), (2, 3)]  # one slow process hides none
 
 
 @given(st.lists(TIMES, min_size=1, max_size=12))
@@ -252,20 +219,3 @@ def test_outcomes():
     assert speedup.outcome(ratio_of([0.9, *[1.2] * 4, 1.3]), 0.05) == "not resolved"  # the interval holds 1
     assert speedup.outcome(ratio_of([1.1, *[1 / 1.2] * 4, 1 / 1.3]), 0.05) == "not resolved"
     assert speedup.outcome(ratio_of([100] * 5), 0.01) == "not resolved"  # no interval
-
-
-@given(st.fixed_dictionaries({(process, 0): ROUND for process in range(6)}), st.floats(0, 2))
-def test_swapped_sides_have_the_opposite_outcome(record, noise_floor):
-    reference, kernel = both(record)
-    ratio = speedup.ratio(reference, kernel)
-    near = [ratio.low, ratio.high, ratio.value / (1 + noise_floor), ratio.value * (1 + noise_floor)]
-    assume(all(abs(math.log(end)) > 1e-9 for end in near))
-    opposite = {"faster": "slower", "slower": "faster", "not resolved": "not resolved"}
-    assert (
-        speedup.outcome(speedup.ratio(kernel, reference), noise_floor) == opposite[speedup.outcome(ratio, noise_floor)]
-    )
-
-
-def test_unpaired_divides_medians():
-    assert speedup.unpaired(samples([4, 5, 90]), samples([1, 1, 2])) == 5
-    assert speedup.median_and_smallest(samples([3, 1, 2])) == (2, 1)

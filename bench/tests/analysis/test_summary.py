@@ -19,9 +19,15 @@ def row(written, kernel):
     return next(row for row in summaries(written) if row.kernel == kernel)
 
 
-def printed(grid, capsys):
-    Console(width=400).print(grid)
-    return capsys.readouterr().out
+@pytest.fixture
+def printed(tmp_path, capsys):
+    """A function that prints the table of a record of these samples."""
+
+    def printed(*taken, **options):
+        Console(width=400).print(tables.timed(summaries(record(tmp_path, *taken)), **options))
+        return capsys.readouterr().out
+
+    return printed
 
 
 def test_planted_ratio_share_and_first_call(tmp_path):
@@ -51,34 +57,28 @@ def test_the_noise_floor_is_that_of_the_control(tmp_path):
     assert summary.noise_floor(record(tmp_path, apart)) is None  # no round holds both: no ratio, and no traceback
 
 
-def test_two_groups_are_marked_beside_a_median_that_is_one_number_in_every_column(tmp_path, capsys):
-    written = record(tmp_path, samples(slower={"quick": SPLIT}))
-    quick = row(written, "quick")
+def test_two_groups_are_marked_beside_a_median_that_is_one_number_in_every_column(tmp_path, printed):
+    taken = samples(slower={"quick": SPLIT})
+    quick = row(record(tmp_path, taken), "quick")
     assert quick.groups == (Group(pytest.approx(0.004), 3), Group(pytest.approx(0.028), 3))
     assert quick.seconds == pytest.approx(0.016)
-    output = printed(tables.timed(summaries(written)), capsys)
+    output = printed(taken)
     for text in ("16.0 ms†", "37.8×", "14.3× to 100×", "9.4%"):
         assert text in output
     assert output.count("†") == 1
 
 
-def test_one_process_has_a_ratio_and_no_interval(tmp_path, capsys):
-    output = printed(tables.timed(summaries(record(tmp_path, samples(processes=1)))), capsys)
-    assert "100×" in output
-    assert " to " not in output
+def test_one_process_has_a_ratio_and_no_interval_and_ratios_can_be_withheld(printed):
+    output = printed(samples(processes=1))
+    assert ("100×" in output, " to " in output) == (True, False)
+    output = printed(ratios=False)
+    assert (output.count("withheld"), "4.00 ms" in output, "100×" in output) == (2, True, False)
 
 
-def test_ratios_are_withheld_and_times_are_not(tmp_path, capsys):
-    output = printed(tables.timed(summaries(record(tmp_path)), ratios=False), capsys)
-    assert output.count("withheld") == 2
-    assert "4.00 ms" in output
-    assert "100×" not in output
-
-
-def test_without_a_reference_or_a_common_round_there_is_no_ratio(tmp_path, capsys):
-    written = record(tmp_path, samples(**{REFERENCE: 0}))
-    assert row(written, "quick").speedup is None
-    assert "no reference" in printed(tables.timed(summaries(written)), capsys)
+def test_without_a_reference_or_a_common_round_there_is_no_ratio(tmp_path, printed):
+    taken = samples(**{REFERENCE: 0})
+    assert row(record(tmp_path, taken), "quick").speedup is None
+    assert "no reference" in printed(taken)
     late = Sample("late", "baseline", "l1", 108, 0.1, 1, process=9, round=9, position=0)
     assert row(record(tmp_path, [*samples(), late]), "late").ratio is None
 

@@ -158,13 +158,19 @@ def test_its_end_ends_the_command_that_it_runs(place, number):
     assert calls(place)[1:] == ["interrupted"]
 
 
-def test_a_step_that_fails_stops_no_other_and_is_done_again(place):
-    (place / "next").write_text("exit 2\n", encoding="utf-8")
+def test_a_step_that_fails_stops_no_other_and_is_done_again_in_an_environment_of_its_own(place, monkeypatch):
+    seen = 'echo "$MNIST_SAMPLE $PIP_NO_INDEX $PYTHONPATH. ${PATH##*:}" >seen\n'
+    (place / "next").write_text(f"{seen}exit 2\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
     done = start(place)
     assert done.returncode == 1
     assert status(place) == {**dict.fromkeys(STEPS, "done"), "first": "failed (exit status 2)"}
+    assert (place / "seen").read_text() == f"{place.resolve()}/digits/mine.tgz 1 . /usr/local/cuda/bin\n"
     assert start(place).returncode == 0
     assert len(calls(place)) == 7
+    done = start(place, "--steps", "facts,x")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"There is no step x; there are {', '.join(STEPS)}.\n"
 
 
 def test_a_failed_kernel_keeps_its_record_and_shows_in_the_status(place):
@@ -174,20 +180,6 @@ def test_a_failed_kernel_keeps_its_record_and_shows_in_the_status(place):
         assert done.returncode == 1
         assert "first: done (exit status 1)" in done.stdout
     assert (place / "recorded" / "first" / "record.json").read_text(encoding="utf-8") == "doubtful\n"
-
-
-def test_commands_find_the_digits_the_compiler_and_no_index(place):
-    (place / "next").write_text('echo "$MNIST_SAMPLE $PIP_NO_INDEX $PYTHONPATH. ${PATH##*:}" >seen\n', encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": "elsewhere"}
-    subprocess.run(command(place, "--steps", "first"), env=environment, check=True, capture_output=True)
-    seen = (place / "seen").read_text(encoding="utf-8")
-    assert seen == f"{place.resolve()}/digits/mine.tgz 1 . /usr/local/cuda/bin\n"
-
-
-def test_an_unknown_step_is_one_message(place):
-    done = start(place, "--steps", "facts,x")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"There is no step x; there are {', '.join(STEPS)}.\n"
 
 
 @pytest.mark.parametrize(

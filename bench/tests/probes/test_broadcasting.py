@@ -76,12 +76,6 @@ def test_only_arrays_of_rank_3_with_a_distance_are_examined(stack, kernel, conce
     assert broadcasting.concerns(kernel, stack) is concerned
 
 
-@pytest.mark.parametrize(("name", "concerned"), [("python_loops", False), ("numpy_broadcast", True)])
-def test_the_projects_own_kernels(problem, name, concerned):
-    kernel = load(spec(ROOT / "kernels" / f"{name}.py"))
-    assert broadcasting.concerns(kernel, prepared(kernel, problem.tiled(2)).valid) is concerned
-
-
 # Libraries.
 
 
@@ -150,20 +144,14 @@ def test_a_lazy_library_is_made_to_compute(problem):
     assert findings["ranks_l1"] == f"{IMAGES}/{IMAGES}"
 
 
-def test_gpu_memory_is_not_measured_on_the_host(problem):
-    findings = examined(problem, device="cuda")
-    assert set(findings) == {"expansion_strides", "expansion_full_bytes", "ranks_l1"}
-
-
-@pytest.mark.usefixtures("no_memory")
-def test_where_the_system_reports_no_memory_the_rest_is_found(problem):
-    assert set(examined(problem)) == {"expansion_strides", "expansion_full_bytes", "ranks_l1"}
-
-
-@pytest.mark.usefixtures("no_memory")
-def test_an_array_without_broadcast_to_is_examined_for_its_ranks_alone(problem):
-    findings = examined(problem, numpy_like(mean_images=lambda stacks: [stack.mean(0).tolist() for stack in stacks]))
-    assert findings == {"ranks_l1": f"{IMAGES}/{IMAGES}"}
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_where_no_memory_is_measured_the_rest_is_found(problem, device, request):
+    """As on a GPU, whose memory is not the host's; an array without `broadcast_to` is examined for its ranks alone."""
+    if device == "cpu":
+        request.getfixturevalue("no_memory")
+    assert set(examined(problem, device=device)) == {"expansion_strides", "expansion_full_bytes", "ranks_l1"}
+    lists = numpy_like(mean_images=lambda stacks: [stack.mean(0).tolist() for stack in stacks])
+    assert examined(problem, lists, device) == {"ranks_l1": f"{IMAGES}/{IMAGES}"}
 
 
 # Ranks.
@@ -217,12 +205,8 @@ def test_memory_of_a_function_that_fails_is_not_measured():
 
 
 @pytest.mark.usefixtures("no_memory")
-def test_a_distance_without_predictions_is_not_examined():
+def test_only_distances_with_predictions_and_results_computed_in_time_are_compared(monkeypatch):
     assert "ranks_l2" not in examined(make_problem(noise()), numpy_like(distance_l2=numpy_like().distance_l1))
     assert "ranks_l2" not in examined(make_problem(noise()), numpy_like(predict_l2=None))
-
-
-@pytest.mark.usefixtures("no_memory")
-def test_only_results_computed_in_time_are_compared(monkeypatch):
     monkeypatch.setattr(broadcasting, "LONGEST_S", -1)
     assert examined(make_problem(noise()))["ranks_l1"] == "1/1"

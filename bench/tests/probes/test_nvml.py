@@ -81,16 +81,14 @@ def test_without_a_driver_there_is_none(binding, monkeypatch, module):
     assert {key: value for key, value in machine.metadata().items() if key.startswith("gpu")} == {"gpu": "none"}
 
 
-def test_what_the_gpu_does_not_support_is_not_measured_and_the_rest_is(binding):
+def test_what_the_gpu_does_not_support_is_not_measured_and_the_rest_is(binding, monkeypatch):
     binding(Binding(refused=("nvmlDeviceGetEnforcedPowerLimit", "nvmlDeviceGetCurrentClocksEventReasons")))
     values = {**nvml.metadata(), **nvml.state()}
     refused = {key for key, value in values.items() if str(value).startswith(NOT_MEASURED)}
     assert refused == {"gpu_power_limit_watts", "gpu_throttled"}
     assert values["gpu_throttled"] == "not measured: NVML says Not Supported"
-
-
-def test_a_number_beyond_the_last_gpu_says_what_nvml_says(binding, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    assert values.keys() <= keys.NAMES
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")  # beyond the last
     binding(Binding())
     assert nvml.state()["gpu_throttled"] == "not measured: NVML says Invalid Argument"
 
@@ -143,7 +141,3 @@ def test_the_states_of_all_processes_reach_the_record():
 
     assert recorded({"gpu_throttled": "no"}, {"gpu_throttled": "sync boost"}, {})["gpu_throttled"] == "sync boost"
     assert "gpu_throttled" not in recorded({})
-
-
-def test_every_key_is_explained():
-    assert {*nvml.METADATA, *nvml.NOW} <= keys.NAMES

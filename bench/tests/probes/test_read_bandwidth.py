@@ -37,7 +37,7 @@ def test_a_buffer_is_resident_and_begins_on_a_page():
 
 
 def test_the_bandwidth_is_that_of_the_fastest_pass(monkeypatch):
-    times = np.random.default_rng(1).uniform(0.1, 1, (read_bandwidth.REPETITIONS, 2 * len(read_bandwidth.PROBES)))
+    times = np.random.default_rng(1).uniform(0.1, 1, (read_bandwidth.REPETITIONS, 8))
     sequence = iter(times.ravel().tolist())  # of all passes on one thread, then of all on two, again and again
     monkeypatch.setattr(read_bandwidth, "READ", 1000)
     monkeypatch.setattr(read_bandwidth, "_together", lambda calls: next(sequence))
@@ -60,10 +60,6 @@ def test_the_buffer_is_the_working_set_to_a_cache_line_per_thread(asked, threads
     monkeypatch.setattr(read_bandwidth, "_buffer", lambda size: sizes.append(size) or np.zeros(size, np.uint8))
     read_bandwidth.measure(asked, threads)
     assert sizes == [buffer] * 2
-
-
-def test_this_machine_has_a_plausible_bandwidth():
-    assert 1e8 < read_bandwidth.measure(2**18, 2) < 1e13
 
 
 def test_threads_run_side_by_side_and_the_time_is_of_all_of_them():

@@ -11,7 +11,6 @@ import pytest
 
 from bench.analysis import checklist
 from bench.records import model, writer
-from bench.records.sample import Footprint
 from bench.runner import check_kernels, checkpoint, collection, executor, memory_pass, worker
 from bench.runner.checkpoint import DataSetPlan
 from bench.runner.plan import FULL, PREDICT, Plan
@@ -218,12 +217,6 @@ def test_a_memory_pass_that_is_interrupted_gives_what_it_has_measured(machine, p
         memory_plan = replace(memory_plan, specs=memory_plan.specs[1:])
         with pytest.raises(KeyboardInterrupt):
             memory_pass.measure(memory_plan, folder, problem, lambda *_: None)
-
-
-def test_the_peak_is_the_gpu_s_where_the_host_s_is_unknown():
-    assert Footprint("fine", "mean", "-", 1, None, None, 70, 7).peak_bytes == 77
-    assert Footprint("fine", "mean", "-", 1, 50, 5, 70, 7).peak_bytes == 55
-    assert Footprint("fine", "mean", "-", 1).peak_bytes is None
 
 
 def test_a_wrong_label_of_a_repeated_image_names_its_file(problem):

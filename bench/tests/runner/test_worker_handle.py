@@ -46,17 +46,12 @@ def gone(process):
 @pytest.mark.parametrize(
     ("ending", "timeout_s", "status", "reason"),
     [
-        (
-            "time.sleep(600)",
-            4,
-            "broken",
-            "gave no answer within 4 s and was ended; it had started processes: start them in a call, not when it is "
-            "imported",
-        ),
+        ("time.sleep(600)", 4, "broken", "gave no answer within 4 s and was ended; it had started processes: start "
+         "them in a call, not when it is imported"),
         ("import os; os._exit(3)", 100, "broken", "its process exited with status 3"),
         ("pass", 100, "agrees", None),
     ],
-)
+)  # fmt: skip
 def test_a_kernels_children_end_with_it(ending, timeout_s, status, reason, tmp_path):
     path = write_kernel(tmp_path / "parent.py", f"{CHILD}\n{ending}")
     with check_kernels.problem_folder(problem()) as folder:
@@ -93,9 +88,8 @@ def test_the_answer_of_a_timed_call_is_verified(tmp_path):
         worker.ask("prepare", 100)
         assert set(worker.ask("verify", 100, seed=1)["correct"]) == {"l1", "l2"}
         for scope, distance in (("mean", "-"), ("predict", "l1"), ("baseline", "l1"), ("end_to_end", "l2")):
-            assert (
-                worker.ask("time", 100, scope=scope, distance=distance, loops=2, warm=False, others={})["seconds"] > 0
-            )
+            reply = worker.ask("time", 100, scope=scope, distance=distance, loops=2, warm=False, others={})
+            assert reply["seconds"] > 0
         with pytest.raises(Failure, match=r"l1: in a timed call: .* images differ") as caught:
             worker.ask("time", 100, scope="predict", distance="l1", loops=19, warm=False, others={})
     assert caught.value.status == "disagrees"

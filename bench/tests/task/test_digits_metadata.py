@@ -15,8 +15,6 @@ from bench.task.problem import make_problem
 from bench.tests import builders
 from bench.tests.builders import digits
 
-DISTANCES = st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=1, max_size=5).map(np.array)
-
 
 @given(st.integers(0, 6), st.integers(0, 6))
 def test_the_sign_test_is_the_share_of_all_tosses_that_are_as_uneven(ours, theirs):
@@ -37,17 +35,6 @@ def test_the_sign_test_of_many_images_does_not_overflow():
 def test_the_margin_is_the_difference_over_the_sum_of_the_two_smallest_distances():
     distances = np.array([[5, 1, 3], [0, 9, 0], [9, 0, 2], [2, 2, 9]], float)
     assert relative_margins(distances).tolist() == [2 / 4, 0, 1, 0]
-
-
-@given(DISTANCES, st.permutations(range(3)), st.sampled_from([0.25, 2.0, 1024.0]))
-def test_the_margin_depends_on_neither_the_order_of_classes_nor_the_unit(distances, order, unit):
-    before = distances.copy()
-    margins = relative_margins(distances)
-    assert ((margins >= 0) & (margins <= 1)).all()
-    assert (relative_margins(distances[:, order]) == margins).all()
-    large = (distances == 0) | (distances > 1e-300)  # smaller ones lose bits when they are scaled
-    assert (relative_margins(distances * unit) == margins)[large.all(axis=1)].all()
-    assert (distances == before).all()
 
 
 # The signed difference.

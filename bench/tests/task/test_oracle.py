@@ -128,15 +128,3 @@ def test_real_digits(real_digits: Digits) -> None:
         assert answer.too_close == 0
         margins = abs(answer.distances[:, 0] - answer.distances[:, 1]) * 2**20
         assert margins.min() == pytest.approx(closest, abs=0.05)
-
-
-@pytest.mark.real_digits
-def test_distances_of_the_documents(real_digits: Digits) -> None:
-    three, seven = real_digits.valid
-    images = np.stack([real_digits.train[0][1], three[5], seven[3]])
-    assert real_digits.train_files[0][1] == "10000.png"
-    answers = solved(real_digits.train, images)
-    assert answers["l1"].distances[0].round(4).tolist() == [0.1114, 0.1586]
-    for place, l1, l2 in ((1, 0.1188, 0.2160), (2, 0.1702, 0.3053)):
-        assert round(answers["l1"].distances[place, 0], 4) == l1
-        assert round(answers["l2"].distances[place, 0], 4) == l2

@@ -31,16 +31,9 @@ def test_repeated_images_are_read_from_a_file_in_the_order_of_the_seed(tiny, tmp
         assert from_file.files == shuffled.files
         assert len(images) == n + SPARE * step(tiny)
         assert np.array_equal(images[:n], shuffled.valid[np.arange(n) % count])
-        assert len(images) == n + SPARE * step(tiny)
         assert len({image.tobytes() for image in images[n:]}) > 1000  # of nine images
         assert not images.flags.writeable
         assert isinstance(images.base, np.memmap)
-
-
-def test_few_images_are_the_first(tiny):
-    few = tiny.tiled(3)
-    assert np.array_equal(few.valid, tiny.valid[:3])
-    assert few.files == tiny.files[:3]
 
 
 def test_names_of_folders_may_be_anything(tmp_path):
