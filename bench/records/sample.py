@@ -10,7 +10,7 @@ GPU_READ, GPU_LAUNCH = f"{BOUND}gpu_read", f"{BOUND}gpu_launch"
 
 @dataclass(frozen=True)
 class Sample:
-    """One timed sample of one kernel; `results/README.md` explains every field and its unit.
+    """One timed sample of one kernel; `bench.records.keys` has the meaning and the unit of every field.
 
     `seconds` is per call, averaged over `loops` calls in a row. Samples of the same process number and round are
     paired. Counts are 0 and cores None where they were not measured.
@@ -39,7 +39,7 @@ class Sample:
 class Footprint:
     """The memory that one kernel takes in one scope, in bytes; None where it was not measured (why: `not_measured`).
 
-    `results/README.md` explains every field.
+    `bench.records.keys` has the meaning of every field.
     """
 
     kernel: str

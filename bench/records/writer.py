@@ -30,7 +30,7 @@ def write(measurements: Sequence[Measurements], folder: Path | None = None) -> l
         The records, as `reader.read_all` reads them from the file.
 
     Raises:
-        ValueError: a metadata key is not explained in results/README.md.
+        ValueError: a metadata key is not in the table of `bench.records.keys`.
     """
     import pyperf
 
@@ -46,7 +46,7 @@ def write(measurements: Sequence[Measurements], folder: Path | None = None) -> l
                 name = f"{benchmark}/{record.configuration}" if len(records) > 1 else benchmark
                 metadata = _cleaned({**record.metadata, "not_timed": not_timed, **own, "name": name})
                 if unknown := metadata.keys() - keys.NAMES:
-                    raise ValueError(f"{', '.join(sorted(unknown))}: not in the tables of {keys.README}")
+                    raise ValueError(f"{', '.join(sorted(unknown))}: not in the table of bench/records/keys.py")
                 runs.setdefault(name, []).append(pyperf.Run([value], metadata=metadata, collect_metadata=False))
         suite = pyperf.BenchmarkSuite([pyperf.Benchmark(runs[name]) for name in sorted(runs)])
         suite.dump(str(partial), replace=True)

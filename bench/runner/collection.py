@@ -105,7 +105,7 @@ def not_timed(result: CheckResult) -> NotTimed:
 
 
 def shared_metadata(plan: Plan, configuration: Configuration, problem: Problem) -> dict[str, Any]:
-    """Return the metadata that all samples share, under the keys that `results/README.md` explains."""
+    """Return the metadata that all samples share, under the keys of `bench.records.keys`."""
     return {
         **machine.metadata(),
         **digits_metadata.metadata(problem),
