@@ -229,8 +229,8 @@ def _explained(html: str, glossary: dict[str, str]) -> str:
     """Return a page in which every term of the glossary explains itself where the text first has it."""
     from markupsafe import escape
 
-    before, body = html.split("<body>")
-    whole = "svg|pre|dl|h1|summary|nav"
+    before, tag, body = html.partition("<body>")
+    whole = "svg|pre|dl|h1|summary|nav|details"
     parts = re.split(rf"(<(?:{whole})\b.*?</(?:{whole})>|<[^>]*>)", body, flags=re.DOTALL)
     for term, meaning in glossary.items():
         forms = ("L1 distance", "L2 distance") if term.startswith("L1") else (term,)
@@ -240,7 +240,7 @@ def _explained(html: str, glossary: dict[str, str]) -> str:
                 abbreviation = f'<abbr title="{escape(meaning.replace("`", ""))}">{found[0]}</abbr>'
                 parts[i : i + 1] = [parts[i][: found.start()], abbreviation, parts[i][found.end() :]]
                 break
-    return f"{before}<body>{''.join(parts)}"
+    return f"{before}{tag}{''.join(parts)}"
 
 
 def _commands(selection: Selection) -> Iterator[str]:

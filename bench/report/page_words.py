@@ -56,7 +56,7 @@ def questions(selection: Selection) -> list[tuple[str, str]]:
     """Return what a sceptic asks and the answer, as far as the records know it."""
     record = selection.speed
     cores = record.metadata.get("cpu_count", "?")
-    return [
+    about_loops = [
         (
             "Why twice the tokens, and why 1,000×?",
             "They are the weakest readings of “a lot less code” and “thousands of times faster”, so they favour the "
@@ -64,6 +64,15 @@ def questions(selection: Selection) -> list[tuple[str, str]]:
             "lot less; 1,000 is the least that can be called thousands. The whole confidence interval must be above "
             "1,000× for supported and below it for refuted.",
         ),
+        (
+            "Why does PyTorch's lead need idle cores?",
+            f"PyTorch shares every operation among all {cores} cores and waits for the slowest part; loops and NumPy's "
+            "expressions use one. So a program that takes one core hardly slows the loops, but every operation of "
+            f"PyTorch.{_one_thread(selection)}",
+        ),
+    ]
+    return [
+        *(about_loops if record.reference == REFERENCE else ()),
         ("Which slowdown could this recording detect?", _detectable(record)),
         (
             "What was controlled?",
@@ -73,12 +82,6 @@ def questions(selection: Selection) -> list[tuple[str, str]]:
             "was compared with the exact one before and after it was timed.",
         ),
         ("What could not be controlled?", _circumstances(record)),
-        (
-            "Why does PyTorch's lead need idle cores?",
-            f"PyTorch shares every operation among all {cores} cores and waits for the slowest part; loops and NumPy's "
-            "expressions use one. So a program that takes one core hardly slows the loops, but every operation of "
-            f"PyTorch.{_one_thread(selection)}",
-        ),
     ]
 
 

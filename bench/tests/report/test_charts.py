@@ -19,9 +19,9 @@ from bench import code_size
 from bench.kernel import REFERENCE, ROOT, discover
 from bench.records import reader
 from bench.records.model import BadRecord, NotTimed
-from bench.records.sample import Footprint, Sample
+from bench.records.sample import Sample
 from bench.report import charts, page_records
-from bench.report.charts import NotDrawn, ladder, memory, scopes, sizes, speedup, style, svg
+from bench.report.charts import Drawing, NotDrawn, ladder, scopes, sizes, speedup, style, svg
 from bench.tests.builders_records import pytest_benchmark, record, samples
 from bench.tests.builders_selections import full_selection
 
@@ -86,7 +86,7 @@ print([name for name in sys.modules if name.split(".")[0] in ("torch", "kernels"
 @pytest.mark.parametrize("name", charts.PICTURES)
 def test_every_picture_is_on_opaque_paper_and_all_its_texts_are_within_it(full, drawn, name):
     figure = drawn[name].figure
-    small = style.small_print({"sizes": full.sizes, "memory": full.memory}.get(name, full.speed))
+    small = style.small_print({"sizes": full.sizes}.get(name, full.speed))
     assert figure.get_facecolor() == (*to_rgb(style.PAPER), 1.0)
     assert figure.get_size_inches()[0] * 72 == style.WIDTH
     assert small in words(drawn[name])
@@ -269,48 +269,12 @@ def test_scopes_of_a_baseline_alone_are_it_and_the_first_call(tmp_path):
     assert "python -m bench run --full" in words(drawing)
 
 
-# Memory.
-
-
-def test_zero_bytes_are_seen_beside_what_a_copy_takes(full):
-    footprints = (
-        Footprint("numpy_broadcast", "mean", "-", 40, 10**7, 0),
-        Footprint("numpy_broadcast", "predict", "l1", 40, 10**7, None),
-        Footprint("python_loops", "predict", "l1", 40, 10**7, 12 * 10**6),
-    )
-    drawing = memory.draw(replace(full, memory=replace(full.memory, footprints=footprints)))
-    assert words(drawing).count("0 B, strides 0, 28, 1") == 3
-    first = axes(drawing)
-    assert first.get_xlim()[0] == 0
-    assert [list(line.get_xdata()) for line in first.lines] == [[0]] * 3  # a ring, where a bar would have no length
-    assert {bar.get_width() for bar in first.patches} == {10**6}
-    assert (
-        "numpy_broadcast: the expansion 0 B, strides 0, 28, 1 instead of 1.00 MB; expression, L1 distance"
-        in drawing.alt
-    )
-    assert "numpy_broadcast: mean 0 B. python_loops: predict_l1 12.0 MB." in drawing.alt
-    assert "GPU" not in drawing.alt + drawing.caption
-    assert "python -m bench run --memory." in memory.draw(replace(full, memory=None)).alt
-
-
-def test_temporaries_on_the_gpu_are_below_those_on_the_host(full):
-    footprints = (
-        Footprint("torch_broadcast@cuda", "predict", "l1", 40, 10**7, 0, 10**6, 3 * 10**6),
-        Footprint("torch_broadcast@cuda", "predict", "l2", 40, 10**7, 0, 10**6, None),
-        Footprint("python_loops", "predict", "l1", 40, 10**7, 12 * 10**6),
-    )
-    drawing = memory.draw(replace(full, memory=replace(full.memory, footprints=footprints)))
-    host, device = drawing.alt.partition(f"{memory.ON_DEVICE}.")[::2]
-    assert "python_loops: predict_l1 12.0 MB." in host
-    assert device.strip() == "torch_broadcast@cuda: predict_l1 3.00 MB."
-
-
 # All pictures.
 
 
 def test_what_was_not_recorded_is_not_drawn_and_the_message_has_the_command(tmp_path):
     bare = of_speed(tmp_path, [sample for sample in samples() if sample.scope != "first_call"])
-    for module, command in ((sizes, "--sizes 1,10,100,1000,10000"), (scopes, "--full"), (memory, "--memory")):
+    for module, command in ((sizes, "--sizes 1,10,100,1000,10000"), (scopes, "--full")):
         with pytest.raises(NotDrawn, match=f"recorded. Record .* python -m bench run {command}"):
             module.draw(bare)
 

@@ -42,8 +42,26 @@ def test_the_page_does_not_scroll_sideways(opened, width):
     assert opened.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("name", charts.PICTURES)
+@pytest.mark.parametrize(("width", "columns"), [(390, 1), (1280, 2)])
+def test_the_code_is_in_columns_where_there_is_room(opened, width, columns):
+    opened.set_viewport_size({"width": width, "height": 900})
+    left = opened.evaluate("[...document.querySelectorAll('.code pre')].map(one => one.getBoundingClientRect().left)")
+    assert len(left) == 6
+    assert len({*left}) == columns
+
+
+def test_at_1280_pixels_no_table_hides_a_column_and_the_page_is_short_without_its_details(opened):
+    opened.set_viewport_size({"width": 1280, "height": 900})
+    opened.evaluate("document.querySelectorAll('details').forEach(one => one.open = false)")
+    assert opened.evaluate("document.documentElement.scrollHeight") <= 6000
+    opened.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    wide = "[...document.querySelectorAll('.scroll')].filter(one => one.scrollWidth > one.clientWidth).length"
+    assert opened.evaluate(wide) == 0
+
+
+@pytest.mark.parametrize("name", [name for name in charts.PICTURES if name != "side_by_side"])
 def test_every_picture_is_there(opened, name):
+    opened.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     box = opened.locator(f"figure#{name} svg").bounding_box()
     assert box["width"] > 300
     assert box["height"] > 100

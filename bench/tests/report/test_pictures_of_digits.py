@@ -68,24 +68,12 @@ def test_a_changed_source_is_stale_and_the_median_of_two_groups_is_marked(tmp_pa
     drawing = charts.draw("side_by_side", shown)
     assert "stale: its source has changed since" in words(drawing)
     assert "8.00 ms†" in words(drawing)
-    assert f"{TORCH} (stale)" in words(charts.draw("code_size", shown))
-
-
-def test_code_shows_tokens_and_speed_the_shortest_first_and_what_was_not_counted(tmp_path):
-    drawing = charts.draw("code_size", selection(tmp_path))
-    assert drawing.alt.startswith(f"{TORCH} 92 tokens in 6 lines, 200×; {REFERENCE} 224 tokens in 27 lines, 1.00×.")
-    assert "Half the tokens of python_loops are 112." in drawing.alt
-    assert "Not counted when recorded: quick" in words(drawing)
-    of_tokens, of_speed = drawing.figure.axes
-    assert [bar.get_width() for bar in of_tokens.patches] == [92, 224]
-    assert [bar.get_width() for bar in of_speed.patches] == pytest.approx([199])
 
 
 @pytest.mark.parametrize(
     ("name", "taken", "metadata", "says"),
     [
         ("side_by_side", samples(), {}, "torch_broadcast@cpu, .* recorded. Record one with python -m bench run"),
-        ("code_size", None, {REFERENCE: {}}, "how much code python_loops is; python -m bench run counts it"),
         ("gallery", None, {}, "The recorded digits were not found"),
     ],
 )
@@ -100,10 +88,9 @@ def test_a_kernel_without_its_file_is_not_drawn(tmp_path, monkeypatch):
         charts.draw("side_by_side", selection(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["side_by_side", "code_size"])
-def test_where_the_checklist_fails_no_speed_is_shown(tmp_path, name):
+def test_where_the_checklist_fails_no_speed_is_shown(tmp_path):
     with pytest.raises(NotDrawn, match="fails its checklist"):
-        charts.draw(name, selection(tmp_path, samples(**{TORCH: 0.0005})))
+        charts.draw("side_by_side", selection(tmp_path, samples(**{TORCH: 0.0005})))
 
 
 def test_broadcasting_is_computed_by_numpy(tmp_path):
