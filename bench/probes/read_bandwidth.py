@@ -17,7 +17,6 @@ import ctypes
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from statistics import median
 from threading import Barrier
 from time import perf_counter
 
@@ -44,7 +43,7 @@ def measure(working_set_bytes: int, threads: int) -> float:
             parts = zip(np.split(source, team), np.split(target, team), strict=True)
             for name, *calls in zip(PROBES, *(probes(*part, passes).values() for part in parts), strict=True):
                 rates[name, team].append(passes * size / _together(calls))
-    return max(map(median, rates.values()))
+    return float(max(map(np.median, rates.values())))
 
 
 def copy_seconds(answer_bytes: int) -> float:
@@ -54,7 +53,7 @@ def copy_seconds(answer_bytes: int) -> float:
         started = perf_counter()
         np.array(answer)
         seconds.append(perf_counter() - started)
-    return median(seconds[REPETITIONS:])
+    return float(np.median(seconds[REPETITIONS:]))
 
 
 PROBES = ("copy", "sum", "maximum", "compare")

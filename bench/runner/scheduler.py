@@ -122,7 +122,7 @@ class _Scheduler:
         before = process * len(plan.configurations) + plan.configurations.index(self.configuration)
         self.steps_done = before * plan.steps_of_a_process
         load_average = machine.load_average()
-        if process < plan.processes:
+        if process < (plan.processes if plan.budget_s is None else FIRST_CALLS):
             self._start_bound_workers()
         specs = {spec.name: spec for spec in _chosen(plan, earlier)}
         if process == 0:

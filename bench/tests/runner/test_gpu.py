@@ -132,7 +132,9 @@ def test_a_gpu_repeats_images_that_no_file_holds_and_holds_many_of_one_kernel_at
     assert holder is None
 
 
-@pytest.mark.parametrize(("package", "asked"), [("torch", ["prepare"]), ("jax", ["end", "begin", "read_problem", "start"])])
+@pytest.mark.parametrize(
+    ("package", "asked"), [("torch", ["prepare"]), ("jax", ["end", "begin", "read_problem", "start"])]
+)
 def test_jax_gives_memory_back_by_the_end_of_its_process(machine, problem, monkeypatch, package, asked):
     calls = []
 
