@@ -16,7 +16,6 @@ Source: PyTorch's documentation, "CUDA semantics", "CUDA Graphs".
 
 from collections.abc import Callable
 from functools import partial
-
 from time import perf_counter
 from typing import Any
 
