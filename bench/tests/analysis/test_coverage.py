@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from bench.analysis import speedup
+from bench.runner import plan as runner_plan
 from bench.tests import simulate
 from bench.tests.simulate import Plan, World
 
@@ -52,10 +53,24 @@ def test_coverage_of_fifteen_processes():
     assert 0.93 <= simulate.coverage(ends(simulate.ratios(logs[..., 0], logs[..., 1])), TRUE_RATIO) <= 0.99
 
 
-@pytest.mark.parametrize("retaken", [0.1, 0.5])
-def test_coverage_where_disturbed_samples_are_taken_again(retaken):
-    logs, _ = simulate.fast(SEED, (1, TRUE_RATIO), Plan(1000), World(retaken=retaken))
+@pytest.mark.parametrize(("retaken", "unseen"), [(0.1, 0), (0.5, 0), (0.4, 0.1)])
+def test_coverage_where_disturbed_samples_are_taken_again(retaken, unseen):
+    logs, _ = simulate.fast(SEED, (1, TRUE_RATIO), Plan(1000), World(retaken=retaken, unseen=unseen))
     assert 0.93 <= simulate.coverage(ends(simulate.ratios(logs[..., 0], logs[..., 1])), TRUE_RATIO) <= 0.99
+
+
+@pytest.mark.parametrize("budget_s", [65, 90, 120])
+def test_coverage_where_the_time_that_they_take_decides_how_many_processes_there_are(budget_s):
+    logs, _ = simulate.fast(SEED, (1, 1), Plan(1000, processes=20, rounds=3))
+    plan, answers, counts = runner_plan.Plan((), budget_s=budget_s), [], Counter()
+    for record in logs:
+        seconds, n = [*np.exp(record).sum((1, 2))], 0  # where the machine is slow there are fewer
+        while n < (n := min(20, plan.count(seconds[:n]))):
+            pass
+        answers += simulate.ratios([record[:n, :, 0]], [record[:n, :, 1]])
+        counts[n] += 1
+    assert len(counts) > 1
+    assert 0.93 <= simulate.coverage(ends(answers), 1) <= 0.99
 
 
 def test_the_value_is_not_biased():
