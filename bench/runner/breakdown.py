@@ -2,7 +2,6 @@
 
 import random
 from dataclasses import replace
-from statistics import median
 
 from bench.runner.check_kernels import problem_folder
 from bench.runner.configuration import environment
@@ -12,11 +11,11 @@ from bench.task.problem import Problem
 
 PARTS = ("mean", "predict", "prepare")
 SCOPES = (("mean", "-"), ("predict", "l1"), ("baseline", "l1"), ("end_to_end", "l1"))
-SAMPLES = 3  # of each scope
+SAMPLES = 2  # of each scope, of which the smaller counts: the other may have been disturbed
 
 
 def measure(plan: Plan, problem: Problem) -> dict[str, tuple[float, ...]]:
-    """Return by kernel the seconds per call of its PARTS, medians of SAMPLES, in the order of `plan.specs`.
+    """Return by kernel the seconds per call of its PARTS, each the smaller of SAMPLES, in the order of `plan.specs`.
 
     mean, predict = those scopes, under the L1 distance
     prepare       = end_to_end - baseline, 0 at least: an asynchronous device ends no `prepare` by itself
@@ -26,9 +25,8 @@ def measure(plan: Plan, problem: Problem) -> dict[str, tuple[float, ...]]:
     rng = random.Random(plan.seed)
     seconds: dict[str, tuple[float, ...]] = {}
     with problem_folder(problem) as folder:
-        setup = Setup(
-            replace(plan, against=()), problem, folder, environment(plan.configurations[0], rng), rng.randrange(2**32)
-        )
+        chosen = environment(plan.configurations[0], rng)
+        setup = Setup(replace(plan, against=()), problem, folder, chosen, rng.randrange(2**32))
         for spec in plan.specs:
             executor = Executor(spec.name, spec, setup)
             try:
@@ -38,8 +36,6 @@ def measure(plan: Plan, problem: Problem) -> dict[str, tuple[float, ...]]:
             finally:
                 executor.end()
             if executor.result.status == "agrees":
-                mean, predict, baseline, end_to_end = (
-                    median(filter(None, column)) for column in zip(*taken, strict=True)
-                )
+                mean, predict, baseline, end_to_end = (min(filter(None, column)) for column in zip(*taken, strict=True))
                 seconds[spec.name] = (mean, predict, max(0.0, end_to_end - baseline))
     return seconds

@@ -194,6 +194,12 @@ def test_one_kernel_in_two_records(results):
     assert "| drift (Spearman) | unknown |" in output  # rounds of two records share no time
     assert invoke("quick", "--record", old, "--against", new, "--fail-slower", "5")[0] == 1
     assert "1.500×" in invoke("quick", "--against", old)[1]  # the newest record is the other side
+    before, after = (
+        record(results, samples(python_loops=0, base=0.1 * factor, quick=0.004 * factor), reference="base")
+        for factor in (1, 1.5)
+    )
+    sides = (Side("quick", one, "baseline", "l1") for one in (before, after))
+    assert comparison.compare(*sides, force=False).noise_floor == pytest.approx(1 / 3)  # their reference differs, too
 
 
 def test_of_two_records_the_worse_noise_floor_counts_and_an_unknown_one_resolves_nothing(tmp_path):

@@ -92,6 +92,7 @@ def test_a_step_is_the_ratio_to_the_one_before_with_its_interval(tmp_path):
     assert (wide.before.kernel, wide.faults_before, wide.faults) == ("numpy_broadcast", 12, 1544)
     assert steps[REFERENCE].before is None
     assert steps[REFERENCE].times == steps[REFERENCE].without == steps[REFERENCE].interval == ""
+    assert steps_of(record(tmp_path, faulting, reference="numpy_broadcast")) == {}  # whose ratios are over no loops
 
 
 def test_what_the_interval_or_the_noise_floor_leaves_open_is_not_resolved(tmp_path):

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench import __main__, kernel
-from bench.cli import answers, console, options, run, run_output
+from bench.cli import against, answers, console, options, run, run_output
 from bench.cli.data_sets import DataSet
 from bench.cli.run_options import BUDGET_S
 from bench.kernel import REFERENCE, ROOT
@@ -40,10 +40,10 @@ WAITS = """
 import time
 right, convert = predict_l1, prepare
 def predict_l1(images, means):
-    time.sleep(0.02)
+    time.sleep(0.025)
     return right(images, means)
 def prepare(images, device):
-    time.sleep(0.03)
+    time.sleep(0.002)
     return convert(images, device)
 """
 BOTH = ["all/default", "1/default"]
@@ -202,7 +202,7 @@ def test_against_compares_just_the_named_kernels_and_says_where_the_time_goes(pl
     assert "Where the time goes, from one process" in done.stdout
     (cells,) = re.findall(r"^ slow +\S+ µs +(\S+) ms +(\S+) ms *$", done.stdout, flags=re.MULTILINE)
     predict, prepare = map(float, cells)
-    assert 20 <= predict < 60 < prepare < 300  # it waits 20 ms in each prediction, and 30 ms for each of three stacks
+    assert 6 <= prepare < 25 <= predict < 75  # it waits 2 ms for each of three stacks, and 25 ms in a prediction
     assert "C1, C2, C3 are not judged" in done.stdout
     assert REFERENCE not in done.stdout.replace(f"about {REFERENCE}", "")
     picture = record.path.with_suffix(".svg")
@@ -349,19 +349,23 @@ def test_every_data_set_is_recorded_with_the_kernels_to_compare_with(planned, tm
     assert names() == {1: ["numpy_broadcast", *small]}  # the step before it
 
 
-def test_against_is_a_plan_of_the_named_kernels_alone_on_one_data_set(planned, tmp_path):
+def test_against_is_a_plan_of_the_named_kernels_alone_on_one_data_set(planned, tmp_path, monkeypatch):
     slow = write_kernel(tmp_path / "slow.py", "IMAGES = 1")
 
     def plan(*options):
         ((n, plan),) = planned(*options).items()
         return n, [spec.name for spec in plan.specs], plan.against, plan.reference, plan.budget_s
 
-    against = ("--against", "numpy_float64,numpy_broadcast")
+    named = ("--against", "numpy_float64,numpy_broadcast")
     over = (("numpy_float64", "numpy_broadcast"), "numpy_float64")
-    assert plan(*against) == (0, ["numpy_broadcast", "numpy_float64"], *over, BUDGET_S)
+    assert plan(*named) == (0, ["numpy_broadcast", "numpy_float64"], *over, BUDGET_S)
     three = ["numpy_broadcast", "numpy_float64", "slow"]
-    assert plan(*against, "--kernel", slow) == (1, three, *over, BUDGET_S)
-    assert plan(*against, "--kernel", slow, "--processes", 3) == (1, three, *over, None)
+    assert plan(*named, "--kernel", slow) == (1, three, *over, BUDGET_S)
+    assert plan(*named, "--kernel", slow, "--processes", 3) == (1, three, *over, None)
+    monkeypatch.setattr(against, "why_unavailable", lambda spec: "no driver")
+    refused = invoke("run", "--kernel", slow, "--against", "torch_broadcast@cuda")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "torch_broadcast@cuda of --against is unavailable: no driver." in refused.stderr
     (usual,) = planned().values()
     assert (usual.against, usual.reference, usual.budget_s) == ((), REFERENCE, None)
 
