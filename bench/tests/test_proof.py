@@ -1,4 +1,4 @@
-"""The script that compares this project with pyperf and pytest-benchmark runs, and tells a kernel from twice its work."""
+"""The script that compares this project with other tools runs, and tells a kernel from twice its work."""
 
 from bench.tests import proof
 
