@@ -14,7 +14,6 @@ Source: PyTorch's documentation, "CUDA semantics", "CUDA Graphs".
 
 from collections.abc import Callable
 from functools import partial
-from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -77,7 +76,7 @@ def _seconds(call: Callable[[], object], repetitions: int) -> float:
         started = perf_counter()
         call()
         seconds.append(perf_counter() - started)
-    return median(seconds[2:])
+    return float(np.median(seconds[2:]))
 
 
 def _torch() -> Any:

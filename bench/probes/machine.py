@@ -4,7 +4,6 @@ import os
 import platform
 import subprocess
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bench.kernel import ROOT
@@ -17,6 +16,8 @@ NVIDIA = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheade
 
 def metadata() -> dict[str, str | int]:
     """Return the metadata of this machine and its software, under the keys that `results/README.md` explains."""
+    from importlib.metadata import PackageNotFoundError, version
+
     known: dict[str, str | int] = {
         "cpu_model_name": _cpu_model(),
         "cpu_count": cores(),

@@ -14,7 +14,6 @@ import ctypes
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from statistics import median
 from threading import Barrier
 from time import perf_counter
 
@@ -41,7 +40,7 @@ def measure(working_set_bytes: int, threads: int) -> float:
             calls = [probes(*part, passes) for part in parts]
             for name in calls[0]:
                 rates[name, team].append(passes * size / _together([of_part[name] for of_part in calls]))
-    return max(map(median, rates.values()))
+    return float(max(map(np.median, rates.values())))
 
 
 def copy_seconds(answer_bytes: int) -> float:
@@ -51,7 +50,7 @@ def copy_seconds(answer_bytes: int) -> float:
         started = perf_counter()
         np.array(answer)
         seconds.append(perf_counter() - started)
-    return median(seconds[REPETITIONS:])
+    return float(np.median(seconds[REPETITIONS:]))
 
 
 def probes(source: np.ndarray, target: np.ndarray, passes: int) -> dict[str, Callable[[], object]]:

@@ -18,7 +18,7 @@ SHORTEST_SAMPLE_S = 1e-2  # a faster call is repeated; waking threads took 0.4 m
 MARGIN = 1.5  # planned above that, or of a call that takes ten milliseconds only the slower half would be kept
 VERIFY_CALLS = 16  # calls that one verification makes, which may take so many timeouts
 CROWDED = 2**33  # bytes of one kernel on a GPU
-RETAKES = 6  # of one process
+RETAKES = 9  # of one process, which has about as many samples
 SLOW_S = 0.1  # a call that takes longer is bracketed and not repeated: the fast kernels run before and after it
 
 

@@ -17,17 +17,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.kernel import KernelSpec, why_unavailable
+from bench.kernel import KernelSpec
 from bench.probes import machine, nvml
-from bench.records.sample import AGAIN, ALL_CORES, BOUND, GPU_LAUNCH, GPU_READ, ONE_CORE, Sample
+from bench.records.sample import AGAIN, Sample
 from bench.runner import refusals
+from bench.runner.bounds import Bounds
 from bench.runner.check_kernels import CheckResult
 from bench.runner.configuration import Configuration, environment
 from bench.runner.executor import Executor, Others, Setup
 from bench.runner.plan import Plan, Progress
-from bench.runner.worker_handle import Failure, Reply, Worker
+from bench.runner.worker_handle import Failure
 from bench.task.problem import Problem
-from bench.task.scopes import answer_bytes, bytes_read, images_read
+from bench.task.scopes import images_read
 from bench.task.tiling import in_reach
 
 SETTLE_S = 0.02  # OpenMP threads spin for some milliseconds after a parallel loop and would steal the next one's core
@@ -95,9 +96,6 @@ class _Scheduler:
 
     Attributes:
         executors: of the kernels and the A/A control, in the order in which they started.
-        bound_workers: "cpu" reads for the bounds of the host, and measures the harness itself; "cuda" reads and
-            launches for those of the GPU. Missing before `run` starts it, where no kernel needs it, and once it failed.
-        bounds_failed: as in `FinishedProcess`.
         steps_done: steps of progress of the plan so far; `run` counts them.
         count: how many processes there are to be, as far as that is known.
         spins: whether threads may spin for a moment, as the kernel before used several.
@@ -110,11 +108,12 @@ class _Scheduler:
     progress: Progress
     stack: ExitStack
     executors: list[Executor] = field(default_factory=list)
-    bound_workers: dict[str, Worker] = field(default_factory=dict)
-    bounds_failed: dict[str, str] = field(default_factory=dict)
     steps_done: int = 0
     count: int = 0
     spins: bool = True
+
+    def __post_init__(self) -> None:
+        self.bounds = Bounds(self.setup)
 
     def run(self, earlier: dict[int, FinishedProcess]) -> FinishedProcess:
         plan, process, control = self.plan, self.setup.process, None
@@ -122,8 +121,8 @@ class _Scheduler:
         before = process * len(plan.configurations) + plan.configurations.index(self.configuration)
         self.steps_done = before * plan.steps_of_a_process
         load_average = machine.load_average()
-        if process < plan.processes:
-            self._start_bound_workers()
+        if process < (plan.processes if plan.budget_s is None else FIRST_CALLS):
+            self.stack.enter_context(self.bounds).start()
         specs = {spec.name: spec for spec in _chosen(plan, earlier)}
         if process == 0:
             self._start(specs, first_calls=True)
@@ -137,8 +136,9 @@ class _Scheduler:
         self.steps_done = before * plan.steps_of_a_process + len(plan.specs) + 1
         sizes, bounds, overhead_s = plan.sizes or (0,), self._bounds_at((*plan.sizes, 0)[0]), None
         if process == 0:
-            overhead_s = self._ask_bound("cpu", "overhead", folder=self.setup.folder).get("seconds")
-            self._must_read_all([] if plan.sizes else bounds)
+            overhead_s = self.bounds.ask("cpu", "overhead", folder=self.setup.folder).get("seconds")
+            for name, reason in self.bounds.faster_than_reading(self.executors, [] if plan.sizes else bounds):
+                self._fail(name, reason)
         for size in sizes:
             bounds += self._bounds_at(size) if size != sizes[0] else []
             self._time(size)
@@ -158,7 +158,7 @@ class _Scheduler:
             overhead_s=overhead_s,
             load_average=load_average,
             gpu=nvml.worst(executor.gpu for executor in self.executors),
-            bounds_failed=self.bounds_failed,
+            bounds_failed=self.bounds.failed,
         )
 
     def _report(self, stage: str, kernel: str) -> None:
@@ -179,21 +179,18 @@ class _Scheduler:
             started[-1].open()
         self.executors += started
         if not first_calls:
-            for executor in started:
-                self._count_start(executor)
+            self.steps_done += len(started)
+            self._report("start", ", ".join(specs))
             self._side_by_side(Executor.warm_up if not self.plan.sizes else Executor.begin, started)
             return
         self._side_by_side(Executor.read, started)
         for executor in started:
-            self._count_start(executor)
+            self.steps_done += 1
+            self._report("start", executor.name)
             executor.start()
         self._side_by_side(Executor.prepare, started)
         for executor in started:
             self._undisturbed(partial(self._first_call, executor))
-
-    def _count_start(self, executor: Executor) -> None:
-        self.steps_done += 1
-        self._report("start", executor.name)
 
     def _first_call(self, executor: Executor) -> dict[str, float]:
         busy = executor.first_call(self.executors.index(executor), self._others(executor))
@@ -215,11 +212,6 @@ class _Scheduler:
                 for executor in self.executors:
                     executor.end()
                 raise
-
-    def _start_bound_workers(self) -> None:
-        self.bound_workers["cpu"] = self.stack.enter_context(Worker(self.setup.environment, self.plan.memory_limit))
-        if any(spec.device == "cuda" and not why_unavailable(spec) for spec in self.plan.specs):
-            self.bound_workers["cuda"] = self.stack.enter_context(Worker(self.setup.environment, 0))
 
     def _others(self, timed: Executor) -> Others:
         return {one.name: one.processes for one in self.executors if one is not timed and one.worker}
@@ -250,38 +242,9 @@ class _Scheduler:
             if executor.spec.device == "cpu" and reason:
                 self._fail(executor.name, reason)
 
-    def _must_read_all(self, bounds: Sequence[Sample]) -> None:
-        """Fail the kernels whose mean images take less time than their device needs to read the images.
-
-        It is one sample of the scope `mean`, which is not kept. Sums that were taken in `prepare` show there.
-        """
-        size = bytes_read(self.setup.problem, "mean")
-        for device, names in (("cpu", (ONE_CORE, ALL_CORES)), ("cuda", (GPU_READ,))):
-            known = [
-                size * one.seconds / bytes_read(self.setup.problem, one.scope) for one in bounds if one.kernel in names
-            ]
-            for executor in self.executors:
-                if executor.spec.device != device or not executor.worker or not (known or device in self.bound_workers):
-                    continue
-                seconds = executor.seconds("mean", "-")
-                known = known or self._read(device, size)
-                if seconds is None or not known or not refusals.too_fast(seconds, size, min(known)):
-                    continue
-                known += self._read(device, size)  # before a verdict, both once more
-                slower = max(seconds, executor.seconds("mean", "-") or seconds)
-                if executor.worker and (reason := refusals.too_fast(slower, size, min(known))):
-                    self._fail(executor.name, reason)
-
-    def _read(self, device: str, size: int) -> list[float]:
-        """Return [seconds in which a device reads so many bytes], the CPU on one core or on all; [] if that fails."""
-        if device == "cuda":
-            return [reply["read"] for reply in [self._ask_bound(device, "gpu_bound", size=size, answer=1)] if reply]
-        replies = [self._ask_bound(device, "read", size=size, threads=threads) for threads in {1, machine.cores()}]
-        return [min(reply["seconds"] for reply in replies)] if all(replies) else []
-
     def _bounds_at(self, size: int) -> list[Sample]:
         """Return the samples of the bounds of all scopes; take them before the kernels fill a GPU's memory."""
-        return [sample for scope in dict(self.plan.pairs) for sample in self._bounds(scope, size)]
+        return [sample for scope in dict(self.plan.pairs) for sample in self.bounds.samples(scope, size)]
 
     def _time(self, size: int) -> None:
         """Time all pairs round by round, with `size` validation images (0: all)."""
@@ -308,39 +271,6 @@ class _Scheduler:
         busy = executor.time(scope, distance, images, number, position, self._others(executor))
         self.spins = refusals.cores_of(executor.samples[-1:]) > refusals.MOST_CORES
         return busy
-
-    def _bounds(self, scope: str, size: int) -> list[Sample]:
-        """Read as many bytes as the scope must touch, on one core and on all, and copy an answer; once per process.
-
-        Where a kernel uses a GPU, read them there too, and launch the least that gives an answer. The scope
-        `end_to_end` has no such bound: its bytes come from the host.
-        """
-        problem, seconds = self.setup.problem, dict[str, float]()
-        asked = {
-            "size": bytes_read(problem, scope, size),
-            "answer": answer_bytes(problem, scope, size or problem.count),
-        }
-        for name, threads in ((ONE_CORE, 1), (ALL_CORES, machine.cores())):
-            if reply := self._ask_bound("cpu", "read", threads=threads, **asked):
-                seconds[name] = reply["seconds"]
-        if scope != "end_to_end" and (reply := self._ask_bound("cuda", "gpu_bound", **asked)):
-            seconds |= {GPU_READ: reply["read"], GPU_LAUNCH: reply["launch"]}
-        images = size or images_read(problem, scope)
-        return [
-            Sample(name, scope, "-", images, value, 1, self.setup.process, 0, position)
-            for position, (name, value) in enumerate(seconds.items())
-        ]
-
-    def _ask_bound(self, device: str, do: str, **arguments: Any) -> Reply:
-        """Return a bound worker's reply; {} without a worker, or where it fails: that costs no kernel its samples."""
-        if device not in self.bound_workers:
-            return {}
-        try:
-            return self.bound_workers[device].ask(do, self.plan.timeout_s, **arguments)
-        except Failure as failure:
-            del self.bound_workers[device]  # the stack ends it
-            self.bounds_failed[BOUND + {"cpu": "cpu", "cuda": "gpu"}[device]] = f"{failure.status}: {failure.reason}"
-            return {}
 
 
 def _chosen(plan: Plan, earlier: dict[int, FinishedProcess]) -> list[KernelSpec]:

@@ -10,7 +10,6 @@ import math
 import os
 import queue
 import signal
-import statistics
 import sys
 import tempfile
 import threading
@@ -189,7 +188,7 @@ class Session:
         )
         prepared = scopes.prepare(idle, "cpu", problem.read(Path(folder)), np.random.default_rng(0))
         call, windows = scopes.call(prepared, "baseline", "l1"), scopes.inputs(prepared, "baseline", COUNT)
-        return {"seconds": statistics.median(clock(call, [window])[0] for window in windows * 16)}
+        return {"seconds": float(np.median([clock(call, [window])[0] for window in windows * 16]))}
 
     def _call(self, scope: str, distance: str) -> Callable[[Window], tuple[Any, Any]]:
         if (scope, distance) not in self.calls:

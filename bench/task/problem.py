@@ -4,13 +4,16 @@ import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.atomic import printable
 from bench.task import oracle
 from bench.task.oracle import Answer
-from data import DataError, Digits
+
+if TYPE_CHECKING:
+    from data import Digits  # which imports PIL, as a worker process need not
 
 FEW_CLASSES = 4  # as many scores as fit beside each other
 
@@ -104,12 +107,14 @@ class Problem:
         return replace(self, valid=valid, actual=self.actual[order], files=files, answers=answers)
 
 
-def make_problem(digits: Digits) -> Problem:
+def make_problem(digits: "Digits") -> Problem:
     """Return the problem of a data set, solved exactly.
 
     Raises:
         DataError: the data set is too large to be solved exactly.
     """
+    from data import DataError
+
     valid = np.concatenate(digits.valid)
     valid.setflags(write=False)
     try:

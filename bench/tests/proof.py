@@ -1,39 +1,38 @@
-"""How often do the intervals of this project contain the true ratio? `python -m bench.tests.proof 200`
+"""How soon is a known difference resolved, and how often wrongly? `python -m bench.tests.proof 10 --seconds 15`
 
-Each repetition is short: 6 processes of 3 rounds, scope predict under the L1 distance, of four kernels made from one
-that takes 1 to 2 ms, NumPy image by image, whose time is proportional to its images: itself, itself again (true ratio
-1), one that does the work twice (1/2), and one that predicts 2% more images than it was asked to (100/102). With the
-whole stack at once the last true ratio would not be known: 2% more pixels were 6% more page faults.
+Two kernels that work image by image, where one does 0, 2, 5 or 100 % more of the same work: so their true ratio is 1,
+1.02, 1.05 or 2. Three tools have the same seconds in turns: this project (`run --against`), pyperf (one command for
+each kernel, then `compare_to`) and pytest-benchmark (a test for each kernel, then the medians). Each says "different":
 
-For comparison, the A/A control as other tools would time it: a loop that times one function to completion, then the
-other, and (for every tenth repetition, as it takes seconds) pyperf's, 6 processes of one and then 6 of the other.
+    this project        the confidence interval excludes 1
+    pyperf              compare_to calls the difference significant
+    pytest-benchmark    its medians are over 2.5 % apart, half of the smallest difference asked for: it has no interval
+
+Seconds until then: the processes so far, in their order, are judged as if the run had ended there.
 """
 
+import argparse
+import json
 import math
-import random
-import statistics
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
-import numpy as np
-
-from bench import kernel
 from bench.analysis import speedup
 from bench.kernel import ROOT
-from bench.runner import check_kernels
-from bench.runner.configuration import Configuration, environment
-from bench.runner.executor import Executor, Setup
-from bench.runner.plan import Plan
-from bench.runner.scheduler import SETTLE_S
-from bench.task import scopes
-from bench.task.problem import make_problem
-from bench.tests.builders import digits
+from bench.records import reader
 
-PROCESSES, ROUNDS, SEQUENTIAL, IMAGES = 6, 3, 18, 100
-SOURCE = """
+RATIOS = (1.0, 1.02, 1.05, 2.0)
+IMAGES = 50  # of each class, for training and for validation; 2 % of them is one
+GATE = 0.025
+SHORTEST_S = 5  # in which six processes fit
+PYPERF_S = 0.75  # of a process of pyperf: its start, and a warm-up and three samples of 0.1 s
+KERNEL = """
 import numpy as np
 
 
@@ -41,128 +40,184 @@ def prepare(images, device):
     return images.astype(np.float32) / 255
 
 
+def more(stack):
+    return stack[: len(stack) * {percent} // 100]
+
+
+def total(stack):
+    pixel_sums = np.zeros(stack[0].shape)
+    for image in stack:
+        pixel_sums += image
+    return pixel_sums
+
+
 def mean_images(stacks):
-    return np.stack([stack.mean(0) for stack in stacks])
+    for stack in stacks:
+        total(more(stack)) if len(more(stack)) else None
+    return np.stack([total(stack) / len(stack) for stack in stacks])
 
 
-def nearest(image, means):
-    return int(np.argmin([np.abs(image - mean).mean() for mean in means]))
+def nearest(images, means):
+    return [int(np.argmin([np.abs(image - mean).mean() for mean in means])) for image in images]
 
 
 def predict_l1(images, means):
-    return [nearest(image, means) for image in images]
+    nearest(more(images), means)
+    return nearest(images, means)
 """
-TWICE = SOURCE.replace("    return [nearest", "    [nearest(image, means) for image in images]\n    return [nearest")
-MORE = TWICE.replace("in images]\n    return", "in images[: len(images) // 50]]\n    return")
-PYPERF = """
+INPUT = """
 import runpy
-import numpy as np, pyperf
+import numpy as np
+
 kernel = runpy.run_path({kernel!r})
-images = kernel["prepare"](np.random.default_rng(0).integers(0, 256, (100, 28, 28), dtype=np.uint8), "cpu")
-means = kernel["mean_images"]([images[:50], images[50:]])
-pyperf.Runner(processes=6, values=3, warmups=1).bench_func("a", kernel["predict_l1"], images, means)
+images = np.random.default_rng(0).integers(0, 256, ({images}, 28, 28), dtype=np.uint8)
+stack = kernel["prepare"](images, "cpu")
+
+
+def call():
+    return kernel["predict_l1"](stack, kernel["mean_images"]([stack[: len(stack) // 2], stack[len(stack) // 2 :]]))
 """
+PYPERF = INPUT + "\n\nimport pyperf\npyperf.Runner().bench_func('baseline', call)\n"
+PYTEST = "{calls}\n\ndef test_a(benchmark):\n    benchmark(call_a)\n\n\ndef test_b(benchmark):\n    benchmark(call_b)\n"
 
 
-def paired(specs, problem, folder, seed):
-    """Return the samples of one repetition, by kernel."""
-    rng, samples = random.Random(seed), {}
-    for process in range(PROCESSES):
-        variables = environment(Configuration(), rng)
-        setup = Setup(Plan((), timeout_s=60), problem, folder, variables, rng.randrange(2**32), process)
-        executors = [Executor(name, spec, setup) for name, spec in specs.items()]
-        rng.shuffle(executors)
-        try:
-            for position, executor in enumerate(executors):
-                executor.start(position)
-            for number in range(ROUNDS):
-                for position, executor in enumerate(rng.sample(executors, len(executors))):
-                    time.sleep(SETTLE_S)
-                    executor.time("predict", "l1", IMAGES, number, position)
-            for executor in executors:
-                assert executor.result.status == "agrees", executor.result
-                timed = [sample for sample in executor.samples if sample.scope == "predict"]
-                samples.setdefault(executor.name, []).extend(timed)
-        finally:
-            for executor in executors:
-                executor.end()
-    return samples
+@dataclass(frozen=True)
+class Answer:
+    """What a tool said: the ratio, whether it is another one than 1, and after how many seconds it first said so."""
+
+    ratio: float
+    differs: bool
+    seconds: float
+    until_s: float | None = None
 
 
-def sequential(prepared):
-    """Return (ratio of means, whether its 95% CI contains 1) of one function against itself, A before B."""
-    call = scopes.call(prepared, "predict", "l1")
-    arms = []
-    for _ in "AB":
-        times = []
-        for window in scopes.inputs(prepared, "predict", SEQUENTIAL):
-            started = time.perf_counter()
-            call(window)
-            times.append(time.perf_counter() - started)
-        arms.append(times)
-    return of_means(*arms)
+def this_project(folder: Path, percent: int, seconds: float) -> Answer:
+    """Return what `run --against` says; its own budget limits the seconds, but of a test, which has few."""
+    kernels = [argument for name in ("base", f"more_{percent}") for argument in ("--kernel", folder / f"{name}.py")]
+    arguments = ["--against", "base", "--data", "drawn", "--per-class", IMAGES, "--quiet", *kernels]
+    arguments += ["--quick"] if seconds < SHORTEST_S else []
+    before = {*folder.glob("*.json")}
+    took = _run("-m", "bench", "run", *arguments, folder=folder, BENCH_LOCAL=str(folder))
+    record = reader.read(({*folder.glob("*.json")} - before).pop())
+    base, more = (record.samples_of(name) for name in ("base", f"more_{percent}"))
+
+    def judged(processes: int) -> speedup.Ratio:
+        return speedup.ratio(*([sample for sample in side if sample.process < processes] for side in (more, base)))
+
+    def differs(ratio: speedup.Ratio) -> bool:
+        return ratio.low is not None and ratio.high is not None and not ratio.low <= 1 <= ratio.high
+
+    all_of_them = record.processes
+    until = next((n for n in range(6, all_of_them + 1) if differs(judged(n))), None)
+    whole = judged(all_of_them)
+    return Answer(whole.value, differs(whole), took, until and took * until / all_of_them)
 
 
-def of_means(first, second):
-    """Return (ratio of means, whether its delta-method 95% CI contains 1), by t of 34 degrees of freedom."""
-    means = [statistics.mean(arm) for arm in (first, second)]
-    errors = [
-        statistics.stdev(arm) / math.sqrt(len(arm)) / mean for arm, mean in zip((first, second), means, strict=True)
-    ]
-    ratio = means[0] / means[1]
-    return ratio, abs(math.log(ratio)) <= 2.03 * math.hypot(*errors)
-
-
-def by_pyperf(folder):
-    """Return the same of two pyperf benchmarks of one function."""
+def by_pyperf(folder: Path, percent: int, seconds: float) -> Answer:
+    """Return what pyperf says: as many processes as it has time for, of one kernel and then of the other."""
     import pyperf
+    from pyperf._utils import is_significant
 
-    arms = []
-    for name in "AB":
-        script, file = folder / "a.py", folder / f"{name}.json"
-        script.write_text(PYPERF.format(kernel=str(folder / "base.py")))
+    files, took = [folder / "a.pyperf", folder / "b.pyperf"], 0.0
+    for file, name in zip(files, (f"more_{percent}", "base"), strict=True):
+        script = folder / "script.py"
+        script.write_text(PYPERF.format(kernel=str(folder / f"{name}.py"), images=2 * IMAGES))
         file.unlink(missing_ok=True)
-        subprocess.run([sys.executable, script, "-q", "-o", file], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-        arms.append(pyperf.Benchmark.load(str(file)).get_values())
-    return of_means(*arms)
+        processes = max(2, round(seconds / 2 / PYPERF_S) - 1)  # one more calibrates
+        took += _run(script, "-q", "-p", processes, "-o", file, folder=folder)
+    runs = [pyperf.Benchmark.load(str(file)).get_runs() for file in files]
+    runs = [[run for run in of_one if run.values] for of_one in runs]
+
+    def values(n: int) -> list[list[float]]:
+        return [[value for run in of_one[:n] for value in run.values] for of_one in runs]
+
+    until = next((n for n in range(2, processes + 1) if is_significant(*values(n))[0]), None)
+    a, b = values(processes)
+    said = subprocess.run(
+        [sys.executable, "-m", "pyperf", "compare_to", *files], capture_output=True, text=True, check=True
+    )
+    differs = "not significant" not in said.stdout
+    return Answer(sum(a) / len(a) / (sum(b) / len(b)), differs, took, until and took * until / processes)
 
 
-def describe(errors, in_interval):
-    """Return how many intervals contain the true ratio, and how far the ratios are from it."""
-    off = sorted(map(abs, errors))
-    median, bias = statistics.median(off), statistics.median(errors)
-    contained = f"{sum(in_interval)} of {len(off)} intervals contain the true ratio"
-    return f"{contained}; off by median {median:.2%}, worst {off[-1]:.2%}, bias {bias:+.2%}"
+def by_pytest_benchmark(folder: Path, percent: int, seconds: float) -> Answer:
+    """Return what pytest-benchmark says: each of two tests has half of the time, as its own limit."""
+    calls = [
+        INPUT.format(kernel=str(folder / f"{name}.py"), images=2 * IMAGES)
+        .replace("kernel =", f"{letter} =")
+        .replace("kernel[", f"{letter}[")
+        .replace("def call", f"def call_{letter}")
+        for letter, name in (("a", f"more_{percent}"), ("b", "base"))
+    ]
+    (folder / "test_pair.py").write_text(PYTEST.format(calls="\n".join(calls)))
+    limits = [f"--benchmark-max-time={seconds / 2}", "--benchmark-min-rounds=5", "--benchmark-json=pair"]
+    alone = ["-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", folder, "test_pair.py"]
+    took = _run("-m", "pytest", *alone, *limits, folder=folder, cwd=folder)
+    medians = [benchmark["stats"]["median"] for benchmark in json.loads((folder / "pair").read_text())["benchmarks"]]
+    ratio = medians[0] / medians[1]
+    return Answer(ratio, abs(math.log(ratio)) > math.log1p(GATE), took)
+
+
+def _run(*command: object, folder: Path, cwd: Path = ROOT, **variables: str) -> float:
+    started = time.perf_counter()
+    environment = {**os.environ, **variables}
+    done = subprocess.run(
+        [sys.executable, *map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return time.perf_counter() - started
+
+
+TOOLS = {"this project": this_project, "pyperf": by_pyperf, "pytest-benchmark": by_pytest_benchmark}
+
+
+def measure(repetitions: int, seconds: float, ratios=RATIOS, tools=tuple(TOOLS), told=print):
+    """Return the answers by tool and true ratio, all of them in turns."""
+    answers = {(tool, ratio): [] for tool in tools for ratio in ratios}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for ratio in (1.0, *ratios):
+            percent = round(100 * (ratio - 1))
+            source = KERNEL.format(percent=percent)
+            (folder / f"more_{percent}.py").write_text(source)
+        (folder / "base.py").write_text(KERNEL.format(percent=0))
+        for number in range(repetitions):
+            for (tool, ratio), given in answers.items():
+                answer = TOOLS[tool](folder, round(100 * (ratio - 1)), seconds)
+                given.append(answer)
+                told(number + 1, tool, ratio, answer, flush=True)
+    return answers
+
+
+def table(answers):
+    """Return the answers as a table in Markdown, a row for each tool and true ratio."""
+    head = ("tool", "true ratio", "called different", "after, median", "off by, median", "off by, worst", "takes")
+    rows = [head, ("---",) * len(head)]
+    for (tool, ratio), given in answers.items():
+        off = [abs(answer.ratio / ratio - 1) for answer in given]
+        until = [answer.until_s for answer in given if answer.until_s is not None]
+        rows.append(
+            (
+                tool,
+                f"{ratio:g}",
+                f"{sum(answer.differs for answer in given)} of {len(given)}",
+                f"{median(until):.0f} s" if until else "",
+                f"{median(off):.1%}",
+                f"{max(off):.1%}",
+                f"{median(answer.seconds for answer in given):.0f} s",
+            )
+        )
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def main():
-    half = [*np.random.default_rng(1).integers(0, 256, (4, IMAGES // 2, 28, 28))]  # few, so that workers start fast
-    problem = make_problem(digits(half[:2], half[2:]))
-    true_ratios = {"again": 1.0, "twice": 1 / 2, "more": IMAGES / (IMAGES + IMAGES // 50), "sequential": 1, "pyperf": 1}
-    errors, in_interval = {name: [] for name in true_ratios}, {name: [] for name in true_ratios}
-
-    def note(name, ratio, contained):
-        errors[name].append(ratio / true_ratios[name] - 1)
-        in_interval[name].append(contained)
-
-    with tempfile.TemporaryDirectory() as temporary, check_kernels.problem_folder(problem) as problem_folder:
-        folder = Path(temporary)
-        for stem, source in (("base", SOURCE), ("twice", TWICE), ("more", MORE)):
-            (folder / f"{stem}.py").write_text(source)
-        by_name = {spec.kernel: spec for spec in kernel.discover(sorted(folder.glob("*.py")))}
-        specs = {"base": by_name["base"], "again": by_name["base"], "twice": by_name["twice"], "more": by_name["more"]}
-        base = kernel.load(specs["base"])
-        for number in range(int(sys.argv[1])):
-            samples = paired(specs, problem, problem_folder, number)
-            for name in ("again", "twice", "more"):
-                ratio = speedup.ratio(samples["base"], samples[name])
-                note(name, ratio.value, ratio.low <= true_ratios[name] <= ratio.high)
-            note("sequential", *sequential(scopes.prepare(base, "cpu", problem, np.random.default_rng(number))))
-            if number % 10 == 0:
-                note("pyperf", *by_pyperf(folder))
-            print(number + 1, {name: sum(contained) for name, contained in in_interval.items()}, flush=True)
-    for name, ratio in true_ratios.items():
-        print(f"{name}, true ratio {ratio:.4f}: {describe(errors[name], in_interval[name])}")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("repetitions", type=int)
+    parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--ratios", type=lambda text: [float(part) for part in text.split(",")], default=RATIOS)
+    parser.add_argument("--tools", type=lambda text: text.split(","), default=tuple(TOOLS))
+    options = parser.parse_args()
+    print(table(measure(options.repetitions, options.seconds, options.ratios, options.tools)))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ class World:
     process: float = 0.02  # standard deviation of what a kernel's process draws when it starts
     sample: float = 0.005  # standard deviation of what each sample draws for itself
     retaken: float = 0.0  # probability that a sample was disturbed, and taken again RETAKEN slots later
+    unseen: float = 0.0  # probability that a sample was disturbed, by the factor between the regimes, and kept
     trapped: float = 0.0  # probability that a process of the last kernel falls into a second, slower group
     trap: float = 1.5  # factor between the two groups
 
@@ -74,6 +75,8 @@ def fast(seed, ratios, plan, world=World()):
     paces = np.where(again, machine[:, used.ravel() + RETAKEN], machine[:, used.ravel()])
     shape = (records, processes, rounds, kernels)
     own = effects(rng, (records, processes, kernels), world) + rng.normal(0, world.sample, shape) - np.log(ratios)
+    if world.unseen:
+        own += (rng.random(shape) < world.unseen) * np.log(world.regime)
     order = rng.permuted(np.broadcast_to(np.arange(kernels), shape), axis=-1)
     in_rounds = np.take_along_axis(paces.reshape(shape), order, axis=-1)
     in_sequence = np.moveaxis(paces.reshape(records, kernels, processes, rounds), 1, -1)

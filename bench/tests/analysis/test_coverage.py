@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from bench.analysis import speedup
+from bench.runner import plan as runner_plan
 from bench.tests import simulate
 from bench.tests.simulate import Plan, World
 
@@ -49,6 +50,7 @@ def test_coverage_where_the_slow_kernel_is_bracketed(rounds):
         (Plan(1000, processes=15, rounds=3), World()),
         (Plan(1000), World(retaken=0.1)),  # disturbed samples are taken again
         (Plan(1000), World(retaken=0.5)),
+        (Plan(1000), World(retaken=0.4, unseen=0.1)),
     ],
 )
 def test_coverage_of_two_fast_kernels(plan, world):
@@ -56,6 +58,20 @@ def test_coverage_of_two_fast_kernels(plan, world):
     ratios = simulate.ratios(logs[..., 0], logs[..., 1])
     assert {ratio.level for ratio in ratios} == {0.96875 if plan.processes == 6 else 0.96484375}
     assert 0.93 <= simulate.coverage(ends(ratios), TRUE_RATIO) <= 0.99
+
+
+@pytest.mark.parametrize("budget_s", [65, 90, 120])
+def test_coverage_where_the_time_that_they_take_decides_how_many_processes_there_are(budget_s):
+    logs, _ = simulate.fast(SEED, (1, 1), Plan(1000, processes=20, rounds=3))
+    plan, answers, counts = runner_plan.Plan((), budget_s=budget_s), [], Counter()
+    for record in logs:
+        seconds, n = [*np.exp(record).sum((1, 2))], 0  # where the machine is slow there are fewer
+        while n < (n := min(20, plan.count(seconds[:n]))):
+            pass
+        answers += simulate.ratios([record[:n, :, 0]], [record[:n, :, 1]])
+        counts[n] += 1
+    assert len(counts) > 1
+    assert 0.93 <= simulate.coverage(ends(answers), 1) <= 0.99
 
 
 def test_the_value_is_not_biased():

@@ -21,7 +21,7 @@ from bench.records import reader
 from bench.records.model import BadRecord, NotTimed
 from bench.records.sample import Sample
 from bench.report import charts, page_records
-from bench.report.charts import Drawing, NotDrawn, ladder, scopes, sizes, speedup, style, svg
+from bench.report.charts import NotDrawn, ladder, scopes, sizes, speedup, style, svg
 from bench.tests.builders_records import pytest_benchmark, record, samples
 from bench.tests.builders_selections import full_selection
 

@@ -16,9 +16,10 @@ from bench.analysis import checklist
 from bench.records import writer
 from bench.records.sample import AGAIN, ALL_CORES, BOUND, ONE_CORE, Sample
 from bench.runner import check_kernels, collection, scheduler
+from bench.runner.bounds import Bounds
 from bench.runner.check_kernels import CheckResult
 from bench.runner.configuration import Configuration
-from bench.runner.executor import Setup
+from bench.runner.executor import RETAKES, Executor, Setup
 from bench.runner.plan import FULL, PREDICT, Plan
 from bench.runner.scheduler import FinishedProcess
 from bench.runner.worker_handle import Failure
@@ -60,7 +61,7 @@ def run(problem, folder, sources, **options):
     steps, finished = [], {}
     with check_kernels.problem_folder(problem) as digits:
         tile(problem, Path(digits), plan.sizes, plan.seed)
-        for process in range(plan.processes):
+        for process in range(plan.count([])):
             finished[process] = scheduler.measure_process(
                 plan, plan.configurations[0], dict(finished), digits, problem, lambda *step: steps.append(step)
             )
@@ -201,14 +202,15 @@ def test_a_bound_that_cannot_be_measured_costs_no_samples(problem, tmp_path, mon
     failing = SimpleNamespace(ask=lambda *_, **__: (_ for _ in ()).throw(Failure("broken", "its process died: why")))
     plan = Plan((builders.spec(builders.write_kernel(tmp_path / "mine.py")),))
     setup = Setup(plan, problem, "", {}, 0)
-    one = scheduler._Scheduler(plan, Configuration(), setup, None, None, None, bound_workers={"cpu": failing})
-    assert one._ask_bound("cpu", "overhead") == {}
-    assert one._bounds("baseline", 0) == []
-    assert one.bounds_failed == {"bound@cpu": "broken: its process died: why"}
+    bounds = Bounds(setup)
+    bounds.workers["cpu"] = failing
+    assert bounds.ask("cpu", "overhead") == {}
+    assert bounds.samples("baseline", 0) == []
+    assert bounds.failed == {"bound@cpu": "broken: its process died: why"}
     monkeypatch.setattr(collection.code_size, "code", lambda path: 1 / 0)
     sample = Sample("mine", "baseline", "l1", 14, 0.1, 1, 0, 0, 0)
     result = CheckResult("mine", "agrees", None, {"l1": [1, 1]})
-    done = FinishedProcess((sample,), (result,), None, {}, {}, None, 0.0, bounds_failed=one.bounds_failed)
+    done = FinishedProcess((sample,), (result,), None, {}, {}, None, 0.0, bounds_failed=bounds.failed)
     collected = collection.collect(plan, Configuration(), problem, {0: done}, "a run").measurements
     assert collected.samples == [sample]
     reasons = {entry.kernel: (entry.status, entry.reason) for entry in collected.not_timed}
@@ -265,7 +267,7 @@ def test_running_out_of_memory_is_a_status_of_its_own():
 def scheduled(*executors, **options):
     """Return a scheduler whose executors are stand-ins."""
     plan = Plan((), **options)
-    setup = SimpleNamespace(problem=builders.problem(), folder="")
+    setup = SimpleNamespace(problem=builders.problem(), folder="", plan=plan)
     one = scheduler._Scheduler(plan, Configuration("1"), setup, None, None, None)
     one.executors += executors
     return one
@@ -296,6 +298,56 @@ def test_a_disturbed_sample_is_taken_again_and_only_a_kernel_that_disturbs_twice
     assert "used 0.04 of a core while another kernel was timed, twice" in twice.failures[0]
 
 
+def test_kernels_that_start_fast_have_more_processes_and_a_budget_has_as_many_as_fit(problem, tmp_path):
+    slow = "import time\ntime.sleep(0.3)\n"
+    collected, steps = run(problem, tmp_path, {"a": "", "b": slow}, processes=2, most_processes=4, rounds=1)
+    numbers = {}
+    for sample in collected.measurements.samples:
+        numbers.setdefault((sample.kernel, sample.scope), set()).add(sample.process)
+    every, first = {0, 1, 2, 3}, {0, 1}
+    assert numbers["a", "baseline"] == numbers["a~again", "baseline"] == every
+    assert numbers["b", "baseline"] == numbers[ONE_CORE, "baseline"] == first
+    assert numbers["a", "first_call"] == {*range(scheduler.FIRST_CALLS)}
+    done, in_all = [done for *_, done, _ in steps], {in_all for *_, in_all in steps}
+    assert (done, in_all) == (sorted(done), {done[-1]})
+    record = writer.write([collected.measurements], tmp_path)[0]
+    assert (record.processes, record.processes_in_words) == (2, "2 to 4 processes per kernel")
+
+
+@pytest.mark.parametrize(
+    ("budget_s", "seconds", "expected"),
+    [
+        (None, [], 6),
+        (20.0, [2.0] * 5, 6),  # so many whatever they take
+        (20.0, [2.0, *[1.0] * 5], 9),  # three more take three seconds
+        (9.9, [2.0, *[1.0] * 5], 6),
+        (20.0, [2.0, *[1.0] * 8], 12),
+        (15.9, [2.0, *[1.0] * 11], 12),  # the next number with a narrower interval is 15
+        (16.0, [2.0, *[1.0] * 11], 15),
+    ],
+)
+def test_time_alone_decides_how_many_processes_there_are(budget_s, seconds, expected):
+    assert Plan((), budget_s=budget_s).count(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("waited", "steal", "retakes"), [(0.0, 0.0, 0), (0.03, None, 1), (None, 0.5, 1), (None, None, 0)]
+)
+def test_a_sample_without_a_core_is_taken_again_a_few_times_whatever_its_value(waited, steal, retakes, monkeypatch):
+    one = Executor("a", SimpleNamespace(device="cpu"), SimpleNamespace(plan=Plan(()), problem=builders.problem()))
+    asked = []
+
+    def ask(do, **arguments):
+        asked.append(do)
+        return {"seconds": 0.02, "waited": waited, "cpu": {"steal": steal}}
+
+    monkeypatch.setattr(one, "ask", ask)
+    one._call_s["baseline", "l1"] = 0.02
+    for _ in range(2 * RETAKES):
+        one._sample("baseline", "l1", {})
+    assert len(asked) == 2 * RETAKES + retakes * RETAKES
+
+
 def test_more_than_a_core_under_one_thread_is_judged_over_all_samples():
     def with_cores(*cores):
         fields = "baseline", "l1", 1, 0.01, 2, 0, 0, 0
@@ -314,12 +366,13 @@ def test_a_mean_that_is_faster_than_reading_the_images_is_broken_unless_it_was_t
     lucky = stand_in("lucky", seconds=[1e-2, 1e-2])
     one = scheduled(honest, prefix, lucky, stand_in("gpu", device="cuda"), sizes=sizes)
     reads = iter([1.0, 1.0, 3e-3, 3e-3, 3e-3, 3e-3])
-    one.bound_workers["cpu"] = SimpleNamespace(ask=lambda *_, **__: {"seconds": next(reads)})
+    one.bounds.workers["cpu"] = SimpleNamespace(ask=lambda *_, **__: {"seconds": next(reads)})
     size = scopes.bytes_read(one.setup.problem, "baseline")
     bounds = [
         Sample(ONE_CORE, "baseline", "-", 1, 1.0 * size / scopes.bytes_read(one.setup.problem, "mean"), 1, 0, 0, 0)
     ]
-    one._must_read_all([] if sizes else bounds)
+    for name, reason in one.bounds.faster_than_reading(one.executors, [] if sizes else bounds):
+        one._fail(name, reason)
     assert [len(other.failures) for other in (honest, prefix, lucky)] == [0, 1, 0]
     assert prefix.failures[0].startswith("mean_images took 2000 µs for 0.00 MB of training images")
 

@@ -1,0 +1,96 @@
+"""The bounds of one process of all kernels, read by workers of their own: see `bench.probes.read_bandwidth`."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from bench.kernel import why_unavailable
+from bench.probes import machine
+from bench.records.sample import ALL_CORES, BOUND, GPU_LAUNCH, GPU_READ, ONE_CORE, Sample
+from bench.runner import refusals
+from bench.runner.executor import Executor, Setup
+from bench.runner.worker_handle import Failure, Reply, Worker
+from bench.task.scopes import answer_bytes, bytes_read, images_read
+
+
+class Bounds(ExitStack):
+    """Use it as a context manager, which ends the workers.
+
+    Attributes:
+        workers: "cpu" reads for the bounds of the host, and measures the harness itself; "cuda" reads and launches for
+            those of the GPU. Missing before `start`, where no kernel needs it, and once it failed.
+        failed: by "bound@cpu" and "bound@gpu", the status and the reason why that bound is missing.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__()
+        self.setup, self.workers, self.failed = setup, dict[str, Worker](), dict[str, str]()
+
+    def start(self) -> None:
+        """Start the workers. Without them there are no bounds."""
+        plan = self.setup.plan
+        self.workers["cpu"] = self.enter_context(Worker(self.setup.environment, plan.memory_limit))
+        if any(spec.device == "cuda" and not why_unavailable(spec) for spec in plan.specs):
+            self.workers["cuda"] = self.enter_context(Worker(self.setup.environment, 0))
+
+    def samples(self, scope: str, size: int) -> list[Sample]:
+        """Read as many bytes as the scope must touch, on one core and on all, and copy an answer; once per process.
+
+        Where a kernel uses a GPU, read them there too, and launch the least that gives an answer. The scope
+        `end_to_end` has no such bound: its bytes come from the host.
+        """
+        problem, seconds = self.setup.problem, dict[str, float]()
+        asked = {
+            "size": bytes_read(problem, scope, size),
+            "answer": answer_bytes(problem, scope, size or problem.count),
+        }
+        for name, threads in ((ONE_CORE, 1), (ALL_CORES, machine.cores())):
+            if reply := self.ask("cpu", "read", threads=threads, **asked):
+                seconds[name] = reply["seconds"]
+        if scope != "end_to_end" and (reply := self.ask("cuda", "gpu_bound", **asked)):
+            seconds |= {GPU_READ: reply["read"], GPU_LAUNCH: reply["launch"]}
+        images = size or images_read(problem, scope)
+        return [
+            Sample(name, scope, "-", images, value, 1, self.setup.process, 0, position)
+            for position, (name, value) in enumerate(seconds.items())
+        ]
+
+    def ask(self, device: str, do: str, **arguments: Any) -> Reply:
+        """Return a bound worker's reply; {} without a worker, or where it fails: that costs no kernel its samples."""
+        if device not in self.workers:
+            return {}
+        try:
+            return self.workers[device].ask(do, self.setup.plan.timeout_s, **arguments)
+        except Failure as failure:
+            del self.workers[device]  # the stack ends it
+            self.failed[BOUND + {"cpu": "cpu", "cuda": "gpu"}[device]] = f"{failure.status}: {failure.reason}"
+            return {}
+
+    def read(self, device: str, size: int) -> list[float]:
+        """Return [seconds in which a device reads so many bytes], the CPU on one core or on all; [] if that fails."""
+        if device == "cuda":
+            return [reply["read"] for reply in [self.ask(device, "gpu_bound", size=size, answer=1)] if reply]
+        replies = [self.ask(device, "read", size=size, threads=threads) for threads in {1, machine.cores()}]
+        return [min(reply["seconds"] for reply in replies)] if all(replies) else []
+
+    def faster_than_reading(self, executors: Sequence[Executor], bounds: Sequence[Sample]) -> Iterator[tuple[str, str]]:
+        """Yield the kernels whose mean images take less time than their device needs to read the images, and why.
+
+        It is one sample of the scope `mean`, which is not kept. Sums that were taken in `prepare` show there.
+        """
+        size = bytes_read(self.setup.problem, "mean")
+        for device, names in (("cpu", (ONE_CORE, ALL_CORES)), ("cuda", (GPU_READ,))):
+            known = [
+                size * one.seconds / bytes_read(self.setup.problem, one.scope) for one in bounds if one.kernel in names
+            ]
+            for executor in executors:
+                if executor.spec.device != device or not executor.worker or not (known or device in self.workers):
+                    continue
+                seconds = executor.seconds("mean", "-")
+                known = known or self.read(device, size)
+                if seconds is None or not known or not refusals.too_fast(seconds, size, min(known)):
+                    continue
+                known += self.read(device, size)  # before a verdict, both once more
+                slower = max(seconds, executor.seconds("mean", "-") or seconds)
+                if executor.worker and (reason := refusals.too_fast(slower, size, min(known))):
+                    yield executor.name, reason
