@@ -73,6 +73,10 @@ KEYS = (
     Key("correct_l2", "kernel", "images", "the same under the L2 distance"),
     Key("threads_in_force", "kernel", "threads", "thread count of each library in the process, such as `openblas 2, "
         "torch 2`; `1` without a thread pool; joined by `or` where processes differ"),
+    Key("stack_bytes_train", "kernel", "bytes per image", "held by the prepared training stacks, in arrays that can be "
+        "reached from them (`bench/task/stack_bytes.py`); a kernel that holds fewer than one per pixel has a bound of "
+        "its own, samples named `bound@` and the kernel; this and the next are missing in older records"),
+    Key("stack_bytes_valid", "kernel", "bytes per image", "the same of the validation stack"),
     Key("code_lines", "kernel", "lines", "lines of the functions that compute `baseline` under the L1 distance and of "
         "what they use in their file, without docstrings, comments and blank lines"),
     Key("code_tokens", "kernel", "tokens", "tokens of the same code, by Python's tokenizer"),

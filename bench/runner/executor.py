@@ -52,6 +52,8 @@ class Executor:
         self.threads = ""
         self.gpu: dict[str, Any] = {}  # the worst state that the GPU was in right after a sample
         self.distances: tuple[str, ...] = ()
+        self.stack_bytes: list[float] = []  # per training image and per validation image (see `bench.task.stack_bytes`)
+        self.bytes_to_read: list[float] = []  # the same, for the bound
         self.broadcasts = False  # whether `bench.probes.broadcasting` can examine the kernel
         self.result = CheckResult(name, "agrees")
         self.worker: Worker | None = None
@@ -83,6 +85,7 @@ class Executor:
         setup, started = self.setup, self._begin()
         if prepared := self.ask("prepare", plain=plain):
             self.distances, self.broadcasts = tuple(prepared["distances"]), prepared["broadcasts"]
+            self.stack_bytes, self.bytes_to_read = prepared["stack_bytes"], prepared["bytes_to_read"]
         first = self.ask("time", scope="baseline", distance="l1", loops=1, warm=False, others=others or {})
         if not (started and first):
             return {}
@@ -102,6 +105,14 @@ class Executor:
     def processes(self) -> list[int]:
         """The worker process and its descendants, as far as known; [] where it has ended."""
         return (self._processes or [self.worker.pid]) if self.worker else []
+
+    def bytes_read(self, scope: str, size: int = 0) -> int:
+        """Return how many bytes one call of the scope must read of what the kernel prepared: at most one per pixel."""
+        problem = self.setup.problem
+        counts = images_read(problem, "mean"), size or problem.count
+        per_image = self.bytes_to_read or [problem.pixels] * 2
+        of_scope = {"mean": (0,), "predict": (1,)}.get(scope, (0, 1))
+        return int(sum(counts[i] * min(per_image[i], problem.pixels) for i in of_scope))
 
     def verify(self, seed: int) -> None:
         """Verify the kernel on inputs drawn from `seed`, which it has not seen."""
@@ -124,7 +135,8 @@ class Executor:
         if size not in self.skipped:
             self._call_s.clear()
             self._size = size
-            self.ask("prepare", valid_images=size, seed=self.plan.seed)
+            if reply := self.ask("prepare", valid_images=size, seed=self.plan.seed):
+                self.stack_bytes, self.bytes_to_read = reply["stack_bytes"], reply["bytes_to_read"]
         if self.spec.device != "cpu":
             crowded = device_bytes(self.setup.problem, size) > CROWDED
             self._refill = {"valid_images": size, "seed": self.plan.seed} if crowded else {}

@@ -45,6 +45,7 @@ class FinishedProcess:
         broadcast: by kernel, what `bench.probes.broadcasting` learnt; only in the first process.
         gpu: whether the GPU was throttled right after a sample, and its lowest clocks then (see `bench.probes.nvml`).
         bounds_failed: by "bound@cpu" and "bound@gpu", the status and the reason why that bound is missing.
+        stack_bytes: by kernel, the bytes that its stacks hold per training image and per validation image.
     """
 
     samples: tuple[Sample, ...]
@@ -57,6 +58,7 @@ class FinishedProcess:
     broadcast: dict[str, dict[str, Any]] = field(default_factory=dict)
     gpu: dict[str, Any] = field(default_factory=dict)
     bounds_failed: dict[str, str] = field(default_factory=dict)
+    stack_bytes: dict[str, list[float]] = field(default_factory=dict)
 
 
 def measure_process(
@@ -133,6 +135,7 @@ class _Scheduler:
         for size in sizes:
             bounds += self._bounds_at(size) if size != sizes[0] else []
             self._time(size)
+            bounds += self._own_bounds(size)
         if self.configuration.threads == "1":
             self._must_use_one_thread()
         broadcasting = [executor for executor in executors if executor.broadcasts and executor.worker]
@@ -144,6 +147,7 @@ class _Scheduler:
             results=tuple(executor.result for executor in executors),
             control=control,
             threads={executor.name: executor.threads for executor in executors if executor.threads},
+            stack_bytes={executor.name: executor.stack_bytes for executor in executors if executor.stack_bytes},
             skipped={executor.name: executor.skipped for executor in executors if executor.skipped},
             overhead_s=overhead_s,
             load_average=load_average,
@@ -203,16 +207,16 @@ class _Scheduler:
 
         It is one sample of the scope `mean`, which is not kept. Sums that were taken in `prepare` show there.
         """
-        size = bytes_read(self.setup.problem, "mean")
+        dense = bytes_read(self.setup.problem, "mean")
         for device, names in (("cpu", (ONE_CORE, ALL_CORES)), ("cuda", (GPU_READ,))):
-            known = [
-                size * one.seconds / bytes_read(self.setup.problem, one.scope) for one in bounds if one.kernel in names
+            read = [
+                dense * one.seconds / bytes_read(self.setup.problem, one.scope) for one in bounds if one.kernel in names
             ]
             for executor in self.executors:
-                if executor.spec.device != device or not executor.worker or not (known or device in self.bound_workers):
+                if executor.spec.device != device or not executor.worker or not (read or device in self.bound_workers):
                     continue
-                seconds = executor.seconds("mean", "-")
-                known = known or self._read(device, size)
+                seconds, size = executor.seconds("mean", "-"), executor.bytes_read("mean")
+                known = list(read) if read and size == dense else self._read(device, size)
                 if seconds is None or not known or not refusals.too_fast(seconds, size, min(known)):
                     continue
                 known += self._read(device, size)  # before a verdict, both once more
@@ -274,6 +278,37 @@ class _Scheduler:
             Sample(name, scope, "-", images, value, 1, self.setup.process, 0, position)
             for position, (name, value) in enumerate(seconds.items())
         ]
+
+    def _own_bounds(self, size: int) -> list[Sample]:
+        """Return the seconds in which the machine reads the bytes of every kernel that holds fewer than one per pixel.
+
+        They are named after the kernel. The scope `end_to_end` has none, as it starts from one byte per pixel.
+        """
+        samples, problem = list[Sample](), self.setup.problem
+        for executor in self.executors:
+            for scope in dict(self.plan.pairs):
+                own = executor.bytes_read(scope, size)
+                dense = scope == "end_to_end" or own >= bytes_read(problem, scope, size)
+                if dense or not executor.samples or executor.name.endswith(AGAIN):
+                    continue
+                answer = answer_bytes(problem, scope, size or problem.count)
+                if executor.spec.device == "cpu":
+                    threads = 1 if self.configuration.threads == "1" else machine.cores()
+                    reply = self._ask_bound("cpu", "read", size=own, threads=threads, answer=answer)
+                else:
+                    reply = self._ask_bound("cuda", "gpu_bound", size=own, answer=answer)
+                    reply = {"seconds": max(reply["read"], reply["launch"])} if reply else {}
+                if reply:
+                    place = (
+                        size or images_read(problem, scope),
+                        reply["seconds"],
+                        1,
+                        self.setup.process,
+                        0,
+                        len(samples),
+                    )
+                    samples.append(Sample(BOUND + executor.name, scope, "-", *place))
+        return samples
 
     def _ask_bound(self, device: str, do: str, **arguments: Any) -> Reply:
         """Return a bound worker's reply; {} without a worker, or where it fails: that costs no kernel its samples."""
