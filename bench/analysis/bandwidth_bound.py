@@ -5,7 +5,7 @@ from dataclasses import replace
 from bench.analysis import speedup
 from bench.analysis.speedup import Ratio, paired_ratio
 from bench.records.model import Record
-from bench.records.sample import ALL_CORES, GPU_LAUNCH, GPU_READ, ONE_CORE, Sample
+from bench.records.sample import ALL_CORES, BOUND, GPU_LAUNCH, GPU_READ, ONE_CORE, Sample
 
 
 def bound_samples(record: Record, scope: str, device: str = "cpu") -> list[Sample]:
@@ -28,7 +28,15 @@ def share_of_bound(record: Record, kernel: str, scope: str, distance: str, devic
     Every round is paired with the fastest reading of the record: other work on the machine slows a reading down,
     nothing makes it faster than the machine is, and a slower one would flatter the kernels.
     """
-    samples, bound = record.samples_of(kernel, scope, distance), bound_samples(record, scope, device)
+    return _share(record.samples_of(kernel, scope, distance), bound_samples(record, scope, device))
+
+
+def share_of_own_bound(record: Record, kernel: str, scope: str, distance: str) -> Ratio | None:
+    """Return the bound of the kernel's own bytes over its seconds; None where it holds one byte per pixel or more."""
+    return _share(record.samples_of(kernel, scope, distance), record.samples_of(BOUND + kernel, scope, "-"))
+
+
+def _share(samples: list[Sample], bound: list[Sample]) -> Ratio | None:
     if not bound:
         return None
     best = min(bound, key=lambda sample: sample.seconds)

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from bench import formatting
 from bench.analysis import speedup
-from bench.analysis.bandwidth_bound import share_of_bound
+from bench.analysis.bandwidth_bound import share_of_bound, share_of_own_bound
 from bench.analysis.speedup import Group, Ratio, paired_ratio
 from bench.records.model import Record
 from bench.records.sample import AGAIN
@@ -26,6 +26,7 @@ class Summary:
         ratio: reference seconds / its seconds; None where no round holds both, or the record is unpaired.
         unpaired: the ratio of medians, in an unpaired record.
         share_of_bound: its device's bound / its seconds, 1.0 is the bound; None where that was not measured.
+        share_of_own: the same of the bytes that it holds, where these are fewer than one per pixel; else None.
         first_call: seconds of the first call; None if not recorded.
         groups: the two groups that its processes fall into; None where they are one.
         is_reference: whether the ratios are over this kernel.
@@ -41,6 +42,13 @@ class Summary:
     first_call: float | None
     groups: tuple[Group, Group] | None
     is_reference: bool = False
+    share_of_own: Ratio | None = None
+
+    @property
+    def share(self) -> str:
+        """Its share of the bound as text, with that of its own bytes where it holds fewer; "" where not measured."""
+        own = f" ({formatting.share_of_bound(self.share_of_own.value)} of its own bytes')" if self.share_of_own else ""
+        return f"{formatting.share_of_bound(self.share_of_bound.value)}{own}" if self.share_of_bound else ""
 
     @property
     def speedup(self) -> float | None:
@@ -107,4 +115,5 @@ def _summary(record: Record, kernel: str, scope: str, distance: str) -> Summary:
         first_call=speedup.median_and_smallest(first_calls)[0] if first_calls else None,
         groups=speedup.two_groups(samples),
         is_reference=kernel == record.reference,
+        share_of_own=share_of_own_bound(record, kernel, scope, distance),
     )

@@ -11,7 +11,8 @@ SUBJECTS = {
         anonymous_before_bytes temporaries_bytes device_before_bytes device_temporaries_bytes not_measured
     """,
     "kernel": """
-        device source_hash mean_error correct_l1 correct_l2 threads_in_force code_lines code_tokens
+        device source_hash mean_error correct_l1 correct_l2 threads_in_force stack_bytes_train
+        stack_bytes_valid code_lines code_tokens
     """,
     "broadcast": """
         ranks_l1 ranks_l2 expansion_strides expansion_full_bytes expansion_bytes expression_bytes_l1

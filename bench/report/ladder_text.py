@@ -18,8 +18,8 @@ def bound(record: Record) -> str:
     most = 1 / share_of_bound.value
     sentence = f"Reading every byte once would be {formatting.ratio(most)} as fast as {REFERENCE} here"
     if most < claims.THOUSANDS:
-        return f"{sentence}: on this machine no kernel can be a thousand times as fast, in any language."
-    return f"{sentence}: that is the most that any kernel can reach on this machine."
+        return f"{sentence}: on this machine no kernel that reads them all can be a thousand times as fast."
+    return f"{sentence}: that is the most that a kernel which reads them all can reach on this machine."
 
 
 def peers(steps: Sequence[Step]) -> list[tuple[str, str]]:

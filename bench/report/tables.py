@@ -30,7 +30,7 @@ def timed(rows: Sequence[Summary], ratios: bool = True) -> Grid:
                 formatting.time(row.smallest),
                 *((speedup, ends) if ratios else ("withheld", "")),
                 f"{row.seconds / row.images * 1e9:,.0f}",
-                formatting.share_of_bound(row.share_of_bound.value) if row.share_of_bound else "",
+                row.share,
                 formatting.time(row.first_call) if row.first_call else "",
             )
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.kernel import why_unavailable
 from bench.probes import machine
-from bench.records.sample import ALL_CORES, BOUND, GPU_LAUNCH, GPU_READ, ONE_CORE, Sample
+from bench.records.sample import AGAIN, ALL_CORES, BOUND, GPU_LAUNCH, GPU_READ, ONE_CORE, Sample
 from bench.runner import refusals
 from bench.runner.executor import Executor, Setup
 from bench.runner.worker_handle import Failure, Reply, Worker
@@ -55,6 +55,29 @@ class Bounds(ExitStack):
             for position, (name, value) in enumerate(seconds.items())
         ]
 
+    def of_own_bytes(self, executors: Sequence[Executor], size: int, threads: int) -> list[Sample]:
+        """Return the seconds in which the machine reads the bytes of every kernel that holds fewer than one per pixel.
+
+        They are named after the kernel. The scope `end_to_end` has none, as it starts from one byte per pixel.
+        """
+        samples, problem, plan = list[Sample](), self.setup.problem, self.setup.plan
+        for executor in executors:
+            for scope in dict(plan.pairs):
+                own = executor.bytes_read(scope, size)
+                dense = scope == "end_to_end" or own >= bytes_read(problem, scope, size)
+                if dense or not executor.samples or executor.name.endswith(AGAIN):
+                    continue
+                asked = {"size": own, "answer": answer_bytes(problem, scope, size or problem.count)}
+                if executor.spec.device == "cpu":
+                    seconds = self.ask("cpu", "read", threads=threads, **asked).get("seconds")
+                else:
+                    reply = self.ask("cuda", "gpu_bound", **asked)
+                    seconds = max(reply["read"], reply["launch"]) if reply else None
+                if seconds:
+                    place = size or images_read(problem, scope), seconds, 1, self.setup.process, 0, len(samples)
+                    samples.append(Sample(BOUND + executor.name, scope, "-", *place))
+        return samples
+
     def ask(self, device: str, do: str, **arguments: Any) -> Reply:
         """Return a bound worker's reply; {} without a worker, or where it fails: that costs no kernel its samples."""
         if device not in self.workers:
@@ -78,16 +101,16 @@ class Bounds(ExitStack):
 
         It is one sample of the scope `mean`, which is not kept. Sums that were taken in `prepare` show there.
         """
-        size = bytes_read(self.setup.problem, "mean")
+        dense = bytes_read(self.setup.problem, "mean")
         for device, names in (("cpu", (ONE_CORE, ALL_CORES)), ("cuda", (GPU_READ,))):
-            known = [
-                size * one.seconds / bytes_read(self.setup.problem, one.scope) for one in bounds if one.kernel in names
+            read = [
+                dense * one.seconds / bytes_read(self.setup.problem, one.scope) for one in bounds if one.kernel in names
             ]
             for executor in executors:
-                if executor.spec.device != device or not executor.worker or not (known or device in self.workers):
+                if executor.spec.device != device or not executor.worker or not (read or device in self.workers):
                     continue
-                seconds = executor.seconds("mean", "-")
-                known = known or self.read(device, size)
+                seconds, size = executor.seconds("mean", "-"), executor.bytes_read("mean")
+                known = list(read) if read and size == dense else self.read(device, size)
                 if seconds is None or not known or not refusals.too_fast(seconds, size, min(known)):
                     continue
                 known += self.read(device, size)  # before a verdict, both once more

@@ -51,6 +51,8 @@ def collect(
     for name, own in kernel_metadata.items():
         threads = {process.threads[name] for process in finished if name in process.threads}
         own |= {"threads_in_force": " or ".join(sorted(threads)), **finished[0].broadcast.get(name, {})}
+        if held := next((process.stack_bytes[name] for process in finished if name in process.stack_bytes), None):
+            own |= dict(zip(("stack_bytes_train", "stack_bytes_valid"), held, strict=True))
     if control := finished[0].control:
         kernel_metadata[control + AGAIN] = kernel_metadata[control]
     overheads = [process.overhead_s for process in finished if process.overhead_s is not None]

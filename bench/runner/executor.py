@@ -61,6 +61,8 @@ class Executor:
         self.threads = ""
         self.gpu: dict[str, Any] = {}  # the worst state that the GPU was in right after a sample
         self.distances: tuple[str, ...] = ()
+        self.stack_bytes: list[float] = []  # per training image and per validation image (see `bench.task.stack_bytes`)
+        self.bytes_to_read: list[float] = []  # the same, for the bound
         self.broadcasts = False  # whether `bench.probes.broadcasting` can examine the kernel
         self.result = CheckResult(name, "agrees")
         self.worker: Worker | None = None
@@ -97,6 +99,7 @@ class Executor:
         """Prepare all stacks; `plain` without images for further timed calls, for a pass that measures memory."""
         if prepared := self.ask("prepare", plain=plain):
             self.distances, self.broadcasts = tuple(prepared["distances"]), prepared["broadcasts"]
+            self.stack_bytes, self.bytes_to_read = prepared["stack_bytes"], prepared["bytes_to_read"]
 
     def begin(self, *, plain: bool = False) -> None:
         """All three, one after the other."""
@@ -137,6 +140,14 @@ class Executor:
         """The worker process and its descendants, as far as known; [] where it has ended."""
         return (self._processes or [self.worker.pid]) if self.worker else []
 
+    def bytes_read(self, scope: str, size: int = 0) -> int:
+        """Return how many bytes one call of the scope must read of what the kernel prepared: at most one per pixel."""
+        problem = self.setup.problem
+        counts = images_read(problem, "mean"), size or problem.count
+        per_image = self.bytes_to_read or [problem.pixels] * 2
+        of_scope = {"mean": (0,), "predict": (1,)}.get(scope, (0, 1))
+        return int(sum(counts[i] * min(per_image[i], problem.pixels) for i in of_scope))
+
     def verify(self, seed: int) -> None:
         """Verify the kernel on inputs drawn from `seed`, which it has not seen."""
         if reply := self.ask("verify", VERIFY_CALLS * self.plan.timeout_s, seed=seed):
@@ -158,7 +169,8 @@ class Executor:
         if size not in self.skipped:
             self._call_s.clear()
             self._size = size
-            self.ask("prepare", valid_images=size, seed=self.plan.seed)
+            if reply := self.ask("prepare", valid_images=size, seed=self.plan.seed):
+                self.stack_bytes, self.bytes_to_read = reply["stack_bytes"], reply["bytes_to_read"]
         if self.spec.device != "cpu":
             crowded = device_bytes(self.setup.problem, size) > CROWDED
             self._refill = {"valid_images": size, "seed": self.plan.seed} if crowded else {}

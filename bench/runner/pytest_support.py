@@ -17,6 +17,7 @@ from bench.runner import configuration, refusals
 from bench.task import scopes
 from bench.task.problem import Problem
 from bench.task.scopes import PreparedKernel, WrongAnswer
+from bench.task.stack_bytes import bytes_per_image
 from bench.task.verify import Findings, verify
 from bench.task.windows import COUNT, Window
 
@@ -101,7 +102,9 @@ def must_be_possible(verified: Verified, scope: str, distance: str, seconds: flo
         used = cpu_time.between(before, cpu_time.read([], {}), perf_counter() - started).own
         if reason := refusals.too_many_cores(used):
             raise WrongAnswer(reason)
-    size = scopes.bytes_read(verified.prepared.problem, "mean")
+    prepared = verified.prepared
+    _, per_image = bytes_per_image(prepared.train, prepared.given[:-1])
+    size = int(scopes.images_read(prepared.problem, "mean") * min(per_image, prepared.problem.pixels))
     if scope == "mean" and (reason := refusals.too_fast(seconds, size, size / _bandwidth(size))):
         raise WrongAnswer(reason)
 

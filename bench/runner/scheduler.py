@@ -51,6 +51,7 @@ class FinishedProcess:
         gpu: whether the GPU was throttled right after a sample, and its lowest clocks then (see `bench.probes.nvml`).
         bounds_failed: by "bound@cpu" and "bound@gpu", the status and the reason why that bound is missing.
         seconds: how long it took, from the first start to the last end.
+        stack_bytes: by kernel, the bytes that its stacks hold per training image and per validation image.
     """
 
     samples: tuple[Sample, ...]
@@ -64,6 +65,7 @@ class FinishedProcess:
     gpu: dict[str, Any] = field(default_factory=dict)
     bounds_failed: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    stack_bytes: dict[str, list[float]] = field(default_factory=dict)
 
 
 def measure_process(
@@ -139,9 +141,11 @@ class _Scheduler:
             overhead_s = self.bounds.ask("cpu", "overhead", folder=self.setup.folder).get("seconds")
             for name, reason in self.bounds.faster_than_reading(self.executors, [] if plan.sizes else bounds):
                 self._fail(name, reason)
+        threads = 1 if self.configuration.threads == "1" else machine.cores()
         for size in sizes:
             bounds += self._bounds_at(size) if size != sizes[0] else []
             self._time(size)
+            bounds += self.bounds.of_own_bytes(self.executors, size, threads)
         if self.configuration.threads == "1":
             self._must_use_one_thread()
         executors = [executor for executor in self.executors if not executor.name.endswith(AGAIN)]
@@ -154,6 +158,7 @@ class _Scheduler:
             results=tuple(executor.result for executor in executors),
             control=control,
             threads={executor.name: executor.threads for executor in executors if executor.threads},
+            stack_bytes={executor.name: executor.stack_bytes for executor in executors if executor.stack_bytes},
             skipped={executor.name: executor.skipped for executor in executors if executor.skipped},
             overhead_s=overhead_s,
             load_average=load_average,

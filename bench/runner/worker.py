@@ -28,6 +28,7 @@ from bench.probes import broadcasting, cpu_time, device_memory, gpu_bandwidth, h
 from bench.runner import configuration
 from bench.task import answers, problem, scopes, tiling, verify
 from bench.task.scopes import WrongAnswer
+from bench.task.stack_bytes import bytes_per_image
 from bench.task.windows import COUNT, Window
 
 try:
@@ -76,7 +77,14 @@ class Session:
             self.sized = self.problem.tiled(valid_images)
         self._prepare(0 if plain else COUNT)
         broadcasts = broadcasting.concerns(self.kernel, self.prepared.valid)
-        return {"distances": scopes.offered(self.kernel), "broadcasts": broadcasts}
+        of_train = bytes_per_image(self.prepared.train, self.prepared.given[:-1])
+        of_valid = bytes_per_image([self.prepared.valid], self.prepared.given[-1:])
+        return {
+            "distances": scopes.offered(self.kernel),
+            "broadcasts": broadcasts,
+            "stack_bytes": [of_train[0], of_valid[0]],
+            "bytes_to_read": [of_train[1], of_valid[1]],
+        }
 
     def _prepare(self, count: int) -> None:
         former = self.__dict__.pop("prepared", None)  # its stacks make room first

@@ -82,7 +82,9 @@ def _words(step: Step) -> str:
     """Return the words beside a step: its ratio to the kernel before, and its seconds."""
     times = "the reference" if step.name == REFERENCE else step.times or step.without
     doubt = " (not resolved)" if step.resolved is False and step.interval else ""
-    return f"{times}{doubt} · {step.summary.median}"
+    share = step.summary.share_of_bound if step.summary.share_of_own else None
+    beyond = ", beyond the dense bound" if share and share.value > 1 else ""
+    return f"{times}{doubt} · {step.summary.median}{beyond}"
 
 
 def _sentence(step: Step, label: str) -> str:
