@@ -31,7 +31,7 @@ RATIOS = (1.0, 1.02, 1.05, 2.0)
 IMAGES = 50  # of each class, for training and for validation; 2 % of them is one
 GATE = 0.025
 SHORTEST_S = 5  # in which six processes fit
-PYPERF_S = 0.75  # of a process of pyperf: its start, and a warm-up and three samples of 0.1 s
+PYPERF_S = 1.0  # of a process of pyperf: its start, and a warm-up and three samples of 0.1 s
 KERNEL = """
 import numpy as np
 
