@@ -26,8 +26,9 @@ from bench.runner import collection
 from bench.runner.check_kernels import CheckResult
 from bench.runner.collection import Collected
 from bench.runner.configuration import Configuration
+from bench.runner.finished import FinishedProcess
 from bench.runner.plan import Plan, Progress
-from bench.runner.scheduler import FinishedProcess, measure_process
+from bench.runner.scheduler import measure_process
 from bench.task.problem import Problem, write
 from bench.task.tiling import tile
 

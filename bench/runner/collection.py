@@ -12,8 +12,8 @@ from bench.records.model import ELSEWHERE, PROTOCOL, Measurements, NotTimed
 from bench.records.sample import AGAIN, BOUND, Footprint
 from bench.runner.check_kernels import OUT_OF_MEMORY, CheckResult
 from bench.runner.configuration import Configuration, allocator_in_force, changes
+from bench.runner.finished import FinishedProcess
 from bench.runner.plan import Plan
-from bench.runner.scheduler import FinishedProcess
 from bench.task import digits_metadata
 from bench.task.problem import Problem
 

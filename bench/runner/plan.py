@@ -25,9 +25,9 @@ class Plan:
         pairs: the pairs (scope, distance) that every round times.
         configurations: each is measured in processes of its own, one configuration after the other.
         processes: processes per kernel, under each configuration; the fewest where one of the next two is given.
-        most_processes: processes of a kernel whose first call was fast (see `scheduler.FAST_START_S`); 0: no more.
+        most_processes: processes of a kernel whose first call was fast (see `bench.runner.finished`); 0: no more.
         budget_s: seconds for the processes of all kernels; as many more are begun as are expected to fit.
-        rounds: rounds of one process; in every round each kernel is called once for each pair.
+        rounds: rounds of one process; each calls every kernel for each pair, but only every fourth those that are slow.
         seed: everything random is drawn from it.
         timeout_s: seconds that one request to a kernel may take.
         memory_limit: bytes of anonymous memory that one worker may take.
@@ -44,7 +44,7 @@ class Plan:
     processes: int = 6
     most_processes: int = 0
     budget_s: float | None = None
-    rounds: int = 3
+    rounds: int = 5
     seed: int = 0
     timeout_s: float = 120.0
     memory_limit: int = MEMORY_LIMIT

@@ -1,10 +1,11 @@
 """Which kernel runs when: processes, rounds and order. The clock itself is in `bench.runner.worker`.
 
-One worker process per kernel; all but one sleep on a pipe. In every round each kernel is called once, in an order drawn
+One worker process per kernel; all but one sleep on a pipe. In every round each kernel is called, in an order drawn
 anew, so that a machine that gets slower or faster in the meantime does so for all of them. A slow kernel is bracketed:
-the fast kernels run before and after it, F..F S F..F. The processes of all kernels are started afresh several times,
-because what one process measures twice is not two measurements (Kalibera and Jones, ISMM 2013). More short processes
-resolve more than fewer long ones, so what does not vary between processes is measured in the first of them alone.
+the fast kernels run before and after it, F..F S F..F, and more often, as it is not in every round. The processes of all
+kernels are started afresh several times, because what one process measures twice is not two measurements (Kalibera and
+Jones, ISMM 2013). More short processes resolve more than fewer long ones, so what does not vary between processes is
+measured in the first of them alone.
 """
 
 import random
@@ -15,57 +16,25 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from bench.kernel import KernelSpec
 from bench.probes import machine, nvml
 from bench.records.sample import AGAIN, Sample
 from bench.runner import refusals
 from bench.runner.bounds import Bounds
-from bench.runner.check_kernels import CheckResult
 from bench.runner.configuration import Configuration, environment
 from bench.runner.executor import Executor, Others, Setup
+from bench.runner.finished import FinishedProcess, calls, chosen
 from bench.runner.plan import Plan, Progress
 from bench.runner.worker_handle import Failure
 from bench.task.problem import Problem
 from bench.task.scopes import images_read
 from bench.task.tiling import in_reach
 
+SLOW_EVERY = 4  # rounds: a slow kernel is called in the first of so many
 SETTLE_S = 0.02  # OpenMP threads spin for some milliseconds after a parallel loop and would steal the next one's core
 FIRST_CALLS = 3  # processes whose first calls are timed, one kernel after the other; in others they start side by side
-FAST_START_S = 0.25  # a kernel whose first call in the first process took less is in all of `Plan.most_processes`
 CALM_S = 1.0  # for pools that spin longer; twice as busy is broken
-
-
-@dataclass(frozen=True)
-class FinishedProcess:
-    """What one process of every kernel gave.
-
-    Attributes:
-        control: the kernel that also ran as the A/A control: the one with the fastest first call; None if all failed.
-        threads: by kernel, how many threads each library used.
-        skipped: by kernel and size, the seconds that one call would have taken; None where there were no images.
-        overhead_s: seconds that the harness adds to a call; None where that was not measured, as after the first.
-        load_average: of the machine, when the process began.
-        broadcast: by kernel, what `bench.probes.broadcasting` learnt; only in the first process.
-        gpu: whether the GPU was throttled right after a sample, and its lowest clocks then (see `bench.probes.nvml`).
-        bounds_failed: by "bound@cpu" and "bound@gpu", the status and the reason why that bound is missing.
-        seconds: how long it took, from the first start to the last end.
-        stack_bytes: by kernel, the bytes that its stacks hold per training image and per validation image.
-    """
-
-    samples: tuple[Sample, ...]
-    results: tuple[CheckResult, ...]
-    control: str | None
-    threads: dict[str, str]
-    skipped: dict[str, dict[int, float | None]]
-    overhead_s: float | None
-    load_average: float
-    broadcast: dict[str, dict[str, Any]] = field(default_factory=dict)
-    gpu: dict[str, Any] = field(default_factory=dict)
-    bounds_failed: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
-    stack_bytes: dict[str, list[float]] = field(default_factory=dict)
 
 
 def measure_process(
@@ -86,7 +55,7 @@ def measure_process(
     """
     process, started = len(earlier), time.monotonic()
     rng = random.Random(f"{plan.seed}/{configuration.name}/{process}")
-    setup = Setup(plan, problem, folder, environment(configuration, rng), rng.randrange(2**32), process)
+    setup = Setup(plan, problem, folder, environment(configuration, rng), rng.randrange(2**32), process, calls(earlier))
     with ExitStack() as stack:
         done = _Scheduler(plan, configuration, setup, rng, progress, stack).run(earlier)
     return replace(done, seconds=time.monotonic() - started)
@@ -125,7 +94,7 @@ class _Scheduler:
         load_average = machine.load_average()
         if process < (plan.processes if plan.budget_s is None else FIRST_CALLS):
             self.stack.enter_context(self.bounds).start()
-        specs = {spec.name: spec for spec in _chosen(plan, earlier)}
+        specs = {spec.name: spec for spec in chosen(plan, earlier)}
         if process == 0:
             self._start(specs, first_calls=True)
             self._side_by_side(lambda executor: executor.verify(self.setup.order + 1))
@@ -262,7 +231,7 @@ class _Scheduler:
             for scope, distance in plan.pairs:
                 self.steps_done += 1
                 timed = [one for one in self.executors if one.offers(distance) and size not in one.skipped]
-                if number % 2:
+                if number % SLOW_EVERY:
                     timed = [one for one in timed if not one.slow(scope, distance)]
                 for position, executor in enumerate(bracketed(timed, scope, distance, self.rng)):
                     self._report(f"{scope}{of_size}, round {number + 1} of {plan.rounds}", executor.name)
@@ -276,16 +245,6 @@ class _Scheduler:
         busy = executor.time(scope, distance, images, number, position, self._others(executor))
         self.spins = refusals.cores_of(executor.samples[-1:]) > refusals.MOST_CORES
         return busy
-
-
-def _chosen(plan: Plan, earlier: dict[int, FinishedProcess]) -> list[KernelSpec]:
-    """Return the kernels of the next process: those that have not failed, and that are fast in further processes."""
-    results = [result for process in earlier.values() for result in process.results]
-    left_out = {result.name for result in results if result.status != "agrees" and not plan.sizes}
-    if plan.budget_s is None and len(earlier) >= plan.processes:
-        first_calls = [sample for sample in earlier[0].samples if sample.scope == "first_call"]
-        left_out |= {sample.kernel for sample in first_calls if sample.seconds > FAST_START_S}
-    return [spec for spec in plan.specs if spec.name not in left_out]
 
 
 def _fastest(executors: Sequence[Executor]) -> str | None:

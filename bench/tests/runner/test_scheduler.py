@@ -20,8 +20,8 @@ from bench.runner.bounds import Bounds
 from bench.runner.check_kernels import CheckResult
 from bench.runner.configuration import Configuration
 from bench.runner.executor import RETAKES, Executor, Setup
+from bench.runner.finished import FinishedProcess
 from bench.runner.plan import FULL, PREDICT, Plan
-from bench.runner.scheduler import FinishedProcess
 from bench.runner.worker_handle import Failure
 from bench.task import scopes
 from bench.task.tiling import tile
@@ -89,14 +89,14 @@ def ordinary(problem, tmp_path_factory):
     return run(problem, tmp_path_factory.mktemp("ordinary"), KERNELS, processes=2, configurations=configurations)
 
 
-def test_every_round_calls_every_kernel_but_every_second_the_slow_one_which_is_bracketed(ordinary):
+def test_every_round_calls_every_kernel_but_only_every_fourth_the_slow_one_which_is_bracketed(ordinary):
     collected, steps = ordinary
     assert [result.status for result in collected.results] == ["agrees"] * 3
-    assert sorted(orders(collected)) == [(process, number) for process in range(2) for number in range(3)]
+    assert sorted(orders(collected)) == [(process, number) for process in range(2) for number in range(5)]
     for (_, number), order in orders(collected).items():
-        assert order[3:4] == ([] if number % 2 else ["slow"])  # it is in every second round
+        assert order[3:4] == ([] if number % 4 else ["slow"])  # it is in every fourth round
         assert sorted(order[:3]) == ["a", "again", "b"]
-        assert sorted(order[4:]) == ([] if number % 2 else ["a", "again", "b"])
+        assert sorted(order[4:]) == ([] if number % 4 else ["a", "again", "b"])
     assert len({tuple(order) for order in orders(collected).values()}) > 2
     assert any("process 2 of 2" in stage for stage, *_ in steps)
     done, in_all = [done for *_, done, _ in steps], {in_all for *_, in_all in steps}
@@ -105,8 +105,8 @@ def test_every_round_calls_every_kernel_but_every_second_the_slow_one_which_is_b
 
 def test_orders_are_drawn_from_the_seed(ordinary, problem, tmp_path):
     repeated, _ = run(problem, tmp_path, KERNELS, configurations=(Configuration("1", "keep"),))
-    first, second = ([orders(ordinary[0])[process, number] for number in range(3)] for process in range(2))
-    assert first == [orders(repeated)[0, number] for number in range(3)]
+    first, second = ([orders(ordinary[0])[process, number] for number in range(5)] for process in range(2))
+    assert first == [orders(repeated)[0, number] for number in range(5)]
     assert first != second
 
 
