@@ -110,7 +110,9 @@ class Bounds(ExitStack):
                 if executor.spec.device != device or not executor.worker or not (read or device in self.workers):
                     continue
                 seconds, size = executor.seconds("mean", "-"), executor.bytes_read("mean")
-                known = list(read) if read and size == dense else self.read(device, size)
+                if size == dense:
+                    read = read or self.read(device, size)
+                known = [*read] if size == dense else self.read(device, size)
                 if seconds is None or not known or not refusals.too_fast(seconds, size, min(known)):
                     continue
                 known += self.read(device, size)  # before a verdict, both once more

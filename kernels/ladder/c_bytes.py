@@ -19,46 +19,55 @@ SOURCE = r"""
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+
 static void read_ahead(const uint8_t *y, int64_t pixels) {
     for (int64_t j = 0; j < pixels; j += 64) __builtin_prefetch(y + j + 2048);
 }
+
 void add(uint8_t **x, int64_t *n, int64_t classes, int64_t pixels, int64_t *sums) {
     #pragma omp parallel
-    for (int64_t c = 0; c < classes; c++)
-        #pragma omp for schedule(dynamic) nowait
-        for (int64_t start = 0; start < n[c]; start += 257) {  // images: so many white pixels fit 16 bits
-            uint16_t *block = calloc(pixels, sizeof *block);
-            for (int64_t i = start; i < start + 257 && i < n[c]; i++) {
-                const uint8_t *y = x[c] + i * pixels;
-                read_ahead(y, pixels);
-                for (int64_t j = 0; j < pixels; j++) block[j] += y[j];
+    {
+        int64_t *mine = calloc(classes * pixels, sizeof *mine);
+        uint16_t *block = malloc(pixels * sizeof *block);
+        for (int64_t c = 0; c < classes; c++)
+            #pragma omp for schedule(dynamic) nowait
+            for (int64_t start = 0; start < n[c]; start += 257) {  // images: so many white pixels fit 16 bits
+                memset(block, 0, pixels * sizeof *block);
+                for (int64_t i = start; i < start + 257 && i < n[c]; i++) {
+                    const uint8_t *y = x[c] + i * pixels;
+                    read_ahead(y, pixels);
+                    for (int64_t j = 0; j < pixels; j++) block[j] += y[j];
+                }
+                for (int64_t j = 0; j < pixels; j++) mine[c * pixels + j] += block[j];
             }
-            #pragma omp critical
-            for (int64_t j = 0; j < pixels; j++) sums[c * pixels + j] += block[j];
-            free(block);
-        }
+        #pragma omp critical
+        for (int64_t j = 0; j < classes * pixels; j++) sums[j] += mine[j];
+        free(block);
+        free(mine);
+    }
 }
+
+static int64_t exact_distance(const uint8_t *x, int64_t n, const int64_t *s, int64_t pixels) {
+    double sum = 0, count = n;  // of whole numbers, so exact below 2^53: no class of less than 35 TB gets there
+    #pragma omp simd reduction(+ : sum)
+    for (int64_t j = 0; j < pixels; j++) sum += fabs(x[j] * count - s[j]);
+    return sum;  // n times the distance from s / n
+}
+
 static int64_t byte_distance(const uint8_t *x, const uint8_t *r, int64_t pixels) {
     uint32_t sum = 0;  // 32 bits, for which compilers take the processor's own instruction (psadbw)
     for (int64_t j = 0; j < pixels; j++) sum += abs(x[j] - r[j]);
     return sum;
 }
-static int nearer(const uint8_t *x, const int64_t *s, double n, const int64_t *t, double m, int64_t pixels) {
-    double a = 0, b = 0;  // n and m times the distances from s / n and t / m: whole numbers, exact below 2^53
-    #pragma omp simd reduction(+ : a, b)
-    for (int64_t j = 0; j < pixels; j++) a += fabs(x[j] * n - s[j]), b += fabs(x[j] * m - t[j]);
-    return (__int128)a * (int64_t)m < (__int128)b * (int64_t)n;
-}
+
 void nearest_l1(uint8_t *x, int64_t images, int64_t *n, int64_t *sums, int64_t classes, int64_t pixels, int64_t *out) {
     uint8_t *r = malloc(classes * pixels);
-    double slack = pixels >> 24 ? INFINITY : 0;  // where 32 bits may not do, every call is close
+    int64_t slack = pixels >> 24 ? INT64_MAX / 8 : 0;  // where 32 bits may not do, every call is close
     for (int64_t c = 0; c < classes; c++) {
-        double own = 1;
-        for (int64_t j = c * pixels; j < (c + 1) * pixels; j++) {
-            r[j] = (double)sums[j] / n[c] + 0.5;
-            own += fabs(r[j] - (double)sums[j] / n[c]);
-        }
-        slack = fmax(own, slack);
+        for (int64_t j = c * pixels; j < (c + 1) * pixels; j++) r[j] = (double)sums[j] / n[c] + 0.5;
+        int64_t own = exact_distance(r + c * pixels, n[c], sums + c * pixels, pixels) / n[c] + 1;
+        slack = own > slack ? own : slack;
     }
     #pragma omp parallel for schedule(dynamic, 128)  // images: close calls are not evenly spread
     for (int64_t i = 0; i < images; i++) {
@@ -66,15 +75,17 @@ void nearest_l1(uint8_t *x, int64_t images, int64_t *n, int64_t *sums, int64_t c
         read_ahead(y, pixels);
         int64_t best = 0, least = byte_distance(y, r, pixels);
         for (int64_t c = 1; c < classes; c++) {
-            int64_t distance = byte_distance(y, r + c * pixels, pixels), is_nearer = distance < least;
+            int64_t distance = byte_distance(y, r + c * pixels, pixels), nearer = distance < least;
             if (llabs(distance - least) <= 2 * slack)
-                is_nearer = nearer(y, sums + c * pixels, n[c], sums + best * pixels, n[best], pixels);
-            if (is_nearer) best = c, least = distance;
+                nearer = (__int128)exact_distance(y, n[c], sums + c * pixels, pixels) * n[best]
+                       < (__int128)exact_distance(y, n[best], sums + best * pixels, pixels) * n[c];
+            if (nearer) best = c, least = distance;
         }
         out[i] = best;
     }
     free(r);
 }
+
 void nearest_l2(uint8_t *x, int64_t images, int64_t *n, int64_t *sums, int64_t classes, int64_t pixels, int64_t *out) {
     #pragma omp parallel for
     for (int64_t i = 0; i < images; i++) {
@@ -95,15 +106,23 @@ void nearest_l2(uint8_t *x, int64_t images, int64_t *n, int64_t *sums, int64_t c
 # 512 bits at a time would leave 16 of 784 bytes, to be added one by one.
 WIDTH = "-mprefer-vector-width=256" if platform.machine() == "x86_64" else ""
 COMMAND = f"cc -O3 -march=native {WIDTH} -funroll-loops -fopenmp -shared -fPIC -xc - -o"
-FFI, WHY_NOT = cffi.FFI(), None
+FFI = cffi.FFI()
 FFI.cdef("".join(line.replace(" {", ";") for line in SOURCE.splitlines() if line.startswith("void ")))
-with tempfile.TemporaryDirectory() as folder:  # its own, so that processes may compile at once; a loaded library stays
-    command = [*COMMAND.split(), f"{folder}/c_bytes.so"]
-    try:
-        subprocess.run(command, input=SOURCE.encode(), capture_output=True, check=True)
-        LIBRARY = FFI.dlopen(command[-1])
-    except (OSError, subprocess.CalledProcessError) as error:
-        WHY_NOT = f"no C compiler that works as cc, with OpenMP: install gcc or clang ({error})"
+
+
+def build():
+    with (
+        tempfile.TemporaryDirectory() as folder
+    ):  # its own, so that processes may compile at once; a loaded library stays
+        command = [*COMMAND.split(), f"{folder}/c_bytes.so"]
+        try:
+            subprocess.run(command, input=SOURCE.encode(), capture_output=True, check=True)
+            return FFI.dlopen(command[-1]), None
+        except (OSError, subprocess.CalledProcessError) as error:
+            return None, f"no C compiler that works as cc, with OpenMP: install gcc or clang ({error})"
+
+
+LIBRARY, WHY_NOT = build()
 
 
 def unavailable(device):

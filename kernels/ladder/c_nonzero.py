@@ -3,7 +3,7 @@
 After c_bytes: four of five pixels of MNIST are zero, so a third of the bytes is read, and blocks of zeros are skipped.
 Every 832 pixels, column by column as digits are taller than wide, become 13 masks of 64 bits and the other bytes; an
 instruction expands 64 pixels. Their column sums stay in registers: of two bytes as one number, and of its upper byte.
-Means, close calls and slack are those of `c_bytes`. L2 is a matrix product in double precision, 1,024 images at a time.
+Close calls are those of `c_bytes`. L2 is a matrix product in double precision, 1,024 images at a time.
 Temporaries: r, a byte per class and pixel. A dense image takes 14 % more bytes than it has pixels.
 Source: Intel Intrinsics Guide, VPEXPANDB (AVX-512 VBMI2); an image of MNIST_SAMPLE takes 259 bytes instead of 784.
 """

@@ -267,13 +267,13 @@ def test_running_out_of_memory_is_a_status_of_its_own():
 def scheduled(*executors, **options):
     """Return a scheduler whose executors are stand-ins."""
     plan = Plan((), **options)
-    setup = SimpleNamespace(problem=builders.problem(), folder="", plan=plan)
+    setup = SimpleNamespace(problem=builders.problem(), folder="", plan=plan, process=0)
     one = scheduler._Scheduler(plan, Configuration("1"), setup, None, None, None)
     one.executors += executors
     return one
 
 
-def stand_in(name, *, device="cpu", samples=(), seconds=()):
+def stand_in(name, *, device="cpu", samples=(), seconds=(), own=1.0):
     failures, seconds = [], iter(seconds)
     return SimpleNamespace(
         name=name,
@@ -281,6 +281,7 @@ def stand_in(name, *, device="cpu", samples=(), seconds=()):
         worker=True,
         samples=samples,
         seconds=lambda scope, distance: next(seconds),
+        bytes_read=lambda scope, size=0: int(own * scopes.bytes_read(builders.problem(), scope, size)),
         failures=failures,
         fail=lambda failure: failures.append(failure.reason),
     )
@@ -375,6 +376,27 @@ def test_a_mean_that_is_faster_than_reading_the_images_is_broken_unless_it_was_t
         one._fail(name, reason)
     assert [len(other.failures) for other in (honest, prefix, lucky)] == [0, 1, 0]
     assert prefix.failures[0].startswith("mean_images took 2000 µs for 0.00 MB of training images")
+
+
+@pytest.mark.parametrize(("own", "broken"), [(1.0, 1), (0.25, 0)])
+def test_a_mean_is_compared_with_reading_the_bytes_that_the_kernel_holds(own, broken):
+    kernel = stand_in("kernel", seconds=[0.3, 0.3], own=own)
+    one, asked = scheduled(kernel), []
+    dense = scopes.bytes_read(one.setup.problem, "mean")
+    one.bounds.workers["cpu"] = SimpleNamespace(
+        ask=lambda *_, size, **__: asked.append(size) or {"seconds": size / dense}
+    )
+    assert len([*one.bounds.faster_than_reading(one.executors, [])]) == broken
+    assert set(asked) == {int(own * dense)}
+
+
+def test_only_a_kernel_that_holds_fewer_bytes_has_a_bound_of_its_own():
+    sample = Sample("sparse", "baseline", "l1", 1, 0.1, 1, 0, 0, 0)
+    names = ("dense", 1.0), ("sparse", 0.25), ("sparse" + AGAIN, 0.25)
+    one = scheduled(*(stand_in(name, samples=[sample], own=own) for name, own in names))
+    dense = scopes.bytes_read(one.setup.problem, "baseline")
+    one.bounds.workers["cpu"] = SimpleNamespace(ask=lambda *_, size, **__: {"seconds": size / dense})
+    assert [(bound.kernel, round(bound.seconds, 1)) for bound in one.bounds.of_own_bytes(one.executors, 0, 1)] == [(BOUND + "sparse", 0.2)]
 
 
 def test_the_harness_imports_no_torch():

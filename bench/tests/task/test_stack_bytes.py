@@ -52,7 +52,9 @@ def test_a_stack_that_shares_an_array_with_another_holds_it_once():
     assert bytes_per_image([Attributes(a=PART), Attributes(a=PART)], [IMAGES] * 2) == (15, 64)
 
 
-@pytest.mark.parametrize("hidden", [lambda: PART, iter([PART]), 0, np.zeros(40 * 5, np.uint8)], ids=str)
+@pytest.mark.parametrize(
+    "hidden", [lambda: PART, iter([PART]), 0, np.zeros(40 * 5, np.uint8)], ids=["closure", "iterator", "nothing", "few"]
+)
 def test_a_stack_that_hides_its_bytes_counts_as_dense(hidden):
     measured, read = bytes_per_image([Attributes(a=hidden)], [IMAGES])
     assert measured < 6
