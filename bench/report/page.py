@@ -12,12 +12,11 @@ from bench import atomic, formatting, kernel
 from bench.analysis import answer, checklist, claims, crossover, ladder
 from bench.analysis.summary import summaries
 from bench.formatting import Grid
-from bench.records.model import DEFAULT, Record
+from bench.records.model import Record
 from bench.report import charts, gpu_tables, ladder_text, page_words, tables
 from bench.report.charts import NotDrawn, drawn, svg
 from bench.report.page_records import Selection
 
-PROCESSES = 6  # that `run` takes of each kernel by default
 TEMPLATES = Path(__file__).parent / "templates"
 SCOPES = {
     "baseline": "mean images and labels, on prepared stacks",
@@ -230,8 +229,13 @@ def _explained(html: str, glossary: dict[str, str]) -> str:
     from markupsafe import escape
 
     before, tag, body = html.partition("<body>")
-    whole = "svg|pre|dl|h1|summary|nav|details"
-    parts = re.split(rf"(<(?:{whole})\b.*?</(?:{whole})>|<[^>]*>)", body, flags=re.DOTALL)
+    parts, end = [], 0  # text and markup in turns
+    for markup in re.finditer(
+        r"<(svg|pre|dl|h1|summary|nav)\b.*?</\1>|<details>.*?</details>|<[^>]*>", body, flags=re.DOTALL
+    ):
+        parts += [body[end : markup.start()], markup[0]]
+        end = markup.end()
+    parts.append(body[end:])
     for term, meaning in glossary.items():
         forms = ("L1 distance", "L2 distance") if term.startswith("L1") else (term,)
         word = re.compile(rf"(?<![\w/-])(?:{'|'.join(map(re.escape, forms))})(?:e?s)?(?![\w-])")
@@ -257,23 +261,8 @@ def _commands(selection: Selection) -> Iterator[str]:
         yield f"# kernels that this commit does not have as they were run: {', '.join(names)}"
     yield "make setup-all" if any(on_ladder) else "make setup"
     yield ". .venv/bin/activate"
-    yield from map(_command, records, on_ladder)
+    for record in records:  # of an older one, which lacks its command, one like it
+        options = {"memory": " --memory", "scopes": " --full", "sizes": f" --sizes {','.join(map(str, record.sizes))}"}
+        ladder_too = " --ladder" if any(on_ladder) and record.kind != "sizes" else ""
+        yield str(record.metadata.get("command", f"python -m bench run{options.get(record.kind, '')}{ladder_too}"))
     yield "python -m bench report"
-
-
-def _command(record: Record, on_ladder: bool) -> str:
-    """Return the command that recorded a record, of an older one a command like it; small data sets come with it."""
-    if "command" in record.metadata:
-        return str(record.metadata["command"])
-    words = ["python -m bench run"]
-    words += {
-        "memory": ["--memory"], "scopes": ["--full"], "sizes": [f"--sizes {','.join(map(str, record.sizes))}"],
-    }.get(record.kind, [])  # fmt: skip
-    classes = str(record.metadata.get("classes")).replace(" ", ",")
-    words += [f"--classes {classes}"] if f"[{classes}]" in str(record.metadata.get("dataset")) else []
-    words += ["--ladder"] if on_ladder else []
-    if record.configurations != (DEFAULT,):
-        words.append(f"--configurations {','.join(record.configurations)}")
-    if record.samples and record.processes != PROCESSES:
-        words.append(f"--processes {record.processes}")
-    return " ".join(words)

@@ -17,8 +17,8 @@ TENS, SIXES = 10, 6  # tiles in a row: small ones without, and large ones with w
 MOST = 12  # images of a kind
 TITLE, TILE, WORDS, CREDIT = 24, 56, 30, 16  # points: heights of a section's parts; a tile's height without its words
 LONGEST = 26  # characters under a tile
-LINES, IN_LEGEND = 7, 18  # classes in a column of distances, and in a legend
-PATCH, MARKED, BINS = 6, 4, 48  # pixels of a patch, and where it begins; bars of the histogram
+LINES = 7  # classes in a column of distances
+PATCH, MARKED = 6, 4  # pixels of a patch, and where it begins
 NO_DIGITS = "The recorded digits were not found. Name them with --data SOURCE, or set MNIST_SAMPLE."
 Image = np.ndarray[Any, Any]
 Tile = tuple[int, Sequence[str]]  # the index of a validation image, and words under it
@@ -36,33 +36,28 @@ def draw(selection: Selection) -> Drawing:
     first, patch_title = _patch(problem)
     kinds = _hardest(problem), _worst(problem), _disagreements(problem)
     rows = [-(-len(tiles) // SIXES) for _, tiles in kinds]
-    ink, signed = _signed(problem)
     tens = -(-(len(means) + 8) // TENS)
-    frame = TITLE + CREDIT
-    height = style.HEAD + style.FOOT + 6 * frame + tens * 62 + 112 + sum(rows) * (TILE + WORDS) + 140
+    height = style.HEAD + style.FOOT + 5 * TITLE + tens * 62 + 112 + sum(rows) * (TILE + WORDS) + CREDIT
+    distances = _distances(problem, first, means)
     with style.drawing():
         legend = f"{sum(problem.train_counts):,} training and {sum(problem.valid_counts):,} validation images"
         figure = style.card(f"The digits of {problem.name}", legend, selection.speed, height)
-        axes = style.sheet(figure)
-        y, owner = float(style.HEAD), style.credit(selection.speed)
+        axes, y = style.sheet(figure), float(style.HEAD)
         _title(axes, y, "The mean images, and some of the training images they are made of")
         _overview(axes, y + TITLE, problem, means, tens)
-        y = _end(axes, y + TITLE + tens * 62, owner)
+        y += TITLE + tens * 62
         _title(axes, y, patch_title)
-        distances = _distances(problem, first, means)
         _numbers(axes, y + TITLE, first, distances)
-        y = _end(axes, y + TITLE + 112, owner)
+        y += TITLE + 112
         for (title, tiles), lines in zip(kinds, rows, strict=True):
             _title(axes, y, title)
             _tiles(axes, y + TITLE, problem.valid, tiles)
-            y = _end(axes, y + TITLE + lines * (TILE + WORDS), owner)
-        _title(axes, y, signed)
-        below = style.area(figure, 44, y + TITLE, 16, height - y - TITLE - 102)
-        _histogram(below, problem, ink, means)
-        _end(axes, y + TITLE + 140, owner)
+            y += TITLE + lines * (TILE + WORDS)
+        owner = style.credit(selection.speed)
+        axes.text(style.WIDTH - 16, y + 2, owner, ha="right", fontsize=6, color=style.FAINT)
     pixels = " / ".join(" ".join(map(str, row)) for row in first[_window(first)].tolist())
     sentences = [f"{title}: {'; '.join(' '.join(lines) for _, lines in tiles)}." for title, tiles in kinds]
-    alt = " ".join([f"{patch_title}: {pixels}; {distances}.", *sentences, f"{signed}."])
+    alt = " ".join([f"{patch_title}: {pixels}; {distances}.", *sentences])
     return Drawing(figure, f"The digits of {problem.name}: their mean images, and what is hard about them.", alt)
 
 
@@ -126,21 +121,8 @@ def _disagreements(problem: Problem) -> tuple[str, list[Tile]]:
     return f"The labels by L1 and L2 distance differ for {len(differ):,} images: {right_alone}", tiles
 
 
-def _signed(problem: Problem) -> tuple[Image, str]:
-    """Return the mean ink of each image, all that is left of it without `abs`, and how often that decides rightly."""
-    right = problem.correct(digits_metadata.signed_labels(problem))
-    score = f"{problem.short_score(right)}, average {problem.accuracy(right):.4f}"
-    return problem.valid.mean((1, 2)) / 255, f"Without abs only the amount of ink counts: {score}"
-
-
 def _title(axes: Axes, y: float, title: str) -> None:
     axes.text(16, y + 14, title, fontsize=9, weight="bold")
-
-
-def _end(axes: Axes, y: float, owner: str) -> float:
-    """Write whose digits they are under a section, and return where the next one begins."""
-    axes.text(style.WIDTH - 16, y + 2, owner, ha="right", fontsize=6, color=style.FAINT)
-    return y + CREDIT
 
 
 def _image(axes: Axes, x: float, y: float, side: float, pixels: Image) -> float:
@@ -192,24 +174,3 @@ def _tiles(axes: Axes, y: float, images: Image, tiles: Iterable[Tile]) -> None:
 
 def _short(line: str) -> str:
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
-
-
-def _histogram(axes: Axes, problem: Problem, ink: Image, means: Image) -> None:
-    """How many images of each class have how much ink, and how much the mean images have."""
-    hues = [*reversed(style.HUES.values())]
-    edges = np.linspace(0, max(float(ink.max()), 1e-9), BINS + 1)
-    for c, name in enumerate(problem.classes):
-        colour, dash = hues[c % len(hues)], "-" if c % 2 == 0 else "--"
-        counts = np.histogram(ink[problem.actual == c], edges)[0]
-        axes.stairs(counts, edges, color=colour, linewidth=1.4, linestyle=dash, label=f"class {name}")
-        axes.axvline(float(means[c].mean()), color=colour, linewidth=1, linestyle=dash)
-        axes.text(
-            float(means[c].mean()), 1.0 - 0.11 * (c % 8), f"mean {name} ", transform=axes.get_xaxis_transform(),
-            ha="right", va="top", fontsize=7, color=colour,
-        )  # fmt: skip
-    if len(problem.classes) <= IN_LEGEND:
-        axes.legend(frameon=False, fontsize=7, loc="upper right", ncols=-(-len(problem.classes) // LINES))
-    axes.set_xlabel("mean ink of an image, 0 to 1: each is called by the nearest vertical line", fontsize=7.5)
-    axes.tick_params(labelsize=7)
-    axes.set(xlim=(0, edges[-1]), ylim=(0, axes.get_ylim()[1] * 1.25))
-    axes.set_ylabel("images", fontsize=7.5)

@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 
 import data
 from bench import __main__
-from bench.analysis import claims
+from bench.analysis import answer, claims
 from bench.formatting import Grid
 from bench.kernel import REFERENCE
 from bench.records import model
-from bench.report import charts, page, page_records, readme
+from bench.report import charts, page, page_records, page_words, readme
 from bench.report.charts import Drawing, NotDrawn, svg
 from bench.task import digits_metadata
 from bench.task.problem import make_problem
@@ -117,7 +117,7 @@ def table(shown, caption):
     """Return the rows of the table on a selection's page whose caption begins so, without its header."""
     rows = html(shown).partition(f"<caption>{caption}")[2].partition("</table>")[0].split("<tr")[2:]
     cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, flags=re.DOTALL) for row in rows]
-    return [[unescape(re.sub("<[^>]*>", " ", cell)).strip() for cell in row] for row in cells]
+    return [[" ".join(unescape(re.sub("<[^>]*>", " ", cell)).split()) for cell in row] for row in cells]
 
 
 # Which pages.
@@ -408,7 +408,7 @@ def test_a_verdict_has_its_number_and_its_configuration(full):
     rows = table(full, "What the source documents claim")
     assert len([row for row in rows if row[0].startswith(("C2", "C3"))]) == 2  # their baselines fold away
     for verdict in claims.verdicts(full.speed, full.small):
-        part = "" if verdict.baseline else verdict.about
+        part = "" if verdict.baseline or not verdict.about else f"({verdict.about})"
         (row,) = [row for row in rows if row[0].startswith(verdict.claim) and part in row[0]]
         claim, shown, result, why = (" ".join(cell.split()) for cell in row)
         assert claims.CLAIMS[verdict.claim] in claim
@@ -417,6 +417,32 @@ def test_a_verdict_has_its_number_and_its_configuration(full):
             assert f"{verdict.verdict} {verdict.about}: {verdict.number}" in why
         else:
             assert (shown, verdict.number in result, verdict.basis in why) == (verdict.verdict, True, True)
+
+
+def test_a_page_begins_with_the_answer_and_its_words_explain_themselves(full, bare):
+    for shown in (full, bare):
+        source, words = html(shown), text(shown.page)
+        small = shown.with_small(shown.speed)[1:]
+        places = [words.index(sentence) for sentence in answer.sentences(shown.speed, small, shown.scopes)]
+        assert places == sorted(places)
+        assert places[-1] < words.index("What the words mean")
+        targets = re.findall(r'<a href="#([^"]+)"', source)
+        assert {*targets} <= {*re.findall(r'\bid="([^"]*)"', source)}
+        explained = re.findall(r'<abbr title="([^"]+)">([^<]+)</abbr>', source)
+        assert len({meaning for meaning, _ in explained}) == len(explained) >= 6
+        for term in page_words.glossary(shown.speed):
+            assert f"<dt>{term}</dt>" in source
+    assert "here 1.0%. A smaller difference" in text(bare.page)  # the planted A/A control
+    assert "A difference of up to 1.0% is the noise floor and not resolved." in text(bare.page)
+
+
+def test_code_and_what_broadcasting_allocates_are_tables(full):
+    assert table(full, "Tokens and lines")[:2] == [
+        ["numpy_broadcast", "100", "9", "100×"], ["torch_broadcast@cpu", "100", "9", "133×"],
+    ]  # fmt: skip
+    rows = {row[0]: row[1:] for row in table(full, "One mean image against all")}
+    assert rows["numpy_broadcast"] == ["0 B", "0, 28, 1", "1.00 MB", "2.00 MB", "1.00 MB"]
+    assert table(full, "Memory held before a call")[0][:3] == ["python_loops", "mean -", "40"]
 
 
 def test_nothing_is_asked_of_the_network_and_nothing_is_a_script(full):
@@ -497,13 +523,6 @@ def test_a_recorded_command_and_kernels_from_elsewhere_are_what_to_repeat(checko
     assert lines[1].endswith(f"this commit does not have as they were run: {others}")
     assert command in lines
     assert "Published by force, in spite of: why &amp; what." in words
-
-
-def test_how_to_repeat_it_names_chosen_classes(bare):
-    metadata = {**bare.speed.metadata, "classes": "3 7 8"}
-    for name, expected in (("all", False), ("all[3,7,8]", True), ("all[3,7,8][9 per class]", True)):
-        record = replace(bare.speed, metadata={**metadata, "dataset": name})
-        assert (" --classes 3,7,8" in page._command(record, False)) == expected
 
 
 def test_the_metadata_and_the_checklist_are_all_there(full):

@@ -10,7 +10,7 @@ from bench.kernel import REFERENCE
 from bench.report import charts
 from bench.report.charts import NotDrawn, broadcasting, style, svg
 from bench.report.page_records import Selection
-from bench.task import digits_metadata, problem
+from bench.task import problem
 from bench.tests import builders
 from bench.tests.builders_records import record, samples
 
@@ -116,16 +116,12 @@ def test_odd_digits_are_shown_too(tmp_path, odd):
     drawing = charts.draw("gallery", shown)
     assert "Pixels [0:5, 1:7] of the second training image of class 3" in drawing.alt
     assert " / ".join(" ".join(map(str, row)) for row in odd.train[0][1][:, 1:].tolist()) in drawing.alt
-    assert words(drawing).count("Digits drawn by this project") == 6  # under every section
-    right = odd.score(odd.correct(digits_metadata.signed_labels(odd)))
-    assert f"only the amount of ink counts: {right}" in drawing.alt
+    assert words(drawing).count("Digits drawn by this project") == 1
 
 
 def test_ten_classes_fit_into_the_gallery(tmp_path):
     ten = builders.problem(classes=10, train=2, valid=2)
     drawing = charts.draw("gallery", selection(tmp_path, digits=ten))
-    right = ten.correct(digits_metadata.signed_labels(ten))
-    assert f"only the amount of ink counts: {sum(right)}/{sum(ten.valid_counts)}, average" in words(drawing)
     assert [f" to mean {name}" in words(drawing) for name in ten.classes] == [True] * 10
     drawing.figure.draw_without_rendering()
     for text in drawing.figure.findobj(Text):
@@ -163,5 +159,4 @@ def test_the_gallery_of_the_documents_digits(tmp_path, real_digits):
     assert "0.1114 to mean 3, 0.1586 to mean 7" in drawing.alt
     assert "The worst of 99 mistakes by L1 distance" in drawing.alt
     assert "differ for 54 images: only the L1 distance is right on 12, only L2 on 42" in drawing.alt
-    assert "626/1010, 717/1028, average 0.6586" in drawing.alt
     assert len(svg.content(drawing)) < 1_500_000
