@@ -12,10 +12,10 @@ from bench.probes.machine import cores
 THREADS = ("1", "all")
 ALLOCATORS = ("default", "keep")
 
-# OpenMP, BLAS libraries, Numba, Dask and XLA (NPROC) read the number of threads from these.
+# OpenMP, BLAS libraries, Numba, Dask, numexpr, OpenCV and XLA (NPROC) read the number of threads from these.
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS",
-    "DASK_NUM_WORKERS", "NPROC",
+    "DASK_NUM_WORKERS", "NUMEXPR_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "NPROC",
 )  # fmt: skip
 # Without these, a first call would use what an earlier process compiled (torch.compile, Triton, CuPy, JAX).
 FRESH = {
@@ -28,8 +28,8 @@ SHARED = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 KEEP = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 # A worker inherits the environment without what changes how libraries, Python, the compiler or the loader run ...
 HOW = re.compile(
-    r"(ATEN|BLIS|CUBLAS|CUDA|CUDNN|CUPY|DASK|DNNL|GOMP|GOTO|JAX|KMP|LOKY|MALLOC|MIMALLOC|MKL|NPY|NUMBA|NUMEXPR|OMP|ONEDNN"
-    r"|OPENBLAS|PYTORCH|SCIPY|SKLEARN|TBB|TORCH|TORCHDYNAMO|TORCHINDUCTOR|TRITON|VECLIB|XLA)_\w*|PYTHON\w*"
+    r"(ATEN|BLIS|CUBLAS|CUDA|CUDNN|CUPY|DASK|DNNL|FAISS|GOMP|GOTO|JAX|KMP|LOKY|MALLOC|MIMALLOC|MKL|NPY|NUMBA|NUMEXPR|OMP|ONEDNN"
+    r"|OPENBLAS|OPENCV|PYTORCH|SCIPY|SKLEARN|TBB|TORCH|TORCHDYNAMO|TORCHINDUCTOR|TRITON|VECLIB|XLA)_\w*|PYTHON\w*"
     r"|NVIDIA_TF32_OVERRIDE|GLIBC_TUNABLES|LD_(PRELOAD|AUDIT|BIND_NOW)|DYLD_INSERT_LIBRARIES|(C|CPP|CXX|LD)FLAGS"
 )
 # ... except where they say where things are, and which device to use.
