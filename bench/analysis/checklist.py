@@ -20,6 +20,7 @@ SHORTEST_S = 1e-3  # of a sample; a shorter one measures the clock as much as th
 WORST_OTHERS = 0.02  # of a core
 OVERHEAD_S = 2e-6  # of which slicing three NumPy stacks is about half
 RECORD = "Record again with python -m bench run"
+ON_PAGE = "The page lists the reason"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def review(record: Record, scope: str = "baseline", distance: str = "l1", refere
         *_circumstances(record),
         *_times(record, rows, scope, distance),
         *(
-            Item("WARN", f"{entry.kernel} was not timed: it is {entry.status_in_words}", "The page lists the reason")
+            Item("WARN", f"{entry.kernel} was not timed: it is {entry.status_in_words}", ON_PAGE)
             for entry in record.not_timed
         ),
     ]
@@ -174,7 +175,11 @@ def _circumstances(record: Record) -> Iterator[Item]:
     yield from _other_programs(record)
     load, overhead_s = float(metadata.get("load_average", 0)), float(metadata.get("overhead_s", 0))
     if load > cores / 2:
-        yield Item("WARN", f"The load average was {load:.1f} on {cores} cores at the start", "Close other programs")
+        yield Item(
+            "WARN",
+            f"The load average was {load:.1f} on {cores} cores at the start",
+            "Close other programs and record again",
+        )
     if metadata.get("governor", "unknown") not in ("performance", "unknown"):
         yield Item("WARN", f"The frequency governor is {metadata['governor']}", "Set it to performance")
     if record.paired and "checksum" not in metadata:
@@ -182,7 +187,9 @@ def _circumstances(record: Record) -> Iterator[Item]:
     if str(metadata.get("commit", "")).endswith("-modified"):
         yield Item("WARN", "The checkout had uncommitted changes", "Commit them and record again")
     if overhead_s > OVERHEAD_S:
-        yield Item("WARN", f"The harness adds {overhead_s * 1e6:.1f} µs to every call", "Close other programs")
+        yield Item(
+            "WARN", f"The harness adds {overhead_s * 1e6:.1f} µs to every call", "Close other programs and record again"
+        )
     elif overhead_s:
         yield Item("PASS", f"The harness adds {overhead_s * 1e6:.2f} µs to every call")
 
@@ -190,7 +197,7 @@ def _circumstances(record: Record) -> Iterator[Item]:
 def _other_programs(record: Record) -> Iterator[Item]:
     """Say how much of a core others used while kernels were timed; records of protocol 1 do not know."""
     for name, taker, remedy in (
-        ("other_cores", "Other programs", "Close them and record again"),
+        ("other_cores", "Other programs", "Close other programs and record again"),
         ("steal_cores", "The host of this virtual machine", "Record again when it is less busy"),
     ):
         cores = summary.cores_used(record, name)

@@ -39,6 +39,10 @@ def command(kernels: tuple[str, ...], force: bool, shape: str | None, **options:
     fail_slower, fail_unresolved = options.pop("fail_slower"), options.pop("fail_unresolved")
     if fail_unresolved and fail_slower is None:
         raise click.UsageError("--fail-unresolved needs --fail-slower PERCENT.")
+    against = options["against"]
+    if against and not against.exists() and not against.suffix:
+        both = f"python -m bench compare {against} {' '.join(kernels)}"
+        raise click.UsageError(f"--against takes a record's file; for two kernels of one record: {both}")
     base, *others = comparison.sides(kernels, **options)
     results = [comparison.compare(base, new, force) for new in others]
     table, beside = comparison_text.grids(results)

@@ -227,8 +227,6 @@ class Executor:
 
     def seconds(self, scope: str, distance: str) -> float | None:
         """Return the seconds per call of one sample, which is not kept; None where the kernel has failed."""
-        if self.slow(scope, distance):  # and has just been called
-            return self._call_s[scope, distance]
         _, reply = self._sample(scope, distance, {})
         return reply["seconds"] if reply else None
 

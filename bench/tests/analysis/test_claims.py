@@ -55,6 +55,10 @@ def with_kernels(folder, metadata, **more):
     return record(folder, samples(**dict.fromkeys(set(metadata) - {REFERENCE, "quick"}, 0.01)), (), metadata, **more)
 
 
+def line(verdict):
+    return f"{verdict.claim} {verdict.verdict} ({verdict.about}): {verdict.number}: {verdict.why}"
+
+
 def sound(verdicts):
     """Assert that every claim has its verdicts, in order, each a sentence of one line; return them."""
     assert list(dict.fromkeys(verdict.claim for verdict in verdicts)) == list(CLAIMS) == [f"C{n}" for n in range(1, 10)]
@@ -64,7 +68,7 @@ def sound(verdicts):
         assert not verdict.why.endswith("..")
         assert verdict.why[0].isupper() or "_" in verdict.why.split()[0]  # where a kernel's name begins the sentence
         assert verdict.verdict == UNDETERMINED or verdict.number
-        assert "\n" not in claims.line(verdict)
+        assert "\n" not in line(verdict)
     assert len({(verdict.claim, verdict.about) for verdict in verdicts}) == len(verdicts)
     return verdicts
 
@@ -127,7 +131,7 @@ RULES = [
 @pytest.mark.parametrize(("claim", "about", "metadata", "by_kernel", "expected", "text"), RULES)
 def test_a_verdict_follows_its_rule(claim, about, metadata, by_kernel, expected, text, tmp_path):
     verdict = verdict_on(claim, with_kernels(tmp_path, by_kernel, **metadata), about)
-    assert (verdict.verdict, text in claims.line(verdict)) == (expected, True), verdict
+    assert (verdict.verdict, text in line(verdict)) == (expected, True), verdict
 
 
 def test_the_code_of_other_loops_is_compared_those_of_small_data_sets_too(tmp_path):
@@ -264,7 +268,7 @@ OBSTACLES = {  # samples, and why they decide nothing against one baseline
 def test_what_allows_no_ratio_decides_nothing(name, tmp_path):
     taken, base, text = OBSTACLES[name]
     verdict = verdict_on("C2", record(tmp_path, taken), f"against {base}")
-    assert (verdict.verdict, text in claims.line(verdict)) == (UNDETERMINED, True), verdict
+    assert (verdict.verdict, text in line(verdict)) == (UNDETERMINED, True), verdict
 
 
 def test_unpaired_times_decide_nothing(tmp_path):
