@@ -110,14 +110,13 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
         ]
         saved = checkpoint.begin(plans, choice.digits, problems, choice.require)
     go_on = f"{console.bench()} run --resume continues after the finished processes."
-    recorded, parts = [], breakdown.Parts()
+    recorded, parts = [], list[breakdown.Parts]()
     try:
         if not options.finish:
             with only_timing_run(), console.progress(choice.quiet) as progress:
                 checkpoint.finish(saved, problems, progress)
-                for planned in saved.data_sets:
-                    if planned.plan.against:  # which has one data set
-                        parts = breakdown.measure(planned.plan, problems[planned.per_class])
+                compared = [planned for planned in saved.data_sets if planned.plan.against]  # one, if any
+                parts = [breakdown.measure(planned.plan, problems[planned.per_class]) for planned in compared]
         if checkpoint.empty(saved):
             raise BadRecord(f"{saved.folder} has no finished process, so there is nothing to write. {go_on}")
         for planned in saved.data_sets:
@@ -126,7 +125,7 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
                 timed = not planned.per_class and (not planned.plan.against or planned.plan.kind == "scopes")
                 records = _write(collected, _loading(saved.digits) if timed else {})
                 data_set, named = DataSet(problem, planned.plan.specs), planned.plan.against
-                recorded.append(RecordedDataSet(data_set, collected, records, saved.require, named, parts))
+                recorded.append(RecordedDataSet(data_set, collected, records, saved.require, named, *parts))
     except RunEnded:
         checkpoint.remove(saved)
         raise

@@ -94,7 +94,9 @@ def test_the_download_is_announced_before_pip_starts(checkout):
     assert done.returncode == 0, done.stderr
     announced, called = done.stdout.split("pip was called: ")
     assert re.search(r"130 MB .*for torch 0\.2 GB .*TORCH=none .*TORCH_INDEX=", announced)
-    assert called == "install -c constraints.txt -e '.[torch,dev]'\n"
+    called, last = called.splitlines()
+    assert called == "install -c constraints.txt -e '.[torch,dev]'"
+    assert last.endswith("activate it: . .venv/bin/activate")
 
 
 @needs_make
