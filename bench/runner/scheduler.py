@@ -1,8 +1,8 @@
 """Which kernel runs when: processes, rounds and order. The clock itself is in `bench.runner.worker`.
 
-One worker process per kernel; all but one sleep on a pipe. In every round each kernel is called, in an order drawn anew,
-so that a machine that gets slower or faster in the meantime does so for all of them. A slow kernel is bracketed: the
-fast kernels run before and after it, F..F S F..F, and more often, as it is not in every round. The processes of all
+One worker process per kernel; all but one sleep on a pipe. In every round each kernel is called, in an order drawn
+anew, so that a machine that gets slower or faster in the meantime does so for all of them. A slow kernel is bracketed:
+the fast kernels run before and after it, F..F S F..F, and more often, as it is not in every round. The processes of all
 kernels are started afresh several times, because what one process measures twice is not two measurements (Kalibera and
 Jones, ISMM 2013). More short processes resolve more than fewer long ones, so what does not vary between processes is
 measured in the first of them alone.
