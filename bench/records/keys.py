@@ -49,8 +49,8 @@ KEYS = (
         "both in the other scopes"),
     Key("loops", "sample", "calls", "calls per sample; the value is seconds per call"),
     Key("process", "sample", "", "number of the kernel's process, from 0; ratios pair equal processes and rounds"),
-    Key("round", "sample", "", "number of the round within the process, from 0; a round calls every kernel, only each fourth "
-        "the slow ones"),
+    Key("round", "sample", "", "number of the round within the process, from 0; a round calls every kernel, only each "
+        "fourth the slow ones"),
     Key("position", "sample", "", "place of the kernel in its round, from 0"),
     Key("minor_faults", "sample", "per call", "page faults served from memory; 0 where not counted"),
     Key("context_switches", "sample", "per call", "switches to other processes; 0 where not counted"),
