@@ -121,10 +121,12 @@ def _contents(selection: Selection) -> dict[str, Any]:
         "allowed": gpu_tables.allowed(records, sizes),
         "gpu_crossings": gpu_tables.crossings(sizes),
         "from_files": gpu_tables.from_files(selection.scopes or record),
+        "overtakes": f"{crossover.crossover(sizes, claims.NUMPY, claims.TUTORIAL_CPU)}." if sizes else "",
         "crossings": Grid(("kernels", "crossover"), [(f"{pair.base}, {pair.new}", str(pair)) for pair in crossings]),
         "metadata": Grid(
             ("key", "value"), [(key, str(metadata[key])) for key in sorted(metadata) if key != "not_timed"]
         ),
+        "listed": checklist.LISTED,
         "not_timed": Grid(("kernel", "status", "reason"), skipped),
         "commands": list(dict.fromkeys(_commands(selection))),
     }
@@ -152,10 +154,16 @@ def subtitle(record: Record) -> str:
     return (
         f"Digits {metadata.get('dataset')}, recorded {str(metadata.get('date', 'at an unknown time'))[:10]} with "
         f"Python {metadata.get('python_version')}, NumPy {metadata.get('numpy_version')}, "
-        f"PyTorch {metadata.get('torch_version')}; configuration {record.configuration}, {record.label}; "
+        f"PyTorch {metadata.get('torch_version')}; {_in_words(record)}; {'rounds ' * record.label.startswith('paired')}{record.label}; "
         f"commit {metadata.get('commit', 'unknown')}."
         + (f" Published by force, in spite of: {metadata['forced']}." if "forced" in metadata else "")
     )
+
+
+def _in_words(record: Record) -> str:
+    """Return a record's configuration: all threads, default allocator."""
+    threads, allocator = record.metadata.get("threads", "?"), record.metadata.get("allocator", "?")
+    return f"{threads} thread{'' if threads == '1' else 's'}, {allocator} allocator"
 
 
 def _results(selection: Selection) -> Iterator[dict[str, Any]]:
@@ -211,10 +219,11 @@ def _faults(step: ladder.Step) -> str:
 
 
 def _code(text: str) -> str:
-    """Return a docstring's text as markup: escaped, and what is between backticks as code."""
+    """Return a text as markup: escaped, what is between backticks as code, and no option broken at its hyphens."""
     from markupsafe import Markup, escape
 
-    return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", str(escape(text))))
+    whole = re.sub(r"(?<!\w)--\w[\w-]*\.?", r'<span class="whole">\g<0></span>', str(escape(text)))
+    return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", whole))
 
 
 def _loops(line: str) -> str:
