@@ -97,19 +97,21 @@ def other_loops(verdicts: Sequence[Verdict]) -> Iterator[str]:
     everywhere = any(verdict.verdict == claims.SUPPORTED for verdict in verdicts if verdict.baseline == REFERENCE)
     if not others:
         return
-    times = f"It is thousands of times as fast {'also' if everywhere else 'only'} as {_listed(held)}"
+    told = []
     if held:
-        times += f", not as {_listed(failed)}" if everywhere and failed else ""
-    elif everywhere and failed:
-        times = f"It is not thousands of times as fast as {_listed(failed)}"
+        but = f", not as {_listed(failed)}" if everywhere and failed else ""
+        told.append(f"it is thousands of times as fast {'also' if everywhere else 'only'} as {_listed(held)}{but}")
+    elif failed and everywhere:
+        told.append(f"it is not thousands of times as fast as {_listed(failed)}")
     elif failed:
-        most = formatting.ratio(_value(failed[0]))
-        times = f"It is thousands of times as fast as no other loops: the most is {most}, as {_word(failed[0].baseline)}"
-    told = [times] if held or failed else []
+        most = f"{formatting.ratio(_value(failed[0]))}, as {_word(failed[0].baseline)}"
+        told.append(f"it is thousands of times as fast as no other loops: the most is {most}")
     if unsure:
-        told.append(f"against {_listed(unsure, ends=True)}, the record cannot tell")
+        told.append(
+            f"against {_listed(unsure, ends=True)}, the record cannot tell{'' if told else ' if it is thousands'}"
+        )
     sentence = "; ".join(told)
-    yield f"{sentence[0].upper()}{sentence[1:]}{'' if held or failed else ' whether it is thousands of times as fast'}."
+    yield f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def _listed(verdicts: Sequence[Verdict], ends: bool = False) -> str:

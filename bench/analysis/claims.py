@@ -103,13 +103,6 @@ def not_judged(record: Record) -> str:
     return f"{', '.join(ABOUT_LOOPS)} are not judged, for they are about {REFERENCE}, which this run left out."
 
 
-def line(verdict: Verdict) -> str:
-    """Return a verdict as one line of text."""
-    about = f" ({verdict.about})" if verdict.about else ""
-    number = f"{verdict.number}: " if verdict.number else ""
-    return f"{verdict.claim} {verdict.verdict}{about}: {number}{verdict.why}"
-
-
 def baselines(record: Record) -> list[str]:
     """Return the pure-Python kernels of a record, the reference first."""
     names = [name for name in record.kernels() if _pure_python(name)]

@@ -121,6 +121,9 @@ def _contents(selection: Selection) -> dict[str, Any]:
         "allowed": gpu_tables.allowed(records, sizes),
         "gpu_crossings": gpu_tables.crossings(sizes),
         "from_files": gpu_tables.from_files(selection.scopes or record),
+        "apart": f"It is another record, {selection.scopes.path.name}, so its times differ from those above."
+        if selection.scopes and selection.scopes is not record
+        else "",
         "overtakes": f"{crossover.crossover(sizes, claims.NUMPY, claims.TUTORIAL_CPU)}." if sizes else "",
         "crossings": Grid(("kernels", "crossover"), [(f"{pair.base}, {pair.new}", str(pair)) for pair in crossings]),
         "metadata": Grid(
@@ -154,16 +157,17 @@ def subtitle(record: Record) -> str:
     return (
         f"Digits {metadata.get('dataset')}, recorded {str(metadata.get('date', 'at an unknown time'))[:10]} with "
         f"Python {metadata.get('python_version')}, NumPy {metadata.get('numpy_version')}, "
-        f"PyTorch {metadata.get('torch_version')}; {_in_words(record)}; {'rounds ' * record.label.startswith('paired')}{record.label}; "
+        f"PyTorch {metadata.get('torch_version')}; {_in_words(record)}; "
         f"commit {metadata.get('commit', 'unknown')}."
         + (f" Published by force, in spite of: {metadata['forced']}." if "forced" in metadata else "")
     )
 
 
 def _in_words(record: Record) -> str:
-    """Return a record's configuration: all threads, default allocator."""
+    """Return how a record was made: all threads, default allocator; rounds paired, 6 processes per kernel."""
+    paired = "rounds " if record.label.startswith("paired") else ""
     threads, allocator = record.metadata.get("threads", "?"), record.metadata.get("allocator", "?")
-    return f"{threads} thread{'' if threads == '1' else 's'}, {allocator} allocator"
+    return f"{threads} thread{'' if threads == '1' else 's'}, {allocator} allocator; {paired}{record.label}"
 
 
 def _results(selection: Selection) -> Iterator[dict[str, Any]]:

@@ -122,7 +122,8 @@ def code(records: Sequence[Record]) -> Grid | None:
     speeds = {row.kernel: row.speedup for row in summaries(records[0])}
     counted = {name: own for record in reversed(records) for name, own in record.kernel_metadata.items()}
     sizes = {
-        name: (int(own["code_tokens"]), int(own["code_lines"])) for name, own in counted.items()
+        name: (int(own["code_tokens"]), int(own["code_lines"]))
+        for name, own in counted.items()
         if "code_tokens" in own and not name.endswith(AGAIN)
     }
     rows = [
