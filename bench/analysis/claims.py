@@ -38,6 +38,11 @@ CLAIMS = {
     "C9": "without abs or a square, positive and negative differences cancel",
 }
 
+IN_SHORT = {
+    "C1": "much less code", "C2": "thousands of times", "C3": "millions on a GPU", "C4": "no memory",
+    "C5": "reaches 0.9511", "C6": "stronger", "C7": "not NumPy on GPU", "C8": "one function", "C9": "they cancel",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -96,13 +101,6 @@ def not_judged(record: Record) -> str:
     if REFERENCE in (record.reference, *record.kernels()):
         return ""
     return f"{', '.join(ABOUT_LOOPS)} are not judged, for they are about {REFERENCE}, which this run left out."
-
-
-def line(verdict: Verdict) -> str:
-    """Return a verdict as one line of text."""
-    about = f" ({verdict.about})" if verdict.about else ""
-    number = f"{verdict.number}: " if verdict.number else ""
-    return f"{verdict.claim} {verdict.verdict}{about}: {number}{verdict.why}"
 
 
 def baselines(record: Record) -> list[str]:

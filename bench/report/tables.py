@@ -6,7 +6,7 @@ from statistics import median
 from textwrap import shorten
 
 from bench import formatting
-from bench.analysis import bandwidth_bound
+from bench.analysis import bandwidth_bound, claims
 from bench.analysis.checklist import Item
 from bench.analysis.claims import Verdict
 from bench.analysis.speedup import Ratio
@@ -106,12 +106,14 @@ def by_configuration(records: Sequence[Record]) -> Grid:
 
 
 def verdicts(verdicts: Sequence[Verdict], width: int) -> Grid:
-    """Return a line for each verdict: the claim, the verdict, and the first number that it rests on."""
+    """Return a line for each claim and part: what it says, the verdict, and the first number that it rests on."""
+    first = {(row.claim, "" if row.baseline else row.about): row for row in reversed(verdicts)}  # of several baselines
     rows = []
-    for verdict in verdicts:
+    for verdict in sorted(first.values(), key=verdicts.index):
+        claim = f"{verdict.claim} {claims.IN_SHORT[verdict.claim]}"
+        claim += f" ({verdict.about})" if verdict.about in ("accuracy", "signal") else ""
         text = (verdict.number or verdict.why).partition("; ")[0].rstrip(".")
-        text += f" ({verdict.about})" if verdict.about else ""
-        rows.append((verdict.claim, verdict.verdict, shorten(text, width - 22, placeholder=" …")))
+        rows.append((claim, verdict.verdict, shorten(text, width - 38, placeholder=" …")))
     return Grid(("claim", "verdict", "result"), rows)
 
 
@@ -120,7 +122,9 @@ def code(records: Sequence[Record]) -> Grid | None:
     speeds = {row.kernel: row.speedup for row in summaries(records[0])}
     counted = {name: own for record in reversed(records) for name, own in record.kernel_metadata.items()}
     sizes = {
-        name: (int(own["code_tokens"]), int(own["code_lines"])) for name, own in counted.items() if "code_tokens" in own
+        name: (int(own["code_tokens"]), int(own["code_lines"]))
+        for name, own in counted.items()
+        if "code_tokens" in own and not name.endswith(AGAIN)
     }
     rows = [
         (name, f"{tokens}", f"{lines}", formatting.ratio(speeds.get(name)))

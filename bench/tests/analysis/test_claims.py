@@ -64,7 +64,7 @@ def sound(verdicts):
         assert not verdict.why.endswith("..")
         assert verdict.why[0].isupper() or "_" in verdict.why.split()[0]  # where a kernel's name begins the sentence
         assert verdict.verdict == UNDETERMINED or verdict.number
-        assert "\n" not in claims.line(verdict)
+        assert "\n" not in f"{verdict.number}{verdict.why}"
     assert len({(verdict.claim, verdict.about) for verdict in verdicts}) == len(verdicts)
     return verdicts
 
@@ -127,7 +127,7 @@ RULES = [
 @pytest.mark.parametrize(("claim", "about", "metadata", "by_kernel", "expected", "text"), RULES)
 def test_a_verdict_follows_its_rule(claim, about, metadata, by_kernel, expected, text, tmp_path):
     verdict = verdict_on(claim, with_kernels(tmp_path, by_kernel, **metadata), about)
-    assert (verdict.verdict, text in claims.line(verdict)) == (expected, True), verdict
+    assert (verdict.verdict, text in f"{verdict.number}: {verdict.why}") == (expected, True), verdict
 
 
 def test_the_code_of_other_loops_is_compared_those_of_small_data_sets_too(tmp_path):
@@ -264,7 +264,7 @@ OBSTACLES = {  # samples, and why they decide nothing against one baseline
 def test_what_allows_no_ratio_decides_nothing(name, tmp_path):
     taken, base, text = OBSTACLES[name]
     verdict = verdict_on("C2", record(tmp_path, taken), f"against {base}")
-    assert (verdict.verdict, text in claims.line(verdict)) == (UNDETERMINED, True), verdict
+    assert (verdict.verdict, text in f"{verdict.number}: {verdict.why}") == (UNDETERMINED, True), verdict
 
 
 def test_unpaired_times_decide_nothing(tmp_path):
