@@ -71,7 +71,10 @@ def newest() -> list[Record]:
         return configurations
     for path in (*local_paths(), *_published_paths()):
         read_all(path)
-    raise BadRecord("There is no record yet. Make one with python -m bench run.")
+    published = "".join(
+        f" A published one is {path}." for path in sorted(model.ROOT.glob("results/*/ladder.json.gz"))[:1]
+    )
+    raise BadRecord(f"There is no record yet. Make one with python -m bench run.{published}")
 
 
 def speed_files() -> Iterator[list[Record]]:
