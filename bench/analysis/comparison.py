@@ -169,7 +169,7 @@ def sides(
     if (len(names) == 1) == (against is None):
         raise UnknownKernel("compare takes two kernels or more, or one kernel and --against FILE")
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise UnknownKernel(f"{twice[0]} is named twice: name another kernel, or compare two records with --against FILE")
+        raise UnknownKernel(f"{twice[0]} is named twice. Name another kernel, or compare two records: --against FILE")
     distance = "-" if scope == "mean" else distance  # there is no other
     file, picked = (reader.read_all(record), "") if record else _newest({*names}, scope, distance)
     new = [Side(name, _under(configuration, file), scope, distance, picked) for name in names]

@@ -62,7 +62,8 @@ def _speedups(record: Record, against: Sequence[str]) -> list[str]:
 def _speedup(base: Side, new: Side) -> str:
     compared = comparison.compare(base, new, force=False)
     interval = compared.ratio.interval(level=True) or "no confidence interval"
-    sentence = f"{answer.where(new.record)}{new.kernel} is {formatting.ratio(compared.ratio.value)} as fast as {base.kernel} ({interval})"
+    times = f"{formatting.ratio(compared.ratio.value)} as fast as {base.kernel}"
+    sentence = f"{answer.where(new.record)}{new.kernel} is {times} ({interval})"
     share = new.summary.share_of_bound
     bound = ""
     if share:

@@ -32,8 +32,8 @@ def command(paths: tuple[Path, ...], force: bool) -> None:
 
     PATHS are copied to results/MACHINE/. Each replaces the published record of its kind. Without PATHS, the records of
     the newest local page are copied. A record is refused if its checklist FAILs, if it times a kernel from elsewhere
-    (--kernel), if its times have no confidence interval, if it was made with --against, or if it lacks kernels, scopes, sizes or configurations of
-    the record that it would replace.
+    (--kernel), if its times have no confidence interval, if it was made with --against, or if it lacks kernels,
+    scopes, sizes or configurations of the record that it would replace.
     """
     out = console.out()
     for path in publish(paths, force):

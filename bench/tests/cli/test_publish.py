@@ -122,6 +122,7 @@ FORMER = samples(pairs=(("baseline", "l1"), ("mean", "-")), other=0.01)
         (FEW, {}, "no confidence interval, with 5 of 6 processes"),
         (FEW, {"kind": "sizes"}, "no confidence interval, with 5 of 6 processes"),
         (None, {"not_in_commit": f"a.py, quick.py{model.ELSEWHERE}"}, "kernels from elsewhere, a.py, quick.py (not"),
+        (samples(python_loops=0), {"reference": "quick"}, "it was recorded with --against, without python_loops"),
         (None, {"kind": "scopes"}, "kernels of the published record are missing, other; "
          "scopes of the published record are missing, mean -"),
     ],
