@@ -122,9 +122,8 @@ def _less_code(records: Sequence[Record]) -> Iterator[Verdict]:
         missing = [] if REFERENCE in tokens else [f"the code of {REFERENCE} was not counted"]
         if tutorial is None:
             timed = records[0].samples_of(TUTORIAL_CPU)
-            missing.append(
-                f"the code of {TUTORIAL_CPU} was not counted" if timed else why_missing(records[0], TUTORIAL_CPU)
-            )
+            why = f"the code of {TUTORIAL_CPU} was not counted"
+            missing.append(why if timed else f"the kernel {why_missing(records[0], TUTORIAL_CPU)}")
         yield _undetermined("C1", "; ".join(missing))
         return
     lines = {name: int(counted[name]["code_lines"]) for name in (REFERENCE, tutorial)}

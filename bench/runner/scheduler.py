@@ -160,7 +160,7 @@ class _Scheduler:
         self._side_by_side(Executor.read, started)
         for executor in started:
             self.steps_done += 1
-            self._report("start", executor.spec.name)
+            self._report("start", executor.kernel)
             executor.start()
         self._side_by_side(Executor.prepare, started)
         for executor in started:
@@ -234,7 +234,7 @@ class _Scheduler:
                 if number % SLOW_EVERY:
                     timed = [one for one in timed if not one.slow(scope, distance)]
                 for position, executor in enumerate(bracketed(timed, scope, distance, self.rng)):
-                    self._report(f"{scope}{of_size}, round {number + 1} of {plan.rounds}", executor.spec.name)
+                    self._report(f"{scope}{of_size}, round {number + 1} of {plan.rounds}", executor.kernel)
                     self._undisturbed(partial(self._sample, executor, scope, distance, reads[scope], number, position))
 
     def _sample(

@@ -144,7 +144,7 @@ def test_without_interval_or_control_nothing_is_resolved(tmp_path, taken):
     table, beside = texts(result)
     assert beside["result"].startswith(f"the difference between {REFERENCE} and quick is not resolved: 100× as fast")
     assert (table["quick"][3] == "none") == ("; no confidence interval: it needs six" in beside["result"])
-    assert (beside["noise floor"] == "unknown") == (table["quick"][3] != "none")
+    assert beside["noise floor"].startswith("unknown") == (table["quick"][3] != "none")
 
 
 def test_two_groups_are_marked_and_listed(tmp_path):

@@ -122,7 +122,6 @@ FORMER = samples(pairs=(("baseline", "l1"), ("mean", "-")), other=0.01)
         (FEW, {}, "no confidence interval, with 5 of 6 processes"),
         (FEW, {"kind": "sizes"}, "no confidence interval, with 5 of 6 processes"),
         (None, {"not_in_commit": f"a.py, quick.py{model.ELSEWHERE}"}, "kernels from elsewhere, a.py, quick.py (not"),
-        (samples(python_loops=0), {"reference": "quick"}, "it was recorded with --against, without python_loops"),
         (None, {"kind": "scopes"}, "kernels of the published record are missing, other; "
          "scopes of the published record are missing, mean -"),
     ],
@@ -146,6 +145,13 @@ def test_a_weak_record_is_refused_with_all_others_unless_it_is_forced(local, mea
     assert "forced" not in reader.read(good).metadata
     assert good.read_bytes() == gzip.compress(paths[1].read_bytes(), mtime=0)
     assert message in page.subtitle(reader.read(forced))
+
+
+def test_a_record_of_against_is_refused_unless_it_is_forced(local):
+    path = write(local, samples(python_loops=0), reference="quick")
+    with pytest.raises(BadRecord, match="it was recorded with --against, without python_loops"):
+        publish.publish([path])
+    assert [path.name for path in publish.publish([path], force=True)] == ["ladder.json.gz"]
 
 
 def test_what_could_make_no_page_is_refused_even_by_force(local):
