@@ -124,7 +124,7 @@ def _contents(selection: Selection) -> dict[str, Any]:
         "apart": f"It is another record, {selection.scopes.path.name}, so its times differ from those above."
         if selection.scopes and selection.scopes is not record
         else "",
-        "overtakes": f"{crossover.crossover(sizes, claims.NUMPY, claims.TUTORIAL_CPU)}." if sizes else "",
+        "overtakes": _overtakes(sizes) if sizes else "",
         "crossings": Grid(("kernels", "crossover"), [(f"{pair.base}, {pair.new}", str(pair)) for pair in crossings]),
         "metadata": Grid(
             ("key", "value"), [(key, str(metadata[key])) for key in sorted(metadata) if key != "not_timed"]
@@ -161,6 +161,12 @@ def subtitle(record: Record) -> str:
         f"commit {metadata.get('commit', 'unknown')}."
         + (f" Published by force, in spite of: {metadata['forced']}." if "forced" in metadata else "")
     )
+
+
+def _overtakes(sizes: Record) -> str:
+    """Return from how many images on PyTorch is faster than NumPy, and what is not resolved."""
+    found = str(crossover.crossover(sizes, claims.NUMPY, claims.TUTORIAL_CPU))
+    return f"{found}{', where the interval of their ratio holds 1' if 'not resolved' in found else ''}."
 
 
 def _in_words(record: Record) -> str:

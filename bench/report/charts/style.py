@@ -21,8 +21,9 @@ PAPER, INK, FAINT = "#fbfaf6", "#22252a", "#6b7078"  # an opaque card reads the 
 # blue and the vermilion of Okabe & Ito (2008), darkened to at least 4:1 on PAPER and so that no two look alike to a
 # colour-blind reader.
 HUES = {
-    "triton": "#8a7a30", "cupy": "#cf4660", "jax": "#0f4d24", "dask": "#7d1a70", "numba": "#4f3bb0", "c": "#5c1035",
-    "sklearn": "#4f571c", "scipy": "#118b76", "torch": "#b94a08", "numpy": "#0b6ea8", "python": "#46525c",
+    "triton": "#8a7a30", "opencv": "#ce0ae4", "faiss": "#0600e5", "numexpr": "#01025f", "cupy": "#cf4660",
+    "jax": "#0f4d24", "dask": "#7d1a70", "numba": "#4f3bb0", "c": "#5c1035", "sklearn": "#4f571c", "scipy": "#118b76",
+    "torch": "#b94a08", "numpy": "#0b6ea8", "python": "#46525c",
 }  # fmt: skip
 WIDTH, HEAD, FOOT = 576, 38, 34  # points of a picture; a README shows it 830 pixels wide, 10 points as 14 pixels
 DPI = 200

@@ -128,7 +128,7 @@ def test_kernels_for_a_gpu_that_is_not_there_are_one_line_and_no_warning(tmp_pat
     written = record(
         tmp_path, not_timed=(*missing, NotTimed("c@cuda", "broken", "no"), NotTimed("d", "unavailable", ""))
     )
-    assert "No GPU was found, so kernels for one were not timed: 2" in texts(written, "PASS")
+    assert "No GPU was found, so kernels for one were not timed: 2: " in texts(written, "PASS")
     warned = [text for text in texts(written, "WARN") if "was not timed" in text]
     assert [text.split()[0] for text in warned] == ["c@cuda", "d"]
 

@@ -111,7 +111,7 @@ def test_run_prints_digits_times_the_answer_claims_the_page_and_what_is_next(ran
     *tail, last, following = ran.stdout.splitlines()[-24:]
     assert any(line.startswith("On small, mine is ") and "as fast as the loops" in line for line in tail)
     for claim in range(1, 10):
-        assert any(re.match(f"C{claim}  +(supported|refuted|undetermined)  +.", line) for line in tail), claim
+        assert any(re.match(f"C{claim} \\S.*  +(supported|refuted|undetermined)  +.", line) for line in tail), claim
     assert re.fullmatch(r"Page +\S+\.html", last)
     command, example = re.fullmatch(r"Next +(\S+) -m bench run --kernel (\S+)", following).groups()
     assert Path(shutil.which(command)).resolve() == Path(sys.executable).resolve()
