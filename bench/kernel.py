@@ -129,8 +129,8 @@ def select(specs: Sequence[KernelSpec], names: Iterable[str]) -> list[KernelSpec
     """
     wanted, known = set(names), [spec.name for spec in specs]
     for name in sorted(wanted - {*known, *(spec.kernel for spec in specs)}):
-        hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
-        file = "" if "@" in name else f", or name its file with --kernel {name}.py"
+        hint = did_you_mean(name, known) or f"there are {', '.join(known)}."
+        file = f" Or name its file with --kernel {name}.py" if name.isidentifier() else ""
         raise UnknownKernel(f"no kernel is called {name!r}; {hint}{file}")
     return [spec for spec in specs if wanted & {spec.name, spec.kernel}]
 

@@ -45,7 +45,7 @@ def print_speedups(recorded: RecordedDataSet) -> None:
             (name, *(formatting.time(part) if part else "not resolved" for part in parts))
             for name, parts in recorded.parts.items()
         ]
-        out.print("Where the time goes, the fastest samples of one process; prepare is end_to_end less baseline:")
+        out.print("Where the time goes, from one process: the fastest samples; prepare is end_to_end less baseline")
         out.print(Grid(("kernel", *breakdown.PARTS), rows, right=breakdown.PARTS))
 
 

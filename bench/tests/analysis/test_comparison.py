@@ -81,6 +81,7 @@ def test_everything_that_must_be_beside_a_ratio(tmp_path):
         "machine": "A Fine(R) CPU, 1 core, NVIDIA H100",
         "versions": "Python 3.11, NumPy 2.4, PyTorch 2.13",
         "digits": "drawn",
+        "speedup": "median of the paired ratios, not ratio of the medians",
         "commit": "c0ffee, without quick.py (not in this repository)",
         "date": written.metadata["date"],
         "record": written.path.name,
@@ -88,7 +89,7 @@ def test_everything_that_must_be_beside_a_ratio(tmp_path):
 
 
 def test_a_ratio_has_three_digits_however_small_it_is(tmp_path):
-    shown = {0.00054: "0.000540×", 0.0000071234: "0.00000712×", 0.98211: "0.982×", 1.0184: "1.018×", 3.5: "3.500×"}
+    shown = {0.00054: "0.000540×", 0.0000071234: "0.00000712×", 0.98211: "0.982×", 1.0184: "1.018×", 3.5: "3.50×"}
     for times, text in shown.items():
         written = record(tmp_path, samples(other=0.004 / times))
         assert texts(compared(written, "quick", "other"))[0]["other"][2:4] == (text, f"{text} to {text}")

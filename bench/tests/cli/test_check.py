@@ -25,6 +25,11 @@ BROKEN = {
         "del prepare, predict_l1",
         "lacks.py has no function prepare and no predict_l1, which the contract requires",
     ),
+    "misspelt": (
+        "predict_ll = predict_l1\ndel predict_l1",
+        "which the contract requires; did you misspell predict_ll?",
+    ),
+    "takes_no_means": ("def predict_l2(images):\n    pass", "takes_no_means.py: predict_l2 takes (images, means)"),
     "raises_in_prepare": (
         "def prepare(images, device):\n    return images.nothing",
         ", in prepare: return images.nothing\nAttributeError: 'numpy.ndarray' object has no attribute 'nothing'",
