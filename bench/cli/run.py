@@ -26,6 +26,7 @@ from bench.runner import breakdown, check_kernels, checkpoint, collection, memor
 from bench.runner.collection import Collected
 from bench.runner.executor import RunEnded
 from bench.runner.lock import only_timing_run
+from bench.task.problem import Problem
 from bench.task.tiling import tile
 
 # The kernels that others are compared with: on a whole data set, and on a small one, where a GPU is optional.
@@ -115,9 +116,7 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
         if not options.finish:
             with only_timing_run(), console.progress(choice.quiet) as progress:
                 checkpoint.finish(saved, problems, progress)
-                for planned in saved.data_sets:
-                    if planned.plan.against:  # which has one data set
-                        parts = breakdown.measure(planned.plan, problems[planned.per_class])
+                parts = _breakdown(saved, problems)
         if checkpoint.empty(saved):
             raise BadRecord(f"{saved.folder} has no finished process, so there is nothing to write. {go_on}")
         for planned in saved.data_sets:
@@ -141,6 +140,12 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
     else:
         console.out().print(f"The run is unfinished. {go_on} Remove {console.shown(saved.folder)} if it never shall.")
     return recorded
+
+
+def _breakdown(saved: checkpoint.Checkpoint, problems: dict[int, Problem]) -> breakdown.Parts:
+    """Return where the time goes in a run with --against, which has one data set; {} in any other."""
+    planned = saved.data_sets[0]
+    return breakdown.measure(planned.plan, problems[planned.per_class]) if planned.plan.against else {}
 
 
 def _record_memory(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:

@@ -179,7 +179,7 @@ def test_what_passed_is_one_line_and_the_worst_comes_last():
         Item("PASS", "d"),
         Item("WARN", "e", "y"),
     ]
-    items.append(Item("WARN", "gpu@cuda was not timed: it is unavailable", checklist.ON_PAGE))
+    items.append(Item("WARN", "gpu@cuda was not timed: it is unavailable", checklist.LISTED))
     assert list(tables.checklist_lines(items)) == [
         "PASS  2 checks, which the page lists.", "WARN  b. e. y.", "FAIL  c. z.",
     ]  # fmt: skip
