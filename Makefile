@@ -65,6 +65,7 @@ $(shell test -x .venv/bin/python && test '$(torch)' = "$$(cat .venv/torch 2>/dev
 	$(if $(filter-out none default,$(torch)),$(pip_install) --no-deps -c constraints.txt --index-url '$(torch)' torch)
 	$(install)
 	@touch $@
+	@echo "Set up. To type python instead of .venv/bin/python, activate it: . .venv/bin/activate"
 
 .venv/ladder: .venv/done
 	$(pip_install) -c constraints.txt -e ".[ladder]"

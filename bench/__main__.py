@@ -10,14 +10,21 @@ import signal
 import sys
 import tempfile
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-import click
-
 from bench import kernel
 from bench.atomic import printable
+
+for _package in ("click", "numpy", "PIL", "rich"):
+    if not find_spec(_package):
+        print(f"{_package} is not installed in this Python: run .venv/bin/python -m bench ..., or make setup first.",
+              file=sys.stderr)  # fmt: skip
+        sys.exit(2)
+
+import click  # noqa: E402
 
 BROKEN_PIPE = 141  # the exit status that a shell gives to a program whose output nobody reads any more
 FULL = (errno.ENOSPC, errno.EDQUOT)  # of a disk

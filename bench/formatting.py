@@ -76,7 +76,7 @@ class Grid:
         if wrapped:
             widths[wrapped] = min(widths[wrapped], NARROWEST)
         for name in self.optional:
-            if sum(widths[i] for i in shown) > options.max_width + 2:
+            if sum(widths[i] for i in shown) > options.max_width + 1:  # none follows the last column
                 shown = [i for i in shown if self.columns[i] != name]
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), show_header=any(self.columns))
         for i in shown:

@@ -3,6 +3,7 @@
 import ast
 import difflib
 import importlib.util
+import inspect
 import keyword
 import os
 import re
@@ -19,6 +20,8 @@ from typing import Any, Protocol, cast
 
 ROOT = Path(__file__).resolve().parent.parent
 LADDER = ROOT / "kernels" / "ladder"
+PREDICT = ("images", "means")
+ARGUMENTS = {"prepare": ("images", "device"), "mean_images": ("stacks",), "predict_l1": PREDICT, "predict_l2": PREDICT}
 REFERENCE = "python_loops"  # the kernel that every speedup is measured against
 
 
@@ -124,18 +127,26 @@ def select(specs: Sequence[KernelSpec], names: Iterable[str]) -> list[KernelSpec
     """
     wanted, known = set(names), [spec.name for spec in specs]
     for name in sorted(wanted - {*known, *(spec.kernel for spec in specs)}):
-        hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
-        raise UnknownKernel(f"no kernel is called {name!r}; {hint}")
+        hint = did_you_mean(name, known) or f"there are {', '.join(known)}."
+        file = f" Or name its file with --kernel {name}.py" if name.isidentifier() else ""
+        raise UnknownKernel(f"no kernel is called {name!r}; {hint}{file}")
     return [spec for spec in specs if wanted & {spec.name, spec.kernel}]
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """Return the question whether a known name was meant: one of the same kernel, else the nearest; "" if none is."""
+    """Return the question whether the `nearest` known name was meant; "" if there is none."""
+    near = nearest(name, known)
+    return f"did you mean {near}?" if near else ""
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Return the name itself if it is known, else one of the same kernel, else the nearest; "" if none is near."""
+    if name in known:
+        return name
     kernel = name.partition("@")[0]
     same = [other for other in known if other.partition("@")[0] == kernel]
     begun = [other for other in known if kernel and other.startswith(kernel)]
-    near = same or difflib.get_close_matches(name.lower(), known, 1) or begun
-    return f"did you mean {near[0]}?" if near else ""
+    return next(iter(same or difflib.get_close_matches(name.lower(), known, 1) or begun), "")
 
 
 def _read(path: Path) -> list[KernelSpec]:
@@ -245,10 +256,20 @@ def _module_name(path: Path) -> str:
 
 
 def _keep_contract(module: ModuleType, spec: KernelSpec) -> None:
-    required = ("prepare", "mean_images", "predict_l1")
-    if missing := [name for name in required if not callable(getattr(module, name, None))]:
+    functions = {name: value for name, value in vars(module).items() if callable(value)}
+    if missing := [name for name in [*ARGUMENTS][:3] if name not in functions]:
+        others = functions.keys() - ARGUMENTS
+        near = [other for name in missing for other in difflib.get_close_matches(name, others, 1)]
+        hint = f"; did you misspell {' and '.join(near)}?" if near else ""
         names = " and no ".join(missing)
-        raise BrokenKernel(f"{spec.path.name} has no function {names}, which the contract requires")
+        raise BrokenKernel(f"{spec.path.name} has no function {names}, which the contract requires{hint}")
+    for name in functions.keys() & ARGUMENTS:
+        try:
+            inspect.signature(functions[name]).bind(*ARGUMENTS[name])
+        except ValueError:  # a compiled function has none
+            continue
+        except TypeError:
+            raise BrokenKernel(f"{spec.path.name}: {name} takes ({', '.join(ARGUMENTS[name])})") from None
     listed = _read(spec.path)
     devices = [listed_spec.device for listed_spec in listed]
     if devices != [*getattr(module, "DEVICES", devices)]:  # or a device would be missing from every table

@@ -7,7 +7,7 @@ from bench.analysis import checklist, claims, speedup, summary
 from bench.analysis.claims import MILLIONS, MNIST_SAMPLE, NUMPY, THOUSANDS, TUTORIAL_CPU, TUTORIAL_GPU, Verdict
 from bench.analysis.speedup import Ratio
 from bench.kernel import REFERENCE
-from bench.records.model import Record
+from bench.records.model import ELSEWHERE, Record
 
 BROADCASTING = (TUTORIAL_CPU, TUTORIAL_GPU, NUMPY)  # the first that was recorded is compared with the loops
 IN_WORDS = {
@@ -15,6 +15,7 @@ IN_WORDS = {
     "python_tensor_elements": "loops that index a tensor element by element",
     "python_ndarray_elements": "loops over the elements of a NumPy array",
 }  # fmt: skip
+LOOPS = f"as fast as {IN_WORDS[REFERENCE]}"
 BUSY = 0.5  # of a core that other programs took: PyTorch, which uses all cores, is then slower than it could be
 
 
@@ -39,6 +40,7 @@ def sentences(record: Record, small: Sequence[Record] = (), scopes: Record | Non
     kernel = next((name for name in BROADCASTING if name in others), others[0])
     return [
         _headline(record, kernel),
+        *(f"{name} is {_times(record, name, REFERENCE, LOOPS)}." for name in _own(record, others) if name != kernel),
         *_busy(record, [kernel]),
         *_not_timed(record),
         *other_loops([verdict for verdict in claims.verdicts(record, small) if verdict.claim == "C2"]),
@@ -48,8 +50,8 @@ def sentences(record: Record, small: Sequence[Record] = (), scopes: Record | Non
 
 
 def _headline(record: Record, kernel: str) -> str:
-    times = _times(record, kernel, REFERENCE, f"as fast as {_word(REFERENCE)}")
-    sentence = f"{_where(record)} {_word(kernel)} is {times}"
+    times = _times(record, kernel, REFERENCE, LOOPS)
+    sentence = f"{where(record) or 'Here '}{_word(kernel)} is {times}"
     if kernel == TUTORIAL_CPU and record.samples_of(TUTORIAL_GPU):
         sentence += f"; on the GPU it is {_times(record, TUTORIAL_GPU, REFERENCE, 'as fast')}"
     return f"{sentence}."
@@ -65,7 +67,7 @@ def _times(record: Record, kernel: str, reference: str, as_fast: str) -> str:
         return f"{times} ({record.label if ratio or not record.paired else 'no round holds both'})"
     times += f" ({ratio.interval()})"
     claimed, word = (MILLIONS, "millions") if kernel == TUTORIAL_GPU else (THOUSANDS, "thousands")
-    if kernel not in BROADCASTING:
+    if kernel not in BROADCASTING or reference != REFERENCE:
         return times
     if ratio.low >= claimed:
         return f"{times}: {word} of times, as claimed"
@@ -81,8 +83,9 @@ def _busy(record: Record, kernels: Sequence[str]) -> Iterator[str]:
 
 
 def _not_timed(record: Record) -> Iterator[str]:
-    """Say why PyTorch is missing, where it is."""
-    if not any(record.samples_of(name) for name in (TUTORIAL_CPU, TUTORIAL_GPU)):
+    """Say why PyTorch is missing, where it was asked for."""
+    asked = any(entry.kernel == TUTORIAL_CPU for entry in record.not_timed)
+    if asked and not record.samples_of(TUTORIAL_GPU):
         yield f"PyTorch was not timed: {claims.why_missing(record, TUTORIAL_CPU)}."
 
 
@@ -161,7 +164,7 @@ def _from_files(record: Record, kernel: str) -> Iterator[str]:
 def _compared(record: Record, kernel: str, reference: str) -> str:
     """Return how a kernel compares with a reference that is not the loops."""
     ratio = speedup.paired_ratio(record.samples_of(reference), record.samples_of(kernel))
-    sentence = f"{kernel} is {_times(record, kernel, reference, f'as fast as {reference}')}"
+    sentence = f"{where(record)}{kernel} is {_times(record, kernel, reference, f'as fast as {reference}')}"
     if ratio and _unresolved(record, ratio):
         sentence += ", a difference that is not resolved"
     return f"{sentence}."
@@ -173,12 +176,18 @@ def _unresolved(record: Record, ratio: Ratio) -> bool:
     return speedup.outcome(ratio, summary.noise_floor(record) or 0.0) == "not resolved"
 
 
-def _where(record: Record) -> str:
-    """Return the words that begin the answer: on which digits."""
+def _own(record: Record, names: Sequence[str]) -> list[str]:
+    """Return the kernels that do not live in this repository: the reader's."""
+    elsewhere = str(record.metadata.get("not_in_commit", "")).split(", ")
+    return [name for name in names if f"{name.partition('@')[0]}.py{ELSEWHERE}" in elsewhere]
+
+
+def where(record: Record) -> str:
+    """Return the words that begin the answer where the digits are not the documents': which they are; else ""."""
     dataset = str(record.metadata.get("dataset", "unknown digits"))
     if record.metadata.get("dataset_digest") == MNIST_SAMPLE:
-        return "Here"
-    return f"On {dataset} digits, which are not MNIST," if dataset.startswith("drawn") else f"On {dataset},"
+        return ""
+    return f"On {dataset} digits, which are not MNIST, " if dataset.startswith("drawn") else f"On {dataset}, "
 
 
 def _word(kernel: str) -> str:

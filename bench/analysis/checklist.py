@@ -172,7 +172,11 @@ def _circumstances(record: Record) -> Iterator[Item]:
     yield from _other_programs(record)
     load, overhead_s = float(metadata.get("load_average", 0)), float(metadata.get("overhead_s", 0))
     if load > cores / 2:
-        yield Item("WARN", f"The load average was {load:.1f} on {cores} cores at the start", "Close other programs")
+        yield Item(
+            "WARN",
+            f"The load average was {load:.1f} on {cores} cores at the start",
+            "Close other programs and record again",
+        )
     if metadata.get("governor", "unknown") not in ("performance", "unknown"):
         yield Item("WARN", f"The frequency governor is {metadata['governor']}", "Set it to performance")
     if record.paired and "checksum" not in metadata:
@@ -180,7 +184,9 @@ def _circumstances(record: Record) -> Iterator[Item]:
     if str(metadata.get("commit", "")).endswith("-modified"):
         yield Item("WARN", "The checkout had uncommitted changes", "Commit them and record again")
     if overhead_s > OVERHEAD_S:
-        yield Item("WARN", f"The harness adds {overhead_s * 1e6:.1f} µs to every call", "Close other programs")
+        yield Item(
+            "WARN", f"The harness adds {overhead_s * 1e6:.1f} µs to every call", "Close other programs and record again"
+        )
     elif overhead_s:
         yield Item("PASS", f"The harness adds {overhead_s * 1e6:.2f} µs to every call")
 
@@ -188,7 +194,7 @@ def _circumstances(record: Record) -> Iterator[Item]:
 def _other_programs(record: Record) -> Iterator[Item]:
     """Say how much of a core others used while kernels were timed; records of protocol 1 do not know."""
     for name, taker, remedy in (
-        ("other_cores", "Other programs", "Close them and record again"),
+        ("other_cores", "Other programs", "Close other programs and record again"),
         ("steal_cores", "The host of this virtual machine", "Record again when it is less busy"),
     ):
         cores = summary.cores_used(record, name)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 
 from bench import formatting
-from bench.analysis import checklist, comparison
+from bench.analysis import answer, checklist, comparison
 from bench.analysis.comparison import Side
 from bench.cli import console
 from bench.cli.options import Choice
@@ -14,7 +14,6 @@ from bench.formatting import Grid
 from bench.kernel import KernelSpec, discover, select, why_unavailable
 from bench.records.model import Record
 from bench.runner import breakdown
-from bench.runner.lock import only_timing_run
 
 
 def chosen(choice: Choice, against: Sequence[str]) -> list[KernelSpec]:
@@ -28,7 +27,7 @@ def chosen(choice: Choice, against: Sequence[str]) -> list[KernelSpec]:
     reference = select(known, against[:1])[0]
     specs = select(known, [*against, *choice.kernels, *(path.stem for path in choice.files), *choice.require])
     if len(specs) == 1:
-        raise click.UsageError("--against names what to compare with: add a kernel with --kernel FILE or --kernels.")
+        raise click.UsageError(f"{specs[0].name} is the only kernel: add another with --kernel FILE or --kernels.")
     if why := why_unavailable(reference):
         raise click.UsageError(f"{reference.name} of --against is unavailable: {why}.")
     return specs
@@ -36,22 +35,18 @@ def chosen(choice: Choice, against: Sequence[str]) -> list[KernelSpec]:
 
 def print_speedups(recorded: RecordedDataSet) -> None:
     """Print how fast each new kernel is against each one of `--against`, and where the time of one process goes."""
-    out, plan = console.out(), recorded.plan
-    if plan is None or not plan.against:
-        return
-    for record in recorded.records:
+    out = console.out()
+    for record in recorded.records if recorded.against else ():
         under = f", {record.configuration}" if len(recorded.records) > 1 else ""
-        for line in _speedups(record, plan.against):
+        for line in _speedups(record, recorded.against):
             out.print(f"{line}{under}.")
-    with only_timing_run():
-        seconds = breakdown.measure(plan, recorded.data_set.problem)
-    rows = [
-        (name, *(formatting.time(part) if part else "not resolved" for part in parts))
-        for name, parts in seconds.items()
-    ]
-    taken = f"the fastest of {breakdown.SAMPLES} samples; prepare is end_to_end less baseline"
-    out.print(f"Where the time goes, from one process: {taken}")
-    out.print(Grid(("kernel", *breakdown.PARTS), rows, right=breakdown.PARTS))
+    if recorded.parts:
+        rows = [
+            (name, *(formatting.time(part) if part else "not resolved" for part in parts))
+            for name, parts in recorded.parts.items()
+        ]
+        out.print("Where the time goes, from one process: the fastest samples; prepare is end_to_end less baseline")
+        out.print(Grid(("kernel", *breakdown.PARTS), rows, right=breakdown.PARTS))
 
 
 def _speedups(record: Record, against: Sequence[str]) -> list[str]:
@@ -67,7 +62,12 @@ def _speedups(record: Record, against: Sequence[str]) -> list[str]:
 def _speedup(base: Side, new: Side) -> str:
     compared = comparison.compare(base, new, force=False)
     interval = compared.ratio.interval(level=True) or "no confidence interval"
-    sentence = f"{new.kernel} is {formatting.ratio(compared.ratio.value)} as fast as {base.kernel} ({interval})"
+    times = f"{formatting.ratio(compared.ratio.value)} as fast as {base.kernel}"
+    sentence = f"{answer.where(new.record)}{new.kernel} is {times} ({interval})"
     share = new.summary.share_of_bound
-    bound = f", at {formatting.share_of_bound(share.value)} of its bandwidth bound" if share else ""
-    return f"{sentence}: {compared.outcome}{bound}"
+    bound = ""
+    if share:
+        seconds = formatting.time(share.value * new.summary.seconds)
+        bound = f", at {formatting.share_of_bound(share.value)} of its bandwidth bound, {seconds}"
+    outcome = f": {compared.outcome}" if compared.ratio.low else ""  # without an interval nothing can be resolved
+    return f"{sentence}{outcome}{bound}"

@@ -22,7 +22,7 @@ def dataset(problem: Problem) -> str:
 
 
 def agreement(problem: Problem, results: Sequence[CheckResult], verbose: bool = False) -> Iterable[str]:
-    """Yield one line that counts the verified kernels, and one line per distance."""
+    """Yield one line that counts the verified kernels, and one per distance; if none is, per distance in question."""
     ran = sum(result.status != "unavailable" for result in results)
     verified = sum(result.status == "agrees" for result in results)
     score = _shown(problem, problem.correct(problem.answers["l1"].labels), verbose)
@@ -32,6 +32,8 @@ def agreement(problem: Problem, results: Sequence[CheckResult], verbose: bool = 
     else:
         yield f"No kernel is verified. The exact answer is {score}"
     for distance, answer in problem.answers.items():
+        if not verified and not any((result.reason or "").startswith(f"{distance}:") for result in results):
+            continue
         correct = problem.correct(answer.labels)
         yield (
             f"exact answer, {distance.upper()} distance: {_shown(problem, correct, verbose)}, "
@@ -40,10 +42,14 @@ def agreement(problem: Problem, results: Sequence[CheckResult], verbose: bool = 
 
 
 def failures(results: Iterable[CheckResult]) -> Iterable[str]:
-    """Yield the reason for each kernel that is not verified."""
+    """Yield a line for each reason why kernels are not verified."""
+    by_reason: dict[str, dict[str, None]] = {}
     for result in results:
         if result.status != "agrees":
-            yield f"{result.name} is {STATUS_IN_WORDS.get(result.status, result.status)}: {result.reason}"
+            why = f"{STATUS_IN_WORDS.get(result.status, result.status)}: {result.reason}"
+            by_reason.setdefault(why, {})[result.name] = None
+    for why, names in by_reason.items():
+        yield f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} {why}"
 
 
 def table(checked: Sequence[tuple[Problem, CheckResult]], verbose: bool = False) -> Grid:

@@ -47,11 +47,12 @@ def command(json_file: Path | None, verbose: bool, **options: Any) -> None:
     for data_set in sets:
         out.print(answers.dataset(data_set.problem))
     out.print(answers.table(checked, verbose))
+    for line in answers.failures(results):
+        out.print(line)
     for data_set in sets:
         name = f"{data_set.problem.name}: " if len(sets) > 1 else ""
         own = [result for problem, result in checked if problem is data_set.problem]
         for line in answers.agreement(data_set.problem, own, verbose):
             out.print(f"{name}{line}")
-    for line in (*answers.failures(results), f"All orders were drawn from seed {choice.seed}."):
-        out.print(line)
+    out.print(f"All orders were drawn from seed {choice.seed}.")
     sys.exit(answers.exit_status(results, choice.require))

@@ -37,6 +37,8 @@ class Output(Console):
         raise BrokenPipeError  # not Rich's exit status 1, which means that a kernel failed
 
     def print(self, *objects: Any, **options: Any) -> None:
+        if not self.is_terminal and all(isinstance(text, str) for text in objects):
+            options["soft_wrap"] = True  # lines of a pipe are for another program
         with atomic.named("standard output"):
             super().print(*objects, **options)
 

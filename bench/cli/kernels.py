@@ -35,7 +35,7 @@ def command(files: tuple[Path, ...], ladder: bool, template: bool) -> None:
         rows.append((spec.name, here, spec.caption))
         if reason := broken or unavailable:
             reasons.setdefault(f"{here}: {reason}", []).append(spec.name)
-    room = out.width - sum(max(len(row[i]) for row in rows) + 2 for i in (0, 1))
+    room = out.width - sum(max(len(row[i]) for row in rows) + 2 for i in (0, 1)) - 1
     rows = [(name, here, shorten(idea, max(room, 20), placeholder=" …")) for name, here, idea in rows]
     out.print(Grid(("kernel", "here", "the one idea"), rows))
     for reason, names in reasons.items():

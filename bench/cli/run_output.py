@@ -1,7 +1,7 @@
 """What `run` prints and draws when the records are written."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bench.analysis import answer, checklist, claims
 from bench.analysis.summary import summaries
@@ -12,8 +12,8 @@ from bench.records import reader
 from bench.records.model import BadRecord, Record
 from bench.report import charts, page, page_records, tables
 from bench.report.charts import drawn
+from bench.runner.breakdown import Parts
 from bench.runner.collection import Collected
-from bench.runner.plan import Plan
 
 EXAMPLE = LADDER / "numpy_in_place.py"  # a kernel to go on with
 
@@ -26,7 +26,8 @@ class RecordedDataSet:
     collected: list[Collected]
     records: list[Record]
     require: tuple[str, ...]
-    plan: Plan | None = None
+    against: tuple[str, ...] = ()  # the kernels of --against
+    parts: Parts = field(default_factory=dict)
 
 
 def print_recorded(recorded: RecordedDataSet, sized: bool) -> int:
@@ -88,11 +89,17 @@ def _print_times(record: Record) -> int:
 def print_answer(recorded: Sequence[RecordedDataSet]) -> None:
     """Write the page, and end with the answer in sentences, every verdict in a line, the page's path and what is next.
 
-    Without a page, the reason is printed.
+    Without a page, the reason is printed; with --against, no answer, which is printed before. Verdicts need a kernel
+    that broadcasts, and the loops.
     """
     out, problem = console.out(), recorded[0].data_set.problem
     if problem.per_class:
-        out.print("There is no page, for no whole data set was recorded: choose other kernels, or omit --per-class.")
+        if recorded[0].records and not recorded[0].against:
+            out.print("", *answer.sentences(recorded[0].records[0]), sep="\n")
+        slow = [spec.name for spec in recorded[0].data_set.specs if spec.images == problem.per_class]
+        why = f"{slow[0]} asks for a small one (IMAGES = {problem.per_class})" if slow else "omit --per-class for one"
+        out.print(f"There is no page, for no whole data set was recorded: {why}.")
+        _print_next()
         return
     written = [one.records for one in recorded if one.records]
     kernels = {spec.path: None for one in recorded for spec in one.data_set.specs}
@@ -105,12 +112,17 @@ def print_answer(recorded: Sequence[RecordedDataSet]) -> None:
         out.print(f"There is no page: {reason}")
         return
     out.print()
-    for sentence in answer.sentences(chosen.speed, small, chosen.scopes):
-        out.print(sentence)
-    out.print()
-    out.print(tables.verdicts(verdicts, out.width))
+    if not recorded[0].against:
+        for sentence in answer.sentences(chosen.speed, small, chosen.scopes):
+            out.print(sentence)
+        out.print()
     if without := claims.not_judged(chosen.speed):
-        out.print(without)
-    out.print()
+        out.print(without, "", sep="\n")
+    elif {*answer.BROADCASTING} & {*chosen.speed.kernels()}:
+        out.print(tables.verdicts(verdicts, out.width), "")
     out.say(f"Page    {console.shown(path)}")
-    out.say(f"Next    {console.bench()} run --kernel {console.shown(EXAMPLE)}")
+    _print_next()
+
+
+def _print_next() -> None:
+    console.out().say(f"Next    {console.bench()} run --kernel {console.shown(EXAMPLE)}")

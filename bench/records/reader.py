@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.atomic import printable
+from bench.kernel import ROOT
 from bench.records import keys, model, validation
 from bench.records.checksum import KEY, checksum
 from bench.records.model import SCHEMA, BadRecord, NotTimed, Record
@@ -71,7 +72,8 @@ def newest() -> list[Record]:
         return configurations
     for path in (*local_paths(), *_published_paths()):
         read_all(path)
-    raise BadRecord("There is no record yet. Make one with python -m bench run.")
+    published = "".join(f" A published one is {path}." for path in sorted(ROOT.glob("results/*/ladder.json.gz"))[:1])
+    raise BadRecord(f"There is no record yet. Make one with python -m bench run.{published}")
 
 
 def speed_files() -> Iterator[list[Record]]:

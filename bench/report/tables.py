@@ -7,7 +7,7 @@ from textwrap import shorten
 
 from bench import formatting
 from bench.analysis import bandwidth_bound, claims
-from bench.analysis.checklist import Item
+from bench.analysis.checklist import LISTED, Item
 from bench.analysis.claims import Verdict
 from bench.analysis.speedup import Ratio
 from bench.analysis.summary import Summary, summaries
@@ -89,12 +89,18 @@ def _gpu_bound(record: Record, scope: str) -> str:
 
 
 def checklist_lines(items: Sequence[Item]) -> Iterable[str]:
-    """Yield the checklist, the worst last; what passed is one line."""
-    passed = [item.text for item in items if item.level == "PASS"]
-    if passed:
-        yield f"PASS  {'. '.join(passed)}."
+    """Yield the checklist for a terminal, the worst last: how many checks passed, and a line for each remedy.
+
+    Kernels that were not timed are left out: their reasons are printed elsewhere.
+    """
+    if passed := sum(item.level == "PASS" for item in items):
+        yield f"PASS  {passed} check{'s' if passed > 1 else ''}, which the page lists."
     for level in ("WARN", "FAIL"):
-        yield from (f"{level}  {item.sentences}" for item in items if item.level == level)
+        by_remedy: dict[str, list[str]] = {}
+        for item in items:
+            if item.level == level and item.remedy != LISTED:
+                by_remedy.setdefault(item.remedy, []).append(item.text)
+        yield from (f"{level}  {'. '.join(filter(None, [*texts, remedy]))}." for remedy, texts in by_remedy.items())
 
 
 def by_configuration(records: Sequence[Record]) -> Grid:

@@ -19,6 +19,8 @@ from bench.task.problem import Problem
 from bench.task.scopes import PreparedKernel, WrongAnswer, fingerprint, host_means, offered
 
 FEW = 16  # images of a small stack
+MIXED = 2**20  # parts of a mixture of two images
+BORDER = 2.0**-18  # of full scale: float32 decides what is farther from the border, bytes do not
 CHANGED = "{} answered for images that had changed"
 
 
@@ -81,7 +83,7 @@ def verify(prepared: PreparedKernel, seed: int, findings: Findings) -> None:
     for _ in range(2):  # a remembered mean, or a sum taken in `prepare`, is wrong of at least one
         _check_slices_of_train(prepared, rng)
     for distance in offered(kernel):
-        _check_prepared_anew(prepared, means, distance)
+        _check_prepared_anew(prepared, means, distance, rng)
         _check_slices_of_valid(prepared, means, distance, rng)
     check_means(host_means(kernel, kernel.mean_images(train)), exact, "after predicting, from the same stacks: ")
     _check_untouched(prepared)
@@ -172,15 +174,42 @@ def _check_slices_of_valid(prepared: PreparedKernel, means: Any, distance: str, 
             check_labels(predict(new, means), changed, distance, f"{CHANGED.format('predict')}: ")
 
 
-def _check_prepared_anew(prepared: PreparedKernel, means: Any, distance: str) -> None:
-    """Check labels of two stacks with the same images in another order, except the first and the last."""
+def _check_prepared_anew(prepared: PreparedKernel, means: Any, distance: str, rng: np.random.Generator) -> None:
+    """Check labels of two stacks with the same images in another order, except the first and the last.
+
+    A third stack has mixtures of them, which are almost as far from one mean image as from another.
+    """
     problem, predict = prepared.problem, getattr(prepared.kernel, f"predict_{distance}")
     by_label = np.argsort(problem.answers[distance].labels, kind="stable")
     ends = np.r_[by_label[:FEW], by_label[FEW:][-FEW:]]
-    for order in (ends, np.r_[ends[0], ends[-2:0:-1], ends[-1]]):
-        part = problem.taken(order)
+    parts = [problem.taken(order) for order in (ends, np.r_[ends[0], ends[-2:0:-1], ends[-1]])]
+    for part in (*parts, _mixed(parts[0], distance, rng)):
         labels = predict(prepared.kernel.prepare(part.valid, prepared.device), means)
         check_labels(labels, part, distance, "of images prepared anew: ")
+
+
+def _mixed(part: Problem, distance: str, rng: np.random.Generator) -> Problem:
+    """Return the problem with each image mixed with the one at the other end, as far as its label stays the same.
+
+    Every pixel rounds at a place of its own, so one byte more or less decides. Images within BORDER are not judged.
+    """
+    a, towards = part.valid.astype(np.int64), part.valid[::-1].astype(np.int64) - part.valid
+    rounding, share = rng.integers(0, MIXED, a.shape), np.zeros((len(a), 1, 1), np.int64)
+
+    def solved(share: np.ndarray) -> tuple[np.ndarray, Answer]:
+        mixed = (a + (share * towards + rounding) // MIXED).astype(np.uint8)
+        return mixed, oracle.solve(part.train_counts, part.sums, mixed)[distance]
+
+    own, step = solved(share)[1].labels, MIXED
+    while step := step // 2:
+        kept = solved(share + step)[1].labels == own
+        share[kept] += step
+    mixed, answer = solved(share)
+    mixed.setflags(write=False)
+    files = tuple(f"a mixture of {file} and {other}" for file, other in zip(part.files, part.files[::-1], strict=True))
+    near = answer.distances <= answer.distances.min(1, keepdims=True) + BORDER
+    answers = {distance: replace(answer, acceptable=answer.acceptable | near)}
+    return replace(part, valid=mixed, files=files, answers=answers)
 
 
 def _clear_labels(problem: Problem, distance: str) -> np.ndarray:

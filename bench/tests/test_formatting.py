@@ -52,7 +52,7 @@ def test_a_median_whose_processes_fall_into_two_groups_is_marked(tmp_path):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("width", "lacks"), [(120, []), (80, ["d"]), (57, ["d", "b"])])
+@pytest.mark.parametrize(("width", "lacks"), [(120, []), (94, []), (93, ["d"]), (80, ["d"]), (57, ["d", "b"])])
 def test_a_narrow_terminal_leaves_out_columns_and_breaks_no_word(width, lacks):
     words = "several words that a line has no room for"
     row = ("a_kernel_with_a_long_name@cpu", "1" * 10, f"{words} or {words}", "2" * 20)

@@ -136,7 +136,8 @@ def test_a_name_alone_means_all_of_its_devices(names: list[str], expected: list[
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest_or_all(name: str, meant: str, tmp_path: Path) -> None:
-    said = rf"did you mean {meant}\?$" if meant else "there are .*, mine$"
+    file = rf" Or name its file with --kernel {name}\.py" if name.isidentifier() else ""
+    said = (rf"did you mean {meant}\?" if meant else r"there are .*, mine\.") + f"{file}$"
     with pytest.raises(UnknownKernel, match=f"no kernel is called '{name}'; {said}"):
         select(discover([write_kernel(tmp_path / "mine.py")]), ["mine", name])
 

@@ -9,7 +9,7 @@ from bench.analysis.claims import TUTORIAL_CPU as CPU
 from bench.analysis.claims import TUTORIAL_GPU as GPU
 from bench.kernel import REFERENCE
 from bench.records import reader
-from bench.records.model import NotTimed
+from bench.records.model import ELSEWHERE, NotTimed
 from bench.report import page_records
 from bench.tests.builders_records import DOCUMENTS, pytest_benchmark, record, samples, small
 
@@ -106,11 +106,27 @@ def test_a_reference_alone_a_missing_one_and_a_failing_checklist(tmp_path):
     assert failing.startswith("No ratio is shown, because the checklist fails: torch_broadcast@cpu is at 1000%")
 
 
+def test_thousands_are_claimed_over_the_loops_alone(tmp_path):
+    taken = samples(python_loops=0, quick=0, numpy_broadcast=0.004, **{CPU: 0.002})
+    assert answered(tmp_path, taken, reference="numpy_broadcast", **DOCUMENTS) == [
+        "torch_broadcast@cpu is 2.00× as fast as numpy_broadcast (2.00× to 2.00×)."
+    ]
+
+
+def test_the_readers_own_kernel_is_named_and_torch_only_where_it_was_asked_for(tmp_path):
+    taken = samples(quick=0, numpy_broadcast=0.004, mine=0.008)
+    own = f"numpy_broadcast.py, mine.py{ELSEWHERE}"
+    told = answered(tmp_path, taken, not_in_commit=own, **DOCUMENTS)
+    assert told[1] == "mine is 50.0× as fast as the loops (50.0× to 50.0×)."
+    assert len(told) == 3  # nothing of PyTorch
+
+
 def test_against_another_reference_every_kernel_is_compared_with_it(tmp_path):
     written = record(tmp_path, samples(python_loops=0, mine=0.002, same=0.00401))
+    elsewhere = "On drawn digits, which are not MNIST, "
     assert answer.sentences(replace(written, metadata={**written.metadata, "reference": "quick"})) == [
-        "mine is 2.00× as fast as quick (2.00× to 2.00×).",
-        "same is 1.00× as fast as quick (1.00× to 1.00×), a difference that is not resolved.",
+        f"{elsewhere}mine is 2.00× as fast as quick (2.00× to 2.00×).",
+        f"{elsewhere}same is 1.00× as fast as quick (1.00× to 1.00×), a difference that is not resolved.",
     ]
 
 

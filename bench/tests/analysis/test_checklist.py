@@ -75,7 +75,7 @@ RULES = {
     "governor": ("WARN", "The frequency governor is powersave", "performance", {"governor": "powersave"}),
     "modified": ("WARN", "uncommitted changes", "Commit them and record again", {"commit": "c0ffee-modified"}),
     "overhead": ("WARN", "The harness adds 2.2 µs", "Close", {"overhead_s": 2.2e-6}),
-    "other_programs": ("WARN", "Other programs took 0.31 of a core during the samples", "Close them",
+    "other_programs": ("WARN", "Other programs took 0.31 of a core during the samples", "Close other programs",
                        {"taken": with_cores(other_cores=0.31)}),
     "steal": ("WARN", "The host of this virtual machine took 0.05 of a core", "when it is less busy",
               {"taken": with_cores(steal_cores=0.05)}),
@@ -172,6 +172,15 @@ def test_an_unpaired_file_has_a_checklist_too(tmp_path):
 
 
 def test_what_passed_is_one_line_and_the_worst_comes_last():
-    items = [Item("FAIL", "c", "z"), Item("PASS", "a"), Item("WARN", "b", "y"), Item("PASS", "d")]
-    assert list(tables.checklist_lines(items)) == ["PASS  a. d.", "WARN  b. y.", "FAIL  c. z."]
+    items = [
+        Item("FAIL", "c", "z"),
+        Item("PASS", "a"),
+        Item("WARN", "b", "y"),
+        Item("PASS", "d"),
+        Item("WARN", "e", "y"),
+    ]
+    items.append(Item("WARN", "gpu@cuda was not timed: it is unavailable", checklist.LISTED))
+    assert list(tables.checklist_lines(items)) == [
+        "PASS  2 checks, which the page lists.", "WARN  b. e. y.", "FAIL  c. z.",
+    ]  # fmt: skip
     assert list(tables.checklist_lines(items[:1])) == ["FAIL  c. z."]

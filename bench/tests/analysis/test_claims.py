@@ -81,8 +81,8 @@ def ranks(l1, l2=None):
 RULES = [
     ("C1", "", {}, {REFERENCE: code(200), CPU: code(100)}, SUPPORTED, "2.00 times the tokens, 200 against 100"),
     ("C1", "", {}, {REFERENCE: code(199), GPU: code(100)}, REFUTED, "has 9 lines and torch_broadcast 9;"),  # one file
-    ("C1", "", {}, {REFERENCE: code(9), "numpy_broadcast": code(9)}, UNDETERMINED, "was not counted"),
-    ("C1", "", {}, {CPU: code(9)}, UNDETERMINED, "was not counted"),
+    ("C1", "", {}, {REFERENCE: code(9), "numpy_broadcast": code(9)}, UNDETERMINED, f": The kernel {CPU} was not rec"),
+    ("C1", "", {}, {CPU: code(9)}, UNDETERMINED, f": The code of {REFERENCE} was not counted."),
     ("C4", CPU, {}, {CPU: EXPANDED}, SUPPORTED, "strides (0, 28, 1): the one mean image is read again"),
     ("C4", CPU, {}, {CPU: {**EXPANDED, "expansion_bytes": 59_999}}, SUPPORTED, "60.0 kB allocated"),
     ("C4", CPU, {}, {CPU: {**EXPANDED, "expansion_bytes": 60_000}}, REFUTED, "where a copy takes 6.00 MB"),

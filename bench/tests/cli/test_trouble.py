@@ -286,3 +286,9 @@ def test_an_original_of_pytest_is_read(tmp_path):
         done = CliRunner().invoke(__main__.cli, ["report", str(path)])
         assert done.exit_code == 2
         assert says in done.stderr
+
+
+def test_outside_of_the_environment_a_sentence_says_what_to_run():
+    done = subprocess.run([sys.executable, "-S", "-m", "bench"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("click is not installed in this Python: run .venv/bin/python -m bench ")

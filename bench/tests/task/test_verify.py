@@ -36,6 +36,16 @@ def test_wrong_kernels_are_refused(name: str, tmp_path: Path) -> None:
     assert re.search(message, refusal(write_kernel(tmp_path / f"{name}.py", override), builders.problem()))
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_means_rounded_to_bytes_are_refused_in_every_order(seed: int, drawn: Problem, tmp_path: Path) -> None:
+    """Where the digits are all clear, too: mixtures of two are almost as far from one mean image as from another."""
+    nearest, second = np.sort(drawn.answers["l1"].distances).T
+    clear = drawn.taken(np.flatnonzero(second - nearest > 2**-10)).shuffled(seed)
+    rounded = "right = predict_l1\ndef predict_l1(images, means):\n    return right(images, np.rint(means * 255) / 255)"
+    with pytest.raises(WrongAnswer, match="a mixture of "):
+        verified(write_kernel(tmp_path / "rounded.py", f"{rounded}\ndel predict_l2"), clear, seed=seed)
+
+
 def test_the_kernel_that_they_override_is_right(tmp_path: Path) -> None:
     problem = builders.problem()
     findings = verified(write_kernel(tmp_path / "right.py"), problem)
