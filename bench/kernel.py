@@ -128,18 +128,25 @@ def select(specs: Sequence[KernelSpec], names: Iterable[str]) -> list[KernelSpec
     wanted, known = set(names), [spec.name for spec in specs]
     for name in sorted(wanted - {*known, *(spec.kernel for spec in specs)}):
         hint = did_you_mean(name, known) or f"there are {', '.join(known)}."
-        file = f" Or name its file with --kernel {name}.py" if name.isidentifier() else ""
-        raise UnknownKernel(f"no kernel is called {name!r}; {hint}{file}")
+        hint += f" Or name its file with --kernel {name}.py" if name.isidentifier() else ""
+        raise UnknownKernel(f"no kernel is called {name!r}; {hint}")
     return [spec for spec in specs if wanted & {spec.name, spec.kernel}]
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """Return the question whether a known name was meant: one of the same kernel, else the nearest; "" if none is."""
+    """Return the question whether the `nearest` known name was meant; "" if there is none."""
+    near = nearest(name, known)
+    return f"did you mean {near}?" if near else ""
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Return the name itself if it is known, else one of the same kernel, else the nearest; "" if none is near."""
+    if name in known:
+        return name
     kernel = name.partition("@")[0]
     same = [other for other in known if other.partition("@")[0] == kernel]
     begun = [other for other in known if kernel and other.startswith(kernel)]
-    near = same or difflib.get_close_matches(name.lower(), known, 1) or begun
-    return f"did you mean {near[0]}?" if near else ""
+    return next(iter(same or difflib.get_close_matches(name.lower(), known, 1) or begun), "")
 
 
 def _read(path: Path) -> list[KernelSpec]:
@@ -217,8 +224,7 @@ def load(spec: KernelSpec) -> Kernel:
     """
     name = _module_name(spec.path)
     module_spec = importlib.util.spec_from_file_location(name, spec.path)
-    assert module_spec
-    assert module_spec.loader
+    assert module_spec and module_spec.loader  # noqa: PT018
     module = sys.modules[name] = importlib.util.module_from_spec(module_spec)
     try:
         module_spec.loader.exec_module(module)
@@ -251,10 +257,9 @@ def _module_name(path: Path) -> str:
 def _keep_contract(module: ModuleType, spec: KernelSpec) -> None:
     functions = {name: value for name, value in vars(module).items() if callable(value)}
     if missing := [name for name in [*ARGUMENTS][:3] if name not in functions]:
-        others = functions.keys() - ARGUMENTS
-        near = [other for name in missing for other in difflib.get_close_matches(name, others, 1)]
-        hint = f"; did you misspell {' and '.join(near)}?" if near else ""
-        names = " and no ".join(missing)
+        own, names = functions.keys() - ARGUMENTS, " and no ".join(missing)
+        near = " and ".join(other for name in missing for other in difflib.get_close_matches(name, own, 1))
+        hint = f"; did you misspell {near}?" if near else ""
         raise BrokenKernel(f"{spec.path.name} has no function {names}, which the contract requires{hint}")
     for name in functions.keys() & ARGUMENTS:
         try:
@@ -264,8 +269,9 @@ def _keep_contract(module: ModuleType, spec: KernelSpec) -> None:
         except TypeError:
             raise BrokenKernel(f"{spec.path.name}: {name} takes ({', '.join(ARGUMENTS[name])})") from None
     listed = _read(spec.path)
-    devices = [listed_spec.device for listed_spec in listed]
-    if devices != [*getattr(module, "DEVICES", devices)]:  # or a device would be missing from every table
+    if (devices := [each.device for each in listed]) != [
+        *getattr(module, "DEVICES", devices)
+    ]:  # or a device would be missing from every table
         raise BrokenKernel(f"{spec.path.name}: DEVICES must be a literal tuple of 'cpu' and 'cuda', each at most once")
     if getattr(module, "IMAGES", None) != (listed[0].images or None):
         raise BrokenKernel(f"{spec.path.name}: IMAGES must be a literal number from 1, such as 20")

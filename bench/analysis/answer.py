@@ -7,18 +7,20 @@ from bench.analysis import checklist, claims, speedup, summary
 from bench.analysis.claims import MILLIONS, MNIST_SAMPLE, NUMPY, THOUSANDS, TUTORIAL_CPU, TUTORIAL_GPU, Verdict
 from bench.analysis.speedup import Ratio
 from bench.kernel import REFERENCE
-from bench.records.model import Record
+from bench.records.model import ELSEWHERE, Record
 
 BROADCASTING = (TUTORIAL_CPU, TUTORIAL_GPU, NUMPY)  # the first that was recorded is compared with the loops
 IN_WORDS = {
     REFERENCE: "the loops", TUTORIAL_CPU: "PyTorch", TUTORIAL_GPU: "PyTorch on the GPU", NUMPY: "NumPy",
     "python_tensor_elements": "loops that index a tensor element by element",
-    "python_ndarray_elements": "loops that index a NumPy array element by element",
+    "python_ndarray_elements": "loops over the elements of a NumPy array",
 }  # fmt: skip
+LOOPS = f"as fast as {IN_WORDS[REFERENCE]}"
+BUSY = 0.5  # of a core that other programs took: PyTorch, which uses all cores, is then slower than it could be
 
 
 def sentences(record: Record, small: Sequence[Record] = (), scopes: Record | None = None) -> list[str]:
-    """Return the answer of a record of speed, two to five sentences; what was not recorded has no sentence.
+    """Return the answer of a record of speed, two to six sentences; what was not recorded has no sentence.
 
     Args:
         small: records of small data sets, as `claims.verdicts` takes them.
@@ -34,10 +36,12 @@ def sentences(record: Record, small: Sequence[Record] = (), scopes: Record | Non
         [alone] = summary.summaries(record)
         return [f"Only {reference} was timed: {alone.median} for {alone.images:,} images, so there is no ratio."]
     if reference != REFERENCE:
-        return [_compared(record, name, reference) for name in others]
+        return [*(_compared(record, name, reference) for name in others), *_busy(record, others)]
     kernel = next((name for name in BROADCASTING if name in others), others[0])
     return [
         _headline(record, kernel),
+        *(f"{name} is {_times(record, name, REFERENCE, LOOPS)}." for name in _own(record, others) if name != kernel),
+        *_busy(record, [kernel]),
         *_not_timed(record),
         *other_loops([verdict for verdict in claims.verdicts(record, small) if verdict.claim == "C2"]),
         *_first_call(record, kernel),
@@ -46,8 +50,8 @@ def sentences(record: Record, small: Sequence[Record] = (), scopes: Record | Non
 
 
 def _headline(record: Record, kernel: str) -> str:
-    times = _times(record, kernel, REFERENCE, f"as fast as {_word(REFERENCE)}")
-    sentence = f"{_where(record)} {_word(kernel)} is {times}"
+    times = _times(record, kernel, REFERENCE, LOOPS)
+    sentence = f"{where(record) or 'Here '}{_word(kernel)} is {times}"
     if kernel == TUTORIAL_CPU and record.samples_of(TUTORIAL_GPU):
         sentence += f"; on the GPU it is {_times(record, TUTORIAL_GPU, REFERENCE, 'as fast')}"
     return f"{sentence}."
@@ -63,16 +67,25 @@ def _times(record: Record, kernel: str, reference: str, as_fast: str) -> str:
         return f"{times} ({record.label if ratio or not record.paired else 'no round holds both'})"
     times += f" ({ratio.interval()})"
     claimed, word = (MILLIONS, "millions") if kernel == TUTORIAL_GPU else (THOUSANDS, "thousands")
-    if kernel not in BROADCASTING:
+    if kernel not in BROADCASTING or reference != REFERENCE:
         return times
     if ratio.low >= claimed:
         return f"{times}: {word} of times, as claimed"
     return f"{times}{f', not {word} of times' if ratio.high < claimed else f'; whether {word} hold is undetermined'}"
 
 
+def _busy(record: Record, kernels: Sequence[str]) -> Iterator[str]:
+    """Say that other programs took much of the processor, and what that does to PyTorch."""
+    cores = summary.cores_used(record, "other_cores")
+    if cores is not None and cores >= BUSY:
+        why = "; PyTorch's lead needs idle cores" if TUTORIAL_CPU in kernels else ""
+        yield f"Other programs took {cores:.1f} of a core meanwhile{why}: record again on an idle machine."
+
+
 def _not_timed(record: Record) -> Iterator[str]:
-    """Say why PyTorch is missing, where it is."""
-    if not any(record.samples_of(name) for name in (TUTORIAL_CPU, TUTORIAL_GPU)):
+    """Say why PyTorch is missing, where it was asked for."""
+    asked = any(entry.kernel == TUTORIAL_CPU for entry in record.not_timed)
+    if asked and not record.samples_of(TUTORIAL_GPU):
         yield f"PyTorch was not timed: {claims.why_missing(record, TUTORIAL_CPU)}."
 
 
@@ -87,23 +100,31 @@ def other_loops(verdicts: Sequence[Verdict]) -> Iterator[str]:
     everywhere = any(verdict.verdict == claims.SUPPORTED for verdict in verdicts if verdict.baseline == REFERENCE)
     if not others:
         return
-    if not held and not failed:
-        times = formatting.ratio(_value(others[0]))
-        yield f"Against {_word(others[0].baseline)} it is {times}; whether thousands hold is undetermined."
-        return
+    told = []
     if held:
-        sentence = f"Thousands hold {'also' if everywhere else 'only'} against {_listed(held)}"
-        sentence += f", not against {_listed(failed)}" if everywhere and failed else ""
-    elif everywhere:
-        sentence = f"Thousands do not hold against {_listed(failed)}"
-    else:
-        most = formatting.ratio(_value(failed[0]))
-        sentence = f"Thousands hold against no other loops: the most is {most}, against {_word(failed[0].baseline)}"
-    yield f"{sentence}{f'; against {_listed(unsure)} it is undetermined' if unsure else ''}."
+        but = f", not as {_listed(failed)}" if everywhere and failed else ""
+        told.append(f"it is thousands of times as fast {'also' if everywhere else 'only'} as {_listed(held)}{but}")
+    elif failed and everywhere:
+        told.append(f"it is not thousands of times as fast as {_listed(failed)}")
+    elif failed:
+        most = f"{formatting.ratio(_value(failed[0]))}, as {_word(failed[0].baseline)}"
+        told.append(f"it is thousands of times as fast as no other loops: the most is {most}")
+    if unsure:
+        told.append(
+            f"against {_listed(unsure, ends=True)}, the record cannot tell{'' if told else ' if it is thousands'}"
+        )
+    sentence = "; ".join(told)
+    yield f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def _listed(verdicts: Sequence[Verdict]) -> str:
-    words = [f"{_word(verdict.baseline)} ({formatting.ratio(_value(verdict))})" for verdict in verdicts]
+def _listed(verdicts: Sequence[Verdict], ends: bool = False) -> str:
+    """Return loops with their ratios, or for `ends` with the ends of their intervals too."""
+    words = [
+        f"{_word(verdict.baseline)}, {formatting.ratio(verdict.ratio.value)} ({verdict.ratio.interval()})"
+        if ends and verdict.ratio and verdict.ratio.interval()
+        else f"{_word(verdict.baseline)} ({formatting.ratio(_value(verdict))})"
+        for verdict in verdicts
+    ]
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
@@ -143,7 +164,7 @@ def _from_files(record: Record, kernel: str) -> Iterator[str]:
 def _compared(record: Record, kernel: str, reference: str) -> str:
     """Return how a kernel compares with a reference that is not the loops."""
     ratio = speedup.paired_ratio(record.samples_of(reference), record.samples_of(kernel))
-    sentence = f"{kernel} is {_times(record, kernel, reference, f'as fast as {reference}')}"
+    sentence = f"{where(record)}{kernel} is {_times(record, kernel, reference, f'as fast as {reference}')}"
     if ratio and _unresolved(record, ratio):
         sentence += ", a difference that is not resolved"
     return f"{sentence}."
@@ -155,12 +176,18 @@ def _unresolved(record: Record, ratio: Ratio) -> bool:
     return speedup.outcome(ratio, summary.noise_floor(record) or 0.0) == "not resolved"
 
 
-def _where(record: Record) -> str:
-    """Return the words that begin the answer: on which digits."""
+def _own(record: Record, names: Sequence[str]) -> list[str]:
+    """Return the kernels that do not live in this repository: the reader's."""
+    elsewhere = str(record.metadata.get("not_in_commit", "")).split(", ")
+    return [name for name in names if f"{name.partition('@')[0]}.py{ELSEWHERE}" in elsewhere]
+
+
+def where(record: Record) -> str:
+    """Return the words that begin the answer where the digits are not the documents': which they are; else ""."""
     dataset = str(record.metadata.get("dataset", "unknown digits"))
     if record.metadata.get("dataset_digest") == MNIST_SAMPLE:
-        return "Here"
-    return f"On {dataset} digits, which are not MNIST," if dataset.startswith("drawn") else f"On {dataset},"
+        return ""
+    return f"On {dataset} digits, which are not MNIST, " if dataset.startswith("drawn") else f"On {dataset}, "
 
 
 def _word(kernel: str) -> str:

@@ -19,8 +19,8 @@ WORST_SHARE = 1.25  # of the bound: no error of the bound explains an interval t
 SHORTEST_S = 1e-3  # of a sample; a shorter one measures the clock as much as the kernel
 WORST_OTHERS = 0.02  # of a core
 OVERHEAD_S = 2e-6  # of which slicing three NumPy stacks is about half
+LISTED = "The page lists the reason"
 RECORD = "Record again with python -m bench run"
-ON_PAGE = "The page lists the reason"
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,7 @@ def review(record: Record, scope: str = "baseline", distance: str = "l1", refere
         *_noise_floor(record, scope, distance),
         *_circumstances(record),
         *_times(record, rows, scope, distance),
-        *(
-            Item("WARN", f"{entry.kernel} was not timed: it is {entry.status_in_words}", ON_PAGE)
-            for entry in record.not_timed
-        ),
+        *_not_timed(record),
     ]
 
 
@@ -205,6 +202,18 @@ def _other_programs(record: Record) -> Iterator[Item]:
             yield Item("WARN", f"{taker} took {cores:.2f} of a core during the samples", remedy)
         elif cores is not None:
             yield Item("PASS", f"{taker} took {cores:.1%} of a core during the samples")
+
+
+def _not_timed(record: Record) -> Iterator[Item]:
+    """Warn of every kernel without times; those that need a GPU are one line where the machine has none."""
+    for_gpu = [row for row in record.not_timed if row.status == "unavailable" and row.kernel.endswith("@cuda")]
+    if record.metadata.get("gpu", "none") != "none":
+        for_gpu = []
+    for row in record.not_timed:
+        if row not in for_gpu:
+            yield Item("WARN", f"{row.kernel} was not timed: it is {row.status_in_words}", LISTED)
+    if for_gpu:
+        yield Item("PASS", f"No GPU was found, so kernels for one were not timed: {len(for_gpu)}")
 
 
 def _throttled(reasons: str) -> Item:

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.analysis import checklist, speedup, summary
 from bench.analysis.speedup import Outcome, Ratio
 from bench.analysis.summary import Summary
-from bench.kernel import UnknownKernel, did_you_mean
+from bench.kernel import UnknownKernel, discover, nearest
 from bench.records import model, reader
 from bench.records.model import BadRecord, Record, differences
 from bench.records.sample import Sample
@@ -56,6 +56,7 @@ class Comparison:
         outcome: "faster", "slower" or "not resolved", for `new`.
         differs: what differs between the sides and should not; only with --force.
         paired: whether both records are.
+        unknown: why the noise floor is unknown; "" where it is known.
     """
 
     base: Side
@@ -65,6 +66,7 @@ class Comparison:
     outcome: Outcome
     differs: tuple[str, ...]
     paired: bool
+    unknown: str = ""
 
     def slower_by(self, percent: float) -> bool:
         """Return whether the whole interval says that `new` is slower by more than `percent`."""
@@ -74,7 +76,7 @@ class Comparison:
         """Return why this comparison cannot tell whether `new` is slower by more than `percent`; "" where it can."""
         floor, low, why = self.noise_floor, self.ratio.low, ""
         if floor is None or low is None:
-            why = "noise floor unknown" if floor is None else "no confidence interval"
+            why = f"noise floor unknown, {self.unknown}" if floor is None else "no confidence interval"
         elif floor > percent / 100:
             why = f"noise floor ±{100 * floor:.1f} %"
         elif 1 / low > 1 + percent / 100:
@@ -95,22 +97,22 @@ def compare(base: Side, new: Side, force: bool) -> Comparison:
             `force` is not set.
     """
     for side in (base, new):
-        _must_be_usable(side)
+        _must_be_usable(side, (base.kernel, new.kernel))
     differs = tuple(differences(base.record, new.record, SAME))
     if differs and not force:
         raise BadRecord(f"The records are not comparable: {'; '.join(differs)}. To compare them anyway, add --force.")
     paired = base.record.paired and new.record.paired
-    noise_floor, ratio = _noise_floor(base, new), speedup.ratio(base.samples, new.samples)
+    (noise_floor, unknown), ratio = _noise_floor(base, new), speedup.ratio(base.samples, new.samples)
     if not paired:
         value = speedup.unpaired(base.samples, new.samples)
         ratio = replace(ratio, value=value, low=None, high=None, level=None, drift=None)
     elif base.record.path != new.record.path:
         ratio = replace(ratio, drift=None)  # round 3 of one record and round 3 of another have no time in common
     outcome = "not resolved" if noise_floor is None else speedup.outcome(ratio, noise_floor)
-    return Comparison(base, new, ratio, noise_floor, outcome, differs, paired)
+    return Comparison(base, new, ratio, noise_floor, outcome, differs, paired, unknown)
 
 
-def _must_be_usable(side: Side) -> None:
+def _must_be_usable(side: Side, named: tuple[str, ...]) -> None:
     record, scope, distance = side.record, side.scope, side.distance
     if not record.speed:
         raise BadRecord(f"{record.path} is a record of {record.kind}. Name a record of times.")
@@ -118,26 +120,36 @@ def _must_be_usable(side: Side) -> None:
         statuses = [entry.status_in_words for entry in record.not_timed if entry.kernel == side.kernel]
         why = f", because it is {statuses[0]}" if statuses else ""
         held = record.kernels(scope, distance)
-        known = did_you_mean(side.kernel, held) or f"Its kernels there: {', '.join(held) or 'none'}."
+        near = nearest(side.kernel, [*held, *(spec.name for spec in discover())])
+        hint = f"Its kernels there: {', '.join(held) or 'none'}."
+        if near in held and near not in named:
+            hint = f"Did you mean {near}?"
+        elif near and near not in held and not why:
+            hint = f"{near} was not timed there."
         raise UnknownKernel(
-            f"{record.path} has no times of {side.kernel} in {scope} {distance}{why}. {known[0].upper()}{known[1:]} "
+            f"{record.path} has no times of {side.kernel} in {scope} {distance}{why}. {hint} "
             "Name another kernel, or another record with --record FILE."
         )
     checklist.must_not_fail(record, scope, distance, reference=side.kernel)
 
 
-def _noise_floor(base: Side, new: Side) -> float | None:
-    """Return the worse of both records'; None where one of them has none.
+def _noise_floor(base: Side, new: Side) -> tuple[float | None, str]:
+    """Return the worse of both records', and ""; or None, and why it is unknown.
 
-    Two records share no rounds, so the reference must not differ by more between them either.
+    Two records share no rounds, so a reference that both hold must not differ by more between them either.
     """
     floors = [summary.noise_floor(side.record, side.scope, side.distance) for side in (base, new)]
     if base.record.path != new.record.path:
-        reference = base.record.reference
-        references = [side.record.samples_of(reference, side.scope, side.distance) for side in (base, new)]
-        floors.append(abs(speedup.unpaired(*references) - 1) if all(references) else None)
+        references = [
+            [side.record.samples_of(name, side.scope, side.distance) for side in (base, new)]
+            for name in (base.record.reference, new.record.reference)
+            if name not in (base.kernel, new.kernel)
+        ]
+        if not (shared := next(filter(all, references), None)):
+            return None, "as the records have no reference in common besides the kernel"
+        floors.append(abs(speedup.unpaired(*shared) - 1))
     known = [floor for floor in floors if floor is not None]
-    return max(known) if len(known) == len(floors) else None
+    return (max(known), "") if len(known) == len(floors) else (None, "without an A/A control")
 
 
 def sides(
@@ -151,16 +163,21 @@ def sides(
     `configuration`, the first of its configurations, which is all/default if it has that.
 
     Raises:
-        UnknownKernel: one kernel is named without `against`, or several with it.
-        BadRecord: there is no record, one cannot be read, or it lacks the configuration.
+        UnknownKernel: one kernel is named without `against`, several with it, or one of them twice.
+        BadRecord: there is no record, one cannot be read or lacks the configuration, or both records are the same.
     """
     if (len(names) == 1) == (against is None):
         raise UnknownKernel("compare takes two kernels or more, or one kernel and --against FILE")
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise UnknownKernel(f"{twice[0]} is named twice. Name another kernel, or compare two records: --against FILE")
     distance = "-" if scope == "mean" else distance  # there is no other
     file, picked = (reader.read_all(record), "") if record else _newest({*names}, scope, distance)
     new = [Side(name, _under(configuration, file), scope, distance, picked) for name in names]
     if not against:
         return new
+    if file[0].path.resolve() == against.resolve():
+        which = "the record of --record" if record else "the newest record"
+        raise BadRecord(f"{against} is {which} itself. Record again first, or name another record.")
     old = Side(names[0], _under(configuration, reader.read_all(against)), scope, distance, version="old")
     return [old, replace(new[0], version="new")]
 

@@ -47,7 +47,7 @@ class Summary:
     @property
     def share(self) -> str:
         """Its share of the bound as text, with that of its own bytes where it holds fewer; "" where not measured."""
-        own = f" ({formatting.share_of_bound(self.share_of_own.value)} of its own bytes')" if self.share_of_own else ""
+        own = f" ({formatting.share_of_bound(self.share_of_own.value)} of its own bytes)" if self.share_of_own else ""
         return f"{formatting.share_of_bound(self.share_of_bound.value)}{own}" if self.share_of_bound else ""
 
     @property

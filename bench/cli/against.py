@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 
 from bench import formatting
-from bench.analysis import checklist, comparison
+from bench.analysis import answer, checklist, comparison
 from bench.analysis.comparison import Side
 from bench.cli import console
 from bench.cli.options import Choice
@@ -27,7 +27,7 @@ def chosen(choice: Choice, against: Sequence[str]) -> list[KernelSpec]:
     reference = select(known, against[:1])[0]
     specs = select(known, [*against, *choice.kernels, *(path.stem for path in choice.files), *choice.require])
     if len(specs) == 1:
-        raise click.UsageError("--against names what to compare with: add a kernel with --kernel FILE or --kernels.")
+        raise click.UsageError(f"{specs[0].name} is the only kernel: add another with --kernel FILE or --kernels.")
     if why := why_unavailable(reference):
         raise click.UsageError(f"{reference.name} of --against is unavailable: {why}.")
     return specs
@@ -62,10 +62,12 @@ def _speedups(record: Record, against: Sequence[str]) -> list[str]:
 def _speedup(base: Side, new: Side) -> str:
     compared = comparison.compare(base, new, force=False)
     interval = compared.ratio.interval(level=True) or "no confidence interval"
-    sentence = f"{new.kernel} is {formatting.ratio(compared.ratio.value)} as fast as {base.kernel} ({interval})"
+    times = f"{formatting.ratio(compared.ratio.value)} as fast as {base.kernel}"
+    sentence = f"{answer.where(new.record)}{new.kernel} is {times} ({interval})"
     share = new.summary.share_of_bound
     bound = ""
     if share:
         seconds = formatting.time(share.value * new.summary.seconds)
         bound = f", at {formatting.share_of_bound(share.value)} of its bandwidth bound, {seconds}"
-    return f"{sentence}: {compared.outcome}{bound}"
+    outcome = f": {compared.outcome}" if compared.ratio.low else ""  # without an interval nothing can be resolved
+    return f"{sentence}{outcome}{bound}"

@@ -13,6 +13,7 @@ from bench import atomic
 from bench.analysis import checklist
 from bench.cli import console
 from bench.cli.options import FILE
+from bench.kernel import REFERENCE
 from bench.records import model, reader
 from bench.records.checksum import KEY, sealed
 from bench.records.model import ELSEWHERE, BadRecord, Record
@@ -31,8 +32,8 @@ def command(paths: tuple[Path, ...], force: bool) -> None:
 
     PATHS are copied to results/MACHINE/. Each replaces the published record of its kind. Without PATHS, the records of
     the newest local page are copied. A record is refused if its checklist FAILs, if it times a kernel from elsewhere
-    (--kernel), if its times have no confidence interval, or if it lacks kernels, scopes, sizes or configurations of
-    the record that it would replace.
+    (--kernel), if its times have no confidence interval, if it was made with --against, or if it lacks kernels,
+    scopes, sizes or configurations of the record that it would replace.
     """
     out = console.out()
     for path in publish(paths, force):
@@ -79,6 +80,9 @@ def weaknesses(file: File) -> list[str]:
     if not record.paired:
         raise BadRecord(f"{record.path}: its times are unpaired; publish a record of python -m bench run")
     reasons = list(dict.fromkeys(why.rstrip(".") for part in file for why in checklist.failures(part)))
+    if record.speed and record.reference != REFERENCE:
+        loops = "over another reference than" if record.samples_of(REFERENCE) else "without"
+        reasons.append(f"it was recorded with --against, {loops} {REFERENCE}")
     if record.samples and record.processes < checklist.FEWEST_PROCESSES:
         reasons.append(f"no confidence interval, with {record.processes} of {checklist.FEWEST_PROCESSES} processes")
     if ELSEWHERE in (files := str(record.metadata.get("not_in_commit"))):

@@ -26,6 +26,7 @@ from bench.runner import breakdown, check_kernels, checkpoint, collection, memor
 from bench.runner.collection import Collected
 from bench.runner.executor import RunEnded
 from bench.runner.lock import only_timing_run
+from bench.task.problem import Problem
 from bench.task.tiling import tile
 
 # The kernels that others are compared with: on a whole data set, and on a small one, where a GPU is optional.
@@ -110,13 +111,12 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
         ]
         saved = checkpoint.begin(plans, choice.digits, problems, choice.require)
     go_on = f"{console.bench()} run --resume continues after the finished processes."
-    recorded, parts = [], list[breakdown.Parts]()
+    recorded, parts = [], breakdown.Parts()
     try:
         if not options.finish:
             with only_timing_run(), console.progress(choice.quiet) as progress:
                 checkpoint.finish(saved, problems, progress)
-                compared = [planned for planned in saved.data_sets if planned.plan.against]  # one, if any
-                parts = [breakdown.measure(planned.plan, problems[planned.per_class]) for planned in compared]
+                parts = _breakdown(saved, problems)
         if checkpoint.empty(saved):
             raise BadRecord(f"{saved.folder} has no finished process, so there is nothing to write. {go_on}")
         for planned in saved.data_sets:
@@ -125,7 +125,7 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
                 timed = not planned.per_class and (not planned.plan.against or planned.plan.kind == "scopes")
                 records = _write(collected, _loading(saved.digits) if timed else {})
                 data_set, named = DataSet(problem, planned.plan.specs), planned.plan.against
-                recorded.append(RecordedDataSet(data_set, collected, records, saved.require, named, *parts))
+                recorded.append(RecordedDataSet(data_set, collected, records, saved.require, named, parts))
     except RunEnded:
         checkpoint.remove(saved)
         raise
@@ -140,6 +140,12 @@ def _record_times(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:
     else:
         console.out().print(f"The run is unfinished. {go_on} Remove {console.shown(saved.folder)} if it never shall.")
     return recorded
+
+
+def _breakdown(saved: checkpoint.Checkpoint, problems: dict[int, Problem]) -> breakdown.Parts:
+    """Return where the time goes in a run with --against, which has one data set; {} in any other."""
+    planned = saved.data_sets[0]
+    return breakdown.measure(planned.plan, problems[planned.per_class]) if planned.plan.against else {}
 
 
 def _record_memory(choice: Choice, options: RunOptions) -> list[RecordedDataSet]:

@@ -11,7 +11,7 @@ from bench.runner.plan import BASELINE, FULL, LONGEST_S, PREDICT, Plan
 from bench.runner.worker_handle import MEMORY_LIMIT
 
 MOST_PROCESSES = 15  # by default, of kernels that start fast
-BUDGET_S = 10.5  # of the processes of a run with --against, which then takes at most 15 s in all
+BUDGET_S = 10.0  # of the processes of a run with --against, which then takes at most 15 s in all
 
 
 def _sizes(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...]:

@@ -94,7 +94,12 @@ def print_answer(recorded: Sequence[RecordedDataSet]) -> None:
     """
     out, problem = console.out(), recorded[0].data_set.problem
     if problem.per_class:
-        out.print("There is no page, for no whole data set was recorded: choose other kernels, or omit --per-class.")
+        if recorded[0].records and not recorded[0].against:
+            out.print("", *answer.sentences(recorded[0].records[0]), sep="\n")
+        slow = [spec.name for spec in recorded[0].data_set.specs if spec.images == problem.per_class]
+        why = f"{slow[0]} asks for a small one (IMAGES = {problem.per_class})" if slow else "omit --per-class for one"
+        out.print(f"There is no page, for no whole data set was recorded: {why}.")
+        _print_next()
         return
     written = [one.records for one in recorded if one.records]
     kernels = {spec.path: None for one in recorded for spec in one.data_set.specs}
@@ -116,4 +121,8 @@ def print_answer(recorded: Sequence[RecordedDataSet]) -> None:
     elif {*answer.BROADCASTING} & {*chosen.speed.kernels()}:
         out.print(tables.verdicts(verdicts, out.width), "")
     out.say(f"Page    {console.shown(path)}")
-    out.say(f"Next    {console.bench()} run --kernel {console.shown(EXAMPLE)}")
+    _print_next()
+
+
+def _print_next() -> None:
+    console.out().say(f"Next    {console.bench()} run --kernel {console.shown(EXAMPLE)}")

@@ -45,7 +45,7 @@ def _beside(comparisons: Sequence[Comparison], sides: Sequence[Side]) -> list[tu
     return [
         *(("result", _result(one)) for one in comparisons),
         *((f"{side.name} †", f"in two groups: {side.summary.two_groups}") for side in sides if side.summary.groups),
-        ("noise floor", "unknown" if first.noise_floor is None else f"±{first.noise_floor:.1%}"),
+        ("noise floor", f"unknown, {first.unknown}" if first.noise_floor is None else f"±{first.noise_floor:.1%}"),
         ("spread between processes", ", ".join(f"{ratio.spread - 1:.1%}" for ratio in ratios)),
         ("drift (Spearman)", ", ".join("unknown" if one.drift is None else f"{one.drift:+.2f}" for one in ratios)),
         ("% of bound", ", ".join(shares) or "not measured"),

@@ -121,10 +121,15 @@ def _contents(selection: Selection) -> dict[str, Any]:
         "allowed": gpu_tables.allowed(records, sizes),
         "gpu_crossings": gpu_tables.crossings(sizes),
         "from_files": gpu_tables.from_files(selection.scopes or record),
+        "apart": f"It is another record, {selection.scopes.path.name}, so its times differ from those above."
+        if selection.scopes and selection.scopes is not record
+        else "",
+        "overtakes": _overtakes(sizes) if sizes else "",
         "crossings": Grid(("kernels", "crossover"), [(f"{pair.base}, {pair.new}", str(pair)) for pair in crossings]),
         "metadata": Grid(
             ("key", "value"), [(key, str(metadata[key])) for key in sorted(metadata) if key != "not_timed"]
         ),
+        "listed": checklist.LISTED,
         "not_timed": Grid(("kernel", "status", "reason"), skipped),
         "commands": list(dict.fromkeys(_commands(selection))),
     }
@@ -152,10 +157,23 @@ def subtitle(record: Record) -> str:
     return (
         f"Digits {metadata.get('dataset')}, recorded {str(metadata.get('date', 'at an unknown time'))[:10]} with "
         f"Python {metadata.get('python_version')}, NumPy {metadata.get('numpy_version')}, "
-        f"PyTorch {metadata.get('torch_version')}; configuration {record.configuration}, {record.label}; "
+        f"PyTorch {metadata.get('torch_version')}; {_in_words(record)}; "
         f"commit {metadata.get('commit', 'unknown')}."
         + (f" Published by force, in spite of: {metadata['forced']}." if "forced" in metadata else "")
     )
+
+
+def _overtakes(sizes: Record) -> str:
+    """Return from how many images on PyTorch is faster than NumPy, and what is not resolved."""
+    found = str(crossover.crossover(sizes, claims.NUMPY, claims.TUTORIAL_CPU))
+    return f"{found}{', where the interval of their ratio holds 1' if 'not resolved' in found else ''}."
+
+
+def _in_words(record: Record) -> str:
+    """Return how a record was made: all threads, default allocator; rounds paired, 6 processes per kernel."""
+    paired = "rounds " if record.label.startswith("paired") else ""
+    threads, allocator = record.metadata.get("threads", "?"), record.metadata.get("allocator", "?")
+    return f"{threads} thread{'' if threads == '1' else 's'}, {allocator} allocator; {paired}{record.label}"
 
 
 def _results(selection: Selection) -> Iterator[dict[str, Any]]:
@@ -211,10 +229,11 @@ def _faults(step: ladder.Step) -> str:
 
 
 def _code(text: str) -> str:
-    """Return a docstring's text as markup: escaped, and what is between backticks as code."""
+    """Return a text as markup: escaped, what is between backticks as code, and no option broken at its hyphens."""
     from markupsafe import Markup, escape
 
-    return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", str(escape(text))))
+    whole = re.sub(r"(?<!\w)--\w[\w-]*\.?", r'<span class="whole">\g<0></span>', str(escape(text)))
+    return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", whole))
 
 
 def _loops(line: str) -> str:

@@ -11,6 +11,8 @@ from bench.records.model import Record
 from bench.report import tables
 from bench.report.page_records import Selection
 
+SPEEDUP = "*speedup*: The median of the ratios taken round by round, which is not the ratio of the two medians."
+
 
 def claim_rows(record: Record, small: Sequence[Record]) -> list[tuple[Verdict, list[Verdict]]]:
     """Return a row for each claim and part, with the verdicts that fold away below it.
@@ -34,7 +36,10 @@ def claim_rows(record: Record, small: Sequence[Record]) -> list[tuple[Verdict, l
 def glossary(record: Record) -> dict[str, str]:
     """Return what the page's words mean, in the order in which they occur; its figures are the record's."""
     level = tables.ci(row.ratio for row in summary.summaries(record))
-    of_hundred = f"about {level.partition('%')[0]} of 100" if "%" in level else "at least 95 of 100"
+    of_hundred, why = "at least 95 of 100", ""
+    if "%" in level:
+        of_hundred = f"about {level.partition('%')[0]} of 100"
+        why = f" {record.processes} processes reach no level between 95% and this one."
     floor = summary.noise_floor(record)
     return {
         "kernel": "One file that makes the mean images and the labels in its own way.",
@@ -43,7 +48,8 @@ def glossary(record: Record) -> dict[str, str]:
         "root of the mean squared difference.",
         "process": f"A kernel's own program. Each kernel was started afresh {record.processes} times, because what a "
         "start draws by chance, such as where its memory lies, stays with it.",
-        level: f"A confidence interval. Record again and again, and {of_hundred} such intervals hold the true ratio.",
+        level: f"A confidence interval. Record again and again, and {of_hundred} such intervals hold the true "
+        f"ratio.{why}",
         "noise floor": "How much a kernel seems to differ from itself"
         + (f", here {floor:.1%}. A smaller difference between two kernels is not resolved." if floor else "."),
         "bandwidth bound": "The time in which this machine can read every pixel once. No kernel can be faster; % of "

@@ -66,6 +66,7 @@ def _machine(selection: Selection) -> dict[str, Any]:
         "caption": (
             f"Mean images and labels under the L1 distance on {title}.",
             page.subtitle(record),
+            page_words.SPEEDUP,
             *(f"*{term}*: {words[term].replace('`', '')}" for term in words if "CI" in term or term in EXPLAINED),
         ),
         "output": _output(record, rows),
@@ -85,14 +86,14 @@ def _table(record: Record, rows: Sequence[Summary]) -> Grid:
 
 
 def _output(record: Record, rows: Sequence[Summary]) -> str:
-    """Return some lines of what `make bench` prints, on a terminal of 100 columns."""
+    """Return some lines of what `make bench` prints, on a terminal of 80 columns."""
     from rich.console import Console
 
     known = {spec.name for spec in kernel.discover() if not spec.on_ladder}
-    console = Console(file=io.StringIO(), width=100)
+    console = Console(file=io.StringIO(), width=80)
     with console.capture() as capture:
         console.print(tables.timed([row for row in rows if row.kernel in known]))
-        console.print(tables.verdicts(claims.verdicts(record)[:3], 100))
+        console.print(tables.verdicts([row for row in claims.verdicts(record) if row.claim in claims.ABOUT_LOOPS], 80))
     lines = [line.rstrip() for line in capture.get().splitlines() if line.strip()]
     return "\n".join([*lines, "…"])
 

@@ -6,8 +6,8 @@ from statistics import median
 from textwrap import shorten
 
 from bench import formatting
-from bench.analysis import bandwidth_bound
-from bench.analysis.checklist import ON_PAGE, Item
+from bench.analysis import bandwidth_bound, claims
+from bench.analysis.checklist import LISTED, Item
 from bench.analysis.claims import Verdict
 from bench.analysis.speedup import Ratio
 from bench.analysis.summary import Summary, summaries
@@ -98,7 +98,7 @@ def checklist_lines(items: Sequence[Item]) -> Iterable[str]:
     for level in ("WARN", "FAIL"):
         by_remedy: dict[str, list[str]] = {}
         for item in items:
-            if item.level == level and item.remedy != ON_PAGE:
+            if item.level == level and item.remedy != LISTED:
                 by_remedy.setdefault(item.remedy, []).append(item.text)
         yield from (f"{level}  {'. '.join(filter(None, [*texts, remedy]))}." for remedy, texts in by_remedy.items())
 
@@ -112,12 +112,14 @@ def by_configuration(records: Sequence[Record]) -> Grid:
 
 
 def verdicts(verdicts: Sequence[Verdict], width: int) -> Grid:
-    """Return a line for each verdict: the claim, the verdict, and the first number that it rests on."""
+    """Return a line for each claim and part: what it says, the verdict, and the first number that it rests on."""
+    first = {(row.claim, "" if row.baseline else row.about): row for row in reversed(verdicts)}  # of several baselines
     rows = []
-    for verdict in verdicts:
+    for verdict in sorted(first.values(), key=verdicts.index):
+        claim = f"{verdict.claim} {claims.IN_SHORT[verdict.claim]}"
+        claim += f" ({verdict.about})" if verdict.about in ("accuracy", "signal") else ""
         text = (verdict.number or verdict.why).partition("; ")[0].rstrip(".")
-        text += f" ({verdict.about})" if verdict.about else ""
-        rows.append((verdict.claim, verdict.verdict, shorten(text, width - 22, placeholder=" …")))
+        rows.append((claim, verdict.verdict, shorten(text, width - 38, placeholder=" …")))
     return Grid(("claim", "verdict", "result"), rows)
 
 
@@ -126,7 +128,9 @@ def code(records: Sequence[Record]) -> Grid | None:
     speeds = {row.kernel: row.speedup for row in summaries(records[0])}
     counted = {name: own for record in reversed(records) for name, own in record.kernel_metadata.items()}
     sizes = {
-        name: (int(own["code_tokens"]), int(own["code_lines"])) for name, own in counted.items() if "code_tokens" in own
+        name: (int(own["code_tokens"]), int(own["code_lines"]))
+        for name, own in counted.items()
+        if "code_tokens" in own and not name.endswith(AGAIN)
     }
     rows = [
         (name, f"{tokens}", f"{lines}", formatting.ratio(speeds.get(name)))

@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.kernel import KernelSpec, why_unavailable
 from bench.probes import nvml
-from bench.records.sample import Sample
+from bench.records.sample import AGAIN, Sample
 from bench.runner.check_kernels import CheckResult, as_json, failed_result
 from bench.runner.plan import Plan
 from bench.runner.refusals import BUSY_CORES, disturbed
@@ -60,6 +60,7 @@ class Executor:
 
     def __init__(self, name: str, spec: KernelSpec, setup: Setup) -> None:
         self.name, self.spec, self.setup, self.plan = name, spec, setup, setup.plan
+        self.kernel = name.removesuffix(AGAIN)  # of an A/A control the kernel's name, as errors and progress show it
         self.samples: list[Sample] = []
         self.threads = ""
         self.gpu: dict[str, Any] = {}  # the worst state that the GPU was in right after a sample
@@ -67,7 +68,7 @@ class Executor:
         self.stack_bytes: list[float] = []  # per training image and per validation image (see `bench.task.stack_bytes`)
         self.bytes_to_read: list[float] = []  # the same, for the bound
         self.broadcasts = False  # whether `bench.probes.broadcasting` can examine the kernel
-        self.result = CheckResult(name, "agrees")
+        self.result = CheckResult(self.kernel, "agrees")
         self.worker: Worker | None = None
         self.skipped: dict[int, float | None] = {}  # size: seconds that one call would have taken; None: no images
         self._call_s: dict[tuple[str, str], float] = {}  # the fastest call of a pair (scope, distance) so far
@@ -84,7 +85,7 @@ class Executor:
     def open(self) -> None:
         """Start the worker process. Only the main thread may: on Linux a worker ends with the thread that began it."""
         if reason := why_unavailable(self.spec):
-            self.result = CheckResult(self.name, "unavailable", reason)
+            self.result = CheckResult(self.kernel, "unavailable", reason)
         else:
             memory_limit = self.plan.memory_limit if self.spec.device == "cpu" else 0
             self.worker = Worker(self.setup.environment, memory_limit)
@@ -156,7 +157,7 @@ class Executor:
     def verify(self, seed: int) -> None:
         """Verify the kernel on inputs drawn from `seed`, which it has not seen."""
         if reply := self.ask("verify", VERIFY_CALLS * self.plan.timeout_s, seed=seed):
-            self.result = CheckResult(self.name, "agrees", None, reply["correct"], reply["mean_error"])
+            self.result = CheckResult(self.kernel, "agrees", None, reply["correct"], reply["mean_error"])
 
     def resize(self, size: int, in_reach: bool = True) -> None:
         """Prepare `size` validation images; skip this size where one call would take over `Plan.longest_s`.
@@ -273,7 +274,7 @@ class Executor:
         Raises:
             RunEnded: the plan has `against`, and a kernel is wrong or broken, or the reference is unavailable.
         """
-        self.result = failed_result(self.name, failure)
+        self.result = failed_result(self.kernel, failure)
         if not keep_samples:
             self.samples.clear()
         self.end()

@@ -154,13 +154,13 @@ class _Scheduler:
         self.executors += started
         if not first_calls:
             self.steps_done += len(started)
-            self._report("start", ", ".join(specs))
+            self._report("start", ", ".join(dict.fromkeys(spec.name for spec in specs.values())))
             self._side_by_side(Executor.warm_up if not self.plan.sizes else Executor.begin, started)
             return
         self._side_by_side(Executor.read, started)
         for executor in started:
             self.steps_done += 1
-            self._report("start", executor.name)
+            self._report("start", executor.kernel)
             executor.start()
         self._side_by_side(Executor.prepare, started)
         for executor in started:
@@ -234,7 +234,7 @@ class _Scheduler:
                 if number % SLOW_EVERY:
                     timed = [one for one in timed if not one.slow(scope, distance)]
                 for position, executor in enumerate(bracketed(timed, scope, distance, self.rng)):
-                    self._report(f"{scope}{of_size}, round {number + 1} of {plan.rounds}", executor.name)
+                    self._report(f"{scope}{of_size}, round {number + 1} of {plan.rounds}", executor.kernel)
                     self._undisturbed(partial(self._sample, executor, scope, distance, reads[scope], number, position))
 
     def _sample(

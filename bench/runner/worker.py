@@ -264,18 +264,26 @@ def _out_of_memory(error: BaseException) -> bool:
 
 
 def _reason(error: BaseException, path: str) -> str:
-    """Return the last line of the kernel's file that an error came through, else the last of this project's, and it."""
+    """Return an error, and the last line of the kernel's file that it came through, else the file and its contract.
+
+    Without a kernel (`path` is "") it is the last line of this project.
+    """
     sentence = "".join(traceback.format_exception_only(error)).strip()
     if isinstance(error, BrokenKernel):
         return str(error)
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.line]
-    own = [frame for frame in frames if frame.filename == path]
-    project = [frame for frame in frames if Path(frame.filename).is_relative_to(ROOT / "bench")]
-    if isinstance(error, SyntaxError) or not (own or project):
+    own = [frame for frame in frames if frame.filename == path or (not path and _of_bench(frame.filename))]
+    if isinstance(error, SyntaxError) or not (own or path):
         return sentence.replace(path, Path(path).name)
-    last = (own or project)[-1]
+    if not own:
+        return f"{Path(path).name}: {sentence}; python -m bench kernels --template prints the contract"
+    last = own[-1]
     function = "" if last.name == "<module>" else f", in {last.name}"
     return f"{Path(last.filename).name}, line {last.lineno}{function}: {last.line}\n{sentence}"
+
+
+def _of_bench(file: str) -> bool:
+    return Path(file).is_relative_to(ROOT / "bench")
 
 
 def _serve(session: Session, request: Reply, printed: Any) -> Reply:

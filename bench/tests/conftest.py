@@ -25,15 +25,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture(autouse=True)
-def _no_colours_of_other_kernels() -> Iterator[None]:
-    """Forget the colours of the kernels that a test has put in the place of the checkout's."""
-    yield
-    if style := sys.modules.get("bench.report.charts.style"):
-        style._libraries.cache_clear()
-        style._colours.cache_clear()
-
-
 settings.register_profile("shared machines", deadline=None)  # tests do not test speed
 settings.load_profile("shared machines")
 

@@ -160,8 +160,8 @@ def by_pytest_benchmark(folder: Path, percent: int, seconds: float) -> Answer:
 
 def _run(*command: object, folder: Path, cwd: Path = ROOT, **variables: str) -> float:
     started = time.perf_counter()
-    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}  # xdist's own too
-    environment = {**own, **variables}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}  # pytest-xdist's
+    environment = {**inherited, **variables}
     done = subprocess.run(
         [sys.executable, *map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )

@@ -103,21 +103,18 @@ def prepare(images, device):
     return images.copy()
 
 
-def pointer(kind, array):
-    return FFI.from_buffer(kind, np.ascontiguousarray(array))
-
-
 def mean_images(stacks):
     counts, sums = FFI.new("int64_t[]", [*map(len, stacks)]), np.zeros((len(stacks), *stacks[0].shape[1:]), np.int64)
-    pixels = FFI.new("uint8_t*[]", [pointer("uint8_t[]", stack) for stack in stacks])
-    LIBRARY.add(pixels, counts, len(stacks), sums[0].size, pointer("int64_t[]", sums))
+    pixels = [FFI.from_buffer("uint8_t[]", np.ascontiguousarray(stack)) for stack in stacks]
+    LIBRARY.add(FFI.new("uint8_t*[]", pixels), counts, len(stacks), sums[0].size, FFI.from_buffer("int64_t[]", sums))
     return counts, sums
 
 
 def predict_l1(images, means):
     (counts, sums), labels = means, np.empty(len(images), np.int64)
-    totals = counts, pointer("int64_t[]", sums), len(sums), sums[0].size
-    LIBRARY.nearest_l1(pointer("uint8_t[]", images), len(images), *totals, pointer("int64_t[]", labels))
+    arrays = np.ascontiguousarray(images), sums, labels
+    pixels, totals, out = (FFI.from_buffer(f"{array.dtype}_t[]", array) for array in arrays)
+    LIBRARY.nearest_l1(pixels, len(images), counts, totals, len(sums), sums[0].size, out)
     return labels
 
 

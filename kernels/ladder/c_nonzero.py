@@ -36,26 +36,6 @@ static inline void decode_strip(const mask *strip, __m512i_u *pixels) {
 void decode(mask **x, int64_t strips, uint8_t *out) {
     for (int64_t s = 0; s < strips; s++) decode_strip(x[s], (__m512i_u *)(out + 832 * s));
 }
-int64_t encode(uint8_t *x, int64_t images, int64_t height, int64_t width, int64_t strips, uint8_t *out, int64_t *at) {
-    uint8_t *bytes = out, *turned = calloc(strips, 832);
-    for (int64_t i = 0; i < images; i++, x += height * width) {
-        for (int64_t j = 0; j < width; j++)
-            for (int64_t k = 0; k < height; k++) turned[j * height + k] = x[k * width + j];
-        for (int64_t s = 0; s < strips; s++) {
-            mask *strip = (mask *)bytes;
-            *at++ = bytes - out;
-            bytes += 8 * 13;
-            EACH_BLOCK {
-                __m512i pixels = _mm512_loadu_si512(turned + 832 * s + 64 * b);
-                strip[b] = _mm512_test_epi8_mask(pixels, pixels);
-                _mm512_storeu_si512(bytes, _mm512_maskz_compress_epi8(strip[b], pixels));
-                bytes += __builtin_popcountll(strip[b]);
-            }
-        }
-    }
-    free(turned);
-    return bytes - out;
-}
 void add(mask ***x, int64_t *n, int64_t classes, int64_t strips, int64_t *sums) {
     #pragma omp parallel
     for (int64_t c = 0; c < classes; c++)
@@ -124,8 +104,8 @@ void nearest_l1(mask **x, int64_t images, int64_t *n, int64_t *sums, int64_t cla
 }
 """
 FFI, WHY_NOT = cffi.FFI(), None
-lines = [line for line in SOURCE.splitlines() if line.startswith(("void ", "int64_t "))]
-FFI.cdef("typedef uint64_t mask;" + "".join(line.replace(" {", ";") for line in lines))
+lines = [line.replace(" {", ";") for line in SOURCE.splitlines() if line.startswith("void ")]
+FFI.cdef("typedef uint64_t mask;" + "".join(lines))
 with tempfile.TemporaryDirectory() as folder:
     command = [*COMMAND.split(), f"{folder}/c_nonzero.so"]
     try:
@@ -141,7 +121,7 @@ def unavailable(device):
 
 class Stack:
     def __init__(self, encoded, starts, shape):
-        self.encoded, self.starts, self.shape = encoded, starts, shape  # starts: addresses in encoded
+        self.encoded, self.starts, self.shape = encoded, starts, shape  # starts: addresses in encoded, (n, strips)
 
     def __len__(self):
         return len(self.starts)
@@ -155,13 +135,15 @@ def pointer(kind, array):
 
 
 def prepare(images, device):
-    height, width = images.shape[1:]
-    starts = np.empty((len(images), -(-height * width // 832)), np.int64)
-    encoded = np.empty(starts.size * (832 + 104) + 64, np.uint8)  # of which 64 bytes are read at a time
-    out = starts.shape[1], pointer("uint8_t[]", encoded), pointer("int64_t[]", starts)
-    size = LIBRARY.encode(pointer("uint8_t[]", np.ascontiguousarray(images)), len(images), height, width, *out)
-    encoded = encoded[: size + 64].copy()
-    return Stack(encoded, starts + encoded.ctypes.data, (height, width))
+    n, height, width = images.shape
+    pixels = np.zeros((n, -(-height * width // 832), 832), np.uint8)
+    pixels.reshape(n, -1)[:, : height * width] = images.transpose(0, 2, 1).reshape(n, -1)
+    strips = np.concatenate([np.packbits(pixels != 0, 2, "little"), pixels], 2)
+    kept = strips != 0
+    kept[..., :104] = True  # the masks
+    lengths = kept.sum(2)
+    encoded = np.append(strips[kept], np.zeros(64, np.uint8))  # of which 64 bytes are read at a time
+    return Stack(encoded, np.cumsum(lengths).reshape(lengths.shape) - lengths + encoded.ctypes.data, (height, width))
 
 
 def mean_images(stacks):

@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 Pixels = Any  # an array of images, or as many times None
 FOODS, NUTRIENTS = ("apples", "beef", "eggs", "potatoes"), ("carbs", "proteins", "fats")
 CALORIES = np.array([[56.0, 0.0, 4.4, 68.0], [1.2, 104.0, 52.0, 8.0], [1.8, 135.0, 99.0, 0.0]])
-HEIGHT, CELL = 392, (36, 18)  # points: of the picture, and of a table's cell
+HEIGHT, CELL = 400, (36, 18)  # points: of the picture, and of a table's cell
 PLACES = (16, 160, 304, 448)  # where the four columns of shapes begin
 AXIS = 37  # points between the sizes of a shape
 CREDIT: dict[str, Any] = {"ha": "right", "fontsize": 6.5, "color": style.FAINT}
@@ -54,7 +54,7 @@ def draw(selection: Selection) -> Drawing:
         for x, pair in zip(PLACES, pairs, strict=True):
             _aligned(axes, x, *pair)
         _digits(axes, selection)
-        axes.text(style.WIDTH - 16, 356, style.credit(selection.speed) if selection.problem else "", **CREDIT)
+        axes.text(style.WIDTH - 16, 365, style.credit(selection.speed) if selection.problem else "", **CREDIT)
     results = [f"{_spelt(a)} with {_spelt(b)} gives {_result(a, b)}" for _, a, b, failure in pairs if not failure]
     fails = f"{_spelt(misfit[0])} with {_spelt(misfit[1])} fails: {message}"
     rows = [", ".join(f"{value:.1f}" for value in row) for row in percent]

@@ -64,7 +64,7 @@ def draw(selection: Selection) -> Drawing:
     with style.drawing():
         longest = [max(len(code.steps[step]) for code in codes) for step in TITLES]
         height = TOP + sum(LEADING * lines + 37 for lines in longest) + 96 + style.FOOT
-        legend = f"Both kernels are verified to give the same label to every image{instead}"
+        legend = f"Both are verified to give the same label to every image; lines are counted before wrapping{instead}"
         figure = style.card("The same computation, twice", legend, selection.speed, height)
         axes = style.sheet(figure)
         y = float(TOP)

@@ -7,6 +7,7 @@ from itertools import pairwise
 from statistics import median
 
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, LogLocator
 
 from bench import stats
@@ -19,7 +20,7 @@ from bench.report.charts import Drawing, NotDrawn, style
 from bench.report.page_records import Selection
 
 HIGH, LEFT = 220, 66  # points: of the plot at least, and left of it
-APART, SMALL = 11.5, 8.5  # points between the names of two lines, and of their letters
+APART, SMALL = 13, 8.5  # points of a name in the legend, and of its letters
 MARKS = "osD^vPX"
 
 
@@ -59,13 +60,19 @@ def draw(selection: Selection) -> Drawing:
         shade = f"Shade: {levels.pop() if len(levels) == 1 else 'CI'}." if levels else ""
         legend = style.legend("Line: median.", shade, "Dashed: stale, its source has changed since." if stale else "")
         figure = style.card(title, legend, record, above + high + below)
-        right = max(style.text_width(label, SMALL) for label in labels.values()) + 26
+        right = max(style.text_width(label, SMALL) for label in labels.values()) + 44
         axes = style.area(figure, LEFT, above, right, below, xscale="log", yscale="log")
-        for place, (name, points) in enumerate(lines.items()):
-            _line(axes, name, points, record.sizes, MARKS[place % len(MARKS)], "--" if name in stale else "-")
+        marks = {name: MARKS[place % len(MARKS)] for place, name in enumerate(lines)}
+        for name, points in lines.items():
+            _line(axes, name, points, record.sizes, marks[name], "--" if name in stale else "-")
         _scales(axes, record.sizes)
         axes.set(xlabel="images (log scale)", ylabel="time per image (log scale)")
-        _names(axes, lines, labels, style.WIDTH - LEFT - right, high)
+        slowest_last = sorted(lines, key=lambda name: -lines[name][-1].seconds)  # as the lines end, from above
+        handles = [
+            Line2D([], [], color=style.colour(name), marker=marks[name], markersize=4.5, label=labels[name])
+            for name in slowest_last
+        ]
+        axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=SMALL)
     span = f"{record.sizes[0]:,} to {record.sizes[-1]:,}"
     caption = f"Seconds per image that each kernel takes to label {span} images, and where one overtakes another."
     sentences = [*_sentences(record, lines, labels), *_crossings(crossover.crossings(record))]
@@ -114,32 +121,6 @@ def _scales(axes: Axes, sizes: Sequence[int]) -> None:
     style.ticks(axes.yaxis, LogLocator(), lambda value: time(value).replace(".00", "").replace(".0 ", " "))
     axes.tick_params(labelsize=9)
     axes.grid(axis="y", color=style.FAINT, alpha=0.2, linewidth=0.6)
-
-
-def _names(
-    axes: Axes, lines: Mapping[str, Sequence[Point]], labels: Mapping[str, str], wide: float, high: float
-) -> None:
-    """Name every line at its end, in a column beside the plot of so many points where no two names overlap."""
-    low, top = axes.get_ylim()
-    rising = sorted(lines, key=lambda name: lines[name][-1].seconds)
-    wanted = [high * math.log(lines[name][-1].seconds / low) / math.log(top / low) for name in rising]
-    for name, y in zip(rising, spread(wanted, APART, high), strict=True):
-        arrow = {"arrowstyle": "-", "color": style.colour(name), "linewidth": 0.6, "linestyle": ":", "relpos": (0, 0.5)}
-        end, place = lines[name][-1], (1 + 14 / wide, y / high)
-        axes.annotate(
-            labels[name], (end.size, end.seconds), place, textcoords="axes fraction", va="center_baseline", size=SMALL,
-            color=style.INK, arrowprops=arrow,
-        )  # fmt: skip
-
-
-def spread(wanted: Sequence[float], apart: float, high: float) -> list[float]:
-    """Return places as near to those wanted, which rise, as keeps them `apart` and, from above, within `high`."""
-    places: list[float] = []
-    for place in wanted:
-        places.append(max(place, places[-1] + apart if places else 0.0))
-    for i in reversed(range(len(places))):
-        places[i] = min(places[i], places[i + 1] - apart if i + 1 < len(places) else high)
-    return places
 
 
 def _sentences(record: Record, lines: Mapping[str, Sequence[Point]], labels: Mapping[str, str]) -> list[str]:

@@ -1,42 +1,37 @@
 """How every picture looks: paper, colours, type, and the text around it."""
 
-import colorsys
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter, Locator, NullLocator
 
 from bench.analysis.claims import MNIST_SAMPLE
-from bench.kernel import KernelSpec, discover
 from bench.records.model import Record
 
 PAPER, INK, FAINT = "#fbfaf6", "#22252a", "#6b7078"  # an opaque card reads the same in light and in dark
-# A hue per library. Of the libraries here that a kernel imports, the first gives it its colour: most import NumPy too.
+# A hue per library, by the beginning of a kernel's name.
 # The hues of Paul Tol's colour-blind safe "muted" scheme (SRON/EPS/TN/09-002, 2021, personal.sron.nl/~pault), with the
 # blue and the vermilion of Okabe & Ito (2008), darkened to at least 4:1 on PAPER and so that no two look alike to a
 # colour-blind reader.
 HUES = {
-    "triton": "#8a7a30", "cupy": "#cf4660", "jax": "#0f4d24", "dask": "#7d1a70", "numba": "#4f3bb0", "cffi": "#5c1035",
-    "sklearn": "#4f571c", "scipy": "#118b76", "torch": "#b94a08", "numpy": "#0b6ea8", "python": "#46525c",
+    "triton": "#8a7a30", "opencv": "#ce0ae4", "faiss": "#0600e5", "numexpr": "#01025f", "cupy": "#cf4660",
+    "jax": "#0f4d24", "dask": "#7d1a70", "numba": "#4f3bb0", "c": "#5c1035", "sklearn": "#4f571c", "scipy": "#118b76",
+    "torch": "#b94a08", "numpy": "#0b6ea8", "python": "#46525c",
 }  # fmt: skip
-DARKEST = 0.45  # of its lightness a hue loses less than this in its darkest shade
 WIDTH, HEAD, FOOT = 576, 38, 34  # points of a picture; a README shows it 830 pixels wide, 10 points as 14 pixels
 DPI = 200
 LONGEST = 32  # characters of a kernel's name that a picture has room for
 STALE = "////"  # the hatch of what was measured with a source that has changed since
 WRONG = "#b3440b"  # vermilion, which no common colour blindness takes for blue; a mark or a word says the same
 MONO = "DejaVu Sans Mono"
-BLANK = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.8}  # behind words, so that no line crosses them
+BLANK = {"facecolor": PAPER, "edgecolor": "none", "pad": 2}  # behind words, so that no line crosses them
 MNIST = "MNIST, Yann LeCun, Corinna Cortes, Christopher Burges; CC BY-SA 3.0"
 VERSIONS = {"python": "Python", "numpy": "NumPy", "torch": "PyTorch"}
 RC: Any = {  # matplotlib types every key; a mapping of texts is enough here
@@ -143,39 +138,19 @@ def label(name: str, stale: bool) -> str:
 
 
 def colour(kernel: str) -> str:
-    """Return a kernel's colour: its library's hue in a shade of its own; grey where the checkout does not have it."""
-    return _colours().get(kernel, FAINT)
+    """Return the hue of a kernel's library, which its name begins with; grey where that is none of HUES."""
+    return HUES.get(_library(kernel), FAINT)
 
 
 def key(figure: Figure, kernels: Iterable[str]) -> None:
     """Write under a card's legend the libraries of kernels, in their hues."""
     height = figure.get_size_inches()[1] * 72
-    libraries, x = {*map(_libraries().get, kernels)}, 8.0
+    libraries, x = {*map(_library, kernels)}, 8.0
     used = [(name, HUES[name]) for name in reversed(HUES) if name in libraries]
     for text, hue in [("Colour: library", FAINT), *used]:
         figure.text(x / WIDTH, 1 - 37 / height, text, va="top", weight="bold", size=8, color=hue)
         x += text_width(text, 8, "bold") + 7
 
 
-@cache
-def _libraries() -> dict[str, str]:
-    """Return the library of every kernel of the checkout; kernels of a library without a hue are left out."""
-    return {spec.name: library for spec in discover() if (library := _library(spec))}
-
-
-def _library(spec: KernelSpec) -> str | None:
-    packages = {*spec.packages} - {*sys.stdlib_module_names}
-    return next((name for name in HUES if name in packages), None if packages else "python")
-
-
-@cache
-def _colours() -> dict[str, str]:
-    """Return the colour of every kernel of the checkout: the first of a library has its hue, the others are darker."""
-    colours: dict[str, str] = {}
-    for library, hue in HUES.items():
-        names = [name for name, own in _libraries().items() if own == library]
-        angle, lightness, saturation = colorsys.rgb_to_hls(*to_rgb(hue))
-        for place, name in enumerate(names):
-            shade = lightness * (1 - DARKEST * place / len(names))
-            colours[name] = to_hex(colorsys.hls_to_rgb(angle, shade, saturation))
-    return colours
+def _library(kernel: str) -> str:
+    return kernel.partition("_")[0]

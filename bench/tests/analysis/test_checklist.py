@@ -100,7 +100,7 @@ RULES = {
     "wrong": ("WARN", "mine was not timed: it is wrong", "The page lists the reason",
               {"not_timed": (NotTimed("mine", "disagrees", "no"),)}),
     "not_timed": ("WARN", "gpu@cuda was not timed: it is unavailable", "The page lists the reason",
-               {"not_timed": (NotTimed("gpu@cuda", "unavailable", "no"),)}),
+                  {"not_timed": (NotTimed("gpu@cuda", "unavailable", "no"),), "gpu": "A GPU"}),
 }  # fmt: skip
 
 
@@ -121,6 +121,16 @@ def test_a_broken_rule_comes_with_its_remedy(rule, tmp_path):
 def test_a_gpu_that_was_not_throttled_passes_and_without_a_gpu_there_is_no_item(tmp_path):
     assert "The GPU was not throttled: " in texts(record(tmp_path, gpu_throttled="no"), "PASS")
     assert not any("throttled" in item.text for item in checklist.review(record(tmp_path)))
+
+
+def test_kernels_for_a_gpu_that_is_not_there_are_one_line_and_no_warning(tmp_path):
+    missing = [NotTimed(f"{name}@cuda", "unavailable", "no driver") for name in "ab"]
+    written = record(
+        tmp_path, not_timed=(*missing, NotTimed("c@cuda", "broken", "no"), NotTimed("d", "unavailable", ""))
+    )
+    assert "No GPU was found, so kernels for one were not timed: 2: " in texts(written, "PASS")
+    warned = [text for text in texts(written, "WARN") if "was not timed" in text]
+    assert [text.split()[0] for text in warned] == ["c@cuda", "d"]
 
 
 def test_the_whole_interval_above_125_percent_fails_and_its_edge_does_not(tmp_path):
@@ -169,7 +179,7 @@ def test_what_passed_is_one_line_and_the_worst_comes_last():
         Item("PASS", "d"),
         Item("WARN", "e", "y"),
     ]
-    items.append(Item("WARN", "gpu@cuda was not timed: it is unavailable", checklist.ON_PAGE))
+    items.append(Item("WARN", "gpu@cuda was not timed: it is unavailable", checklist.LISTED))
     assert list(tables.checklist_lines(items)) == [
         "PASS  2 checks, which the page lists.", "WARN  b. e. y.", "FAIL  c. z.",
     ]  # fmt: skip

@@ -1,14 +1,16 @@
 """Summaries: every number about speed that is shown or tested comes from here."""
 
+from dataclasses import replace
+
 import pytest
 from rich.console import Console
 
-from bench.analysis import summary
+from bench.analysis import checklist, summary
 from bench.analysis.speedup import Group
 from bench.analysis.summary import summaries
 from bench.kernel import REFERENCE
 from bench.records import reader
-from bench.records.sample import Sample
+from bench.records.sample import ALL_CORES, BOUND, Sample
 from bench.report import tables
 from bench.tests.builders_records import configurations, pytest_benchmark, record, samples
 
@@ -47,6 +49,18 @@ def test_a_kernel_is_held_to_the_bound_of_its_device_and_threads(tmp_path):
     one_core = record(tmp_path, threads="1")
     assert row(one_core, "quick").share_of_bound.value == pytest.approx(0.5)
     assert row(record(tmp_path, kernel_metadata={"quick": {"device": "cuda"}}), "quick").share_of_bound is None
+
+
+@pytest.mark.parametrize(("own", "level"), [(0.1, "PASS"), (0.95, "FAIL")])
+def test_a_kernel_that_holds_fewer_bytes_has_a_bound_of_its_own_and_may_be_beyond_the_dense_one(tmp_path, own, level):
+    dense = next(sample.seconds for sample in samples() if sample.kernel == ALL_CORES)
+    taken = samples(quick=dense / 1.4)
+    bounds = [replace(one, kernel=f"{BOUND}quick", seconds=own * dense) for one in taken if one.kernel == ALL_CORES]
+    written = record(tmp_path, [*taken, *bounds])
+    assert row(written, "quick").share == f"140.0% ({140 * own:.1f}% of its own bytes)"
+    about = [item for item in checklist.review(written) if item.text.startswith("quick is at")]
+    assert {item.level for item in about} == {"PASS", level}
+    assert any("140% of the bound of a byte per pixel, as it holds fewer" in item.text for item in about)
 
 
 def test_the_noise_floor_is_that_of_the_control(tmp_path):

@@ -147,6 +147,13 @@ def test_a_weak_record_is_refused_with_all_others_unless_it_is_forced(local, mea
     assert message in page.subtitle(reader.read(forced))
 
 
+def test_a_record_of_against_is_refused_unless_it_is_forced(local):
+    path = write(local, samples(python_loops=0), reference="quick")
+    with pytest.raises(BadRecord, match="it was recorded with --against, without python_loops"):
+        publish.publish([path])
+    assert [path.name for path in publish.publish([path], force=True)] == ["ladder.json.gz"]
+
+
 def test_what_could_make_no_page_is_refused_even_by_force(local):
     local.mkdir(parents=True)
     for paths, says in (

@@ -202,7 +202,7 @@ def test_against_compares_just_the_named_kernels_and_says_where_the_time_goes(pl
     ((record,),) = local_records()
     assert (record.kernels(), record.reference, record.control) == (["base", "slow"], "base", "base~again")
     assert re.search(
-        r"slow is 0\.\S+× as fast as base \(no confidence .*: not resolved, at \S+% of its bandwidth bound, \S+ [µn]s",
+        r"slow is 0\.\S+× as fast as base \(no confidence interval\), at \S+% of its bandwidth bound, \S+ [µn]s",
         done.stdout,
     )
     assert "Where the time goes, from one process" in done.stdout
@@ -251,10 +251,14 @@ def test_at_a_size_running_out_of_memory_is_no_failure_but_a_wrong_answer_is():
     assert answers.exit_status([CheckResult("a", "disagrees", "l1: ")], (), sized=True) == 1
 
 
-def test_a_small_data_set_alone_has_no_page(capsys):
+def test_a_small_data_set_alone_has_no_page(capsys, tmp_path):
+    (slow,) = kernel.select(kernel.discover([write_kernel(tmp_path / "slow.py", "IMAGES = 2")]), ["slow"])
     small = make_problem(noise().first_of_each_class(2))
-    run_output.print_answer([run_output.RecordedDataSet(DataSet(small, ()), [], [], ())])
-    assert capsys.readouterr().out.startswith("There is no page, for no whole data set was recorded: ")
+    for specs, why in (((), "omit --per-class for one."), ((slow,), "slow asks for a small one (IMAGES = 2).")):
+        run_output.print_answer([run_output.RecordedDataSet(DataSet(small, specs), [], [], ())])
+        first, last = capsys.readouterr().out.splitlines()
+        assert first == f"There is no page, for no whole data set was recorded: {why}"
+        assert last.startswith("Next    ")
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="not applicable outside Linux")
@@ -397,7 +401,7 @@ def test_jax_leaves_the_memory_of_a_gpu_to_the_other_kernels_of_a_record_of_size
         (["run", "--memory", "--sizes", "1,2"], "--memory takes one number of validation images"),
         (["run", "--no-time-limit"], "--no-time-limit needs --sizes"),
         (["run", "--against", "numpy_broadcast", "--ladder"], "--against and --ladder exclude each other"),
-        (["run", "--against", "numpy_broadcast"], "--against names what to compare with: add a kernel with --kernel"),
+        (["run", "--against", "numpy_broadcast"], "numpy_broadcast is the only kernel: add another with --kernel"),
         (
             ["run", "--against", "numpy_broadcas", "--kernels", "numpy_broadcast"],
             "no kernel is called 'numpy_broadcas'",

@@ -1,11 +1,10 @@
 """The pictures of records are pure functions of a selection: the same bytes, whatever the machine prefers."""
 
-import colorsys
 import re
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import matplotlib as mpl
 import numpy as np
@@ -241,12 +240,6 @@ def test_sizes_shades_intervals_and_lists_crossings(tmp_path):
     assert "Pairs of kernels without a crossing that is resolved: 1." in drawing.alt
 
 
-def test_names_at_the_ends_of_lines_do_not_overlap():
-    places = sizes.spread([0, 1, 2, 50, 99, 100], 11.5, 100)
-    assert all(b - a >= 11.5 for a, b in pairwise(places))
-    assert (max(places), places[3]) == (100, 50)
-
-
 def test_scopes_are_panels_and_preparing_is_a_difference(tmp_path):
     pairs = (("mean", "-"), ("predict", "l1"), ("baseline", "l1"), ("end_to_end", "l1"))
     times = {"python_loops": 3, "quick": 0.9}  # times as long end to end, the latter by noise
@@ -342,28 +335,12 @@ def lab(rgb):
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
-def apart(*colours):
-    """Return how many degrees two hues differ by."""
-    a, b = (360 * colorsys.rgb_to_hls(*to_rgb(colour))[0] for colour in colours)
-    return min(abs(a - b), 360 - abs(a - b))
-
-
-def test_every_kernel_has_a_colour_of_its_own_that_shows_on_paper():
-    names = [spec.name for spec in discover()]
-    assert len({style.colour(name) for name in names}) == len(names)
+def test_every_kernel_of_the_checkout_has_the_hue_of_its_library_which_shows_on_paper():
+    assert {spec.name.partition("_")[0] for spec in discover()} == {*style.HUES}
+    assert style.colour("torch_cdist@cpu") == style.HUES["torch"]
     assert style.colour("mine") == style.FAINT
-    for colour in (*map(style.colour, names), style.FAINT):
+    for colour in (*style.HUES.values(), style.FAINT):
         assert (luminance(style.PAPER) + 0.05) / (luminance(colour) + 0.05) >= 4
-
-
-def test_kernels_share_a_hue_where_they_share_a_library_and_nowhere_else():
-    hues = style.HUES.values()
-    assert min(apart(*pair) for pair in combinations(hues, 2)) > 5
-    for name, library in {
-        "python_loops": "python", "numpy_broadcast": "numpy", "torch_broadcast@cuda": "torch", "numba_bytes": "numba",
-        "torch_cdist@cpu": "torch", "c_bytes": "cffi", "triton_bytes@cuda": "triton", "python_tensor_elements": "torch",
-    }.items():  # fmt: skip
-        assert apart(style.colour(name), style.HUES[library]) < 2.5, name
 
 
 @pytest.mark.parametrize("eyes", EYES)

@@ -201,7 +201,7 @@ def test_the_results_are_between_the_markers_and_everything_else_stays():
     assert whole.endswith(readme.END + "\n" + after)
     results = whole.partition(readme.BEGIN)[2].partition(readme.END)[0]
     assert results.count("\nOn mine, quick is 100× as fast as the loops (100× to 100×).\nPyTorch was not timed: ") == 2
-    assert "\nC1     undetermined" in results
+    assert re.search(r"\nC1 much less code +undetermined", results)
     assert results.count("results/a/side_by_side.svg") == 2  # the picture, and the link to it
     assert "results/b/side_by_side.svg" not in results
     for machine in "ab":
@@ -209,7 +209,10 @@ def test_the_results_are_between_the_markers_and_everything_else_stays():
         assert f"[`results/{machine}/report.html`](results/{machine}/report.html)" in results
     assert "### A Fine(R) CPU, 2 cores" in results
     assert "| `quick` |  | 4.00 ms |" in results
-    assert "PyTorch not installed; configuration all/default, paired, 6 processes per kernel; commit c0ffee." in results
+    assert (
+        "PyTorch not installed; all threads, default allocator; rounds paired, 6 processes per kernel; commit c0ffee."
+        in results
+    )
     assert results.count("\n\nNo GPU recorded yet. The verdict on every claim") == 2
     for rows in re.findall(r"(?:^\|.*\n)+", results, flags=re.MULTILINE):
         assert len({line.count("|") for line in rows.splitlines()}) == 1
@@ -238,7 +241,9 @@ def test_a_verdict_on_a_small_data_set_is_in_the_readme_too():
     publish(taken=few, dataset_digest="10", per_class=10, dataset_of=METADATA["dataset_digest"])
     done("--readme")
     results = readme.README.read_text(encoding="utf-8")
-    assert "\nThousands hold only against loops that index a tensor element by element (2,000×).\n" in results
+    assert (
+        "\nIt is thousands of times as fast only as loops that index a tensor element by element (2,000×).\n" in results
+    )
 
 
 @pytest.mark.parametrize(
@@ -458,7 +463,7 @@ def test_every_picture_says_in_words_and_numbers_what_it_shows(full):
     for name in INLINE:
         figure = html(full).partition(f'<figure id="{name}">')[2].partition("</figure>")[0]
         [alt] = re.findall(r'role="img" aria-label="([^"]*\d[^"]*)"', figure)
-        assert f"<p>{alt}</p>" in figure
+        assert re.sub(r"</?li>", " ", figure).count(unescape(alt).split(". ")[0]) >= 2
 
 
 def test_the_text_of_a_record_is_no_markup(checkout):
@@ -500,7 +505,9 @@ def test_a_small_data_set_has_results_and_verdicts_of_its_own(full):
     rows = re.findall(r'<th scope="row">(\S+)</th><td class="number">([^<]*)', small.partition("</table>")[0])
     assert rows[:2] == [("python_tensor_elements", "8.00 s"), (REFERENCE, "400 ms")]
     (of_speed,) = [row for row in table(full, "What the source documents claim") if row[0].startswith("C2")]
-    assert "Thousands hold only against loops that index a tensor element by element (4,000×)." in of_speed[2]
+    assert (
+        "It is thousands of times as fast only as loops that index a tensor element by element (4,000×)." in of_speed[2]
+    )
     assert "against python_tensor_elements, on 10 images per class: 4,000× as fast" in of_speed[3]
 
 

@@ -19,7 +19,7 @@ from bench.runner import check_kernels, collection, scheduler
 from bench.runner.bounds import Bounds
 from bench.runner.check_kernels import CheckResult
 from bench.runner.configuration import Configuration
-from bench.runner.executor import RETAKES, Executor, Setup
+from bench.runner.executor import RETAKES, Executor, RunEnded, Setup
 from bench.runner.finished import FinishedProcess
 from bench.runner.plan import FULL, PREDICT, Plan
 from bench.runner.worker_handle import Failure
@@ -297,6 +297,14 @@ def test_a_disturbed_sample_is_taken_again_and_only_a_kernel_that_disturbs_twice
     assert pauses == [scheduler.CALM_S]
     assert (once.failures, len(twice.failures), len(control.failures)) == ([], 1, 1)
     assert "used 0.04 of a core while another kernel was timed, twice" in twice.failures[0]
+
+
+def test_a_failing_control_is_called_by_its_kernels_name():
+    plan = Plan((), against=("a",))
+    control = Executor("a~again", SimpleNamespace(name="a"), SimpleNamespace(plan=plan, problem=builders.problem()))
+    with pytest.raises(RunEnded) as ended:
+        control.fail(Failure("broken", "why"))
+    assert ended.value.result.name == "a"
 
 
 def test_kernels_that_start_fast_have_more_processes_and_a_budget_has_as_many_as_fit(problem, tmp_path):
