@@ -91,10 +91,11 @@ def _gpu_bound(record: Record, scope: str) -> str:
 def checklist_lines(items: Sequence[Item]) -> Iterable[str]:
     """Yield the checklist for a terminal, the worst last: how many checks passed, and a line for each remedy.
 
-    Kernels that were not timed are left out: their reasons are printed elsewhere.
+    Of what passed the noise floor is shown. Kernels that were not timed are left out: they are printed elsewhere.
     """
-    if passed := sum(item.level == "PASS" for item in items):
-        yield f"PASS  {passed} check{'s' if passed > 1 else ''}, which the page lists."
+    if passed := [item.text for item in items if item.level == "PASS"]:
+        floor = "".join(f" {text}." for text in passed if "noise floor" in text)
+        yield f"PASS  {len(passed)} check{'s' if len(passed) > 1 else ''}, which the page lists.{floor}"
     for level in ("WARN", "FAIL"):
         by_remedy: dict[str, list[str]] = {}
         for item in items:

@@ -176,11 +176,11 @@ def test_what_passed_is_one_line_and_the_worst_comes_last():
         Item("FAIL", "c", "z"),
         Item("PASS", "a"),
         Item("WARN", "b", "y"),
-        Item("PASS", "d"),
+        Item("PASS", "The noise floor is ±1.0%"),
         Item("WARN", "e", "y"),
     ]
     items.append(Item("WARN", "gpu@cuda was not timed: it is unavailable", checklist.LISTED))
     assert list(tables.checklist_lines(items)) == [
-        "PASS  2 checks, which the page lists.", "WARN  b. e. y.", "FAIL  c. z.",
+        "PASS  2 checks, which the page lists. The noise floor is ±1.0%.", "WARN  b. e. y.", "FAIL  c. z.",
     ]  # fmt: skip
     assert list(tables.checklist_lines(items[:1])) == ["FAIL  c. z."]
