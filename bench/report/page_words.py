@@ -52,8 +52,8 @@ def glossary(record: Record) -> dict[str, str]:
         f"ratio.{why}",
         "noise floor": "How much a kernel seems to differ from itself"
         + (f", here {floor:.1%}. A smaller difference between two kernels is not resolved." if floor else "."),
-        "bandwidth bound": "The time in which this machine can read every pixel once. No kernel can be faster; % of "
-        "bound is that time over the kernel's time.",
+        "bandwidth bound": "The time in which this machine can read every pixel once. Only a kernel that leaves "
+        "pixels out can be faster; % of bound is that time over the kernel's time.",
         "first call": "The import of the libraries and the first call, in a fresh process.",
     }
 
