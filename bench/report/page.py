@@ -65,7 +65,7 @@ def render(template: str, **contents: Any) -> str:
 def _left(name: str, selection: Selection) -> bool:
     """Return whether a published machine's picture is left as it is, for it shows digits that are not at hand."""
     file = selection.page.with_name(f"{name}.svg")
-    return name in charts.OF_DIGITS and selection.published and selection.problem is None and file.exists()
+    return name == charts.OF_DIGITS and selection.published and selection.problem is None and file.exists()
 
 
 def _picture(name: str, selection: Selection) -> tuple[Shown, list[Path]]:
