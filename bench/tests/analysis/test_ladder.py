@@ -11,7 +11,7 @@ from bench.kernel import LADDER, REFERENCE, ROOT, KernelSpec, discover
 from bench.records.model import NotTimed
 from bench.report import charts, ladder_text, page, page_records, readme
 from bench.tests.builders import write_kernel
-from bench.tests.builders_records import changed, configurations, record, samples, small
+from bench.tests.builders_records import changed, record, samples, small
 
 TIMES = {"numpy_per_image": 0.04, "numpy_broadcast": 0.004, "numpy_float64": 0.01, "numpy_in_place": 0.002,
          "numba_loops": 0.005, "torch_broadcast@cpu": 0.003}  # fmt: skip
@@ -159,18 +159,6 @@ def test_kernels_that_follow_each_other_in_a_circle_are_below_the_reference(tmp_
     specs = [made(REFERENCE), made("a", "b"), made("b", "a"), made("mine", "nobody")]
     steps = steps_of(record(tmp_path, samples(quick=0, a=0.1, b=0.05, mine=0.3)), specs=specs)
     assert {name: step.depth for name, step in steps.items()} == {REFERENCE: 0, "mine": 1, "a": 1, "b": 1}
-
-
-def test_configurations_are_side_by_side(tmp_path):
-    few = small(tmp_path, 20, taken=samples(quick=0, python_ndarray_elements=8.0))
-    both = [[whole, few] for whole in configurations(tmp_path, "all/default", "1/keep", taken=taken())]
-    ratios = ladder_text.by_configuration(both, discover())
-    assert ratios.columns == ("step", "after", "all/default", "1/keep")
-    rows = {row[0]: row[1:] for row in ratios.rows}
-    assert rows["numpy_in_place"] == ("numpy_broadcast", *["2.00× (2.00× to 2.00×), 12 page faults"] * 2)
-    without = "python_indexed was not recorded on these images"
-    assert rows["python_ndarray_elements (20 per class)"] == ("python_indexed", *[f"{without}, 12 page faults"] * 2)
-    assert REFERENCE not in rows
 
 
 def test_peers_say_what_they_are(tmp_path):
