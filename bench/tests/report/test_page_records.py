@@ -82,12 +82,6 @@ def test_records_of_two_machines_or_data_sets_are_refused_by_name(tmp_path, meta
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("metadata", [{"python_version": "3.13.0 (CPython)"}, {"commit": "beef"}, {"memory_bytes": 1}])
-def test_what_else_may_change_between_records_does(tmp_path, metadata):
-    files = [[record(tmp_path)], [record(tmp_path, kind="sizes", **metadata)]]
-    assert page_records.from_records(files, tmp_path / "x.html").sizes
-
-
 def test_one_record_of_any_kind_by_itself(tmp_path):
     speed, sizes, footprints = record(tmp_path), record(tmp_path, kind="sizes"), memory(tmp_path)
     alone = [page_records.alone([part]) for part in (speed, sizes, footprints)]

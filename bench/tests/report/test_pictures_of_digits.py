@@ -37,12 +37,6 @@ def words(drawing):
     return "\n".join(text.get_text() for text in drawing.figure.findobj(Text))
 
 
-@pytest.fixture(scope="module")
-def odd():
-    """Three classes, five by seven pixels, two images per class or a few more."""
-    return builders.problem(classes=3, train=2, valid=2, height=5, width=7)
-
-
 def test_both_codes_are_the_lines_of_their_files_and_what_they_cost(tmp_path):
     drawing = charts.draw("side_by_side", selection(tmp_path))
     assert "    means.append(mean)" in words(drawing)
@@ -74,23 +68,13 @@ def test_a_changed_source_is_stale_and_the_median_of_two_groups_is_marked(tmp_pa
     ("name", "taken", "metadata", "says"),
     [
         ("side_by_side", samples(), {}, "torch_broadcast@cpu, .* recorded. Record one with python -m bench run"),
+        ("side_by_side", samples(**{TORCH: 0.0005}), {}, "fails its checklist"),
         ("gallery", None, {}, "The recorded digits were not found"),
     ],
 )
 def test_what_a_selection_lacks_is_not_drawn(tmp_path, name, taken, metadata, says):
     with pytest.raises(NotDrawn, match=says):
         charts.draw(name, selection(tmp_path, taken, kernel_metadata=metadata))
-
-
-def test_a_kernel_without_its_file_is_not_drawn(tmp_path, monkeypatch):
-    monkeypatch.setattr(Selection, "file", lambda *_: None)
-    with pytest.raises(NotDrawn, match=f"The file of {REFERENCE} is not in this checkout"):
-        charts.draw("side_by_side", selection(tmp_path))
-
-
-def test_where_the_checklist_fails_no_speed_is_shown(tmp_path):
-    with pytest.raises(NotDrawn, match="fails its checklist"):
-        charts.draw("side_by_side", selection(tmp_path, samples(**{TORCH: 0.0005})))
 
 
 def test_broadcasting_is_computed_by_numpy(tmp_path):
@@ -102,7 +86,8 @@ def test_broadcasting_is_computed_by_numpy(tmp_path):
     assert "carbs 94.9, 0.0, 2.8, 89.5" in alt  # 56.0 of 59.0
 
 
-def test_odd_digits_are_shown_too(tmp_path, odd):
+def test_odd_digits_are_shown_too(tmp_path):
+    odd = builders.problem(classes=3, train=2, valid=2, height=5, width=7)
     drawing = charts.draw("gallery", selection(tmp_path, digits=odd))
     assert "Pixels [0:5, 1:7] of the second training image of class 3" in drawing.alt
     assert " / ".join(" ".join(map(str, row)) for row in odd.train[0][1][:, 1:].tolist()) in drawing.alt
@@ -133,7 +118,6 @@ def test_digits_without_a_mistake_or_with_one_training_image(tmp_path):
     [
         ({"dataset": "mnist_sample"}, "MNIST, Yann LeCun, Corinna Cortes, Christopher Burges; CC BY-SA 3.0"),
         ({"dataset": "mine", "dataset_digest": claims.MNIST_SAMPLE}, style.MNIST),
-        ({"dataset": "mine"}, "Digits: mine"),
         ({"dataset": "fashion-mnist"}, "Digits: fashion-mnist"),
         ({}, "Digits drawn by this project"),
     ],
