@@ -57,14 +57,11 @@ class CodeColumn:
 def draw(selection: Selection) -> Drawing:
     """Draw the code of `pair` and what it costs."""
     codes = pair(selection)
-    second = codes[1].name
-    expected = TUTORIAL_CPU if selection.speed.reference == REFERENCE else second
-    instead = "" if second == expected else f"; {expected} was not recorded, so {second} is shown instead"
     compared = comparison(*codes)
     with style.drawing():
         longest = [max(len(code.steps[step]) for code in codes) for step in TITLES]
         height = TOP + sum(LEADING * lines + 37 for lines in longest) + 96 + style.FOOT
-        legend = f"Both are verified to give the same label to every image; lines are counted before wrapping{instead}"
+        legend = "Both are verified to give the same label to every image; lines are counted before wrapping"
         figure = style.card("The same computation, twice", legend, selection.speed, height)
         axes = style.sheet(figure)
         y = float(TOP)
@@ -80,8 +77,8 @@ def draw(selection: Selection) -> Drawing:
         axes.text(style.WIDTH / 2, y + 75, compared, fontsize=12, weight="bold", ha="center")
     metadata = selection.speed.metadata
     where = f"on {metadata['dataset']}, timed on {metadata['cpu_model_name']}, {metadata['cpu_count']} cores"
-    caption = f"Loops and broadcasting side by side, step by step, {where}{instead}."
-    return Drawing(figure, caption, f"{codes[0]} {codes[1]} {second} is {compared}.")
+    caption = f"Loops and broadcasting side by side, step by step, {where}."
+    return Drawing(figure, caption, f"{codes[0]} {codes[1]} {codes[1].name} is {compared}.")
 
 
 def pair(selection: Selection) -> tuple[CodeColumn, CodeColumn]:
