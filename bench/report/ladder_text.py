@@ -1,6 +1,5 @@
 """The ladder in sentences and a table; its numbers are those of bench/analysis/ladder.py."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from bench import formatting, kernel
@@ -30,7 +29,6 @@ def story(selection: Selection) -> dict[str, Any] | None:
         "steps": Grid(COLUMNS, rows, right=COLUMNS[2:]),
         "missing": ladder.missing(records, specs),
         "bound": bound(record),
-        "peers": peers(steps),
     }
 
 
@@ -46,23 +44,15 @@ def bound(record: Record) -> str:
     return f"{sentence}: that is the most that a kernel which reads them all can reach on this machine."
 
 
-def peers(steps: Sequence[Step]) -> list[tuple[str, str]]:
-    """Return the libraries' own solutions among the steps: the kernel, and a sentence on what it is and reaches."""
-    return [
-        (step.name, f"{step.spec.peer} {formatting.ratio(step.summary.speedup)} as fast as {REFERENCE}.")
-        for step in steps
-        if step.spec.peer
-    ]
-
-
 def _row(step: Step, stale: bool) -> tuple[str, ...]:
     own, before, spec = step.summary, step.before, step.spec
     notes = ", ".join(filter(None, (step.part, "stale" if stale else "")))
-    why = f"{spec.caption} After {before.kernel if before else spec.after}: {spec.why}" if spec.why else spec.caption
+    why = f"After {before.kernel if before else spec.after}: {spec.why}" if spec.why else ""
+    library = f"What the library offers: {spec.peer}" if spec.peer else ""
     faults = [f"{faults:,.0f}" for faults in (step.faults_before, step.faults) if faults is not None]
     return (
         f"{step.name} ({notes})" if notes else step.name,
-        why,
+        " ".join(filter(None, (spec.caption, why, library))),
         f"{step.times} ({step.interval})" if step.interval else step.times or step.without,
         f"{own.median}, was {before.median}" if before else own.median,
         " → ".join(dict.fromkeys(faults)),

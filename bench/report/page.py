@@ -118,8 +118,7 @@ def _side_by_side(selection: Selection) -> dict[str, Any]:
     from bench.report.charts import side_by_side
 
     try:
-        with charts.only_this_picture():
-            pair = side_by_side.pair(selection)
+        pair = side_by_side.pair(selection)
     except NotDrawn as error:
         return {"missing": str(error)}
     return {

@@ -13,7 +13,7 @@ from bench.analysis import checklist
 from bench.analysis.claims import TUTORIAL_CPU, TUTORIAL_GPU
 from bench.analysis.summary import Summary, summaries
 from bench.kernel import REFERENCE
-from bench.report.charts import Drawing, NotDrawn, style
+from bench.report.charts import Drawing, NotDrawn, only_this_picture, style
 from bench.report.page_records import Selection
 
 BROADCASTING = (TUTORIAL_CPU, TUTORIAL_GPU, "numpy_broadcast")  # the first that was recorded is shown
@@ -81,12 +81,12 @@ def draw(selection: Selection) -> Drawing:
     return Drawing(figure, caption, f"{codes[0]} {codes[1]} {codes[1].name} is {compared}.")
 
 
+@only_this_picture()
 def pair(selection: Selection) -> tuple[CodeColumn, CodeColumn]:
     """Return the reference and the tutorial's own expressions, or another reference and the fastest kernel.
 
     Raises:
-        NotDrawn: no kernel that broadcasts was recorded, or a file of the two is not here.
-        BadRecord: the record's checklist FAILs.
+        NotDrawn: no kernel that broadcasts was recorded, a file of the two is not here, or the checklist FAILs.
     """
     checklist.must_not_fail(selection.speed)
     rows = {row.kernel: row for row in summaries(selection.speed)}

@@ -121,11 +121,7 @@ def _sentences(record: Record, lines: Mapping[str, Mapping[int, Point]], labels:
     return sentences + [f"{row.kernel}: {row.status_in_words}, {row.in_short}." for row in record.not_timed]
 
 
-def _crossings(crossings: Sequence[Crossover]) -> list[str]:
+def _crossings(pairs: Sequence[Crossover]) -> list[str]:
     """Return a sentence for every crossing, and how many pairs of kernels have none."""
-    sentences = [f"{pair}." for pair in crossings if pair.crosses]
-    if always := sum(pair.always for pair in crossings):
-        sentences.append(f"Pairs of kernels of which one is faster at every size: {always}.")
-    if rest := sum(not pair.crosses and not pair.always for pair in crossings):
-        sentences.append(f"Pairs of kernels without a crossing that is resolved: {rest}.")
-    return sentences
+    sentences = [f"{pair}." for pair in pairs if pair.crosses]
+    return [*sentences, f"Pairs of kernels without a crossing that is resolved: {len(pairs) - len(sentences)}."]
