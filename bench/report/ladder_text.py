@@ -54,7 +54,7 @@ def _row(step: Step, stale: bool) -> tuple[str, ...]:
         f"{step.name} ({notes})" if notes else step.name,
         " ".join(filter(None, (spec.caption, why, library))),
         f"{step.times} ({step.interval})" if step.interval else step.times or step.without,
-        f"{own.median}, was {before.median}" if before else own.median,
+        own.median,
         " → ".join(dict.fromkeys(faults)),
         formatting.ratio(own.speedup),
         own.share,

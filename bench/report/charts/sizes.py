@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, LogLocator
+from matplotlib.ticker import LogLocator
 
 from bench import stats
 from bench.analysis import checklist, crossover, speedup
@@ -99,13 +99,9 @@ def _line(axes: Axes, sizes: Sequence[int], points: Mapping[int, Point], look: s
 
 
 def _scales(axes: Axes, sizes: Sequence[int]) -> None:
-    """Mark the sizes on the x axis, as many as have room, and times on the y axis."""
-    labelled = [sizes[0]]
-    for size in sizes[1:]:
-        if math.log(size / labelled[-1]) >= math.log(sizes[-1] / sizes[0]) / 12:
-            labelled.append(size)
+    """Mark powers of ten on both axes."""
     axes.set_xlim(sizes[0] / 1.3, sizes[-1] * 1.3)
-    style.ticks(axes.xaxis, FixedLocator(labelled), lambda value: f"{value:,.0f}")
+    style.ticks(axes.xaxis, LogLocator(), lambda value: f"{value:,.0f}")
     style.ticks(axes.yaxis, LogLocator(), lambda value: time(value).replace(".00", "").replace(".0 ", " "))
     axes.tick_params(labelsize=9)
     axes.grid(axis="y", color=style.FAINT, alpha=0.2, linewidth=0.6)

@@ -407,11 +407,9 @@ def test_code_and_what_broadcasting_allocates_are_tables(full):
 
 def test_nothing_is_asked_of_the_network_and_nothing_is_a_script(full):
     source = html(full)
-    for active in (r"<script", r"<link(?! rel=\"icon\" href=\"data:,\")", r"@import", r"<iframe", r"\bon\w+="):
-        assert not re.search(active, source), active
+    assert not re.search(r"<script|@import|<iframe|\bon\w+=", source)
     targets = re.findall(r"""(?:(?:src|href|srcset|action|data)=["']|url\()([^"')]*)""", source)
-    assert targets
-    assert [target for target in targets if not target.startswith(("#", "data:"))] == []
+    assert not [target for target in targets if not target.startswith(("#", "data:"))]
 
 
 def test_every_picture_says_in_words_and_numbers_what_it_shows(full):

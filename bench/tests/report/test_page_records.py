@@ -107,20 +107,6 @@ def test_every_published_machine_has_a_selection_the_last_recorded_first(local):
     assert all(chosen.published for chosen in published)
 
 
-@pytest.mark.parametrize(
-    ("spoil", "says"),
-    [
-        (lambda packed: packed[:-20], "is not a complete gzip file"),
-        (lambda packed: gzip.compress(gzip.decompress(packed).replace(b'"schema":2', b'"schema":99')), "has schema 99"),
-    ],
-)
-def test_a_published_record_that_cannot_be_read_is_named(local, spoil, says):
-    bad = pack(record(local).path, local.parent / "machine" / "ladder.json.gz")
-    bad.write_bytes(spoil(bad.read_bytes()))
-    with pytest.raises(BadRecord, match=rf"ladder\.json\.gz.*{says}"):
-        page_records.published()
-
-
 # The newest local run.
 
 
