@@ -75,7 +75,7 @@ def with_digits(selections: Sequence[Selection], source: str | None, limit: int)
             unreadable.add(str(error))
         completed.append(selection.with_problem(problem))
     for reason in sorted(unreadable):
-        console.out().say(f"The pictures {' and '.join(OF_DIGITS)} do without the recorded digits. {reason}")
+        console.out().say(f"The picture {OF_DIGITS} does without the recorded digits. {reason}")
     return completed
 
 

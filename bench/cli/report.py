@@ -32,9 +32,8 @@ def command(records: tuple[Path, ...], source: str | None, data_limit: int, with
         for path in page.write(shown):
             console.out().say(console.shown(path))
         if shown.published and shown.problem is None:
-            pictures = " and ".join(charts.OF_DIGITS)
             why = "because the recorded digits were not found. Name them with --data."
-            console.out().say(f"The pictures {pictures} were not drawn again, {why}")
+            console.out().say(f"The picture {charts.OF_DIGITS} was not drawn again, {why}")
     if with_readme:
         atomic.write(readme.README, readme.rewritten(text, published).encode())
         console.out().say(console.shown(readme.README))

@@ -11,12 +11,11 @@ from bench.records.model import Record
 from bench.records.sample import GPU_LAUNCH, GPU_READ
 from bench.report import tables
 
-SCOPES = (
-    ("baseline", "resident: digits on the device already"),
-    ("end_to_end", "end to end, from host memory"),
-    ("first_call", "cold: the first call of a process"),
-)
-FILES = "from files: PNG archive to accuracy"
+SCOPES = {
+    "baseline": "resident: digits on the device already",
+    "end_to_end": "end to end, from host memory",
+    "first_call": "cold: the first call of a process",
+}
 
 
 def no_gpu(record: Record) -> str:
@@ -29,11 +28,17 @@ def no_gpu(record: Record) -> str:
 
 
 def against_cpu(record: Record) -> Grid:
-    """Return every GPU kernel beside the fastest exact CPU kernel of the same record, scope by scope."""
+    """Return every GPU kernel beside the fastest exact CPU kernel of the same record, scope by scope.
+
+    From files = loading, one thread decoding every image + `end_to_end`. By Amdahl's law no kernel can pass the CPU's
+    seconds from files / the loading alone. Loading was timed once, so there is no interval.
+    """
     rows: list[tuple[str, ...]] = []
     ratios: list[Ratio | None] = []
-    for scope, what in SCOPES:
-        fastest, on_gpu = _sides(record, scope)
+    for scope, what in SCOPES.items():
+        timed = _summaries(record, scope)
+        on_gpu = [row for row in timed if record.on_gpu(row.kernel)]
+        fastest = next((row for row in reversed(timed) if row not in on_gpu), None)
         if fastest is None:
             continue
         for row in on_gpu:
@@ -41,28 +46,10 @@ def against_cpu(record: Record) -> Grid:
             ratios.append(ratio)
             times = (formatting.ratio(ratio.value), ratio.interval()) if ratio else ("", "")
             rows.append((what, fastest.kernel, fastest.median, row.kernel, row.median, *times))
-        if scope == "end_to_end" and "loading_s" in record.metadata:
-            rows += [_from_files(float(record.metadata["loading_s"]), fastest, row) for row in on_gpu]
+            if scope == "end_to_end" and "loading_s" in record.metadata:
+                rows.append(_from_files(float(record.metadata["loading_s"]), fastest, row))
     columns = ("what", "fastest CPU kernel", "its time", "GPU kernel", "its time ", "GPU is", tables.ci(ratios))
     return Grid(columns, rows, right=("its time", "its time ", *columns[5:]))
-
-
-def from_files(record: Record) -> Grid | None:
-    """Return what is left of every speedup when the digits come from files.
-
-    None where their loading was not timed, or the checklist FAILs.
-
-    From files = loading, one thread decoding every image + `end_to_end`. By Amdahl's law no kernel can pass the
-    reference's seconds from files / the loading alone. Loading was timed once, so there is no interval.
-    """
-    loading, reference = record.metadata.get("loading_s"), record.samples_of(record.reference, "end_to_end")
-    if loading is None or not reference or checklist.failed(checklist.review(record, "end_to_end")):
-        return None
-    slowest = loading + speedup.median_and_smallest(reference)[0]
-    timed = [(row.kernel, row.median, loading + row.seconds) for row in summaries(record, "end_to_end")]
-    timed.append(("Amdahl's law: loading alone", "", loading))
-    rows = [(*words, formatting.time(seconds), formatting.ratio(slowest / seconds)) for *words, seconds in timed]
-    return Grid(("kernel", "end_to_end", "from files", "speedup"), rows, right=("end_to_end", "from files", "speedup"))
 
 
 def allowed(records: Sequence[Record], sizes: Record | None) -> Grid | None:
@@ -97,8 +84,8 @@ def crossings(sizes: Record | None) -> Grid | None:
 
 def _allowed(record: Record, scope: str) -> Iterator[tuple[str, ...]]:
     reading, launching = (record.samples_of(name, scope, "-") for name in (GPU_READ, GPU_LAUNCH))
-    rows, on_gpu = summaries(record, scope), record.gpu_kernels(scope)
-    if not reading or not on_gpu or checklist.failed(checklist.review(record, scope)):
+    rows, on_gpu = _summaries(record, scope), record.gpu_kernels(scope)
+    if not reading or not on_gpu or not rows:
         return
     fastest = next(row.kernel for row in reversed(rows) if row.kernel in on_gpu)
     read_s = min(sample.seconds for sample in reading)
@@ -114,16 +101,14 @@ def _ratio(record: Record, scope: str, reference: str, kernel: str) -> Ratio | N
     return speedup.paired_ratio(record.samples_of(reference, scope), record.samples_of(kernel, scope))
 
 
-def _sides(record: Record, scope: str) -> tuple[Summary | None, list[Summary]]:
-    """Return the fastest CPU kernel of a scope and every GPU kernel, fastest last."""
-    if scope != "first_call" and checklist.failed(checklist.review(record, scope)):
-        return None, []
-    rows = summaries(record, scope)
-    on_gpu = [row for row in rows if record.on_gpu(row.kernel)]
-    return next((row for row in reversed(rows) if row not in on_gpu), None), on_gpu
+def _summaries(record: Record, scope: str) -> list[Summary]:
+    """Return the summaries of a scope, fastest last; [] where its checklist FAILs."""
+    failed = scope != "first_call" and checklist.failed(checklist.review(record, scope))
+    return [] if failed else summaries(record, scope)
 
 
 def _from_files(loading: float, fastest: Summary, row: Summary) -> tuple[str, ...]:
     on_cpu, on_gpu = loading + fastest.seconds, loading + row.seconds
     times = (formatting.ratio(on_cpu / on_gpu), f"at most {formatting.ratio(on_cpu / loading)} (Amdahl)")
-    return FILES, fastest.kernel, formatting.time(on_cpu), row.kernel, formatting.time(on_gpu), *times
+    what = "from files: PNG archive to accuracy"
+    return what, fastest.kernel, formatting.time(on_cpu), row.kernel, formatting.time(on_gpu), *times

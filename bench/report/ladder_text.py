@@ -1,13 +1,35 @@
-"""The ladder in sentences and tables; its numbers are those of bench/analysis/ladder.py."""
+"""The ladder in sentences and a table; its numbers are those of bench/analysis/ladder.py."""
 
-from collections.abc import Sequence
+from typing import Any
 
-from bench import formatting
-from bench.analysis import bandwidth_bound, claims
-from bench.analysis.ladder import Step, steps
+from bench import formatting, kernel
+from bench.analysis import bandwidth_bound, claims, ladder
+from bench.analysis.ladder import Step
 from bench.formatting import Grid
-from bench.kernel import REFERENCE, KernelSpec
+from bench.kernel import REFERENCE
 from bench.records.model import Record
+from bench.report.page_records import Selection
+
+COLUMNS = (
+    "step", "the one idea, and why it changes the time", "times as fast as the one before", "median",
+    "page faults per call", f"times as fast as {REFERENCE}", "% of bound",
+)  # fmt: skip
+
+
+def story(selection: Selection) -> dict[str, Any] | None:
+    """Return what a page says of the ladder; None where it was not recorded."""
+    record, specs = selection.speed, kernel.discover(selection.extra)
+    records = selection.with_small(record)
+    steps = ladder.steps(records, specs)
+    if len(steps) < ladder.FEWEST:
+        return None
+    rows = [_row(step, selection.stale(step.name)) for step in steps]
+    return {
+        "where": f"Scope baseline, L1 distance, {record.configuration}, {record.label}.",
+        "steps": Grid(COLUMNS, rows, right=COLUMNS[2:]),
+        "missing": ladder.missing(records, specs),
+        "bound": bound(record),
+    }
 
 
 def bound(record: Record) -> str:
@@ -22,33 +44,18 @@ def bound(record: Record) -> str:
     return f"{sentence}: that is the most that a kernel which reads them all can reach on this machine."
 
 
-def peers(steps: Sequence[Step]) -> list[tuple[str, str]]:
-    """Return the libraries' own solutions among the steps: the kernel, and a sentence on what it is and reaches."""
-    return [
-        (step.name, f"{step.spec.peer} {formatting.ratio(step.summary.speedup)} as fast as {REFERENCE}.")
-        for step in steps
-        if step.spec.peer
-    ]
-
-
-def by_configuration(configurations: Sequence[Sequence[Record]], specs: Sequence[KernelSpec]) -> Grid:
-    """Return how many times as fast as the one before every step is under several configurations, side by side.
-
-    Args:
-        configurations: for each of them the records that `steps` takes.
-    """
-    by_name = [{step.name: step for step in steps(records, specs)} for records in configurations]
-    rows = []
-    for name in dict.fromkeys(name for steps_by_name in by_name for name in steps_by_name if name != REFERENCE):
-        row = [steps_by_name.get(name) for steps_by_name in by_name]
-        first = next(filter(None, row))
-        label = f"{name} ({first.part})" if first.part else name
-        after = first.before.kernel if first.before else first.spec.after
-        rows.append((label, after, *(_ratio(step) if step else "" for step in row)))
-    columns = [records[0].configuration for records in configurations]
-    return Grid(("step", "after", *columns), rows, right=columns)
-
-
-def _ratio(step: Step) -> str:
-    ratio = f"{step.times} ({step.interval})" if step.interval else step.times or step.without
-    return f"{ratio}, {step.faults:,.0f} page faults"
+def _row(step: Step, stale: bool) -> tuple[str, ...]:
+    own, before, spec = step.summary, step.before, step.spec
+    notes = ", ".join(filter(None, (step.part, "stale" if stale else "")))
+    why = f"After {before.kernel if before else spec.after}: {spec.why}" if spec.why else ""
+    library = f"What the library offers: {spec.peer}" if spec.peer else ""
+    faults = [f"{faults:,.0f}" for faults in (step.faults_before, step.faults) if faults is not None]
+    return (
+        f"{step.name} ({notes})" if notes else step.name,
+        " ".join(filter(None, (spec.caption, why, library))),
+        f"{step.times} ({step.interval})" if step.interval else step.times or step.without,
+        own.median,
+        " → ".join(dict.fromkeys(faults)),
+        formatting.ratio(own.speedup),
+        own.share,
+    )

@@ -3,13 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
-from bench import atomic, formatting, kernel
-from bench.analysis import answer, checklist, claims, crossover, ladder
+from bench import atomic, kernel
+from bench.analysis import answer, checklist, claims
 from bench.analysis.summary import summaries
 from bench.formatting import Grid
 from bench.records.model import Record
@@ -23,28 +22,35 @@ SCOPES = {
     "predict": "labels alone",
     "mean": "mean images alone",
     "end_to_end": "from uint8 arrays on the host",
-}
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A picture on a page: its <svg>, or "" and in the caption why; `alt` says in words and numbers what it shows."""
-
-    caption: str
-    alt: str = ""
-    svg: str = ""
+}  # in the order of the page
 
 
 def write(selection: Selection) -> list[Path]:
-    """Write the page of a selection, and where it is a published machine's its pictures as files; return the paths."""
-    shown, written = {}, []
-    drawn.draw_all([name for name in charts.PICTURES if not _left(name, selection)], selection)
+    """Write the page of a selection, and where it is a published machine's its pictures as files; return the paths.
+
+    Without the digits a published machine's picture of them is left as it is.
+    """
+    left = {charts.OF_DIGITS} if selection.published and selection.problem is None else set()
+    left = {name for name in left if selection.picture(name).with_suffix(".svg").exists()}
+    drawn.draw_all([name for name in charts.PICTURES if name not in left], selection)
+    pictures, written = {}, [selection.page]
     for name in charts.PICTURES:
-        shown[name], paths = _picture(name, selection)
-        written += paths
+        file = selection.picture(name).with_suffix(".svg")
+        try:
+            markup = file.read_text(encoding="utf-8") if name in left else drawn.picture(name, selection).decode()
+        except NotDrawn as error:
+            pictures[name] = {"caption": str(error), "svg": ""}
+            if selection.published:
+                file.unlink(missing_ok=True)  # it was of another record
+            continue
+        pictures[name] = _picture(name, markup)
+        if selection.published and name not in left:
+            atomic.write(file, markup)
+            written.append(file)
     contents = _contents(selection)
-    atomic.write(selection.page, _explained(render("report.html.j2", pictures=shown, **contents), contents["glossary"]))
-    return [selection.page, *written]
+    html = render("report.html.j2", pictures=pictures, **contents)
+    atomic.write(selection.page, _explained(html, contents["glossary"]))
+    return written
 
 
 def render(template: str, **contents: Any) -> str:
@@ -57,48 +63,25 @@ def render(template: str, **contents: Any) -> str:
         autoescape=jinja2.select_autoescape(["html.j2"]),
         keep_trailing_newline=True,
     )
-    environment.filters["code"] = _code
-    environment.filters["loops"] = _loops
-    return environment.get_template(template).render(units=formatting, **contents)
+    environment.filters |= {"code": _code, "loops": _loops}
+    return environment.get_template(template).render(**contents)
 
 
-def _left(name: str, selection: Selection) -> bool:
-    """Return whether a published machine's picture is left as it is, for it shows digits that are not at hand."""
-    file = selection.page.with_name(f"{name}.svg")
-    return name in charts.OF_DIGITS and selection.published and selection.problem is None and file.exists()
-
-
-def _picture(name: str, selection: Selection) -> tuple[Shown, list[Path]]:
-    """Draw a picture, to a file too on a published machine's page; without the digits, theirs is left as it is."""
+def _picture(name: str, markup: str) -> dict[str, str]:
+    """Return a picture on a page: its <svg>, its caption, and in `alt` in words and numbers what it shows."""
     from markupsafe import Markup
 
-    stem = selection.picture(name)
-    file = stem.with_name(f"{stem.name}.svg")
-    paths: list[Path] = []
-    if _left(name, selection):
-        markup = file.read_text(encoding="utf-8")
-    else:
-        try:
-            markup = drawn.picture(name, selection).decode()
-        except NotDrawn as error:
-            if selection.published:
-                file.unlink(missing_ok=True)  # it was of another record
-            return Shown(str(error)), paths
-        if selection.published:
-            atomic.write(file, markup)
-            paths.append(file)
     caption, alt = svg.described(markup)
     inline = Markup(svg.inline(ascii_lowercase[charts.PICTURES.index(name)], markup))  # by matplotlib, which escapes
-    return Shown(caption, alt, inline), paths
+    return {"caption": caption, "alt": alt, "svg": inline}
 
 
 def _contents(selection: Selection) -> dict[str, Any]:
-    record = selection.speed
+    record, timed = selection.speed, selection.scopes or selection.speed
     records, metadata = selection.with_small(record), record.metadata
     not_timed = {row.kernel: row for part in reversed(records) for row in part.not_timed}
     skipped = [(row.kernel, row.status_in_words, row.reason) for row in not_timed.values()]
     sizes = selection.sizes if selection.sizes and not checklist.failures(selection.sizes) else None
-    crossings = crossover.crossings(sizes) if sizes else []
     return {
         "title": f"{metadata.get('cpu_model_name', 'unknown CPU')}, {metadata.get('cpu_count', '?')} cores",
         "subtitle": subtitle(record),
@@ -110,25 +93,20 @@ def _contents(selection: Selection) -> dict[str, Any]:
         "claim_rows": page_words.claim_rows(record, records[1:]),
         "not_judged": claims.not_judged(record),
         "results": list(_results(selection)),
-        "ladder": _ladder(selection),
+        "ladder": ladder_text.story(selection),
         "configurations": tables.by_configuration(selection.configurations) if selection.configurations[1:] else None,
         "side_by_side": _side_by_side(selection),
         "code": tables.code(records),
         "expansion": tables.expansion(record),
         "memory": tables.memory(selection.memory.footprints) if selection.memory else None,
         "no_gpu": gpu_tables.no_gpu(record),
-        "gpu": gpu_tables.against_cpu(selection.scopes or record),
+        "gpu": gpu_tables.against_cpu(timed),
         "allowed": gpu_tables.allowed(records, sizes),
         "gpu_crossings": gpu_tables.crossings(sizes),
-        "from_files": gpu_tables.from_files(selection.scopes or record),
-        "apart": f"It is another record, {selection.scopes.path.name}, so its times differ from those above."
-        if selection.scopes and selection.scopes is not record
-        else "",
-        "overtakes": _overtakes(sizes) if sizes else "",
-        "crossings": Grid(("kernels", "crossover"), [(f"{pair.base}, {pair.new}", str(pair)) for pair in crossings]),
-        "metadata": Grid(
-            ("key", "value"), [(key, str(metadata[key])) for key in sorted(metadata) if key != "not_timed"]
-        ),
+        "apart": ""
+        if timed is record
+        else f"It is another record, {timed.path.name}, so its times differ from those above.",
+        "metadata": Grid(("key", "value"), sorted((key, str(metadata[key])) for key in metadata if key != "not_timed")),
         "listed": checklist.LISTED,
         "not_timed": Grid(("kernel", "status", "reason"), skipped),
         "commands": list(dict.fromkeys(_commands(selection))),
@@ -140,8 +118,7 @@ def _side_by_side(selection: Selection) -> dict[str, Any]:
     from bench.report.charts import side_by_side
 
     try:
-        with charts.only_this_picture():
-            pair = side_by_side.pair(selection)
+        pair = side_by_side.pair(selection)
     except NotDrawn as error:
         return {"missing": str(error)}
     return {
@@ -154,26 +131,15 @@ def _side_by_side(selection: Selection) -> dict[str, Any]:
 def subtitle(record: Record) -> str:
     """Return what one must know of every number of a record: digits, date, versions, configuration, commit."""
     metadata = record.metadata
+    paired = "rounds " if record.label.startswith("paired") else ""
+    threads, allocator = metadata.get("threads", "?"), metadata.get("allocator", "?")
     return (
         f"Digits {metadata.get('dataset')}, recorded {str(metadata.get('date', 'at an unknown time'))[:10]} with "
         f"Python {metadata.get('python_version')}, NumPy {metadata.get('numpy_version')}, "
-        f"PyTorch {metadata.get('torch_version')}; {_in_words(record)}; "
-        f"commit {metadata.get('commit', 'unknown')}."
+        f"PyTorch {metadata.get('torch_version')}; {threads} thread{'' if threads == '1' else 's'}, "
+        f"{allocator} allocator; {paired}{record.label}; commit {metadata.get('commit', 'unknown')}."
         + (f" Published by force, in spite of: {metadata['forced']}." if "forced" in metadata else "")
     )
-
-
-def _overtakes(sizes: Record) -> str:
-    """Return from how many images on PyTorch is faster than NumPy, and what is not resolved."""
-    found = str(crossover.crossover(sizes, claims.NUMPY, claims.TUTORIAL_CPU))
-    return f"{found}{', where the interval of their ratio holds 1' if 'not resolved' in found else ''}."
-
-
-def _in_words(record: Record) -> str:
-    """Return how a record was made: all threads, default allocator; rounds paired, 6 processes per kernel."""
-    paired = "rounds " if record.label.startswith("paired") else ""
-    threads, allocator = record.metadata.get("threads", "?"), record.metadata.get("allocator", "?")
-    return f"{threads} thread{'' if threads == '1' else 's'}, {allocator} allocator; {paired}{record.label}"
 
 
 def _results(selection: Selection) -> Iterator[dict[str, Any]]:
@@ -189,7 +155,7 @@ def _results(selection: Selection) -> Iterator[dict[str, Any]]:
 
 def _headline_first(record: Record) -> list[tuple[str, str]]:
     order = list(SCOPES)
-    return sorted(record.pairs, key=lambda pair: (pair != ("baseline", "l1"), order.index(pair[0]), pair[1]))
+    return sorted(record.pairs, key=lambda pair: (order.index(pair[0]), pair[1]))
 
 
 def _result(record: Record, scope: str, distance: str, where: str) -> dict[str, Any]:
@@ -202,30 +168,6 @@ def _result(record: Record, scope: str, distance: str, where: str) -> dict[str, 
         "checks": checks,
         "counts": ", ".join(f"{n} {level}" for level, n in Counter(item.level for item in checks).items()),
     }
-
-
-def _ladder(selection: Selection) -> dict[str, Any] | None:
-    """Return what the page says of the ladder; None where it was not recorded."""
-    record, specs = selection.speed, kernel.discover(selection.extra)
-    records = selection.with_small(record)
-    steps = ladder.steps(records, specs)
-    if len(steps) < ladder.FEWEST:
-        return None
-    several = [selection.with_small(part) for part in selection.configurations] if selection.configurations[1:] else []
-    return {
-        "where": f"Scope baseline, L1 distance, {record.configuration}, {record.label}.",
-        "steps": [(step, _faults(step), selection.stale(step.name)) for step in steps],
-        "missing": ladder.missing(records, specs),
-        "bound": ladder_text.bound(record),
-        "peers": ladder_text.peers(steps),
-        "ratios": ladder_text.by_configuration(several, specs) if several else None,
-    }
-
-
-def _faults(step: ladder.Step) -> str:
-    """Return the page faults of the kernel before and of the step, or one number where they are the same."""
-    both = [f"{faults:,.0f}" for faults in (step.faults_before, step.faults) if faults is not None]
-    return " → ".join(dict.fromkeys(both))
 
 
 def _code(text: str) -> str:
@@ -248,21 +190,15 @@ def _explained(html: str, glossary: dict[str, str]) -> str:
     from markupsafe import escape
 
     before, tag, body = html.partition("<body>")
-    parts, end = [], 0  # text and markup in turns
-    for markup in re.finditer(
-        r"<(svg|pre|dl|h1|summary|nav)\b.*?</\1>|<details>.*?</details>|<[^>]*>", body, flags=re.DOTALL
-    ):
-        parts += [body[end : markup.start()], markup[0]]
-        end = markup.end()
-    parts.append(body[end:])
+    markup = r"(<(?:svg|pre|dl|h1|summary|nav)\b.*?</(?:svg|pre|dl|h1|summary|nav)>|<details>.*?</details>|<[^>]*>)"
+    parts = re.split(markup, body, flags=re.DOTALL)  # text and markup in turns
     for term, meaning in glossary.items():
-        forms = ("L1 distance", "L2 distance") if term.startswith("L1") else (term,)
-        word = re.compile(rf"(?<![\w/-])(?:{'|'.join(map(re.escape, forms))})(?:e?s)?(?![\w-])")
-        for i in range(0, len(parts), 2):  # the text between tags
-            if found := word.search(parts[i]):
-                abbreviation = f'<abbr title="{escape(meaning.replace("`", ""))}">{found[0]}</abbr>'
-                parts[i : i + 1] = [parts[i][: found.start()], abbreviation, parts[i][found.end() :]]
-                break
+        forms = "L[12] distance" if term.startswith("L1") else re.escape(term)
+        word = re.compile(rf"(?<![\w/-])(?:{forms})(?:e?s)?(?![\w-])")
+        first = next((i for i in range(0, len(parts), 2) if word.search(parts[i])), None)
+        if first is not None:
+            abbreviation = f'<abbr title="{escape(meaning.replace("`", ""))}">\\g<0></abbr>'
+            parts[first : first + 1] = re.split(r"(<.*>)", word.sub(abbreviation, parts[first], count=1))
     return f"{before}{tag}{''.join(parts)}"
 
 
@@ -270,7 +206,7 @@ def _commands(selection: Selection) -> Iterator[str]:
     """Yield the commands that record the same again and draw it."""
     ladder_kernels = {spec.name for spec in kernel.discover() if spec.on_ladder}
     records = [*filter(None, (selection.speed, selection.scopes, selection.sizes, selection.memory))]
-    on_ladder = [bool(ladder_kernels & {*record.kernel_metadata}) for record in records]
+    on_ladder = any(ladder_kernels & {*record.kernel_metadata} for record in records)
     commits = list(dict.fromkeys(str(record.metadata.get("commit", "unknown")) for record in records))
     yield "# from commit " + ", ".join(commits)
     if any(commit.endswith("-modified") for commit in commits):
@@ -278,10 +214,10 @@ def _commands(selection: Selection) -> Iterator[str]:
     others = {str(record.metadata.get("not_in_commit", "")) for record in (*records, *selection.small)}
     if names := sorted({name for text in others for name in text.split(", ") if name}):
         yield f"# kernels that this commit does not have as they were run: {', '.join(names)}"
-    yield "make setup-all" if any(on_ladder) else "make setup"
+    yield "make setup-all" if on_ladder else "make setup"
     yield ". .venv/bin/activate"
     for record in records:  # of an older one, which lacks its command, one like it
         options = {"memory": " --memory", "scopes": " --full", "sizes": f" --sizes {','.join(map(str, record.sizes))}"}
-        ladder_too = " --ladder" if any(on_ladder) and record.kind != "sizes" else ""
+        ladder_too = " --ladder" if on_ladder and record.kind != "sizes" else ""
         yield str(record.metadata.get("command", f"python -m bench run{options.get(record.kind, '')}{ladder_too}"))
     yield "python -m bench report"

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bench import formatting
-from bench.analysis import answer, checklist, claims, summary
+from bench.analysis import answer, claims, summary
 from bench.analysis.claims import TUTORIAL_CPU, Verdict
 from bench.kernel import REFERENCE
 from bench.records.model import Record
@@ -22,15 +21,16 @@ def claim_rows(record: Record, small: Sequence[Record]) -> list[tuple[Verdict, l
     groups: dict[tuple[str, str], list[Verdict]] = {}
     for verdict in claims.verdicts(record, small):
         groups.setdefault((verdict.claim, "" if verdict.baseline else verdict.about), []).append(verdict)
-    rows = []
-    for group in groups.values():
-        first = group[0]
-        if len(group) > 1:
-            number = " ".join(filter(None, (first.number, first.about)))
-            others = answer.other_loops(group) if first.claim == "C2" else ()
-            first = replace(first, about="", number=". ".join([number, *others]))
-        rows.append((first, group if len(group) > 1 else []))
-    return rows
+    return [_claim_row(group) for group in groups.values()]
+
+
+def _claim_row(group: list[Verdict]) -> tuple[Verdict, list[Verdict]]:
+    first, *others = group
+    if not others:
+        return first, []
+    number = " ".join(filter(None, (first.number, first.about)))
+    loops = answer.other_loops(group) if first.claim == "C2" else ()
+    return replace(first, about="", number=". ".join([number, *loops])), group
 
 
 def glossary(record: Record) -> dict[str, str]:
@@ -74,7 +74,7 @@ def questions(selection: Selection) -> list[tuple[str, str]]:
             "Why does PyTorch's lead need idle cores?",
             f"PyTorch shares every operation among all {cores} cores and waits for the slowest part; loops and NumPy's "
             "expressions use one. So a program that takes one core hardly slows the loops, but every operation of "
-            f"PyTorch.{_one_thread(selection)}",
+            "PyTorch.",
         ),
     ]
     return [
@@ -109,26 +109,15 @@ def _detectable(record: Record) -> str:
 def _circumstances(record: Record) -> str:
     governor = str(record.metadata.get("governor", "unknown"))
     frequency = f"is {governor}" if governor != "unknown" else "cannot be read here, as on most virtual machines"
-    parts = [f"The governor of the processor's frequency {frequency}."]
-    for name, who in (("other_cores", "Other programs"), ("steal_cores", "The host of the virtual machine")):
-        taken = summary.cores_used(record, name)
-        parts.append(f"{who} took {taken:.1%} of a core meanwhile." if taken is not None else "")
-    parts.append("Caches and memory are shared with whatever else runs there.")
-    if "gpu_throttled" in record.metadata:
-        parts.append(f"The GPU was throttled: {record.metadata['gpu_throttled']}.")
-    if not any(parts[1:3]):
-        parts.append("How much other programs took was not recorded.")
-    return " ".join(filter(None, parts))
-
-
-def _one_thread(selection: Selection) -> str:
-    """Return how the tutorial's kernel compares with the loops under one thread, as a sentence; "" if unknown."""
-    for record in selection.configurations:
-        rows = {row.kernel: row for row in summary.summaries(record)}
-        row = rows.get(TUTORIAL_CPU)
-        if record.metadata.get("threads") == "1" and record.reference == REFERENCE and row and row.ratio:
-            if checklist.failed(checklist.review(record)):
-                continue
-            interval = f" ({row.ratio.interval()})" if row.interval else ""
-            return f" With one thread it is {formatting.ratio(row.speedup)} as fast as the loops{interval}."
-    return ""
+    users = {"other_cores": "Other programs", "steal_cores": "The host of the virtual machine"}
+    taken = {who: summary.cores_used(record, name) for name, who in users.items()}
+    used = [f"{who} took {cores:.1%} of a core meanwhile." for who, cores in taken.items() if cores is not None]
+    throttled = record.metadata.get("gpu_throttled")
+    return " ".join(
+        [
+            f"The governor of the processor's frequency {frequency}.",
+            *(used or ["How much other programs took was not recorded."]),
+            "Caches and memory are shared with whatever else runs there.",
+            *([f"The GPU was throttled: {throttled}."] if throttled else []),
+        ]
+    )

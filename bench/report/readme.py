@@ -60,8 +60,6 @@ def _machine(selection: Selection) -> dict[str, Any]:
         "side_by_side": f"The code of {' and '.join(pair)}, step by step" if drawn["side_by_side"] else "",
         "speedup": f"How many times as fast as {record.reference} each of {len(rows)} kernels is; the fastest, "
         f"{fastest.kernel}, {formatting.ratio(fastest.speedup)}",
-        "broadcasting": "Shapes lined up at their right ends: equal sizes match, a 1 or a missing size is stretched, "
-        "anything else fails",
         "timed": _table(record, rows).markdown(),
         "caption": (
             f"Mean images and labels under the L1 distance on {title}.",
@@ -78,11 +76,9 @@ def _table(record: Record, rows: Sequence[Summary]) -> Grid:
     """Return the table of `run` for a few kernels, each with its one idea."""
     ideas = {spec.name: spec.caption for spec in kernel.discover()}
     table = tables.timed(_shown(rows))
-    kept = [table.columns.index(name) for name in table.columns if name not in ("smallest", "ns per image")]
-    cells = [[row[i] for i in kept] for row in table.rows]
-    columns = [table.columns[i] for i in kept]
-    shown = [(f"`{row[0]}`", ideas.get(row[0], "").rstrip("."), *row[1:]) for row in cells]
-    return Grid((columns[0], "the one idea", *columns[1:]), shown, right=table.right)
+    kept = [i for i, name in enumerate(table.columns) if name not in ("kernel", "smallest", "ns per image")]
+    cells = [(f"`{row[0]}`", ideas.get(row[0], "").rstrip("."), *(row[i] for i in kept)) for row in table.rows]
+    return Grid(("kernel", "the one idea", *(table.columns[i] for i in kept)), cells, right=table.right)
 
 
 def _output(record: Record, rows: Sequence[Summary]) -> str:

@@ -31,7 +31,7 @@ ALLOWED = {  # what each room and each module of bench/ may import of this proje
     "test_accuracy": {"task", "runner"},
     "test_speed": {"task", "runner"},
 }
-OF_DIGITS = {"page_records", "gallery", "broadcasting"}  # what of report/ shows digits, and may import task/
+OF_DIGITS = {"page_records", "gallery"}  # what of report/ shows digits, and may import task/
 # The packages that the harness stands on. No array library but NumPy: a worker imports what its kernel imports.
 PACKAGES = {
     "numpy", "click", "rich", "matplotlib", "jinja2", "markupsafe", "psutil", "pyperf", "pytest", "pytest_benchmark",

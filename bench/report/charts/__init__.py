@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure  # which takes most of a second to import
 
 PICTURES = ("side_by_side", "speedup", "ladder", "sizes", "scopes", "gallery", "broadcasting")
-OF_DIGITS = ("gallery", "broadcasting")  # these show pixels, which no record holds
+OF_DIGITS = "gallery"  # it shows pixels, which no record holds
 
 
 class NotDrawn(Exception):

@@ -5,7 +5,6 @@ deleted at any time: the same bytes are then drawn again.
 """
 
 import hashlib
-import json
 import multiprocessing
 import os
 import signal
@@ -13,7 +12,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import replace
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -33,13 +32,13 @@ _selection: list[Selection] = []  # in a process that draws: the one that it dra
 
 def draw_all(names: Iterable[str], selection: Selection, suffixes: Sequence[str] = (".svg",)) -> None:
     """Draw pictures side by side, so that `picture` has them; what cannot be drawn is left for it to say."""
-    missing = [name for name in names if any(_kept(name, selection, suffix) is None for suffix in suffixes)]
+    missing = [name for name in names if not all(_path(name, selection, suffix).exists() for suffix in suffixes)]
     processes = min(len(missing), os.cpu_count() or 1)
     if processes > 1:
         from bench.report.charts import style  # noqa: F401  with matplotlib, once for all processes
 
         with ProcessPoolExecutor(processes, FORK, initializer=_begin, initargs=(selection,)) as pool:
-            list(pool.map(_draw, missing[::-1], [suffixes] * len(missing)))  # those of digits take longest
+            list(pool.map(_draw_begun, missing[::-1], [suffixes] * len(missing)))  # those of digits take longest
 
 
 def picture(name: str, selection: Selection, suffix: str = ".svg") -> bytes:
@@ -48,8 +47,9 @@ def picture(name: str, selection: Selection, suffix: str = ".svg") -> bytes:
     Raises:
         NotDrawn: see `bench.report.charts.draw`.
     """
-    kept = _kept(name, selection, suffix)
-    return _draw(name, (suffix,), selection)[0] if kept is None else kept
+    with suppress(OSError):
+        return _path(name, selection, suffix).read_bytes()
+    return _draw(name, selection, (suffix,))[0]
 
 
 def save(name: str, selection: Selection, suffixes: Sequence[str] = (".svg", ".png")) -> list[Path]:
@@ -71,61 +71,47 @@ def _begin(selection: Selection) -> None:
     _selection.append(selection)
 
 
-def _draw(name: str, suffixes: Sequence[str], selection: Selection | None = None) -> list[bytes]:
-    chosen = selection or _selection[0]
-    try:
-        drawing = charts.draw(name, chosen)
-        contents = [svg.content(drawing, suffix) for suffix in suffixes]
-    except NotDrawn:
-        if selection:
-            raise
-        return []
+def _draw_begun(name: str, suffixes: Sequence[str]) -> None:
+    with suppress(NotDrawn):
+        _draw(name, _selection[0], suffixes)
+
+
+def _draw(name: str, selection: Selection, suffixes: Sequence[str]) -> list[bytes]:
+    drawing = charts.draw(name, selection)
+    contents = [svg.content(drawing, suffix) for suffix in suffixes]
     with suppress(OSError):  # without room or permission nothing is kept
         folder = model.LOCAL / ".drawn"
         folder.mkdir(parents=True, exist_ok=True)
         for suffix, content in zip(suffixes, contents, strict=True):
-            atomic.write(_path(name, chosen, suffix), content)
+            atomic.write(_path(name, selection, suffix), content)
         for old in sorted(folder.iterdir(), key=os.path.getmtime)[:-KEPT]:
             old.unlink()
-    return contents if selection else []
-
-
-def _kept(name: str, selection: Selection, suffix: str) -> bytes | None:
-    with suppress(OSError):
-        return _path(name, selection, suffix).read_bytes()
-    return None
+    return contents
 
 
 def _path(name: str, selection: Selection, suffix: str) -> Path:
     """Return where a picture is kept, under the hash of all that it is drawn from."""
-    problem = selection.problem if name in charts.OF_DIGITS else None
-    digits = problem and (problem.name, problem.digest, problem.classes)
-    drawn_from = f"{name} {digits} {_records(selection)} {_code()}"
-    return model.LOCAL / ".drawn" / f"{_hash(drawn_from.encode())}{suffix}"
-
-
-@lru_cache(maxsize=8)
-def _records(selection: Selection) -> str:
-    """Return the hashes of a selection's records, and of its kernels outside of this checkout."""
+    digits = selection.problem and (selection.problem.name, selection.problem.digest, selection.problem.classes)
     parts = [value for key, value in sorted(vars(selection).items()) if key not in ("page", "problem", "extra")]
-    hashes = [_record(record) for part in parts for record in (part if isinstance(part, tuple) else (part,))]
-    return f"{hashes} {[(path.name, _hash(path.read_bytes())) for path in selection.extra]}"
+    records = [_record(record) for part in parts for record in (part if isinstance(part, tuple) else (part,))]
+    elsewhere = [(path.name, path.read_bytes()) for path in selection.extra]
+    drawn_from = (name, digits if name == charts.OF_DIGITS else None, records, elsewhere, _code())
+    return model.LOCAL / ".drawn" / f"{_hash(drawn_from)}{suffix}"
 
 
 @lru_cache(maxsize=64)
 def _record(record: Record | None) -> str:
     """Return the hash of what a record holds, wherever its file is."""
-    held = record and {field.name: getattr(record, field.name) for field in fields(record) if field.name != "path"}
-    return _hash(json.dumps(held, default=lambda sample: [*vars(sample).values()], sort_keys=True).encode())
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    return _hash(record and replace(record, path=Path()))
 
 
 @cache
 def _code() -> str:
-    """Return the hashes of the code that draws and of all kernels, and the versions of the libraries."""
+    """Return the hash of the code that draws and of all kernels, with the versions of the libraries."""
     files = sorted(path for folder in ("bench", "kernels") for path in (ROOT / folder).rglob("*.py"))
-    sources = [(path.name, _hash(path.read_bytes())) for path in files if "tests" not in path.parts]
-    return f"{sources} {sys.version} {[*map(version, ('matplotlib', 'numpy', 'pillow'))]}"
+    sources = [(path.name, path.read_bytes()) for path in files if "tests" not in path.parts]
+    return _hash((sources, sys.version, [*map(version, ("matplotlib", "numpy", "pillow"))]))
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()

@@ -38,7 +38,8 @@ def draw(selection: Selection) -> Drawing:
     for scope, distance in record.pairs:
         checklist.must_not_fail(record, scope, distance)
     kernels = [row.kernel for row in summaries(record)]
-    names = {name: style.label(name, selection.stale(name)) for name in kernels}
+    stale = {name for name in kernels if selection.stale(name)}
+    names = [style.label(name, name in stale) for name in kernels]
     times = [seconds for column in columns.values() for _, seconds in column.values() if seconds]
     notes = [DIFFERENCE if PREPARE in columns else MISSING]
     if "loading_s" in record.metadata:
@@ -47,16 +48,16 @@ def draw(selection: Selection) -> Drawing:
         above, below = style.HEAD + TITLE + 4, style.FOOT + 10 + 11 * len(notes) + AXIS
         height = above + ROW * len(kernels) + below
         marked = any("†" in words for column in columns.values() for words, _ in column.values())
-        legend = style.legend("Median seconds, log scale.", stale=any(map(selection.stale, kernels)), groups=marked)
+        legend = style.legend("Median seconds, log scale.", stale=bool(stale), groups=marked)
         figure = style.card("Where the time goes", legend, record, height)
         figure.text(8 / style.WIDTH, (style.FOOT + 3) / height, "\n".join(notes), size=8, va="bottom")
-        left = max(style.text_width(name, 9) for name in names.values()) + 14
+        left = max(style.text_width(name, 9) for name in names) + 14
         wide = (style.WIDTH - left - 12 + GAP) / len(columns)
         for place, (title, column) in enumerate(columns.items()):
             x = left + place * wide
             axes = style.area(figure, x, above, style.WIDTH - x - wide + GAP, below, xscale="log")
             axes.set(xlim=(min(times) / 2, max(times) * 1.6), ylim=(len(kernels) - 0.4, -0.6))
-            axes.set_yticks(range(len(kernels)) if not place else [], names.values() if not place else [], size=9)
+            axes.set_yticks(range(len(kernels)) if not place else [], names if not place else [], size=9)
             axes.set_title(title, size=9, loc="left", pad=4)
             axes.tick_params(axis="y", length=0)
             axes.tick_params(axis="x", labelsize=7.5, colors=style.FAINT)
@@ -64,11 +65,11 @@ def draw(selection: Selection) -> Drawing:
             style.ticks(axes.xaxis, locator, lambda value: formatting.time(value).replace(".00", ""))
             for y, name in enumerate(kernels):
                 if name in column:
-                    _cell(axes, y, name, *column[name], stale=selection.stale(name))
-    sentences = [
-        f"{label}: {', '.join(f'{title} {column[name][0]}' for title, column in columns.items() if name in column)}."
-        for name, label in ((name, f"{name}{' (stale)' if selection.stale(name) else ''}") for name in kernels)
-    ]
+                    _cell(axes, y, name, *column[name], stale=name in stale)
+    sentences = []
+    for name in kernels:
+        parts = ", ".join(f"{title} {column[name][0]}" for title, column in columns.items() if name in column)
+        sentences.append(f"{name}{' (stale)' if name in stale else ''}: {parts}.")
     caption = f"Where the time of each kernel goes: median seconds of {', '.join(columns)}."
     return Drawing(figure, caption, " ".join([*sentences, *notes]))
 

@@ -13,7 +13,7 @@ from bench.analysis import checklist
 from bench.analysis.claims import TUTORIAL_CPU, TUTORIAL_GPU
 from bench.analysis.summary import Summary, summaries
 from bench.kernel import REFERENCE
-from bench.report.charts import Drawing, NotDrawn, style
+from bench.report.charts import Drawing, NotDrawn, only_this_picture, style
 from bench.report.page_records import Selection
 
 BROADCASTING = (TUTORIAL_CPU, TUTORIAL_GPU, "numpy_broadcast")  # the first that was recorded is shown
@@ -57,14 +57,11 @@ class CodeColumn:
 def draw(selection: Selection) -> Drawing:
     """Draw the code of `pair` and what it costs."""
     codes = pair(selection)
-    second = codes[1].name
-    expected = TUTORIAL_CPU if selection.speed.reference == REFERENCE else second
-    instead = "" if second == expected else f"; {expected} was not recorded, so {second} is shown instead"
     compared = comparison(*codes)
     with style.drawing():
         longest = [max(len(code.steps[step]) for code in codes) for step in TITLES]
-        height = TOP + sum(LEADING * lines + 37 for lines in longest) + 96 + style.FOOT
-        legend = f"Both are verified to give the same label to every image; lines are counted before wrapping{instead}"
+        height = TOP + sum(LEADING * lines + 37 for lines in longest) + 84 + style.FOOT
+        legend = "Both are verified to give the same label to every image; lines are counted before wrapping"
         figure = style.card("The same computation, twice", legend, selection.speed, height)
         axes = style.sheet(figure)
         y = float(TOP)
@@ -76,20 +73,23 @@ def draw(selection: Selection) -> Drawing:
         for x, code in zip(COLUMNS, codes, strict=True):
             axes.text(x, TOP - 32, code.name, family=style.MONO, fontsize=12, weight="bold")
             axes.add_patch(Rectangle((x, TOP - 26), SPAN, 3, color=style.colour(code.name)))
-            _costs(axes, x, y + 10, code)
-        axes.text(style.WIDTH / 2, y + 75, compared, fontsize=12, weight="bold", ha="center")
+            stale = "\nstale: its source has changed since" if code.stale else ""
+            small = f"in {code.lines} lines; for {code.summary.images:,} images, {code.per_image} per image{stale}"
+            axes.text(x, y + 18, f"{code.tokens} tokens, {code.summary.median}", fontsize=14, weight="bold")
+            axes.text(x, y + 25, small, va="top", fontsize=7.5, color=style.FAINT)
+        axes.text(style.WIDTH / 2, y + 64, compared, fontsize=12, weight="bold", ha="center")
     metadata = selection.speed.metadata
     where = f"on {metadata['dataset']}, timed on {metadata['cpu_model_name']}, {metadata['cpu_count']} cores"
-    caption = f"Loops and broadcasting side by side, step by step, {where}{instead}."
-    return Drawing(figure, caption, f"{codes[0]} {codes[1]} {second} is {compared}.")
+    caption = f"Loops and broadcasting side by side, step by step, {where}."
+    return Drawing(figure, caption, f"{codes[0]} {codes[1]} {codes[1].name} is {compared}.")
 
 
+@only_this_picture()
 def pair(selection: Selection) -> tuple[CodeColumn, CodeColumn]:
     """Return the reference and the tutorial's own expressions, or another reference and the fastest kernel.
 
     Raises:
-        NotDrawn: no kernel that broadcasts was recorded, or a file of the two is not here.
-        BadRecord: the record's checklist FAILs.
+        NotDrawn: no kernel that broadcasts was recorded, a file of the two is not here, or the checklist FAILs.
     """
     checklist.must_not_fail(selection.speed)
     rows = {row.kernel: row for row in summaries(selection.speed)}
@@ -143,20 +143,6 @@ def _card(axes: Axes, x: float, y: float, lines: list[str], height: float) -> No
         axes.text(s=LOOP.sub(lambda word: " " * len(word[0]), line), **options)
         for word in LOOP.finditer(line):  # in a layer of its own, where blanks align it
             axes.text(s=" " * word.start() + word[0], color=style.WRONG, weight="bold", **options)
-
-
-def _costs(axes: Axes, x: float, y: float, code: CodeColumn) -> None:
-    """Draw what a kernel costs, in three numbers, each with what it is."""
-    costs = (
-        (f"{code.tokens}", f"tokens, in {code.lines} lines"),
-        (code.summary.median, f"for {code.summary.images:,} images"),
-        (code.per_image, "per image"),
-    )
-    for left, (value, meaning) in zip((x, x + 90, x + 182), costs, strict=True):
-        axes.text(left, y + 8, value, fontsize=14, weight="bold")
-        axes.text(left, y + 21, meaning, fontsize=7.5, color=style.FAINT)
-    if code.stale:
-        axes.text(x, y + 36, "stale: its source has changed since", fontsize=8, color=style.WRONG, weight="bold")
 
 
 def comparison(first: CodeColumn, second: CodeColumn) -> str:

@@ -127,9 +127,9 @@ def text_width(text: str, size: float = 10, weight: str = "normal") -> float:
     return float(width)
 
 
-def short(name: str) -> str:
-    """Return a kernel's name as pictures show it: of a long one beginning and end."""
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 13]}…{name[-12:]}"
+def short(name: str, longest: int = LONGEST) -> str:
+    """Return a kernel's name, or another text, as pictures show it: of a long one beginning and end."""
+    return name if len(name) <= longest else f"{name[: longest - 13]}…{name[-12:]}"
 
 
 def label(name: str, stale: bool) -> str:

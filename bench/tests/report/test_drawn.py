@@ -53,12 +53,13 @@ def test_what_has_changed_is_drawn_again(full, tmp_path, monkeypatch):
     monkeypatch.setattr(charts, "draw", lambda *given: drawings.append(given) or draw(*given))
     assert is_drawn("scopes", full)
     assert is_drawn("scopes", full, ".png")
-    assert is_drawn("broadcasting", full)
+    assert is_drawn("gallery", full)
     again = replace(read(full), page=tmp_path / "other.html")
     assert not is_drawn("scopes", again)
-    assert not is_drawn("broadcasting", again)
+    assert not is_drawn("gallery", again)
     assert not is_drawn("scopes", again.with_problem(None))  # it shows no digits
-    assert is_drawn("broadcasting", again.with_problem(None))
+    with pytest.raises(NotDrawn, match="The recorded digits were not found"):
+        is_drawn("gallery", again.with_problem(None))
     [first, *rest] = full.scopes.samples
     other = replace(full.scopes, samples=[replace(first, seconds=2 * first.seconds), *rest])
     assert is_drawn("scopes", replace(full, scopes=other))

@@ -12,12 +12,6 @@ FOOTPRINTS = [
 ]
 
 
-def test_a_gpu_kernel_is_beside_the_fastest_cpu_kernel_in_each_scope(tmp_path):
-    rows = gpu_tables.against_cpu(gpu_record(tmp_path, 1e-6, 1e-5, scope="end_to_end")).rows
-    assert [row[0] for row in rows] == ["end to end, from host memory", "cold: the first call of a process"]
-    assert {(row[1], row[3]) for row in rows} == {("quick", "fine@cuda")}
-
-
 def test_what_the_bound_allows_is_beside_what_was_measured(tmp_path):
     ladder = gpu_record(tmp_path, 1e-6, 1e-5)
     assert gpu_tables.allowed([ladder], None).rows == [

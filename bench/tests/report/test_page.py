@@ -6,7 +6,6 @@ import shutil
 import subprocess
 from dataclasses import replace
 from html import unescape
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -176,18 +175,6 @@ def test_what_makes_no_page_is_refused_before_any_is_written(checkout, metadata,
     assert says in refused(checkout, *readme_too)
 
 
-@pytest.mark.usefixtures("sketched")
-def test_a_page_that_cannot_be_finished_leaves_the_former_one(checkout, monkeypatch):
-    publish()
-    done()
-    before = files(checkout)
-    half = "half, and then a full disk"
-    monkeypatch.setattr(page, "render", lambda *_, **__: half)
-    monkeypatch.setattr(Path, "write_bytes", lambda path, _: path.write_text(half) and path.rmdir())
-    assert invoke().exit_code == 2
-    assert files(checkout) == before
-
-
 # The README.
 
 
@@ -233,36 +220,14 @@ def test_the_readme_is_of_the_published_records_whatever_it_was_and_whatever_is_
     assert (checkout / "results" / MACHINE / "report.html").exists()
 
 
-@pytest.mark.usefixtures("sketched")
-def test_a_verdict_on_a_small_data_set_is_in_the_readme_too():
-    broadcast = {"torch_broadcast@cpu": 0.004}
-    publish(taken=samples(**broadcast))
-    few = samples(python_tensor_elements=8.0, **broadcast)
-    publish(taken=few, dataset_digest="10", per_class=10, dataset_of=METADATA["dataset_digest"])
-    done("--readme")
-    results = readme.README.read_text(encoding="utf-8")
-    assert (
-        "\nIt is thousands of times as fast only as loops that index a tensor element by element (2,000×).\n" in results
-    )
-
-
-@pytest.mark.parametrize(
-    "between",
-    [
-        "", readme.BEGIN, readme.END, f"{readme.END}\n{readme.BEGIN}\n", f"{EMPTY}{readme.END}",
-        f"{readme.BEGIN}{EMPTY}", EMPTY * 2, f"{readme.END}{EMPTY}",
-    ],
-)  # fmt: skip
-def test_without_exactly_one_pair_of_markers_nothing_is_written(checkout, between):
+@pytest.mark.parametrize("between", ["", f"{readme.END}\n{readme.BEGIN}\n", f"{EMPTY}{readme.END}", EMPTY * 2])
+def test_without_a_published_record_and_exactly_one_pair_of_markers_nothing_is_written(checkout, between):
+    record(model.LOCAL, **MINE)
+    assert "No record is published." in refused(checkout, "--readme")
     publish()
     readme.README.write_bytes(AROUND.format(between).encode())
     expected = f"must have one line {readme.BEGIN} and after it one line {readme.END}. Put them back."
     assert expected in refused(checkout, "--readme")
-
-
-def test_without_a_published_record_there_is_nothing_to_write(checkout):
-    record(model.LOCAL, **MINE)
-    assert "No record is published." in refused(checkout, "--readme")
 
 
 # The same bytes.
@@ -298,9 +263,9 @@ def test_the_same_records_give_the_same_bytes_and_are_not_touched(checkout, digi
 
 @pytest.fixture
 def captions(monkeypatch):
-    """Pages of the captions of three pictures, which are drawn for real."""
-    monkeypatch.setattr(charts, "PICTURES", ("sizes", *charts.OF_DIGITS))
-    monkeypatch.setattr(page, "render", lambda *_, pictures, **__: " ".join(p.caption for p in pictures.values()))
+    """Pages of the captions of two pictures, which are drawn for real."""
+    monkeypatch.setattr(charts, "PICTURES", ("sizes", charts.OF_DIGITS))
+    monkeypatch.setattr(page, "render", lambda *_, pictures, **__: " ".join(p["caption"] for p in pictures.values()))
 
 
 @pytest.mark.usefixtures("captions")
@@ -312,10 +277,9 @@ def test_without_the_digits_the_gallery_is_left_and_the_command_says_so(checkout
     shutil.rmtree(folder)
     printed = done()
     assert files(checkout) == first
-    assert "The pictures gallery and broadcasting were not drawn again, because the recorded digits" in printed
-    assert not any(f"{name}.svg" in printed for name in charts.OF_DIGITS)
-    for name in charts.OF_DIGITS:
-        (checkout / "results" / MACHINE / f"{name}.svg").unlink()
+    assert "The picture gallery was not drawn again, because the recorded digits" in printed
+    assert "gallery.svg" not in printed
+    (checkout / "results" / MACHINE / "gallery.svg").unlink()
     done()  # and where there was none, the page says why
     assert "The recorded digits were not found" in text(checkout / "results" / MACHINE / "report.html")
 
@@ -343,11 +307,8 @@ def test_a_failure_in_drawing_costs_one_picture(checkout, monkeypatch):
     words = text(model.LOCAL.parent / MACHINE / "report.html")
     assert re.search(r"Drawing it failed, ZeroDivisionError: division by zero \(test_page.py, line \d+\)\.", words)
     assert "fails its checklist in predict l1" in words
-    assert "one kernel is faster than another" not in words  # in a table of sizes
     assert (model.LOCAL.parent / MACHINE / "speedup.svg").exists()
-    plotted = CliRunner().invoke(__main__.cli, ["plot"])
-    assert plotted.exit_code == 0
-    assert "scopes is not drawn: Drawing it failed, ZeroDivisionError" in plotted.stdout
+    assert "scopes is not drawn: Drawing it failed" in CliRunner().invoke(__main__.cli, ["plot"]).stdout
     nothing = CliRunner().invoke(__main__.cli, ["plot", str(next(model.LOCAL.parent.glob("*/sizes.json.gz")))])
     assert (nothing.exit_code, nothing.stdout) == (2, "")
     assert "sizes is not drawn: " in nothing.stderr
@@ -394,22 +355,16 @@ def test_a_record_over_another_reference_has_every_page_and_picture_that_needs_n
     assert "numpy_in_place is 4.00× as fast" in drawn["side_by_side"]
     assert "numpy_broadcast: 1×, the reference" in drawn["speedup"]
     assert not any(REFERENCE in alt for alt in drawn.values())
-    compared = CliRunner().invoke(__main__.cli, ["compare", "numpy_broadcast", "torch_broadcast@cpu"])
-    assert (compared.exit_code, "torch_broadcast@cpu is faster" in compared.stdout) == (0, True), compared.output
     few = record(model.LOCAL, per_class=10, dataset_of=METADATA["dataset_digest"], **MINE)
     assert f"over {REFERENCE}, those of ladder.json.gz over numpy_broadcast. Move one" in refused(
         checkout, target, few.path
     )
 
 
-def test_every_claim_has_a_row_of_its_own(full, bare):
-    for shown in (full, bare):
-        ids = re.findall(r'\bid="([^"]*)"', html(shown))
-        assert {*claims.CLAIMS} <= {*ids}
-        assert len(ids) == len({*ids})
-
-
 def test_a_verdict_has_its_number_and_its_configuration(full):
+    ids = re.findall(r'\bid="([^"]*)"', html(full))
+    assert {*claims.CLAIMS} <= {*ids}
+    assert len(ids) == len({*ids})
     rows = table(full, "What the source documents claim")
     assert len([row for row in rows if row[0].startswith(("C2", "C3"))]) == 2  # their baselines fold away
     for verdict in claims.verdicts(full.speed, full.small):
@@ -452,11 +407,9 @@ def test_code_and_what_broadcasting_allocates_are_tables(full):
 
 def test_nothing_is_asked_of_the_network_and_nothing_is_a_script(full):
     source = html(full)
-    for active in (r"<script", r"<link(?! rel=\"icon\" href=\"data:,\")", r"@import", r"<iframe", r"\bon\w+="):
-        assert not re.search(active, source), active
+    assert not re.search(r"<script|@import|<iframe|\bon\w+=", source)
     targets = re.findall(r"""(?:(?:src|href|srcset|action|data)=["']|url\()([^"')]*)""", source)
-    assert targets
-    assert [target for target in targets if not target.startswith(("#", "data:"))] == []
+    assert not [target for target in targets if not target.startswith(("#", "data:"))]
 
 
 def test_every_picture_says_in_words_and_numbers_what_it_shows(full):
@@ -488,14 +441,6 @@ def test_the_gpu_is_compared_with_the_fastest_cpu_kernel_with_every_transfer(ful
     assert "No GPU recorded yet" not in text(full.page)
     assert "No GPU recorded yet." in text(bare.page)
     assert table(bare, "The GPU against") == []
-
-
-def test_from_files_every_speedup_keeps_to_amdahls_law(full, bare):
-    rows = {row[0]: row[1:] for row in table(full, "From files: every image decoded")}
-    assert rows[REFERENCE] == ["400 ms", "900 ms", "1.00×"]
-    assert rows["numpy_broadcast"] == ["4.00 ms", "504 ms", "1.79×"]  # 0.9 / 0.504
-    assert rows["Amdahl's law: loading alone"] == ["", "500 ms", "1.80×"]
-    assert "From files" not in text(bare.page)
 
 
 def test_a_small_data_set_has_results_and_verdicts_of_its_own(full):
@@ -541,8 +486,5 @@ def test_the_metadata_and_the_checklist_are_all_there(full):
 
 
 def test_a_table_in_markdown_keeps_its_cells():
-    grid = Grid(("a|b", "c"), [("1|2", "x"), ("|", "||")], right=["c"])
-    lines = grid.markdown().splitlines()
-    assert [len(line.replace(" | ", "\0").strip("| ").split("\0")) for line in lines] == [2] * 4
-    assert lines[1] == "| --- | ---: |"
-    assert {line.count("|") for line in lines} == {3}
+    lines = Grid(("a|b", "c"), [("1|2", "x")], right=["c"]).markdown().splitlines()
+    assert lines == ["| a∣b | c |", "| --- | ---: |", "| 1∣2 | x |"]

@@ -82,12 +82,6 @@ def test_records_of_two_machines_or_data_sets_are_refused_by_name(tmp_path, meta
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("metadata", [{"python_version": "3.13.0 (CPython)"}, {"commit": "beef"}, {"memory_bytes": 1}])
-def test_what_else_may_change_between_records_does(tmp_path, metadata):
-    files = [[record(tmp_path)], [record(tmp_path, kind="sizes", **metadata)]]
-    assert page_records.from_records(files, tmp_path / "x.html").sizes
-
-
 def test_one_record_of_any_kind_by_itself(tmp_path):
     speed, sizes, footprints = record(tmp_path), record(tmp_path, kind="sizes"), memory(tmp_path)
     alone = [page_records.alone([part]) for part in (speed, sizes, footprints)]
@@ -111,20 +105,6 @@ def test_every_published_machine_has_a_selection_the_last_recorded_first(local):
     published = page_records.published()
     assert [chosen.page for chosen in published] == [results / name / "report.html" for name in "ba"]
     assert all(chosen.published for chosen in published)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "says"),
-    [
-        (lambda packed: packed[:-20], "is not a complete gzip file"),
-        (lambda packed: gzip.compress(gzip.decompress(packed).replace(b'"schema":2', b'"schema":99')), "has schema 99"),
-    ],
-)
-def test_a_published_record_that_cannot_be_read_is_named(local, spoil, says):
-    bad = pack(record(local).path, local.parent / "machine" / "ladder.json.gz")
-    bad.write_bytes(spoil(bad.read_bytes()))
-    with pytest.raises(BadRecord, match=rf"ladder\.json\.gz.*{says}"):
-        page_records.published()
 
 
 # The newest local run.
