@@ -203,3 +203,17 @@ def test_processes_that_compile_at_once(tmp_path: Path) -> None:
         skip_without_compiler(importlib.import_module("kernels.ladder.c_bytes"), printed.pop())
     assert printed == {"None\n"}
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the list of loaded libraries that only Linux has")
+@pytest.mark.parametrize("name", ["c_bytes", "c_nonzero"])
+def test_the_library_stays_loaded(name: str) -> None:
+    """Its threads run until the process ends: where it was closed before that, one process in twenty crashed then."""
+    pytest.importorskip("cffi")
+    module = importlib.import_module(f"kernels.ladder.{name}")
+    if reason := module.unavailable("cpu"):
+        skip_without_compiler(module, reason)
+    code = f"import gc; from kernels.ladder import {name}; del {name}.LIBRARY, {name}.FFI; gc.collect(); "
+    code += "print(open('/proc/self/maps').read())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert f"{name}.so" in done.stdout
