@@ -21,7 +21,7 @@ def tile(problem: Problem, folder: Path, sizes: Sequence[int], seed: int, room: 
         OSError: the folder's disk is full.
     """
     valid = problem.shuffled(seed).valid
-    copies = with_copies(valid, SPARE * step(problem), np.random.default_rng(seed))[0][len(valid) :]
+    copies = with_copies(valid, SPARE * step(problem), np.random.default_rng(seed))[len(valid) :]
     for n in sizes:
         if n <= len(valid) or n * valid[0].size > room or _tiled(folder, n).exists():
             continue
