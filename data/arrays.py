@@ -24,13 +24,8 @@ NPY_HEADER = re.compile(  # as numpy.save writes it for an array of integers
 def split_by_label(images: np.ndarray, labels: np.ndarray, name: str) -> dict[str, Stack]:
     """Return the images of each label, read-only and in their order, and their file names, which are `#index`.
 
-    Args:
-        images: uint8 (n, height, width).
-        labels: integers (n,).
-        name: of the images' file, for messages.
-
     Raises:
-        DataError: there are no images, or not one label per image.
+        DataError: there are no images (n, height, width), or not one label (n,) per image; it names the images' file.
     """
     if not images.size or len(images) != len(labels):
         shape = " x ".join(map(str, images.shape))

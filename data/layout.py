@@ -139,12 +139,10 @@ def _only_one(
 ) -> Found:
     filled = {root: tree for root, tree in roots.items() if any(any(classes.values()) for classes in tree.values())}
     whole = {name: files for name, files in sets.items() if len(files) == len(SPLITS) * 2}
-    if len(filled) > 1:
-        places = " and ".join(root or "the root" for root in sorted(filled))
-        raise DataError(f"{path}: holds train/ or valid/ in {places}, expected one data set; name one of them")
     if len(whole) + len(filled) > 1:
-        holds = " and ".join([files["train", "images"].path for files in whole.values()] + ["PNG files"] * len(filled))
-        raise DataError(f"{path}: holds {holds}, expected one data set; put one of them in a folder of its own")
+        places = [files["train", "images"].path for files in whole.values()]
+        places += [f"PNG files in {root or 'the root'}" for root in sorted(filled)]
+        raise DataError(f"{path}: holds {' and '.join(places)}, expected one data set; move the others elsewhere")
     for name, files in whole.items():
         return Found({}, arrays=files, transposed="emnist-" in name.rpartition("/")[2])
     if sets and not filled:

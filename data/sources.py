@@ -27,14 +27,13 @@ def load(
     classes: Sequence[str] = (),
     limit: int = DEFAULT,
 ) -> Digits:
-    """Load a data set.
+    """Load a data set, of these classes (all by default).
 
     Args:
         source: a folder or archive, as the README lists them; "mnist_sample", the published archive (downloaded once,
             its MD5 checked); "drawn", digits that the project draws; or "auto": the path in the environment variable
             MNIST_SAMPLE if that is set, else the published archive, else, with one notice, "drawn".
         notify: called with a notice of one sentence; it goes to standard error by default.
-        classes: the names of the classes to choose; all if there are none.
         limit: bytes that the digits may take, packed ones when unpacked.
 
     Raises:

@@ -41,7 +41,7 @@ def read_tiled(problem: Problem, folder: Path, n: int, seed: int) -> tuple[Probl
 
 
 def in_reach(problem: Problem, folder: Path, n: int) -> bool:
-    """Return whether the host has n validation images: the problem has as many, or `tile` wrote them."""
+    """Return whether the problem has n validation images, or `tile` wrote them."""
     return n <= len(problem.valid) or _tiled(folder, n).exists()
 
 

@@ -4,8 +4,7 @@ The machine has a pace, shared by all that run on it, which moves from slot to s
 All sizes are in log seconds, about fractions.
 """
 
-from dataclasses import astuple, dataclass, replace
-from itertools import product
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
@@ -130,31 +129,3 @@ def ratio_of_means(reference, kernel):
 def pooled(reference, kernel):
     """Return the interval of all rounds as if rounds were independent, records × 2: a mistake."""
     return np.exp([stats.interval(rounds.ravel())[:2] for rounds in reference - kernel])
-
-
-def main():
-    worlds = {"bad machine": World(), "and two groups, 1 in 4": replace(World(), trapped=0.25)}
-    print("world, plan, P, r: achieved level: coverage, half-width of the interval, error of the estimate")
-    for name, world in worlds.items():
-        true_log = _middle(world) if world.trapped else 0.0
-        for kind, processes, rounds in product(("fast", "bracketed"), (6, 15), (3, 5)):
-            plan = Plan(4000, processes, rounds)
-            if kind == "fast":
-                answers = ratios(*np.moveaxis(fast(1, (1, 1), plan, world)[0], -1, 0))
-            else:
-                answers = ratios(*bracketed(1, 1, plan, world))
-            ends, values = np.log([(each.low, each.high) for each in answers]), np.log([each.value for each in answers])
-            print(
-                f"{name}, {kind}, {processes}, {rounds}: {answers[0].level:.3f}: {coverage(ends, true_log):.3f}, "
-                f"{np.mean(ends[:, 1] - ends[:, 0]) / 2:.2%}, {np.sqrt(np.mean((values - true_log) ** 2)):.2%}"
-            )
-
-
-def _middle(world):
-    """Return the median log ratio of a process where some are trapped, from many draws."""
-    drawn = effects(np.random.default_rng(0), (1000, 1000, 2), world)
-    return float(np.median(drawn[..., 0] - drawn[..., 1]))
-
-
-if __name__ == "__main__":
-    main()

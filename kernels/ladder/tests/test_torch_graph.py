@@ -87,12 +87,6 @@ def test_a_graph_answers_as_the_expressions_do(graphs: ModuleType, sizes: dict[s
     assert sum(Graph.replays) > len(Graph.replays)  # so a second call on the same stacks replays the first one's graph
 
 
-def test_answers_stay_right_with_two_graphs_kept(graphs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graphs, "KEPT", 2)
-    verified(graphs, builders.problem())
-    assert len(graphs.graphs) == 2
-
-
 def slices_are_right(kernel: ModuleType) -> None:
     stack = kernel.prepare(np.arange(240, dtype=np.uint8).reshape(20, 4, 3), "cpu")
     for part in (slice(5), slice(1, 6), slice(0, 10, 2), slice(4)):
