@@ -21,7 +21,7 @@ ARRAY = re.compile(
     re.IGNORECASE,
 )
 EXPECTED = "expected train/<class>/*.png and valid/<class>/*.png, or four IDX files or mnist.npz"
-SHOWN, MOST_SEEN = 6, 1000  # names in a message, and to choose them from
+SHOWN = 6  # names in a message
 
 Tree = Mapping[str, Mapping[str, Mapping[str, bytes]]]  # split -> class -> file name -> PNG bytes
 
@@ -104,8 +104,7 @@ def find(entries: Iterable[Entry], path: Path) -> Found:
         folder, name, content = entry
         if hidden((*folder, name)):
             continue
-        if len(seen) < MOST_SEEN:
-            seen.add(folder[:2] if len(folder) > 1 else (*folder, name))
+        seen.add(folder[:2] if len(folder) > 1 else (*folder, name))
         depth = split_depth(folder)
         if content is not None and ARRAY.fullmatch(name):
             _add_array(sets, entry, path)
