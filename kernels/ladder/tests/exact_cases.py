@@ -93,14 +93,22 @@ def on_the_bound() -> Iterator[Problem]:
 
 
 def near_the_middle() -> Iterator[Problem]:
-    """Few grey levels and images between two means: most calls are close, under either distance."""
     for seed in range(12):
-        rng = np.random.default_rng(seed)
-        height, width = rng.integers(1, 8, 2)
-        top = (2, 3, 6, 256)[seed % 4]
-        train = [rng.integers(0, top, (n, height, width), np.uint8) for n in rng.integers(1, 40, rng.integers(2, 6))]
-        between = np.clip((train[0].mean(0) + train[1].mean(0)) / 2 + rng.integers(-1, 2, (20, height, width)), 0, 255)
-        yield train, np.concatenate([rng.integers(0, top, (10, height, width)), between]).astype(np.uint8)
+        yield drawn(seed)
+
+
+def drawn(seed: int) -> Problem:
+    """Draw stacks of few grey levels, and images between two means, so that distances tie or nearly do."""
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(1, 8), rng.integers(1, 10)
+    low = rng.integers(0, 256)
+    high = min(255, low + rng.choice([1, 2, 5, 255]))
+    train = [rng.integers(low, high + 1, (n, height, width), np.uint8) for n in rng.integers(1, 41, rng.integers(2, 7))]
+    if rng.integers(2):
+        train.append(train[0][::-1].copy())  # the same mean twice
+    between = np.mean([stack.mean(0) for stack in train[:2]], axis=0) + rng.integers(-1, 2, (20, height, width))
+    valid = np.concatenate([rng.integers(low, high + 1, (10, height, width)), np.clip(between, 0, 255)])
+    return train, valid.astype(np.uint8)
 
 
 def white() -> Iterator[Problem]:
