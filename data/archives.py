@@ -104,11 +104,11 @@ def _folder(path: Path, limit: Limit) -> Iterator[Entry]:
             yield Entry(parts)
             if len(parts) <= (1 if depth is None else depth + 2):
                 folders.append(child)
-        elif kind := wanted(parts):
+        elif wanted(parts):
             if not child.is_file():
                 raise DataError(f"{child}: a broken link or special file, expected a plain file; remove it")
-            limit.take(child.stat().st_size, str(child), one_image=kind == "png")
-            yield Entry.of(parts, kind, child.read_bytes())
+            limit.take(child.stat().st_size, str(child))
+            yield Entry.of(parts, child.read_bytes())
         else:
             yield Entry.of(parts)
 
@@ -125,20 +125,22 @@ def _zip(file: IO[bytes], path: Path, limit: Limit) -> Iterator[Entry]:
         with zipfile.ZipFile(file) as archive:
             if (len(archive.infolist()) - _members_at_the_end(file)) % 2**16:
                 raise zipfile.BadZipFile("its list of members is not as long as its end record says")
-            named = [(member, member.filename.replace("\\", "/")) for member in archive.infolist()]  # as Windows has it
-            for member, name in named:  # all of them before any is unpacked
+            members = []
+            for member in archive.infolist():  # all of them before any is unpacked
                 _must_have_its_name(file, member)
-                if not name.endswith("/") and (kind := wanted(_safe_parts(name, path))):
-                    limit.take(member.file_size, f"{path}: {name}", one_image=kind == "png")
-            for member, name in named:
-                parts = _safe_parts(name, path)
+                name = member.filename.replace("\\", "/")  # as Windows has it
+                parts, is_folder = _safe_parts(name, path), name.endswith("/")
                 if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
                     raise DataError(f"{path}: {name} is a link or special file, expected plain files")
-                if name.endswith("/"):
+                if not is_folder and wanted(parts):
+                    limit.take(member.file_size, f"{path}: {name}")
+                members.append((member, parts, is_folder))
+            for member, parts, is_folder in members:
+                if is_folder:
                     yield Entry(parts)
-                elif kind := wanted(parts):
+                elif wanted(parts):
                     with archive.open(member) as unpacked:
-                        yield Entry.of(parts, kind, b"".join(iter(partial(unpacked.read, STEP), b"")))
+                        yield Entry.of(parts, b"".join(iter(partial(unpacked.read, STEP), b"")))
                 else:
                     yield Entry.of(parts)
     except DAMAGED as error:
@@ -201,13 +203,12 @@ def _tar(file: IO[bytes], start: bytes, path: Path, limit: Limit) -> Iterator[En
                     raise DataError(f"{path}: {name} is a link or special file, expected plain files")
                 if member.isdir():
                     yield Entry(parts)
-                elif kind := wanted(parts):
-                    counted = unpacked is not None
-                    limit.take(member.size, f"{path}: {name}", one_image=kind == "png", counted=counted)
+                elif wanted(parts):
+                    limit.take(member.size, f"{path}: {name}", counted=unpacked is not None)
                     content = archive.fileobj.read(member.size)
                     if len(content) < member.size:
                         raise _CutShort(f"cut short inside {name}")
-                    yield Entry.of(parts, kind, content)
+                    yield Entry.of(parts, content)
                 else:
                     yield Entry.of(parts)
         for _ in unpacked if unpacked and name else ():  # the check sum is at the end

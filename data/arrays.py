@@ -12,6 +12,7 @@ from data.digits import DataError
 from data.layout import Entry
 from data.limit import Limit
 
+Stack = tuple[np.ndarray, tuple[str, ...]]  # images of one class, uint8 (n, height, width), and their file names
 RANKS = {"images": 3, "labels": 1}
 NPY_HEADER = re.compile(  # as numpy.save writes it for an array of integers
     rb"\x93NUMPY\x01\x00..\{'descr': '([<>|][iu][1248])', 'fortran_order': (False|True), "
@@ -20,18 +21,11 @@ NPY_HEADER = re.compile(  # as numpy.save writes it for an array of integers
 )
 
 
-def split_by_label(
-    images: np.ndarray, labels: np.ndarray, name: str
-) -> tuple[dict[str, np.ndarray], dict[str, tuple[str, ...]]]:
+def split_by_label(images: np.ndarray, labels: np.ndarray, name: str) -> dict[str, Stack]:
     """Return the images of each label, read-only and in their order, and their file names, which are `#index`.
 
-    Args:
-        images: uint8 (n, height, width).
-        labels: integers (n,).
-        name: of the images' file, for messages.
-
     Raises:
-        DataError: there are no images, or as many labels as images.
+        DataError: there are no images (n, height, width), or not one label (n,) per image; it names the images' file.
     """
     if not images.size or len(images) != len(labels):
         shape = " x ".join(map(str, images.shape))
@@ -40,9 +34,8 @@ def split_by_label(
     values, starts = np.unique(labels[order], return_index=True)
     # An array over bytes stays read-only: it cannot be made writable.
     whole = np.frombuffer(images[order].tobytes(), np.uint8).reshape(images.shape)
-    stacks = dict(zip(map(str, values), np.split(whole, starts[1:]), strict=True))
-    indices = zip(map(str, values), np.split(order, starts[1:]), strict=True)
-    return stacks, {value: tuple(f"#{index}" for index in of_one) for value, of_one in indices}
+    parts = zip(values, np.split(whole, starts[1:]), np.split(order, starts[1:]), strict=True)
+    return {str(value): (stack, tuple(f"#{index}" for index in indices)) for value, stack, indices in parts}
 
 
 def decode(file: Entry, content: str, where: str, limit: Limit) -> np.ndarray:
@@ -52,7 +45,7 @@ def decode(file: Entry, content: str, where: str, limit: Limit) -> np.ndarray:
         DataError: the file is damaged, of another form, or holds something else; or it unpacks to more than the limit.
     """
     name = f"{where}{file.path}"
-    raw = gunzip(file.content, name, limit)
+    raw = gunzip(file.content or b"", name, limit)
     shape, start, dtype, order = _header(raw)
     if not shape:
         what = f"neither an IDX file of bytes nor an array of integers as numpy.save writes it (it starts {raw[:8]!r})"

@@ -5,10 +5,10 @@ Arrays are IDX files (the form in which MNIST is published) or the members of `m
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from data.digits import DataError
 
@@ -21,29 +21,32 @@ ARRAY = re.compile(
     re.IGNORECASE,
 )
 EXPECTED = "expected train/<class>/*.png and valid/<class>/*.png, or four IDX files or mnist.npz"
-SHOWN, MOST_SEEN = 6, 1000  # names in a message, and to choose them from
+SHOWN = 6  # names in a message
 
 Tree = Mapping[str, Mapping[str, Mapping[str, bytes]]]  # split -> class -> file name -> PNG bytes
-Kind = Literal["", "png", "array"]  # what a file holds: an image of a class, an array, or neither
 
 
 class Entry(NamedTuple):
-    """A file, or a folder (then `name` is ""). Only a file of some kind has its content."""
+    """A file, or a folder (then `name` is ""). Only a file that is `wanted` has its content."""
 
     folder: tuple[str, ...]
     name: str = ""
-    kind: Kind = ""
-    content: bytes = b""
+    content: bytes | None = None
 
     @classmethod
-    def of(cls, parts: tuple[str, ...], kind: Kind = "", content: bytes = b"") -> "Entry":
+    def of(cls, parts: tuple[str, ...], content: bytes | None = None) -> "Entry":
         """Return the entry of the file with this path; of the root where it has no parts."""
-        return cls(parts[:-1], parts[-1], kind, content) if parts else cls(())
+        return cls(parts[:-1], "".join(parts[-1:]), content)
 
     @property
     def path(self) -> str:
         """The path from the root, with slashes."""
         return "/".join((*self.folder, self.name))
+
+    @property
+    def packed(self) -> bool:
+        """Whether its name says that gzip packed it."""
+        return self.name.lower().endswith(".gz")
 
 
 Arrays = Mapping[tuple[str, str], Entry]  # (split, "images" or "labels") -> file
@@ -51,34 +54,26 @@ Arrays = Mapping[tuple[str, str], Entry]  # (split, "images" or "labels") -> fil
 
 @dataclass(frozen=True)
 class Found:
-    """The digits of a folder or archive, undecoded: either `tree` or `arrays` is empty.
-
-    Attributes:
-        spelled: how the two splits are spelled there, such as "Training".
-        transposed: whether the images of `arrays` are stored column by column, as EMNIST's are.
-    """
+    """The digits of a folder or archive, undecoded: either `tree` or `arrays` is empty."""
 
     tree: Tree
-    spelled: Mapping[str, str]
-    arrays: Arrays
-    transposed: bool = False
+    spelled: Mapping[str, str] = field(default_factory=dict)  # how the splits are spelled there, such as "Training"
+    arrays: Arrays = field(default_factory=dict)
+    transposed: bool = False  # whether the images of `arrays` are stored column by column, as EMNIST's are
 
 
-def wanted(parts: tuple[str, ...]) -> Kind:
-    """Return what the file with this path holds."""
-    folder, name = parts[:-1], "".join(parts[-1:])
-    depth = split_depth(folder)
-    if name.startswith(".") or hidden(folder):
-        return ""
-    if depth is not None and len(parts) == depth + 3 and name.lower().endswith(".png"):
-        return "png"
-    return "array" if len(parts) < 3 and ARRAY.fullmatch(name) else ""
+def wanted(parts: tuple[str, ...]) -> bool:
+    """Return whether the file with this path holds an image of a class, or an array."""
+    if hidden(parts):
+        return False
+    depth, name = split_depth(parts[:-1]), "".join(parts[-1:])
+    image = depth is not None and len(parts) == depth + 3 and name.lower().endswith(".png")
+    return image or (len(parts) < 3 and ARRAY.fullmatch(name) is not None)
 
 
-@lru_cache
-def hidden(folder: tuple[str, ...]) -> bool:
-    """Return whether a folder or one above it is hidden."""
-    return any(part.startswith(".") for part in folder)
+def hidden(parts: tuple[str, ...]) -> bool:
+    """Return whether a file or folder, or one above it, is hidden."""
+    return any(part[:1] == "." for part in parts)
 
 
 @lru_cache
@@ -97,7 +92,7 @@ def split_depth(folder: tuple[str, ...]) -> int | None:
 def find(entries: Iterable[Entry], path: Path) -> Found:
     """Return the one data set among the entries of `path`, at its root or one folder below.
 
-    Hidden files and folders, and files of no kind, are ignored.
+    Hidden files and folders, and files that are not `wanted`, are ignored.
 
     Raises:
         DataError: there is no data set, or more than one, or a part of it is missing; the message says what was found.
@@ -106,21 +101,20 @@ def find(entries: Iterable[Entry], path: Path) -> Found:
     sets: dict[str, dict[tuple[str, str], Entry]] = {}
     seen: set[tuple[str, ...]] = set()
     for entry in entries:
-        folder, name, kind, content = entry
-        if name.startswith(".") or hidden(folder):
+        folder, name, content = entry
+        if hidden((*folder, name)):
             continue
-        if len(seen) < MOST_SEEN:
-            seen.add(folder[:2] if len(folder) > 1 else (*folder, name))
+        seen.add(folder[:2] if len(folder) > 1 else (*folder, name))
         depth = split_depth(folder)
-        if kind == "array":
+        if content is not None and ARRAY.fullmatch(name):
             _add_array(sets, entry, path)
         elif depth is not None:
             classes = roots.setdefault("/".join(folder[:depth]), {}).setdefault(folder[depth], {})
             if len(folder) > depth + 1:
                 files = classes.setdefault(folder[depth + 1], {})
-                if kind and name in files:
+                if content is not None and name in files:
                     raise DataError(f"{path}: holds {entry.path} twice, expected every file once; pack it again")
-                if kind:
+                if content is not None:
                     files[name] = content
     return _only_one(roots, sets, seen, path)
 
@@ -132,11 +126,10 @@ def _add_array(sets: dict[str, dict[tuple[str, str], Entry]], file: Entry, path:
     split = SPLIT_OF[(match["split"] or match["npy_split"]).lower()]
     content = (match["content"] or {"x": "images", "y": "labels"}[match["letter"].lower()]).lower()
     files = sets.setdefault("/".join([*file.folder, (match["set"] or "").lower()]), {})
-    other = files.setdefault((split, content), file)
-    packed = [each.name.lower().endswith(".gz") for each in (other, file)]
-    if other is not file and packed[0] == packed[1]:
+    other = files.get((split, content))
+    if other and other.packed == file.packed:
         raise DataError(f"{path}: holds {other.path} and {file.path}, expected one of them; remove the other")
-    if not packed[1]:
+    if not other or other.packed:
         files[split, content] = file
 
 
@@ -145,15 +138,12 @@ def _only_one(
 ) -> Found:
     filled = {root: tree for root, tree in roots.items() if any(any(classes.values()) for classes in tree.values())}
     whole = {name: files for name, files in sets.items() if len(files) == len(SPLITS) * 2}
-    if len(filled) > 1:
-        places = " and ".join(root or "the root" for root in sorted(filled))
-        raise DataError(f"{path}: holds train/ or valid/ in {places}, expected one data set; name one of them")
     if len(whole) + len(filled) > 1:
-        holds = [files["train", "images"].path for files in whole.values()] + ["PNG files"] * len(filled)
-        what = f"holds {' and '.join(holds)}, expected one data set"
-        raise DataError(f"{path}: {what}; put one of them in a folder of its own")
+        places = [files["train", "images"].path for files in whole.values()]
+        places += [f"PNG files in {root or 'the root'}" for root in sorted(filled)]
+        raise DataError(f"{path}: holds {' and '.join(places)}, expected one data set; move the others elsewhere")
     for name, files in whole.items():
-        return Found({}, {}, files, transposed="emnist-" in name.rpartition("/")[2])
+        return Found({}, arrays=files, transposed="emnist-" in name.rpartition("/")[2])
     if sets and not filled:
         have = " and ".join(file.path for file in max(sets.values(), key=len).values())
         what = f"found only {have}, expected images and labels for training and for test"
@@ -165,17 +155,15 @@ def _only_one(
         if not names:
             raise DataError(f"{path}: no folder {split}/, {EXPECTED}; {_what_was_seen(seen)}")
         if len(names) > 1:
-            holds = [f"{name}/" for name in names]
-            what = f"holds {' and '.join(holds)}, expected one of them"
-            raise DataError(f"{path}: {what}; rename the right one to {split}/")
+            holds = " and ".join(f"{name}/" for name in names)
+            raise DataError(f"{path}: holds {holds}, expected one of them; rename the right one to {split}/")
         spelled[split] = names[0]
-    return Found({split: tree[spelled[split]] for split in SPLITS}, spelled, {})
+    return Found({split: tree[spelled[split]] for split in SPLITS}, spelled)
 
 
 def _what_was_seen(seen: Collection[tuple[str, ...]]) -> str:
     """Return the names at the root or, where this is a single folder, the names in it."""
     names = sorted({first + "/" * bool(rest) for first, *rest in seen})
-
     if len(names) == 1:
         names = sorted("/".join(parts) for parts in seen if parts[-1]) or names
     if not names:

@@ -12,17 +12,13 @@ class Limit:
     def __init__(self, total: int = DEFAULT) -> None:
         self._total = self._left = total
 
-    def take(self, size: int, name: str, *, one_image: bool = False, counted: bool = False) -> None:
-        """Count the bytes of a file or image, if possible before they are read.
-
-        Args:
-            one_image: whether they are a PNG file, which may have no more than IMAGE_FILE bytes.
-            counted: whether they were counted already, when they were unpacked.
+    def take(self, size: int, name: str, *, counted: bool = False) -> None:
+        """Count the bytes of a file or image, if possible before they are read; `counted` ones were when unpacked.
 
         Raises:
-            DataError: the file is larger, or there is more than the limit.
+            DataError: it is a PNG file of more than IMAGE_FILE bytes, or there is more than the limit.
         """
-        if one_image and size > IMAGE_FILE:
+        if size > IMAGE_FILE and name.lower().endswith(".png"):
             raise DataError(f"{name}: an image file of {size:,} bytes, expected at most {IMAGE_FILE:,}; remove it")
         self._left -= 0 if counted else size
         if self._left < 0:

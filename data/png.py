@@ -1,4 +1,4 @@
-"""Decodes one PNG file in memory. Everything but an 8-bit greyscale PNG is refused."""
+"""Decodes one PNG file in memory. Everything but a plain 8-bit greyscale PNG is refused."""
 
 import struct
 import zlib
@@ -11,8 +11,6 @@ from data.digits import DataError
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PIXELS = 2**22  # 2048 x 2048: far above any digit, far below what could exhaust memory
 KINDS = {0: "greyscale", 2: "RGB", 3: "palette", 4: "greyscale with alpha", 6: "RGB with alpha"}
-# The seven passes of an interlaced PNG: first column, first row, step to the right, step down.
-ADAM7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
 
 
 def decode(png: bytes, name: str) -> tuple[tuple[int, int], bytes]:
@@ -22,11 +20,11 @@ def decode(png: bytes, name: str) -> tuple[tuple[int, int], bytes]:
     data and leaves missing pixels black. It gets only pixel data.
 
     Raises:
-        DataError: the file is empty, cut short, damaged, no PNG, not 8-bit greyscale, or claims more than MAX_PIXELS
-            pixels. The message calls it `name`.
+        DataError: the file is empty, cut short, damaged, no PNG, not plain 8-bit greyscale, or claims more than
+            MAX_PIXELS pixels. The message calls it `name`.
     """
     chunks = _chunks(png, name)
-    height, width, interlaced = _header(*next(chunks), name)
+    height, width = _header(*next(chunks), name)
     packed = []
     for kind, body in chunks:
         if kind == b"tRNS":
@@ -34,16 +32,13 @@ def decode(png: bytes, name: str) -> tuple[tuple[int, int], bytes]:
         if kind == b"IDAT":
             packed.append(body)
     stream = b"".join(packed)
-    expected = 0  # bytes of pixel data: each row of each pass begins with one byte, its filter
-    for left, top, right, down in ADAM7 if interlaced else [(0, 0, 1, 1)]:
-        rows, columns = -((top - height) // down), -((left - width) // right)
-        expected += rows * (columns + 1) if rows > 0 and columns > 0 else 0
+    expected = height * (1 + width)  # bytes of pixel data: each row begins with one byte, its filter
     try:
         size = len(zlib.decompressobj().decompress(stream, expected + 1))
         if size != expected:
             least = "at least " if size > expected else ""
             raise DataError(f"{name}: holds {least}{size} bytes of pixel data, expected {expected}; restore the file")
-        pixels = Image.frombytes("L", (width, height), stream, "zip", "L", interlaced).tobytes()
+        pixels = Image.frombytes("L", (width, height), stream, "zip", "L").tobytes()
     except (zlib.error, OSError, ValueError) as error:  # the last two are how Pillow reports bad pixels
         what = f"pixels cannot be decoded ({error}), expected a whole PNG"
         raise DataError(f"{name}: {what}; restore the file") from error
@@ -70,15 +65,15 @@ def _chunks(png: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
         position = end + 4
 
 
-def _header(kind: bytes, body: bytes, name: str) -> tuple[int, int, int]:
-    """Return (height, width, interlaced)."""
+def _header(kind: bytes, body: bytes, name: str) -> tuple[int, int]:
+    """Return (height, width)."""
     if kind != b"IHDR" or len(body) != 13:
         raise DataError(f"{name}: not a PNG file (it starts with a {kind!r} chunk); restore the file")
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", body)
-    if (depth, colour) != (8, 0):
-        found = f"{depth}-bit {KINDS.get(colour, f'colour type {colour}')}"
-        raise DataError(f"{name}: found {found}, expected 8-bit greyscale; convert it")
+    if (depth, colour, interlaced) != (8, 0, 0):
+        found = f"{'interlaced ' * bool(interlaced)}{depth}-bit {KINDS.get(colour, f'colour type {colour}')}"
+        raise DataError(f"{name}: found {found}, expected plain 8-bit greyscale; convert it")
     if not 0 < width * height <= MAX_PIXELS:
         claim = f"claims {width} x {height} pixels, expected between 1 and {MAX_PIXELS:,} in all"
         raise DataError(f"{name}: {claim}; remove it")
-    return height, width, interlaced
+    return height, width

@@ -5,12 +5,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from data import archives, arrays, drawn, layout, png
-from data.arrays import RANKS
+from data.arrays import RANKS, Stack
 from data.digits import DataError, Digits
 from data.layout import SPLITS, Found
 from data.limit import DEFAULT, Limit
@@ -28,14 +27,13 @@ def load(
     classes: Sequence[str] = (),
     limit: int = DEFAULT,
 ) -> Digits:
-    """Load a data set.
+    """Load a data set, of these classes (all by default).
 
     Args:
         source: a folder or archive, as the README lists them; "mnist_sample", the published archive (downloaded once,
             its MD5 checked); "drawn", digits that the project draws; or "auto": the path in the environment variable
             MNIST_SAMPLE if that is set, else the published archive, else, with one notice, "drawn".
         notify: called with a notice of one sentence; it goes to standard error by default.
-        classes: the names of the classes to choose; all if there are none.
         limit: bytes that the digits may take, packed ones when unpacked.
 
     Raises:
@@ -53,7 +51,7 @@ def load(
             notify(f"These digits are drawn, not MNIST: {error}. For the real ones set {VARIABLE} to a copy of {URL}")
             source = "drawn"
     if source == "drawn":
-        digits = _of_tree("drawn", Found(drawn.draw(), {split: split for split in SPLITS}, {}), "", Limit(limit))
+        digits = _digits("drawn", Found(drawn.draw()), "", Limit(limit))
     else:
         digits = _from_path(Path(source), Limit(limit))
     return digits.of_classes(classes) if classes else digits
@@ -105,38 +103,44 @@ def _cached() -> Path:
 def _from_path(path: Path, limit: Limit) -> Digits:
     found, where = layout.find(archives.entries(path, limit), path), f"{path}: "
     resolved = path.resolve()
-    name = resolved.name if path.is_dir() else resolved.stem.removesuffix(".tar")
-    return _of_arrays(name, found, where, limit) if found.arrays else _of_tree(name, found, where, limit)
+    return _digits(resolved.name if path.is_dir() else resolved.stem.removesuffix(".tar"), found, where, limit)
 
 
-def _of_arrays(name: str, found: Found, where: str, limit: Limit) -> Digits:
-    stacks, files, expected = dict[str, Any](), dict[str, Any](), list[int]()
+def _digits(name: str, found: Found, where: str, limit: Limit) -> Digits:
+    splits = _of_arrays(found, where, limit) if found.arrays else _of_tree(found, where, limit)
+    _check_classes(splits, where)
+    classes = tuple(sorted(splits["train"]))
+    (train, train_files), (valid, valid_files) = (
+        zip(*(splits[split][digit] for digit in classes), strict=True) for split in SPLITS
+    )
+    return Digits(name, classes, train, valid, train_files, valid_files)
+
+
+def _of_arrays(found: Found, where: str, limit: Limit) -> dict[str, dict[str, Stack]]:
+    splits, expected = dict[str, dict[str, Stack]](), ""
     for split in SPLITS:
         path = f"{where}{found.arrays[split, 'images'].path}"
         images, labels = (arrays.decode(found.arrays[split, content], content, where, limit) for content in RANKS)
         images = images.transpose(0, 2, 1) if found.transposed else images
-        size = [*images.shape[1:]]
+        size = _by(images.shape[1:])
         expected = expected or size
         if size != expected:
-            sizes = f"{_by(size)} pixels, expected {_by(expected)} as in training"
-            raise DataError(f"{path}: {sizes}; take files of one set")
-        stacks[split], files[split] = arrays.split_by_label(images, labels, path)
-    return _digits(name, where, stacks, files)
+            raise DataError(f"{path}: {size} pixels, expected {expected} as in training; take files of one set")
+        splits[split] = arrays.split_by_label(images, labels, path)
+    return splits
 
 
-def _of_tree(name: str, found: Found, where: str, limit: Limit) -> Digits:
+def _of_tree(found: Found, where: str, limit: Limit) -> dict[str, dict[str, Stack]]:
     _check_classes(found.tree, where)
     count = sum(len(pngs) for classes in found.tree.values() for pngs in classes.values())
     size, first = (0, 0), ""
-    stacks: dict[str, Any] = {split: {} for split in SPLITS}
-    files: dict[str, Any] = {split: {} for split in SPLITS}
+    splits: dict[str, dict[str, Stack]] = {split: {} for split in SPLITS}
     for split in SPLITS:
         for digit, pngs in sorted(found.tree[split].items()):
-            folder, pixels = f"{where}{found.spelled[split]}/{digit}", bytearray()
-            if not pngs:
+            folder, files, pixels = f"{where}{found.spelled.get(split, split)}/{digit}", sorted(pngs), bytearray()
+            if not files:
                 raise DataError(f"{folder} holds no .png file, expected at least one")
-            files[split][digit] = tuple(sorted(pngs))
-            for file in files[split][digit]:
+            for file in files:
                 image_size, image = png.decode(pngs[file], f"{folder}/{file}")
                 if not first:
                     size, first = image_size, f"{folder}/{file}"
@@ -147,22 +151,8 @@ def _of_tree(name: str, found: Found, where: str, limit: Limit) -> Digits:
                 pixels += image
             # An array over read-only memory stays read-only: it cannot be made writable.
             stack = np.frombuffer(memoryview(pixels).toreadonly(), np.uint8)
-            stacks[split][digit] = stack.reshape(len(pngs), *size)
-    return _digits(name, where, stacks, files)
-
-
-def _digits(
-    name: str,
-    where: str,
-    stacks: Mapping[str, Mapping[str, np.ndarray]],
-    files: Mapping[str, Mapping[str, tuple[str, ...]]],
-) -> Digits:
-    """Return the digits of stacks and file names by split and class."""
-    _check_classes(stacks, where)
-    classes = tuple(sorted(stacks["train"]))
-    train, valid = (tuple(stacks[split][digit] for digit in classes) for split in SPLITS)
-    train_files, valid_files = (tuple(files[split][digit] for digit in classes) for split in SPLITS)
-    return Digits(name, classes, train, valid, train_files, valid_files)
+            splits[split][digit] = stack.reshape(len(files), *size), tuple(files)
+    return splits
 
 
 def _check_classes(by_split: Mapping[str, Collection[str]], where: str) -> None:

@@ -80,7 +80,7 @@ class Session:
         of_train = bytes_per_image(self.prepared.train, self.prepared.given[:-1])
         of_valid = bytes_per_image([self.prepared.valid], self.prepared.given[-1:])
         return {
-            "distances": scopes.offered(self.kernel),
+            "distances": [*scopes.offered(self.kernel)],
             "broadcasts": broadcasts,
             "stack_bytes": [of_train[0], of_valid[0]],
             "bytes_to_read": [of_train[1], of_valid[1]],

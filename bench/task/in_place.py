@@ -9,13 +9,14 @@ import math
 from array import array
 from collections.abc import Sequence
 from contextlib import suppress
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from bench.task.stack_bytes import of_numbers, reachable
+
 DEPTH = 3  # attributes of attributes that are looked into
-LONGEST = 64  # items of a list of other things than images that are looked into
+LISTS = (list, tuple, bytearray, array)
 MEMORY = ("__array_interface__", "__cuda_array_interface__", "data_ptr")  # the type of an array in memory has one
 UNWRITABLE = (TypeError, ValueError, RuntimeError, IndexError)  # from tuples and JAX, from NumPy, from torch
 
@@ -77,47 +78,30 @@ def _holders(stack: Any, pixels: int) -> list[tuple[Any, int]]:
     A list of numbers, a vector and an encoding in fewer bytes have something of each image, and not the image. A tuple
     or bytes with all images are among them, so that a stack which has both is known not to be writable.
     """
-    parts, n = list[tuple[Any, int]](), len(stack)
-    _collect(stack, n, pixels, DEPTH, parts, set())
+    n = len(stack)
+    found = reachable(stack, lambda part: isinstance(part, LISTS) and len(part) == n, DEPTH, set())
+    holders = [(part, axis) for part in found if (axis := _axis(part, n, pixels)) is not None]
 
     def whole(part: Any) -> bool:
         if isinstance(part, (list, tuple)):
-            return n > 0 and not isinstance(part[0], (int, float))
+            return n > 0 and not of_numbers(part)
         return math.prod(getattr(part, "shape", ())) >= n * pixels
 
-    return parts if any(whole(part) for part, _ in parts) else []
+    return holders if any(whole(part) for part, _ in holders) else []
 
 
-def _axis(shape: Sequence[int], n: int, pixels: int) -> int | None:
-    """Return along which axis an array has one item for each of n images: 0, -1, or None if it has not."""
+def _axis(part: Any, n: int, pixels: int) -> int | None:
+    """Return along which axis a list or array has one item for each of n images: 0, -1, or None if it has not."""
+    if isinstance(part, LISTS):
+        return 0 if len(part) == n else None
+    if isinstance(part, bytes):
+        return 0 if len(part) == n * pixels else None
+    shape = part.shape if _in_memory(part) else ()
+    if not (isinstance(shape, Sequence) and shape):
+        return None
     elements = math.prod(shape)
     if elements == pixels and n > 1:  # one image, whose height or width is n
         return None
-    if shape and shape[0] == n:
+    if shape[0] == n:
         return 0
-    return -1 if shape and shape[-1] == n and elements >= n * pixels else None
-
-
-def _collect(thing: Any, n: int, pixels: int, depth: int, parts: list[tuple[Any, int]], seen: set[int]) -> None:
-    if id(thing) in seen or isinstance(thing, (str, int, float, type, ModuleType)):
-        return
-    seen.add(id(thing))
-    if _in_memory(thing) and isinstance(thing.shape, Sequence):
-        axis = _axis(thing.shape, n, pixels)
-        if axis is not None:
-            parts.append((thing, axis))
-    elif isinstance(thing, (list, tuple, bytearray, array)) and len(thing) == n:
-        parts.append((thing, 0))
-        return
-    elif isinstance(thing, bytes):
-        if len(thing) == n * pixels:
-            parts.append((thing, 0))
-        return
-    if depth:
-        inside = [*getattr(thing, "__dict__", {}).values()]
-        slots = [name for name in getattr(type(thing), "__slots__", ()) if name[:2] != "__"]
-        inside += [getattr(thing, name) for name in slots if hasattr(thing, name)]
-        inside += [*thing.values()] if isinstance(thing, dict) else []
-        inside += [*thing[:LONGEST]] if isinstance(thing, (tuple, list)) else []
-        for part in inside:
-            _collect(part, n, pixels, depth - 1, parts, seen)
+    return -1 if shape[-1] == n and elements >= n * pixels else None

@@ -86,9 +86,10 @@ def fingerprint(stacks: Sequence[np.ndarray]) -> bytes:
     return sha.digest()
 
 
-def offered(kernel: Kernel) -> tuple[str, ...]:
-    """Return the distances under which the kernel predicts: "l1", and "l2" unless it has no `predict_l2`."""
-    return tuple(distance for distance in DISTANCES if hasattr(kernel, f"predict_{distance}"))
+def offered(kernel: Kernel) -> dict[str, Callable[[Any, Any], Any]]:
+    """Return how the kernel predicts, by distance: "l1", and "l2" unless it has no `predict_l2`."""
+    predicts = {distance: getattr(kernel, f"predict_{distance}", None) for distance in DISTANCES}
+    return {distance: predict for distance, predict in predicts.items() if predict}
 
 
 def call(prepared: PreparedKernel, scope: str, distance: str) -> Callable[[Window], tuple[np.ndarray, Any]]:
@@ -105,14 +106,13 @@ def call(prepared: PreparedKernel, scope: str, distance: str) -> Callable[[Windo
     """
     kernel, device, train, valid = prepared.kernel, prepared.device, prepared.train, prepared.valid
     mean_images, prepare, windows = kernel.mean_images, kernel.prepare, prepared.windows
-    predict = getattr(kernel, f"predict_{distance}", None)
 
     def mean(w: Window) -> tuple[np.ndarray, Any]:
         return host_means(kernel, mean_images([*map(getitem, train, w.train)])), None
 
     if scope == "mean":
         return mean
-    assert predict is not None, f"the kernel offers no {distance}"
+    predict = offered(kernel)[distance]
 
     def predict_alone(w: Window) -> tuple[np.ndarray, Any]:
         return host_copy(predict(valid[w.valid], w.means)), w.means

@@ -1,13 +1,14 @@
-"""How many bytes a prepared stack holds, measured by the harness: a kernel that leaves bytes out need not read them.
+"""What a prepared stack holds, measured by the harness: a kernel that leaves bytes out need not read them.
 
 Only arrays that can be reached from the stack count. One that is hidden, in a closure or a global, makes the sum too
 small and a check against it too lax; so a stack that holds less than its images compressed counts as dense.
 """
 
+import math
 import zlib
 from array import array
-from collections.abc import Sequence
-from types import ModuleType
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType, NoneType
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,10 @@ def bytes_per_image(stacks: Sequence[Any], given: Sequence[np.ndarray]) -> tuple
         given: the uint8 stacks that they were prepared from.
     """
     seen, pixels = set[int](), float(given[0][0].size)
-    total: int = sum(_reachable(stack, seen) for stack in stacks)
-    held = total / max(1, sum(map(len, stacks)))
+    parts = (
+        part for stack in stacks for part in reachable(stack, lambda part: _size(part) is not None, math.inf, seen)
+    )
+    held = sum(_size(part) or 0 for part in parts) / max(1, sum(map(len, stacks)))
     if held >= pixels:
         return held, pixels
     sampled = [stack[:SAMPLED] for stack in given]
@@ -34,33 +37,40 @@ def bytes_per_image(stacks: Sequence[Any], given: Sequence[np.ndarray]) -> tuple
     return held, held if held >= fewest else pixels
 
 
-def _reachable(thing: Any, seen: set[int]) -> int:
-    """Return the bytes of the arrays reachable from a thing: every array once, 8 bytes for a number in a list."""
-    if id(thing) in seen or isinstance(thing, (str, int, float, type, ModuleType)) or thing is None:
-        return 0
-    seen.add(id(thing))
+def _size(thing: Any) -> int | None:
+    """Return the bytes of an array, 8 for each number in a list; None if it is neither."""
     if isinstance(thing, (bytes, bytearray, memoryview, array)):
         return memoryview(thing).nbytes
-    if isinstance(thing, (list, tuple, set, frozenset)):
-        inside = [*thing]
-        if inside and isinstance(inside[0], (int, float)):
-            return 8 * len(inside)
-    elif isinstance(thing, dict):
-        inside = [*thing.values()]
-    elif isinstance(size := _nbytes(thing), int):
-        return size
-    else:
-        slots = [name for one in type(thing).__mro__ for name in _names(getattr(one, "__slots__", ()))]
-        inside = [*getattr(thing, "__dict__", {}).values(), *(getattr(thing, name, None) for name in slots)]
-    return sum(_reachable(part, seen) for part in inside)
-
-
-def _nbytes(thing: Any) -> Any:
+    if of_numbers(thing):
+        return 8 * len(thing)
     try:
-        return getattr(thing, "nbytes", None)
+        size = getattr(thing, "nbytes", None)
     except RuntimeError:  # torch cannot tell it of a sparse tensor, whose bytes then do not count
         return 0
+    return size if isinstance(size, int) else None
 
 
-def _names(slots: Any) -> Sequence[str]:
-    return [slots] if isinstance(slots, str) else [name for name in slots if name[:2] != "__"]
+def reachable(thing: Any, entire: Callable[[Any], bool], depth: float, seen: set[int]) -> Iterator[Any]:
+    """Yield a thing and what can be reached from it in `depth` steps, each once; nothing inside what is `entire`.
+
+    A step leads to an attribute or to an item of a container. Numbers and texts are left out.
+    """
+    if id(thing) in seen or isinstance(thing, (str, int, float, type, ModuleType, NoneType)):
+        return
+    seen.add(id(thing))
+    yield thing
+    if not depth or entire(thing):
+        return
+    items = thing.values() if isinstance(thing, dict) else thing
+    inside = [*items] if isinstance(thing, (dict, list, tuple, set, frozenset)) and not of_numbers(thing) else []
+    inside += getattr(thing, "__dict__", {}).values()
+    for slots in (getattr(one, "__slots__", ()) for one in type(thing).__mro__):
+        names = [slots] if isinstance(slots, str) else [name for name in slots if name[:2] != "__"]
+        inside += [getattr(thing, name, None) for name in names]
+    for part in inside:
+        yield from reachable(part, entire, depth - 1, seen)
+
+
+def of_numbers(thing: Any) -> bool:
+    """Return whether a thing is a list or tuple of numbers."""
+    return isinstance(thing, (list, tuple)) and bool(thing) and isinstance(thing[0], (int, float))

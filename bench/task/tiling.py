@@ -21,7 +21,7 @@ def tile(problem: Problem, folder: Path, sizes: Sequence[int], seed: int, room: 
         OSError: the folder's disk is full.
     """
     valid = problem.shuffled(seed).valid
-    copies = with_copies(valid, SPARE * step(problem), np.random.default_rng(seed))[0][len(valid) :]
+    copies = with_copies(valid, SPARE * step(problem), np.random.default_rng(seed))[len(valid) :]
     for n in sizes:
         if n <= len(valid) or n * valid[0].size > room or _tiled(folder, n).exists():
             continue
@@ -41,7 +41,7 @@ def read_tiled(problem: Problem, folder: Path, n: int, seed: int) -> tuple[Probl
 
 
 def in_reach(problem: Problem, folder: Path, n: int) -> bool:
-    """Return whether the host has n validation images: the problem has as many, or `tile` wrote them."""
+    """Return whether the problem has n validation images, or `tile` wrote them."""
     return n <= len(problem.valid) or _tiled(folder, n).exists()
 
 

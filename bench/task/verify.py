@@ -28,8 +28,7 @@ CHANGED = "{} answered for images that had changed"
 class Findings:
     """What verification found out about a kernel, also where it ended in a WrongAnswer."""
 
-    # Per offered distance the right labels per class, from the first answer that could be scored.
-    correct: dict[str, list[int]] = field(default_factory=dict)
+    correct: dict[str, list[int]] = field(default_factory=dict)  # by offered distance, the right labels per class
     mean_error: float | None = None  # the largest deviation of a mean image from the exact one, of full scale 1.0
 
 
@@ -44,6 +43,7 @@ def verify(prepared: PreparedKernel, seed: int, findings: Findings) -> None:
         Exception: whatever the kernel itself raises.
     """
     kernel, device, problem = prepared.kernel, prepared.device, prepared.problem
+    predicts = offered(kernel)
     _check_untouched(prepared)
     for stack, images in zip((*prepared.train, prepared.valid), prepared.given, strict=True):
         if len(stack) != len(images):
@@ -57,8 +57,7 @@ def verify(prepared: PreparedKernel, seed: int, findings: Findings) -> None:
     check_means(host_means(kernel, kernel.mean_images(train)), exact, "second call on the same stacks: ")
 
     answers = []
-    for distance in offered(kernel):
-        predict = getattr(kernel, f"predict_{distance}")
+    for distance, predict in predicts.items():
         first = predict(valid, means)
         kept = as_labels(first, problem, f"{distance}: ")
         findings.correct[distance] = problem.correct(kept)
@@ -71,9 +70,8 @@ def verify(prepared: PreparedKernel, seed: int, findings: Findings) -> None:
     rng = np.random.default_rng(seed)
     reordered = _reordered(problem, rng)
     stack, rotated_means = kernel.prepare(reordered.valid, device), kernel.mean_images(train[-1:] + train[:-1])
-    for distance in offered(kernel):
-        labels = getattr(kernel, f"predict_{distance}")(stack, rotated_means)
-        check_labels(labels, reordered, distance, "images and classes in another order: ")
+    for distance, predict in predicts.items():
+        check_labels(predict(stack, rotated_means), reordered, distance, "images and classes in another order: ")
     for distance, first, kept in answers:  # by now a buffer that is used again holds another answer
         if not np.array_equal(first, kept):
             raise WrongAnswer(f"{distance}: a later call overwrote the answer of an earlier one")
@@ -82,7 +80,7 @@ def verify(prepared: PreparedKernel, seed: int, findings: Findings) -> None:
 
     for _ in range(2):  # a remembered mean, or a sum taken in `prepare`, is wrong of at least one
         _check_slices_of_train(prepared, rng)
-    for distance in offered(kernel):
+    for distance in predicts:
         _check_prepared_anew(prepared, means, distance, rng)
         _check_slices_of_valid(prepared, means, distance, rng)
     check_means(host_means(kernel, kernel.mean_images(train)), exact, "after predicting, from the same stacks: ")
@@ -153,7 +151,7 @@ def _in_slices(
 
 def _check_slices_of_valid(prepared: PreparedKernel, means: Any, distance: str, rng: np.random.Generator) -> None:
     """Check labels of slices, where every class is in turn the first and the last, and again with these exchanged."""
-    problem, predict = prepared.problem, getattr(prepared.kernel, f"predict_{distance}")
+    problem, predict = prepared.problem, offered(prepared.kernel)[distance]
     labels = _clear_labels(problem, distance)
     classes = [int(label) for label in np.unique(labels[labels >= 0])]
     longest = max(2, len(labels) // max(3, len(classes)))
@@ -179,13 +177,13 @@ def _check_prepared_anew(prepared: PreparedKernel, means: Any, distance: str, rn
 
     A third stack has mixtures of them, which are almost as far from one mean image as from another.
     """
-    problem, predict = prepared.problem, getattr(prepared.kernel, f"predict_{distance}")
+    problem, predict = prepared.problem, offered(prepared.kernel)[distance]
     by_label = np.argsort(problem.answers[distance].labels, kind="stable")
     ends = np.r_[by_label[:FEW], by_label[FEW:][-FEW:]]
     parts = [problem.taken(order) for order in (ends, np.r_[ends[0], ends[-2:0:-1], ends[-1]])]
     for part in (*parts, _mixed(parts[0], distance, rng)):
-        labels = predict(prepared.kernel.prepare(part.valid, prepared.device), means)
-        check_labels(labels, part, distance, "of images prepared anew: ")
+        stack = prepared.kernel.prepare(part.valid, prepared.device)
+        check_labels(predict(stack, means), part, distance, "of images prepared anew: ")
 
 
 def _mixed(part: Problem, distance: str, rng: np.random.Generator) -> Problem:

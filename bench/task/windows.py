@@ -75,20 +75,19 @@ class Windows:
     ) -> None:
         self.problem, self.count, self._predict_only, apart = problem, count, predict_only, step(problem)
         k, n = count * apart, problem.count
-        self.train = [with_copies(images, 0 if predict_only else k, rng)[0] for images in problem.train]
+        self.train = [with_copies(images, 0 if predict_only else k, rng) for images in problem.train]
         self._start, self.repeats = 0, None
         if tiled is None:
-            self.valid, self._sources = with_copies(problem.valid, k, rng)
+            self.valid = with_copies(problem.valid, k, rng)
             self._copies = self.valid[len(problem.valid) :]
             if problem.repeated:
                 self.repeats = np.r_[np.arange(n) % len(problem.valid), len(problem.valid) + np.arange(k)]
         else:
             blocks = (len(tiled) - n) // max(1, k)  # of which every preparation takes the next
             self._start = renewed % max(1, blocks) * k
-            self.valid, self._sources = tiled[self._start : self._start + n + k], np.empty(0, int)
+            self.valid = tiled[self._start : self._start + n + k]
             self._copies = tiled[n : self._start + n + k]
-        drawn = [int(number) * apart for number in rng.permutation(count) + 1] or [0]
-        self._drawn, self._offsets = drawn, list(drawn)
+        self._offsets = [int(number) * apart for number in rng.permutation(count) + 1]
 
     @property
     def left(self) -> float:
@@ -97,9 +96,8 @@ class Windows:
 
     def take(self, n: int) -> list[Window]:
         """Return n windows that no call has had; where only memory is measured there is one, again and again."""
-        while not self.count and len(self._offsets) < n:
-            self._offsets += self._drawn
-        return [_at(self.problem, self._offsets.pop(), self._predict_only) for _ in range(n)]
+        offsets = [self._offsets.pop() if self.count else 0 for _ in range(n)]
+        return [_at(self.problem, offset, self._predict_only) for offset in offsets]
 
     def before_clock(self) -> None:
         """Do nothing: the windows are new."""
@@ -126,12 +124,8 @@ class Windows:
 
     def file(self, window: Window, image: int) -> str:
         """Return the name of an image of `distinct`, for messages."""
-        files = self.problem.files
         place = image if self.problem.repeated else window.valid.start + image
-        if place < len(files):
-            return files[place]
-        copy = place - len(files)
-        return f"an altered copy of {files[self._sources[copy]]}" if len(self._sources) else "an altered copy"
+        return self.problem.files[place] if place < len(self.problem.files) else "an altered copy"
 
 
 class Fixed:
@@ -144,7 +138,7 @@ class Fixed:
         self._stacks, self._stack = train, valid
         self.train, self.valid = [np.array(stack) for stack in problem.train], np.array(problem.valid)
         self._window = _at(problem, 0)
-        self._moved: dict[int, int] = {}  # which image is now at the place of which one
+        self._which = np.arange(problem.count) % len(problem.actual)  # image is at each place now
 
     def take(self, n: int) -> list[Window]:
         """Return the window n times, with other training images than the calls before had.
@@ -153,8 +147,8 @@ class Fixed:
         first sample, whose images are new anyway.
         """
         self._samples += 1
-        for c, counts in enumerate(pairwise(self.problem.train_counts) if self._samples > 1 else ()):
-            a, b = self.train[c : c + 2]
+        for c, (a, b) in enumerate(pairwise(self.train) if self._samples > 1 else ()):
+            counts = len(a), len(b)
             for _ in range(math.ceil(min(counts) / FARTHEST)):
                 i, j = (int(self._rng.integers(min(count, SAMPLED))) for count in counts)
                 in_place.exchange(self._stacks[c], i, self._stacks[c + 1], j, self.problem.pixels)
@@ -165,13 +159,13 @@ class Fixed:
         """Exchange two validation images with different labels, after calls that could have been remembered."""
         if self._samples < 2:
             return
-        moved, labels = self._moved, self.problem.answers["l1"].labels
+        labels = self.problem.answers["l1"].labels[self._which[: len(self.valid)]]
         i = int(self._rng.integers(len(labels)))
-        others = [j for j in range(len(labels)) if labels[moved.get(j, j)] != labels[moved.get(i, i)]]
-        j = int(self._rng.choice(others or [i]))
+        others = np.flatnonzero(labels != labels[i])
+        j = int(self._rng.choice(others)) if len(others) else i
         in_place.exchange(self._stack, i, self._stack, j, self.problem.pixels)
-        moved[i], moved[j] = moved.get(j, j), moved.get(i, i)
-        self.valid[[i, j]] = self.valid[[j, i]]
+        for images in (self._which, self.valid):
+            images[[i, j]] = images[[j, i]]
 
     def sums(self, slices: Sequence[slice]) -> list[np.ndarray]:
         """As of `Windows`."""
@@ -179,27 +173,24 @@ class Fixed:
 
     def distinct(self, _: Window) -> tuple[np.ndarray, np.ndarray]:
         """As of `Windows`."""
-        which = np.arange(self.problem.count) % len(self.problem.actual)
-        which[[*self._moved]] = [*self._moved.values()]
-        return self.problem.valid, which
+        return self.problem.valid, self._which
 
     def file(self, _: Window, image: int) -> str:
         """As of `Windows`."""
         return self.problem.files[image]
 
 
-def with_copies(stack: np.ndarray, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return a read-only stack followed by k altered copies of its images, and which image each is a copy of.
+def with_copies(stack: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a read-only stack followed by k altered copies of its images.
 
     The bytes of a copy go round the circle 1, 2, .. 255 by a number of their own, and 0 stays 0, as some kernels leave
     zeros out.
     """
     if not k:
-        return stack, np.empty(0, int)
-    sources = rng.integers(0, len(stack), k)
+        return stack
+    copies = stack[rng.integers(0, len(stack), k)].astype(np.uint16)
     shifts = rng.permutation(np.arange(k) % 254 + 1).astype(np.uint16)
-    copies = stack[sources].astype(np.uint16)
     moved = (copies - 1 + shifts[:, None, None]) % 255 + 1
     whole = np.concatenate([stack, np.where(copies, moved, 0).astype(np.uint8)])
     whole.setflags(write=False)
-    return whole, sources
+    return whole

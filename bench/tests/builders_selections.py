@@ -1,5 +1,6 @@
 """A selection that has everything a page can show, with planted times: a GPU, sizes that cross, memory, digits."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ from bench.report import page_records
 from bench.report.page_records import Selection
 from bench.task import digits_metadata
 from bench.task.problem import Problem, make_problem
+from bench.tests.builders import digits
 from bench.tests.builders_records import KERNEL_METADATA, METADATA, record, samples, small
-from data.digits import Digits
 
 PAIRS = (("mean", "-"), ("predict", "l1"), ("predict", "l2"), ("baseline", "l1"), ("end_to_end", "l1"))
 KERNELS = {
@@ -34,15 +35,8 @@ BY_KERNEL = {
 def problem(classes: str = "37", n: int = 20, height: int = 28, width: int = 28) -> Problem:
     """Return the problem of random digits: `n` training and `n` validation images of each class."""
     rng = np.random.default_rng(7)
-
-    def stacks() -> tuple[np.ndarray, ...]:
-        images = tuple(rng.integers(0, 256, (n, height, width), dtype=np.uint8) for _ in classes)
-        for stack in images:
-            stack.setflags(write=False)
-        return images
-
-    names = tuple(tuple(f"{number}.png" for number in range(n)) for _ in classes)
-    return make_problem(Digits("random", tuple(classes), stacks(), stacks(), names, names))
+    train, valid = ([rng.integers(0, 256, (n, height, width)) for _ in classes] for _ in range(2))
+    return make_problem(replace(digits(train, valid), name="random", classes=tuple(classes)))
 
 
 def full_selection(folder: Path) -> Selection:

@@ -140,7 +140,7 @@ TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = IDX_NAMES
     [
         ({TRAIN_LABELS: None}, "expected images and labels for training and for test"),
         ({f"a/{name}": b"" for name in IDX_NAMES}, "expected one data set"),
-        ({"train/3/1.png": grey(1)}, "train-images-idx3-ubyte and PNG files"),
+        ({"train/3/1.png": grey(1)}, "train-images-idx3-ubyte and PNG files in the root"),
         ({TEST_IMAGES.replace("t10k", "test"): b""}, "expected one of them; remove the other"),
         ({TEST_IMAGES: idx(np.zeros((2, 3, 4)))}, "t10k-images-idx3-ubyte: 4 x 3 pixels, expected 3 x 4"),
         ({TEST_LABELS: idx(np.array([3, 8]))}, "class 7 is in train/ but not in valid/"),

@@ -33,7 +33,7 @@ BAD = {
     ),
     "two sets": (
         {f"{place}{name}": c for place in ("a/", "b/") for name, c in small_set().items()},
-        "holds train/ or valid/ in a and b",
+        "holds PNG files in a and PNG files in b",
         "expected one data set",
     ),
     "two validation folders": (
@@ -51,7 +51,11 @@ BAD = {
         "no folder train/",
         "found set/a1, set/a2, set/a3, set/a4, set/a5, set/valid; rename",
     ),
-    "one within the other": ({**small_set(), "old/train/3/1.png": grey(1)}, "in the root and old", "expected one"),
+    "one within the other": (
+        {**small_set(), "old/train/3/1.png": grey(1)},
+        "in the root and PNG files in old",
+        "expected one",
+    ),
 }
 
 

@@ -130,16 +130,6 @@ def test_a_folder_may_be_reached_through_links_and_hidden_files_are_not_even_ope
     assert data.load(tmp_path / "linked").digest == plain.digest
 
 
-def test_folders_that_cannot_hold_images_are_not_walked(tmp_path, monkeypatch):
-    files = dict.fromkeys(("set/train/3/old/1.png", "docs/deep/er/1.png", ".git/objects/1.png"), b"")
-    path = write(tmp_path / "set", {**files, **{f"set/{name}": content for name, content in small_set().items()}})
-    iterdir, walked = type(path).iterdir, []
-    monkeypatch.setattr(type(path), "iterdir", lambda folder: walked.append(folder) or iterdir(folder))
-    data.load(path)
-    below = ("set", "set/train", "set/train/3", "set/train/7", "set/valid", "set/valid/3", "set/valid/7", "docs")
-    assert sorted(walked) == sorted([path, *(path / name for name in below)])
-
-
 def test_a_folder_keeps_the_point_in_its_name(tmp_path):
     assert data.load(write(tmp_path / "digits-1.5", small_set())).name == "digits-1.5"
 

@@ -93,30 +93,21 @@ def test_notices_go_to_standard_error(capsys):
     assert err.startswith("These digits are drawn")
 
 
-def _wrong_checksum(server):
-    server.content += b"!"
-    return f"expected md5:{sources.MD5} but got {hashlib.md5(server.content).hexdigest()}"
-
-
-def _cut_off(server):
-    server.claimed = len(server.content) + 1
-    return "cannot be reached (ChunkedEncodingError)"
-
-
-def _not_found(server):
-    server.status = 404
-    return "cannot be reached (HTTPError)"
-
-
-def _refused(server):
-    sources.URL = "http://127.0.0.1:9/mnist_sample.tgz"  # the fixture `published` puts it back
-    return "cannot be reached (ConnectionError)"
+BAD_DOWNLOADS = {
+    "wrong checksum": ({"content": b"!"}, f"but got {hashlib.md5(b'!').hexdigest()}"),
+    "cut off": ({"claimed": 10**6}, "cannot be reached (ChunkedEncodingError)"),
+    "not found": ({"status": 404}, "cannot be reached (HTTPError)"),
+    "refused": ({}, "cannot be reached (ConnectionError)"),
+}
 
 
 @pytest.mark.usefixtures("four_drawn")
-@pytest.mark.parametrize("spoil", [_wrong_checksum, _cut_off, _not_found, _refused])
-def test_a_bad_download_leaves_nothing_and_is_an_error_or_why_auto_draws(published, cache, spoil):
-    reason = spoil(published)
+@pytest.mark.parametrize("fault", BAD_DOWNLOADS)
+def test_a_bad_download_leaves_nothing_and_is_an_error_or_why_auto_draws(published, cache, monkeypatch, fault):
+    spoiled, reason = BAD_DOWNLOADS[fault]
+    vars(published).update(spoiled)
+    if fault == "refused":
+        monkeypatch.setattr(sources, "URL", "http://127.0.0.1:9/mnist_sample.tgz")
     message = refusal("mnist_sample")
     assert message.startswith(sources.URL)
     assert reason in message

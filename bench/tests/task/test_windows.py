@@ -96,7 +96,7 @@ def test_a_wrong_label_of_an_altered_copy_is_named(right):
     window = max(one.windows.take(COUNT), key=lambda window: window.valid.start)
     answer, means = scopes.call(one, "baseline", "l1")(window)
     answer[-1] ^= 1
-    with pytest.raises(WrongAnswer, match=r"an altered copy of valid/[35]/00.* was called"):
+    with pytest.raises(WrongAnswer, match=r"an altered copy was called"):
         check_answer(one, "baseline", "l1", window, answer, means)
 
 
