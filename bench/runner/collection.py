@@ -2,20 +2,50 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench import code_size
 from bench.kernel import REFERENCE, ROOT
 from bench.probes import machine, nvml
 from bench.records.model import ELSEWHERE, PROTOCOL, Measurements, NotTimed
-from bench.records.sample import AGAIN, BOUND, Footprint
+from bench.records.sample import AGAIN, BOUND, Footprint, Sample
 from bench.runner.check_kernels import OUT_OF_MEMORY, CheckResult
 from bench.runner.configuration import Configuration, allocator_in_force, changes
-from bench.runner.finished import FinishedProcess
 from bench.runner.plan import Plan
 from bench.task import digits_metadata
 from bench.task.problem import Problem
+
+
+@dataclass(frozen=True)
+class FinishedProcess:
+    """What one process of every kernel gave.
+
+    Attributes:
+        control: the kernel that also ran as the A/A control: the one with the fastest first call; None if all failed.
+        threads: by kernel, how many threads each library used.
+        skipped: by kernel and size, the seconds that one call would have taken; None where there were no images.
+        overhead_s: seconds that the harness adds to a call; None where that was not measured, as after the first.
+        load_average: of the machine, when the process began.
+        broadcast: by kernel, what `bench.probes.broadcasting` learnt; only in the first process.
+        gpu: the worst state of the GPU right after a sample (see `bench.probes.nvml`).
+        bounds_failed: by "bound@cpu" and "bound@gpu", the status and the reason why that bound is missing.
+        seconds: how long it took, from the first start to the last end.
+        stack_bytes: by kernel, the bytes that its stacks hold per training image and per validation image.
+    """
+
+    samples: tuple[Sample, ...]
+    results: tuple[CheckResult, ...]
+    control: str | None
+    threads: dict[str, str]
+    skipped: dict[str, dict[int, float | None]]
+    overhead_s: float | None
+    load_average: float
+    broadcast: dict[str, dict[str, Any]] = field(default_factory=dict)
+    gpu: dict[str, Any] = field(default_factory=dict)
+    bounds_failed: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    stack_bytes: dict[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -27,14 +57,19 @@ class Collected:
 
 
 def collect(
-    plan: Plan, configuration: Configuration, problem: Problem, processes: dict[int, FinishedProcess], run: str
+    plan: Plan,
+    configuration: Configuration,
+    problem: Problem,
+    finished: Sequence[FinishedProcess],
+    run: str,
+    skipped: Sequence[NotTimed] = (),
 ) -> Collected:
     """Join the finished processes of one configuration. A kernel that failed in any of them loses all its samples.
 
     Args:
         run: the name that all records of one run share.
+        skipped: kernels that were not to be measured.
     """
-    finished = [processes[number] for number in sorted(processes)]
     by_name = {result.name: result for result in finished[0].results}
     for process in finished:
         by_name |= {result.name: result for result in process.results if result.status != "agrees"}
@@ -66,14 +101,14 @@ def collect(
     missing += [not_timed(result) for result in results if result.status != "agrees"]
     bounds = {bound: why for process in reversed(finished) for bound, why in process.bounds_failed.items()}
     missing += [NotTimed(bound, *why.split(": ", 1)) for bound, why in bounds.items()]
-    skipped = {
+    too_slow = {
         (name, int(size)): seconds  # a size is text where the process was read back from its file
         for process in finished
         for name, sizes in process.skipped.items()
         for size, seconds in sizes.items()
     }
-    missing += [skipped_at(size, name, seconds, plan.longest_s) for (name, size), seconds in sorted(skipped.items())]
-    return Collected(Measurements(samples, missing, metadata, kernel_metadata), results)
+    missing += [skipped_at(size, name, seconds, plan.longest_s) for (name, size), seconds in sorted(too_slow.items())]
+    return Collected(Measurements(samples, [*missing, *skipped], metadata, kernel_metadata), results)
 
 
 def memory_measurements(

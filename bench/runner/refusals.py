@@ -1,7 +1,6 @@
 """Times that are refused: what they are compared with, and the sentences that say why. `run` and pytest share them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from bench.records.sample import Sample
 
@@ -18,14 +17,6 @@ def awake(cores: float) -> str:
         f"used {cores:.2f} of a core while another kernel was timed, twice: nothing of it may work between its calls, "
         "so end its threads and processes, or let them sleep"
     )
-
-
-def disturbed(reply: dict[str, Any]) -> bool:
-    """Return whether other programs, or a virtual machine's host, kept a sample's threads from a core.
-
-    The sample's own time does not count, so that taking it again favours no value.
-    """
-    return (reply["waited"] or 0.0) > WAITED_CORES or (reply["cpu"]["steal"] or 0.0) > STOLEN_CORES
 
 
 def too_many_cores(cores: float) -> str:

@@ -22,9 +22,9 @@ from bench.probes import machine, nvml
 from bench.records.sample import AGAIN, Sample
 from bench.runner import refusals
 from bench.runner.bounds import Bounds
+from bench.runner.collection import FinishedProcess
 from bench.runner.configuration import Configuration, environment
 from bench.runner.executor import Executor, Others, Setup
-from bench.runner.finished import FinishedProcess, calls, chosen
 from bench.runner.plan import Plan, Progress
 from bench.runner.worker_handle import Failure
 from bench.task.problem import Problem
@@ -35,12 +35,13 @@ SLOW_EVERY = 4  # rounds: a slow kernel is called in the first of so many
 SETTLE_S = 0.02  # OpenMP threads spin for some milliseconds after a parallel loop and would steal the next one's core
 FIRST_CALLS = 3  # processes whose first calls are timed, one kernel after the other; in others they start side by side
 CALM_S = 1.0  # for pools that spin longer; twice as busy is broken
+FAST_START_S = 0.25  # a kernel whose first call in the first process took less is in all of `Plan.most_processes`
 
 
 def measure_process(
     plan: Plan,
     configuration: Configuration,
-    earlier: dict[int, FinishedProcess],
+    earlier: Sequence[FinishedProcess],
     folder: str,
     problem: Problem,
     progress: Progress,
@@ -48,9 +49,9 @@ def measure_process(
     """Start every kernel afresh, and one of them a second time as the A/A control, and time them round by round.
 
     Args:
-        earlier: the processes before this one, by number. The first process verifies every kernel in full. All of them
-            verify every timed answer, on validation images in an order that the worker could not know. A kernel that
-            failed in an earlier process is left out, unless sizes are measured.
+        earlier: the processes before this one. The first process verifies every kernel in full. All of them verify
+            every timed answer, on validation images in an order that the worker could not know. A kernel that failed in
+            an earlier process is left out, unless sizes are measured.
         folder: where `problem` was written for the workers.
     """
     process, started = len(earlier), time.monotonic()
@@ -63,14 +64,7 @@ def measure_process(
 
 @dataclass
 class _Scheduler:
-    """The worker processes of one `measure_process`; `stack` ends them.
-
-    Attributes:
-        executors: of the kernels and the A/A control, in the order in which they started.
-        steps_done: steps of progress of the plan so far; `run` counts them.
-        count: how many processes there are to be, as far as that is known.
-        spins: whether threads may spin for a moment, as the kernel before used several.
-    """
+    """The worker processes of one `measure_process`; `stack` ends them."""
 
     plan: Plan
     configuration: Configuration
@@ -78,17 +72,18 @@ class _Scheduler:
     rng: random.Random
     progress: Progress
     stack: ExitStack
-    executors: list[Executor] = field(default_factory=list)
-    steps_done: int = 0
-    count: int = 0
-    spins: bool = True
+    executors: list[Executor] = field(default_factory=list)  # of kernels and A/A control, in the order of their starts
+    steps_done: int = 0  # of the plan
+    count: int = 0  # how many processes there are to be, as far as that is known
+    spins: bool = True  # whether threads may spin for a moment, as the kernel before used several
 
     def __post_init__(self) -> None:
         self.bounds = Bounds(self.setup)
 
-    def run(self, earlier: dict[int, FinishedProcess]) -> FinishedProcess:
+    def run(self, earlier: Sequence[FinishedProcess]) -> FinishedProcess:
         plan, process, control = self.plan, self.setup.process, None
-        self.count = plan.count([earlier[number].seconds for number in sorted(earlier)])
+        one_thread = self.configuration.threads == "1"
+        self.count = plan.count([one.seconds for one in earlier])
         before = process * len(plan.configurations) + plan.configurations.index(self.configuration)
         self.steps_done = before * plan.steps_of_a_process
         load_average = machine.load_average()
@@ -110,25 +105,24 @@ class _Scheduler:
             overhead_s = self.bounds.ask("cpu", "overhead", folder=self.setup.folder).get("seconds")
             for name, reason in self.bounds.faster_than_reading(self.executors, [] if plan.sizes else bounds):
                 self._fail(name, reason)
-        threads = 1 if self.configuration.threads == "1" else machine.cores()
         for size in sizes:
             bounds += self._bounds_at(size) if size != sizes[0] else []
             self._time(size)
-            bounds += self.bounds.of_own_bytes(self.executors, size, threads)
-        if self.configuration.threads == "1":
+            bounds += self.bounds.of_own_bytes(self.executors, size, 1 if one_thread else machine.cores())
+        if one_thread:
             self._must_use_one_thread()
-        executors = [executor for executor in self.executors if not executor.name.endswith(AGAIN)]
-        broadcasting = [executor for executor in executors if executor.broadcasts and executor.worker]
+        executors = {executor.name: executor for executor in self.executors if not executor.name.endswith(AGAIN)}
+        examined = process == 0 and not plan.sizes
         return FinishedProcess(
             samples=(*bounds, *(sample for executor in self.executors for sample in executor.samples)),
             broadcast={  # after all timing, which it would disturb
-                executor.name: executor.examine() for executor in broadcasting if process == 0 and not plan.sizes
+                name: one.examine() for name, one in executors.items() if examined and one.broadcasts and one.worker
             },
-            results=tuple(executor.result for executor in executors),
+            results=tuple(executor.result for executor in executors.values()),
             control=control,
-            threads={executor.name: executor.threads for executor in executors if executor.threads},
-            stack_bytes={executor.name: executor.stack_bytes for executor in executors if executor.stack_bytes},
-            skipped={executor.name: executor.skipped for executor in executors if executor.skipped},
+            threads={name: executor.threads for name, executor in executors.items() if executor.threads},
+            stack_bytes={name: executor.stack_bytes for name, executor in executors.items() if executor.stack_bytes},
+            skipped={name: executor.skipped for name, executor in executors.items() if executor.skipped},
             overhead_s=overhead_s,
             load_average=load_average,
             gpu=nvml.worst(executor.gpu for executor in self.executors),
@@ -142,9 +136,9 @@ class _Scheduler:
         self.progress(f"{process}: {stage}", kernel, self.steps_done, steps)
 
     def _start(self, specs: dict[str, KernelSpec], *, first_calls: bool) -> None:
-        """Start kernels in an order drawn anew, and time their first calls, one after the other while others sleep.
+        """Start kernels in an order drawn anew; what is not timed is done side by side, such as preparing all stacks.
 
-        What is not timed is done side by side: reading the problem, preparing all stacks, or all of it.
+        First calls are timed one after the other while others sleep.
         """
         started, names = list[Executor](), self.rng.sample(sorted(specs), len(specs))
         for name in sorted(names, key=self.plan.against.__contains__) if self.setup.process == 0 else names:
@@ -191,16 +185,13 @@ class _Scheduler:
         return {one.name: one.processes for one in self.executors if one is not timed and one.worker}
 
     def _undisturbed(self, measure: Callable[[], dict[str, float]]) -> None:
-        """Measure again as long as other kernels do not sleep. One that does not in two attempts is broken, and ends.
-
-        A thread pool may spin for a while after its work, so there is a pause before the second attempt.
-        """
+        """Measure again as long as other kernels do not sleep. One that does not in two attempts is broken."""
         before: dict[str, float] = {}
         while busy := measure():
             for name in busy.keys() & before.keys():
                 self._fail(name, refusals.awake(busy[name]))
             if not busy.keys() & before.keys():
-                time.sleep(CALM_S)
+                time.sleep(CALM_S)  # a thread pool may spin for a while after its work
             before |= busy
 
     def _fail(self, name: str, reason: str) -> None:
@@ -261,3 +252,24 @@ def bracketed(executors: Sequence[Executor], scope: str, distance: str, rng: ran
     for executor in rng.sample(slow, len(slow)):
         order += [executor, *rng.sample(fast, len(fast))]
     return order
+
+
+def chosen(plan: Plan, earlier: Sequence[FinishedProcess]) -> list[KernelSpec]:
+    """Return the kernels of the next process: those that have not failed, and that are fast in further processes."""
+    results = [result for process in earlier for result in process.results]
+    left_out = {result.name for result in results if result.status != "agrees" and not plan.sizes}
+    if plan.budget_s is None and len(earlier) >= plan.processes:
+        first_calls = [sample for sample in earlier[0].samples if sample.scope == "first_call"]
+        left_out |= {sample.kernel for sample in first_calls if sample.seconds > FAST_START_S}
+    return [spec for spec in plan.specs if spec.name not in left_out]
+
+
+def calls(earlier: Sequence[FinishedProcess]) -> dict[str, float]:
+    """Return `Setup.calls`, from what the first process measured."""
+    samples = earlier[0].samples if earlier else ()
+    first = {one.kernel: one.seconds for one in samples if one.scope == "first_call"}
+    calls = dict[str, float]()  # the fastest of each kernel
+    for one in samples:
+        if (one.scope, one.distance) == ("baseline", "l1"):
+            calls[one.kernel] = min(one.seconds, calls.get(one.kernel, one.seconds))
+    return {name: calls[name] for name in first.keys() & calls.keys() if first[name] < 2 * calls[name]}

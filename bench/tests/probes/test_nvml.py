@@ -8,9 +8,9 @@ from bench.probes import machine, nvml
 from bench.records import keys
 from bench.records.model import NOT_MEASURED
 from bench.runner import collection
+from bench.runner.collection import FinishedProcess
 from bench.runner.configuration import Configuration
 from bench.runner.plan import Plan
-from bench.runner.scheduler import FinishedProcess
 from bench.tests.builders import problem
 from bench.tests.builders_gpu import Binding, OldBinding, OldDriver
 
@@ -136,8 +136,9 @@ def test_the_states_of_all_processes_reach_the_record():
         return FinishedProcess((), (), None, {}, {}, 1e-7, 0.1, gpu=gpu)
 
     def recorded(*gpu):
-        processes = dict(enumerate(map(finished, gpu)))
-        return collection.collect(Plan(()), Configuration(), problem(), processes, "a run").measurements.metadata
+        return collection.collect(
+            Plan(()), Configuration(), problem(), [*map(finished, gpu)], "a run"
+        ).measurements.metadata
 
     assert recorded({"gpu_throttled": "no"}, {"gpu_throttled": "sync boost"}, {})["gpu_throttled"] == "sync boost"
     assert "gpu_throttled" not in recorded({})

@@ -18,9 +18,9 @@ from bench.records.sample import AGAIN, ALL_CORES, BOUND, ONE_CORE, Sample
 from bench.runner import check_kernels, collection, scheduler
 from bench.runner.bounds import Bounds
 from bench.runner.check_kernels import CheckResult
+from bench.runner.collection import FinishedProcess
 from bench.runner.configuration import Configuration
 from bench.runner.executor import RETAKES, Executor, RunEnded, Setup
-from bench.runner.finished import FinishedProcess
 from bench.runner.plan import FULL, PREDICT, Plan
 from bench.runner.worker_handle import Failure
 from bench.task import scopes
@@ -58,13 +58,14 @@ def run(problem, folder, sources, **options):
     """Measure kernels given as name=source under one configuration; return what was collected, and every step."""
     paths = [builders.write_kernel(folder / f"{name}.py", source) for name, source in sources.items()]
     plan = Plan(tuple(map(builders.spec, paths)), **{"processes": 1, "seed": 5, "timeout_s": 60, **options})
-    steps, finished = [], {}
+    steps, finished = [], []
     with check_kernels.problem_folder(problem) as digits:
         tile(problem, Path(digits), plan.sizes, plan.seed)
-        for process in range(plan.count([])):
-            finished[process] = scheduler.measure_process(
-                plan, plan.configurations[0], dict(finished), digits, problem, lambda *step: steps.append(step)
+        for _ in range(plan.count([])):
+            process = scheduler.measure_process(
+                plan, plan.configurations[0], finished, digits, problem, lambda *step: steps.append(step)
             )
+            finished.append(process)
     return collection.collect(plan, plan.configurations[0], problem, finished, "a run"), steps
 
 
@@ -211,7 +212,7 @@ def test_a_bound_that_cannot_be_measured_costs_no_samples(problem, tmp_path, mon
     sample = Sample("mine", "baseline", "l1", 14, 0.1, 1, 0, 0, 0)
     result = CheckResult("mine", "agrees", None, {"l1": [1, 1]})
     done = FinishedProcess((sample,), (result,), None, {}, {}, None, 0.0, bounds_failed=bounds.failed)
-    collected = collection.collect(plan, Configuration(), problem, {0: done}, "a run").measurements
+    collected = collection.collect(plan, Configuration(), problem, [done], "a run").measurements
     assert collected.samples == [sample]
     reasons = {entry.kernel: (entry.status, entry.reason) for entry in collected.not_timed}
     assert reasons["bound@cpu"] == ("broken", "its process died: why")
@@ -348,7 +349,7 @@ def test_a_sample_without_a_core_is_taken_again_a_few_times_whatever_its_value(w
 
     def ask(do, **arguments):
         asked.append(do)
-        return {"seconds": 0.02, "waited": waited, "cpu": {"steal": steal}}
+        return {"seconds": 0.02, "usage": {"waited_cores": waited, "steal_cores": steal}}
 
     monkeypatch.setattr(one, "ask", ask)
     one._call_s["baseline", "l1"] = 0.02
