@@ -69,10 +69,6 @@ class Log:
         for file in (sys.stdout, self.file):
             print(line, file=file, flush=True)
 
-    def copy(self, lines: IO[str], prefix: str) -> None:
-        for line in lines:
-            self.say(prefix + line.rstrip("\n"))
-
 
 def call(commands: dict[str, list[str]], log: Log, seconds: float, local: Path = ROOT) -> int | None:
     """Run commands side by side, each with a prefix to its lines; return the worst exit status, None if out of time.
@@ -90,10 +86,14 @@ def call(commands: dict[str, list[str]], log: Log, seconds: float, local: Path =
     how |= {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     running = []
 
+    def copy(lines: IO[str], prefix: str) -> None:
+        for line in lines:
+            log.say(prefix + line.rstrip("\n"))
+
     try:
         for prefix, command in commands.items():
             process = subprocess.Popen([*limit, *command], env=environment | {"PYTHONUNBUFFERED": "1"}, **how)
-            listener = threading.Thread(target=log.copy, args=(process.stdout, prefix), daemon=True)
+            listener = threading.Thread(target=copy, args=(process.stdout, prefix), daemon=True)
             listener.start()
             running.append((process, listener))
         statuses = {process.wait() for process, _ in running}

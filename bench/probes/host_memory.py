@@ -31,25 +31,22 @@ class Peak:
 
 
 def peak(call: Callable[[], object]) -> Peak:
-    """Make one call, and return the memory that it needed.
-
-    Make another call before it: what is set up once, such as compiled code, would count as temporaries.
-    """
+    """Make one call, and return the memory that it needed; what an earlier call set up does not count."""
     gc.collect()
     try:
         _status()  # first, for it says whether this is Linux
         _settle()
         Path("/proc/self/clear_refs").write_text("5")
         before = _status()
-        resident, files_before, anonymous, _ = (before[name] for name in ("VmRSS", "RssFile", "RssAnon", "VmHWM"))
+        resident, files, anonymous, _ = (before[name] for name in ("VmRSS", "RssFile", "RssAnon", "VmHWM"))
     except (OSError, KeyError):  # not Linux, or /proc may not be written
         call()
         return Peak(None, None)
     answer = call()  # kept, so that the files that it maps stay mapped
     after = _status()
     del answer
-    files = max(0, after["RssFile"] - files_before)
-    return Peak(anonymous, max(0, after["VmHWM"] - resident - files))
+    mapped = max(0, after["RssFile"] - files)
+    return Peak(anonymous, max(0, after["VmHWM"] - resident - mapped))
 
 
 def _settle() -> None:

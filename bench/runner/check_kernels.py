@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +25,13 @@ COMPILED = ("torch", "numba", "jax")  # the packages whose kernels take longest,
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The status of one kernel.
-
-    Attributes:
-        name: the kernel's name.
-        status: "agrees", "disagrees", "unavailable" or "broken".
-        reason: why the status is not "agrees"; None where it is.
-        correct: per distance that the kernel offers, how many labels of each class are right.
-        mean_error: largest deviation of its mean images from the exact ones, of full scale; None where unknown.
-    """
+    """The status of one kernel."""
 
     name: str
-    status: str
-    reason: str | None = None
-    correct: dict[str, list[int]] = field(default_factory=dict)
-    mean_error: float | None = None
+    status: str  # "agrees", "disagrees", "unavailable" or "broken"
+    reason: str | None = None  # why it is not "agrees"; None where it is
+    correct: dict[str, list[int]] = field(default_factory=dict)  # by distance, how many labels of each class are right
+    mean_error: float | None = None  # largest deviation of its mean images from the exact ones, of full scale
 
 
 @contextmanager
@@ -93,11 +84,9 @@ def check_all(
     at_once = max(1, min(cores(), MEMORY_LIMIT // ENOUGH))
     results, workers = dict[int, CheckResult](), list[Worker]()
     order = sorted(range(len(kernels)), key=lambda place: _rank(kernels[place][0]))
+    part = MEMORY_LIMIT // at_once
     with ThreadPoolExecutor(at_once) as pool:
-        beside_others = partial(
-            check_kernel, seed=seed, timeout_s=timeout_s, most_memory=MEMORY_LIMIT // at_once, workers=workers
-        )
-        futures = {place: pool.submit(beside_others, *kernels[place]) for place in order}
+        futures = {place: pool.submit(check_kernel, *kernels[place], seed, timeout_s, part, workers) for place in order}
         try:
             for place, future in futures.items():
                 progress("verify", kernels[place][0].name, len(results), len(kernels))

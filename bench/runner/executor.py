@@ -163,13 +163,8 @@ class Executor:
             self.make_room()
 
     def make_room(self) -> None:
-        """Release the images where a GPU cannot hold those of all kernels; JAX does so only as its process ends."""
-        if self._refill and self.worker and "jax" in self.spec.packages:
-            self.end()
-            self.open()
-            self.read()
-            self.start()
-        elif self._refill:
+        """Release the images where a GPU cannot hold those of all kernels. (JAX cannot: `run` times it alone.)"""
+        if self._refill:
             self.ask("prepare", valid_images=1)
 
     def refill(self) -> None:

@@ -21,10 +21,8 @@ def measure(
     A kernel whose call would take longer than `plan.longest_s` at that size is skipped, and is among the NotTimed.
     Ctrl-C skips the kernels that are left, once one is measured.
     """
-    footprints: list[Footprint] = []
-    results, not_timed = [], []
-    rng = random.Random(plan.seed)
-    size = plan.sizes[0] if plan.sizes else 0
+    footprints, results, not_timed = list[Footprint](), list[CheckResult](), list[NotTimed]()
+    rng, size = random.Random(plan.seed), (*plan.sizes, 0)[0]
     for position, spec in enumerate(plan.specs):
         progress("memory", spec.name, position, len(plan.specs))
         setup = Setup(plan, problem, folder, environment(plan.configurations[0], rng), plan.seed)

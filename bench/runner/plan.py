@@ -25,7 +25,7 @@ class Plan:
         pairs: the pairs (scope, distance) that every round times.
         configurations: each is measured in processes of its own, one configuration after the other.
         processes: processes per kernel, under each configuration; the fewest where one of the next two is given.
-        most_processes: processes of a kernel whose first call was fast (see `bench.runner.finished`); 0: no more.
+        most_processes: processes of a kernel whose first call was fast (see `scheduler.chosen`); 0: no more.
         budget_s: seconds for the processes of all kernels; as many more are begun as are expected to fit.
         rounds: rounds of one process; each calls every kernel for each pair, but only every fourth those that are slow.
         seed: everything random is drawn from it.

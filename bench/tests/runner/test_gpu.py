@@ -133,39 +133,6 @@ def test_a_gpu_repeats_images_that_no_file_holds_and_holds_many_of_one_kernel_at
 
 
 @pytest.mark.parametrize(
-    ("package", "asked"), [("torch", ["prepare"]), ("jax", ["end", "begin", "read_problem", "start"])]
-)
-def test_jax_gives_memory_back_by_the_end_of_its_process(machine, problem, monkeypatch, package, asked):
-    calls = []
-
-    class Worker:
-        pid = 1
-
-        def __init__(self, *_):
-            calls.append("begin")
-
-        def ask(self, do, timeout_s, **arguments):
-            calls.append(do)
-            return {}
-
-        def end(self):
-            calls.append("end")
-
-    monkeypatch.setattr(executor, "Worker", Worker)
-    monkeypatch.setattr(executor, "why_unavailable", lambda spec: None)  # JAX need not be installed
-    of_jax = replace(plan(machine, {"fine": ON_GPU}).specs[0], packages=("numpy", package))
-    one = executor.Executor("fine@cuda", of_jax, executor.Setup(plan(machine, {}), problem, str(machine), {}, 0))
-    one.worker = Worker()
-    one.make_room()
-    assert calls == ["begin"], "there is room"
-    one._refill = {"valid_images": 999}
-    one.make_room()
-    assert calls[1:] == asked
-    one.refill()
-    assert calls[-1] == "prepare"
-
-
-@pytest.mark.parametrize(
     ("call_s", "on_gpu"),
     [
         ([0.02, 0.02], 2),  # as of a CPU

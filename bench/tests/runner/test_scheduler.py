@@ -115,13 +115,10 @@ def test_samples_have_their_calls_faults_and_images_and_bounds_are_measured_in_e
     samples = ordinary[0].measurements.samples
     for sample in samples:
         if sample.scope == "baseline" and sample.kernel == "a":
-            assert sample.loops > 1
             assert sample.images == 32
             assert sample.seconds * sample.loops >= 1e-2
-            assert sample.minor_faults >= 0
             assert sample.peak_rss_bytes > 10**7 or sys.platform == "win32"
-        if sample.scope == "first_call":
-            assert sample.loops == 1
+        assert sample.loops == 1 or sample.scope != "first_call"
     for name in (ONE_CORE, ALL_CORES):
         bounds = [sample for sample in samples if sample.kernel == name]
         assert [sample.process for sample in bounds] == [0, 1]
@@ -164,9 +161,6 @@ BAD = {  # source, status and reason of kernels that fail
     "wrong_later": (WRONG_LATER, "disagrees", "in a timed call: "),
     "dies_later": (WRONG_LATER.replace("1 - labels", "__import__('os')._exit(7)"), "broken", "exited with status 7"),
     "unavailable": ("def unavailable(device): return 'no beads'", "unavailable", "no beads"),
-    "not_installed": ("import no_such_package\n", "broken", "no_such_package is not installed"),
-    "imprecise": ("def prepare(images, device): return images / 254", "disagrees", "mean images are up to"),
-    "typo": ("def prepare(images, device): return imgs / 255", "broken", "NameError"),
     "prints": ("print('hello')\n", "broken", "wrote to standard output: 'hello"),
     "spins": (SPINS, "broken", "of a core while another kernel was timed, twice"),
     "crashes": ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", "broken", "SIGSEGV"),
@@ -187,6 +181,7 @@ def test_the_good_kernel_keeps_its_samples_and_bad_ones_leave_none(among_bad_one
     names = {sample.kernel.removesuffix(AGAIN) for sample in samples if not sample.kernel.startswith(BOUND)}
     assert names == {"a"}
     assert [entry.kernel for entry in not_timed] == list(BAD)
+    assert not_timed[-1].status == "out of memory" or sys.platform != "linux"
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -257,12 +252,6 @@ def test_images_are_tiled_and_a_kernel_is_skipped_at_sizes_where_it_breaks_or_is
         ("crawls at 60 images", "not measured"),
     ]
     assert measurements.not_timed[-1].reason == "one call would take about 1 s, over the 1 s allowed"
-
-
-def test_running_out_of_memory_is_a_status_of_its_own():
-    entry = collection.not_timed(CheckResult("a", "broken", "out of memory: std::bad_alloc"))
-    assert (entry.status, entry.reason) == ("out of memory", "out of memory: std::bad_alloc")
-    assert collection.not_timed(CheckResult("a", "broken", "Traceback: out of memory")).status == "broken"
 
 
 def scheduled(*executors, **options):
