@@ -3,12 +3,10 @@
     temporaries = highest resident size during the call - resident size before - growth of mapped files
 
 Linux keeps the highest resident size itself (VmHWM of /proc/self/status, reset by a "5" in /proc/self/clear_refs; man 5
-proc), so a peak counts however short it is.
-
-It counts files as well: pages of mapped digits or of a library, which become resident when they are first touched. So
-all of them are made resident before the call (MADV_POPULATE_READ; man 2 madvise). What is left is anonymous memory,
-exact but for about a page per thread that Linux has not yet added up (a quarter of a MiB on two cores), and for files
-that the call itself maps and unmaps again; the growth of those that stay mapped is subtracted.
+proc), so a peak counts however short it is. It counts files as well, such as mapped digits or a library, whose pages
+become resident when they are first touched. So all of them are made resident before the call (MADV_POPULATE_READ; man 2
+madvise). What is left is anonymous memory, but for about a page per thread that Linux has not yet added up, and for
+files that the call itself maps and unmaps again.
 """
 
 import ctypes

@@ -66,9 +66,7 @@ def collect(
 ) -> Collected:
     """Join the finished processes of one configuration. A kernel that failed in any of them loses all its samples.
 
-    Args:
-        run: the name that all records of one run share.
-        skipped: kernels that were not to be measured.
+    All records of one run share its name, `run`. The kernels of `skipped` were not to be measured.
     """
     by_name = {result.name: result for result in finished[0].results}
     for process in finished:

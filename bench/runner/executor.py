@@ -37,7 +37,7 @@ class Setup:
 
 
 class RunEnded(Exception):
-    """A kernel of a plan with `against` has failed: there is nothing left to compare. `result` says why."""
+    """A kernel of a plan with `against` has failed, as `result` says: there is nothing left to compare."""
 
     def __init__(self, result: CheckResult) -> None:
         super().__init__(result.reason)

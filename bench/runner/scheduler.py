@@ -1,11 +1,10 @@
 """Which kernel runs when: processes, rounds and order. The clock itself is in `bench.runner.worker`.
 
 One worker process per kernel; all but one sleep on a pipe. In every round each kernel is called, in an order drawn
-anew, so that a machine that gets slower or faster in the meantime does so for all of them. A slow kernel is bracketed:
-the fast kernels run before and after it, F..F S F..F, and more often, as it is not in every round. The processes of all
-kernels are started afresh several times, because what one process measures twice is not two measurements (Kalibera and
-Jones, ISMM 2013). More short processes resolve more than fewer long ones, so what does not vary between processes is
-measured in the first of them alone.
+anew, so that a machine that gets slower or faster in the meantime does so for all of them. A slow kernel is bracketed,
+F..F S F..F, and is not in every round. The processes of all kernels are started afresh several times, because what one
+process measures twice is not two measurements (Kalibera and Jones, ISMM 2013); many short ones resolve more than few
+long ones, so what does not vary between processes is measured in the first of them alone.
 """
 
 import random
@@ -48,11 +47,8 @@ def measure_process(
 ) -> FinishedProcess:
     """Start every kernel afresh, and one of them a second time as the A/A control, and time them round by round.
 
-    Args:
-        earlier: the processes before this one. The first process verifies every kernel in full. All of them verify
-            every timed answer, on validation images in an order that the worker could not know. A kernel that failed in
-            an earlier process is left out, unless sizes are measured.
-        folder: where `problem` was written for the workers.
+    The first process, which has no `earlier` ones, verifies every kernel in full. All of them verify every timed
+    answer, on validation images in an order that the worker could not know. `problem` was written into `folder`.
     """
     process, started = len(earlier), time.monotonic()
     rng = random.Random(f"{plan.seed}/{configuration.name}/{process}")
@@ -195,7 +191,7 @@ class _Scheduler:
             before |= busy
 
     def _fail(self, name: str, reason: str) -> None:
-        """End a kernel, and where it is the A/A control the A/A control as well."""
+        """End a kernel, and its A/A control as well."""
         for executor in self.executors:
             if executor.worker and executor.name.removesuffix(AGAIN) == name.removesuffix(AGAIN):
                 executor.fail(Failure("broken", reason))
