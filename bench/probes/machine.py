@@ -69,13 +69,11 @@ def load_average() -> float:
 
 
 def _cpu_model() -> str:
-    if platform.system() == "Linux":
-        for line in _read(Path("/proc/cpuinfo")).splitlines():
-            if line.startswith(("model name", "Model")):
-                return line.partition(":")[2].strip()
-    if platform.system() == "Darwin":
-        return _output("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
-    return platform.processor() or platform.machine()
+    for line in _read(Path("/proc/cpuinfo")).splitlines():
+        if line.startswith(("model name", "Model")):
+            return line.partition(":")[2].strip()
+    apple = platform.system() == "Darwin" and _output("sysctl", "-n", "machdep.cpu.brand_string")
+    return apple or platform.processor() or platform.machine()
 
 
 def _gpu() -> dict[str, str | int]:

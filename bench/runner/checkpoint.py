@@ -39,32 +39,23 @@ Content = TypeVar("Content")
 
 @dataclass(frozen=True)
 class DataSetPlan:
-    """What to measure on one data set: all of it (`per_class` 0), or the first `per_class` images of each class.
-
-    `skipped` are kernels that are not measured, which its record lists with the reason.
-    """
+    """What to measure on one data set: all of it (`per_class` 0), or the first `per_class` images of each class."""
 
     per_class: int
     plan: Plan
-    skipped: tuple[NotTimed, ...] = ()
+    skipped: tuple[NotTimed, ...] = ()  # kernels that are not measured, which its record lists with the reason
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An unfinished run, of data sets that are measured one after the other.
-
-    Attributes:
-        digits: the arguments of `data.load`; the digits are loaded again on resuming.
-        require: the values of `--require`.
-        identity: what must be the same on resuming: digits, kernels, versions, machine.
-        finished: by images per class and configuration. Each is in a file as well, which only `newest` reads.
-    """
+    """An unfinished run."""
 
     folder: Path
-    data_sets: tuple[DataSetPlan, ...]
-    digits: dict[str, Any]
-    identity: dict[str, Any]
-    require: tuple[str, ...] = ()
+    data_sets: tuple[DataSetPlan, ...]  # measured one after the other
+    digits: dict[str, Any]  # the arguments of `data.load`; the digits are loaded again on resuming
+    identity: dict[str, Any]  # what must be the same on resuming: digits, kernels, versions, machine
+    require: tuple[str, ...] = ()  # the values of `--require`
+    # By images per class and configuration. Each process is in a file as well, which only `newest` reads.
     finished: dict[tuple[int, Configuration], list[FinishedProcess]] = field(
         default_factory=lambda: defaultdict(list), compare=False
     )
@@ -92,11 +83,7 @@ def begin(
 
 
 def newest() -> Checkpoint:
-    """Take over the newest unfinished run that no process is working on.
-
-    Raises:
-        BadRecord: there is none, or its plan cannot be read.
-    """
+    """Take over the newest unfinished run that no process is working on; or raise BadRecord."""
     for folder in sorted(model.LOCAL.glob(f"*{SUFFIX}"), reverse=True):
         path = folder / "plan.json"
         if not path.exists() or _in_progress(folder):  # cut off before it was begun, or still running
@@ -132,11 +119,7 @@ def _in_progress(folder: Path) -> bool:
 
 
 def must_be_same(checkpoint: Checkpoint, problems: Mapping[int, Problem]) -> None:
-    """Refuse to resume a run if something has changed that its records must share.
-
-    Raises:
-        BadRecord: digits, a kernel, a version or the machine has changed; the message names the first difference.
-    """
+    """Raise BadRecord, which names the first difference, if digits, a kernel, a version or the machine has changed."""
     before, now = checkpoint.identity, identity(checkpoint.data_sets, problems)
     changed = [key for key in {**before, **now} if not _alike(key, before.get(key), now.get(key))]
     if changed:

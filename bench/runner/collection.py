@@ -19,33 +19,20 @@ from bench.task.problem import Problem
 
 @dataclass(frozen=True)
 class FinishedProcess:
-    """What one process of every kernel gave.
-
-    Attributes:
-        control: the kernel that also ran as the A/A control: the one with the fastest first call; None if all failed.
-        threads: by kernel, how many threads each library used.
-        skipped: by kernel and size, the seconds that one call would have taken; None where there were no images.
-        overhead_s: seconds that the harness adds to a call; None where that was not measured, as after the first.
-        load_average: of the machine, when the process began.
-        broadcast: by kernel, what `bench.probes.broadcasting` learnt; only in the first process.
-        gpu: the worst state of the GPU right after a sample (see `bench.probes.nvml`).
-        bounds_failed: by "bound@cpu" and "bound@gpu", the status and the reason why that bound is missing.
-        seconds: how long it took, from the first start to the last end.
-        stack_bytes: by kernel, the bytes that its stacks hold per training image and per validation image.
-    """
+    """What one process of every kernel gave."""
 
     samples: tuple[Sample, ...]
     results: tuple[CheckResult, ...]
-    control: str | None
-    threads: dict[str, str]
-    skipped: dict[str, dict[int, float | None]]
-    overhead_s: float | None
-    load_average: float
-    broadcast: dict[str, dict[str, Any]] = field(default_factory=dict)
-    gpu: dict[str, Any] = field(default_factory=dict)
-    bounds_failed: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
-    stack_bytes: dict[str, list[float]] = field(default_factory=dict)
+    control: str | None  # the kernel that also ran as the A/A control; None if all failed
+    threads: dict[str, str]  # by kernel, how many threads each library used
+    skipped: dict[str, dict[int, float | None]]  # by kernel and size, the seconds of one call; None without images
+    overhead_s: float | None  # that the harness adds to a call; None where that was not measured, as after the first
+    load_average: float  # of the machine, when the process began
+    broadcast: dict[str, dict[str, Any]] = field(default_factory=dict)  # by kernel (see `bench.probes.broadcasting`)
+    gpu: dict[str, Any] = field(default_factory=dict)  # its worst state right after a sample (see `bench.probes.nvml`)
+    bounds_failed: dict[str, str] = field(default_factory=dict)  # by "bound@cpu" and "bound@gpu", status and reason
+    seconds: float = 0.0  # from the first start to the last end
+    stack_bytes: dict[str, list[float]] = field(default_factory=dict)  # by kernel, per training and validation image
 
 
 @dataclass(frozen=True)
@@ -84,8 +71,8 @@ def collect(
     for name, own in kernel_metadata.items():
         threads = {process.threads[name] for process in finished if name in process.threads}
         own |= {"threads_in_force": " or ".join(sorted(threads)), **finished[0].broadcast.get(name, {})}
-        if held := next((process.stack_bytes[name] for process in finished if name in process.stack_bytes), None):
-            own |= dict(zip(("stack_bytes_train", "stack_bytes_valid"), held, strict=True))
+        held = next((process.stack_bytes[name] for process in finished if name in process.stack_bytes), ())
+        own |= dict(zip(("stack_bytes_train", "stack_bytes_valid"), held, strict=False))
     if control := finished[0].control:
         kernel_metadata[control + AGAIN] = kernel_metadata[control]
     overheads = [process.overhead_s for process in finished if process.overhead_s is not None]
@@ -173,18 +160,15 @@ def _kernel_metadata(
     plan: Plan, problem: Problem, results: Sequence[CheckResult]
 ) -> tuple[dict[str, dict[str, Any]], list[NotTimed]]:
     """Return the metadata that the samples of one kernel share, by its name, and why some of it is missing."""
-    kernel_metadata: dict[str, dict[str, Any]] = {}
-    missing = []
+    kernel_metadata, missing = dict[str, dict[str, Any]](), list[NotTimed]()
     for spec, result in zip(plan.specs, results, strict=True):
-        own: dict[str, Any] = {"device": spec.device}
+        own = kernel_metadata[spec.name] = {"device": spec.device}
         try:
             own["source_hash"] = code_size.source_hash(spec.path)
             if code := code_size.code(spec.path):
                 own |= {"code_lines": code.lines, "code_tokens": code.tokens}
         except Exception as error:  # noqa: BLE001  of a file that nobody foresaw; its times are safe
             missing.append(NotTimed(f"the code of {spec.name}", "not measured", f"{type(error).__name__}: {error}"))
-        if result.mean_error is not None:
-            own["mean_error"] = result.mean_error
+        own |= {} if result.mean_error is None else {"mean_error": result.mean_error}
         own |= {f"correct_{distance}": problem.score(correct) for distance, correct in result.correct.items()}
-        kernel_metadata[spec.name] = own
     return kernel_metadata, missing

@@ -20,7 +20,8 @@ VERIFY_CALLS = 16  # calls that one verification makes, which may take so many t
 CROWDED = 2**33  # bytes of one kernel on a GPU
 RETAKES = 9  # of one process, which has about as many samples
 SLOW_S = 0.1  # a call that takes longer is bracketed and not repeated: the fast kernels run before and after it
-Others = dict[str, list[int]]  # processes by the name of their kernel
+Others = dict[str, list[int]]  # the processes of other kernels, by name
+Busy = dict[str, float]  # how many cores other kernels used that should have slept, by name; {} if all slept
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Executor:
         self.worker: Worker | None = None
         self.skipped: dict[int, float | None] = {}  # size: seconds that one call would have taken; None: no images
         self._call_s: dict[tuple[str, str], float] = {}  # the fastest call of a pair (scope, distance) so far
-        self._size = setup.problem.count  # validation images that are prepared
+        self._size = 0  # how many validation images are prepared; 0: those of the problem
         self._start_s = 0.0  # of importing the kernel and preparing one image
         self._retakes = RETAKES
         self._processes: list[int] = []  # as its last sample found them
@@ -99,8 +100,8 @@ class Executor:
         self.start()
         self.prepare(**options)
 
-    def first_call(self, position: int, others: Others | None = None) -> dict[str, float]:
-        """Time the first call, verified like every timed call; return what `time` does.
+    def first_call(self, position: int, others: Others | None = None) -> Busy:
+        """Time the first call, verified like every timed call, and keep it unless another kernel disturbed it.
 
         first_call = import the kernel + prepare(one image) + the first baseline; preparing all images is not in it.
         """
@@ -109,7 +110,7 @@ class Executor:
         if first and not busy:
             self._call_s["baseline", "l1"] = first["seconds"]
             first["seconds"] += self._start_s
-            self._keep("first_call", "l1", images_read(self.setup.problem, "first_call"), 0, position, 1, first)
+            self._keep("first_call", "l1", 0, position, 1, first)
         return busy
 
     def warm_up(self) -> None:
@@ -149,7 +150,7 @@ class Executor:
         if not in_reach and self.spec.device == "cpu":
             self.skipped[size] = None
         self.slow("predict", "l1")  # which measures how long a call takes
-        expected_s = self._call_s.get(("predict", "l1"), 0) * size / self._size
+        expected_s = self._call_s.get(("predict", "l1"), 0) * size / (self._size or self.setup.problem.count)
         if expected_s > self.plan.longest_s:
             self.skipped[size] = expected_s
         if size not in self.skipped:
@@ -180,21 +181,16 @@ class Executor:
             self._call_s[pair] = reply["seconds"]
         return self._call_s.get(pair, 0) > SLOW_S
 
-    def time(
-        self, scope: str, distance: str, images: int, round: int, position: int, others: Others | None = None
-    ) -> dict[str, float]:
+    def time(self, scope: str, distance: str, round: int, position: int, others: Others) -> Busy:
         """Take one sample of at least ten milliseconds, and keep it unless another kernel disturbed it.
 
         Where a GPU has no room for the images of all kernels, this kernel has its own there during its sample alone.
-
-        Returns:
-            The kernels among `others` that did not sleep, and how many cores they used; {} if the sample was kept.
         """
         self.refill()
-        loops, reply = self._sample(scope, distance, others or {})
+        loops, reply = self._sample(scope, distance, others)
         busy = _busy(reply, loops) if reply else {}
         if reply and not busy:
-            self._keep(scope, distance, images, round, position, loops, reply)
+            self._keep(scope, distance, round, position, loops, reply)
         self.make_room()
         return busy
 
@@ -221,11 +217,9 @@ class Executor:
         assert self.worker
         try:
             self.worker.ask("prepare", self.plan.timeout_s, plain=True)
-            reply = self.worker.ask("broadcast", self.plan.timeout_s)
+            return self.worker.ask("broadcast", self.plan.timeout_s)
         except Failure as failure:
             return {"ranks_l1": f"fails: {failure.status}"}
-        del reply["status"]
-        return reply
 
     def ask(self, do: str, timeout_s: float = 0, **arguments: Any) -> Reply | None:
         """Return the worker's reply to a request; None where the kernel has failed, or fails now, which ends it."""
@@ -256,22 +250,18 @@ class Executor:
             self.worker.end()
         self.worker, self._processes = None, []
 
-    def _keep(
-        self, scope: str, distance: str, images: int, round: int, position: int, loops: int, reply: Reply
-    ) -> None:
+    def _keep(self, scope: str, distance: str, round: int, position: int, loops: int, reply: Reply) -> None:
         self.threads = reply["threads"]
         if scope != "first_call":  # which wakes the GPU
             self.gpu = nvml.worst([self.gpu, reply["gpu"]])
+        images = self._size or images_read(self.setup.problem, scope)
         values = images, reply["seconds"], loops, self.setup.process, round, position
         self.samples.append(Sample(self.name, scope, distance, *values, **reply["usage"]))
         self._processes = reply["processes"]
 
 
-def _busy(reply: Reply, loops: int) -> dict[str, float]:
-    """Return the other kernels that used more than BUSY_CORES during a sample, by name, and how many cores.
-
-    Of a first call, which may be short, the same number of seconds counts as of the shortest sample.
-    """
+def _busy(reply: Reply, loops: int) -> Busy:
+    """Return what used more than BUSY_CORES during a sample; a first call counts as if it were not shorter than one."""
     share = max(1.0, SHORTEST_SAMPLE_S / (reply["seconds"] * loops))
     return {name: cores for name, cores in reply["others"].items() if cores > BUSY_CORES * share}
 

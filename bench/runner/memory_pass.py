@@ -40,7 +40,6 @@ def measure(
                 if executor.skipped or not executor.offers(distance):
                     continue
                 if reply := executor.ask("memory", scope=scope, distance=distance):
-                    del reply["status"]
                     images = size or images_read(problem, scope)
                     measured.append(Footprint(spec.name, scope, distance, images, **reply))
         except KeyboardInterrupt:

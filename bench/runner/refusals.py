@@ -21,11 +21,8 @@ def awake(cores: float) -> str:
 
 def too_many_cores(cores: float) -> str:
     """Return why a kernel is broken that used so many cores under one thread; "" if it used no more than one."""
-    if cores <= MOST_CORES:
-        return ""
-    return (
-        f"used {cores:.2f} cores under one thread: start no threads or processes of your own where OMP_NUM_THREADS is 1"
-    )
+    why = "start no threads or processes of your own where OMP_NUM_THREADS is 1"
+    return f"used {cores:.2f} cores under one thread: {why}" if cores > MOST_CORES else ""
 
 
 def cores_of(samples: Sequence[Sample]) -> float:

@@ -23,11 +23,10 @@ from bench.runner import refusals
 from bench.runner.bounds import Bounds
 from bench.runner.collection import FinishedProcess
 from bench.runner.configuration import Configuration, environment
-from bench.runner.executor import Executor, Others, Setup
+from bench.runner.executor import Busy, Executor, Others, Setup
 from bench.runner.plan import Plan, Progress
 from bench.runner.worker_handle import Failure
 from bench.task.problem import Problem
-from bench.task.scopes import images_read
 from bench.task.tiling import in_reach
 
 SLOW_EVERY = 4  # rounds: a slow kernel is called in the first of so many
@@ -89,7 +88,8 @@ class _Scheduler:
         if process == 0:
             self._start(specs, first_calls=True)
             self._side_by_side(lambda executor: executor.verify(self.setup.order + 1))
-            control = _fastest(self.executors)
+            exact = [executor for executor in self.executors if executor.worker]
+            control = min(exact, key=lambda executor: executor.samples[0].seconds).name if exact else None
             self._start({control + AGAIN: specs[control]} if control else {}, first_calls=True)
         else:
             control = earlier[0].control
@@ -156,7 +156,7 @@ class _Scheduler:
         for executor in started:
             self._undisturbed(partial(self._first_call, executor))
 
-    def _first_call(self, executor: Executor) -> dict[str, float]:
+    def _first_call(self, executor: Executor) -> Busy:
         busy = executor.first_call(self.executors.index(executor), self._others(executor))
         if busy:  # the next one is the first of another process
             executor.end()
@@ -180,9 +180,9 @@ class _Scheduler:
     def _others(self, timed: Executor) -> Others:
         return {one.name: one.processes for one in self.executors if one is not timed and one.worker}
 
-    def _undisturbed(self, measure: Callable[[], dict[str, float]]) -> None:
+    def _undisturbed(self, measure: Callable[[], Busy]) -> None:
         """Measure again as long as other kernels do not sleep. One that does not in two attempts is broken."""
-        before: dict[str, float] = {}
+        before: Busy = {}
         while busy := measure():
             for name in busy.keys() & before.keys():
                 self._fail(name, refusals.awake(busy[name]))
@@ -209,10 +209,9 @@ class _Scheduler:
 
     def _time(self, size: int) -> None:
         """Time all pairs round by round, with `size` validation images (0: all)."""
-        plan, problem = self.plan, self.setup.problem
-        reads = {scope: size or images_read(problem, scope) for scope, _ in plan.pairs}
+        plan = self.plan
         for executor in self.executors if size else ():
-            executor.resize(size, in_reach(problem, Path(self.setup.folder), size))
+            executor.resize(size, in_reach(self.setup.problem, Path(self.setup.folder), size))
         of_size = f" of {size:,} images" if size else ""
         for number in range(plan.rounds):
             for scope, distance in plan.pairs:
@@ -222,22 +221,14 @@ class _Scheduler:
                     timed = [one for one in timed if not one.slow(scope, distance)]
                 for position, executor in enumerate(bracketed(timed, scope, distance, self.rng)):
                     self._report(f"{scope}{of_size}, round {number + 1} of {plan.rounds}", executor.kernel)
-                    self._undisturbed(partial(self._sample, executor, scope, distance, reads[scope], number, position))
+                    self._undisturbed(partial(self._sample, executor, scope, distance, number, position))
 
-    def _sample(
-        self, executor: Executor, scope: str, distance: str, images: int, number: int, position: int
-    ) -> dict[str, float]:
+    def _sample(self, executor: Executor, scope: str, distance: str, number: int, position: int) -> Busy:
         if self.spins:
             time.sleep(SETTLE_S)
-        busy = executor.time(scope, distance, images, number, position, self._others(executor))
+        busy = executor.time(scope, distance, number, position, self._others(executor))
         self.spins = refusals.cores_of(executor.samples[-1:]) > refusals.MOST_CORES
         return busy
-
-
-def _fastest(executors: Sequence[Executor]) -> str | None:
-    """Return the kernel that has not failed whose first call was the fastest; None if all have."""
-    seconds = {executor.name: executor.samples[0].seconds for executor in executors if executor.worker}
-    return min(seconds, key=lambda name: seconds[name], default=None)
 
 
 def bracketed(executors: Sequence[Executor], scope: str, distance: str, rng: random.Random) -> list[Executor]:
@@ -264,8 +255,6 @@ def calls(earlier: Sequence[FinishedProcess]) -> dict[str, float]:
     """Return `Setup.calls`, from what the first process measured."""
     samples = earlier[0].samples if earlier else ()
     first = {one.kernel: one.seconds for one in samples if one.scope == "first_call"}
-    calls = dict[str, float]()  # the fastest of each kernel
-    for one in samples:
-        if (one.scope, one.distance) == ("baseline", "l1"):
-            calls[one.kernel] = min(one.seconds, calls.get(one.kernel, one.seconds))
-    return {name: calls[name] for name in first.keys() & calls.keys() if first[name] < 2 * calls[name]}
+    calls = [one for one in samples if (one.scope, one.distance) == ("baseline", "l1")]
+    fastest = {one.kernel: one.seconds for one in sorted(calls, key=lambda one: -one.seconds)}
+    return {name: fastest[name] for name in first.keys() & fastest.keys() if first[name] < 2 * fastest[name]}
