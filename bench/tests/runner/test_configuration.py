@@ -17,12 +17,9 @@ def test_the_environment_sets_threads_for_every_library_and_no_compiled_code_is_
     for name in ("NPROC", "DASK_NUM_WORKERS", "NUMBA_NUM_THREADS", *configuration.FRESH, *configuration.SHARED):
         monkeypatch.setenv(name, "99")
     environment = configuration.environment(Configuration(threads, "default"), random.Random(1))
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NPROC",
-                 "DASK_NUM_WORKERS"):  # fmt: skip
-        assert environment[name] == count, name
-    for name in ("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "TRITON_ALWAYS_COMPILE", "CUPY_CACHE_IN_MEMORY"):
-        assert environment[name] == "1", name
-    assert environment["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
+    assert {environment[name] for name in configuration.THREAD_VARIABLES} == {count}
+    for name, value in (configuration.FRESH | configuration.SHARED).items():
+        assert environment[name] == value, name
 
 
 def test_a_worker_gets_that_environment_and_finds_the_libraries_that_the_command_finds(monkeypatch, tmp_path):
