@@ -37,10 +37,7 @@ def descendants() -> list[int]:
 
 
 def read(children: Sequence[int], others: Mapping[str, Sequence[int]]) -> Usage:
-    """Read the clocks of this process and its children, of other processes by name, and of the machine.
-
-    A process that is gone counts as 0. One that has ended and was waited for counts as this process's own.
-    """
+    """Read the clocks of this process and its children, also ended ones, of others by name, and of the machine."""
     used = {name: seconds_of(pids) for name, pids in others.items()}
     own = time.process_time() + seconds_of(children)
     if resource:  # of children that have ended

@@ -15,18 +15,13 @@ from bench.task.scopes import answer_bytes, bytes_read, images_read
 
 
 class Bounds(ExitStack):
-    """Use it as a context manager, which ends the workers.
-
-    Attributes:
-        workers: "cpu" reads for the bounds of the host, and measures the harness itself; "cuda" reads and launches for
-            those of the GPU. Missing before `start`, where no kernel needs it, and once it failed.
-        failed: by "bound@cpu" and "bound@gpu", the status and the reason why that bound is missing.
-    """
+    """Use it as a context manager, which ends the workers."""
 
     def __init__(self, setup: Setup) -> None:
         super().__init__()
         self.setup, self.plan, self.problem = setup, setup.plan, setup.problem
-        self.workers, self.failed = dict[str, Worker](), dict[str, str]()
+        self.workers: dict[str, Worker] = {}  # that read, by device; the one of the CPU also measures the harness
+        self.failed: dict[str, str] = {}  # by "bound@cpu" and "bound@gpu", the status and the reason why it is missing
 
     def start(self) -> None:
         """Start the workers. Without them there are no bounds."""

@@ -3,7 +3,7 @@
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -14,6 +14,7 @@ from bench import atomic
 from bench.kernel import KernelSpec, why_unavailable
 from bench.probes.machine import cores
 from bench.runner.configuration import Configuration, environment
+from bench.runner.plan import Progress
 from bench.runner.worker_handle import MEMORY_LIMIT, Failure, Worker
 from bench.task.oracle import DISTANCES
 from bench.task.problem import Problem, write
@@ -72,10 +73,7 @@ def check_kernel(
 
 
 def check_all(
-    kernels: Sequence[tuple[KernelSpec, str]],
-    seed: int,
-    timeout_s: float,
-    progress: Callable[[str, str, int, int], None],
+    kernels: Sequence[tuple[KernelSpec, str]], seed: int, timeout_s: float, progress: Progress
 ) -> list[CheckResult]:
     """Verify kernels side by side, as many as there are cores, each as `check_kernel` does; return their results.
 
@@ -127,23 +125,16 @@ def check_as_json(whole: Problem, results: Sequence[tuple[Problem, CheckResult]]
     def score(problem: Problem, correct: list[int] | None) -> dict[str, Any] | None:
         return None if correct is None else {"correct": correct, "accuracy": problem.accuracy(correct)}
 
+    named = {key: getattr(whole, key) for key in ("name", "digest", "classes")}
     return {
-        "dataset": {
-            "name": whole.name,
-            "digest": whole.digest,
-            "classes": list(whole.classes),
-            "train": whole.train_counts,
-            "valid": whole.valid_counts,
-        },
+        "dataset": {**named, "train": whole.train_counts, "valid": whole.valid_counts},
         "oracle": {
             distance: {**(score(whole, whole.correct(answer.labels)) or {}), "too_close": answer.too_close}
             for distance, answer in whole.answers.items()
         },
         "kernels": [
             {
-                "name": result.name,
-                "status": result.status,
-                "reason": result.reason,
+                **{key: getattr(result, key) for key in ("name", "status", "reason")},
                 **({"images_of_class": problem.per_class} if problem.per_class else {}),
                 **{distance: score(problem, result.correct.get(distance)) for distance in DISTANCES},
             }

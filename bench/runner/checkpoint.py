@@ -157,32 +157,27 @@ def _next(checkpoint: Checkpoint, data_set: DataSetPlan) -> Configuration | None
 
 
 def finish(checkpoint: Checkpoint, problems: Mapping[int, Problem], progress: Progress) -> None:
-    """Measure the processes that are missing, and save each as soon as it is done."""
+    """Measure the processes that are missing, the configurations in turns, and save each as soon as it is done."""
     steps = [data_set.plan.steps for data_set in checkpoint.data_sets]
     for number, data_set in enumerate(checkpoint.data_sets):
-        problem = problems[data_set.per_class]
+        plan, problem = data_set.plan, problems[data_set.per_class]
         name = f"{problem.name}, " if len(steps) > 1 else ""
 
         def report(stage: str, kernel: str, done: int, of: int, name: str = name, number: int = number) -> None:
             steps[number] = of  # within a budget there may be more than were planned
             progress(f"{name}{stage}", kernel, sum(steps[:number]) + done, sum(steps))
 
-        _finish(checkpoint, data_set, problem, report)
-
-
-def _finish(checkpoint: Checkpoint, data_set: DataSetPlan, problem: Problem, progress: Progress) -> None:
-    """Measure what is missing of one data set: process by process, each under one configuration after the other."""
-    plan, digits = data_set.plan, checkpoint.folder / f"digits-{data_set.per_class}"
-    digits.mkdir(exist_ok=True)
-    with atomic.named(digits):
-        write(problem, digits)
-    on_gpu = any(spec.device != "cpu" for spec in plan.specs)  # a GPU repeats images that the disk has no room for
-    tile(problem, digits, plan.sizes, plan.seed, shutil.disk_usage(digits).free // 2 if on_gpu else math.inf)
-    while configuration := _next(checkpoint, data_set):
-        finished = checkpoint.finished[data_set.per_class, configuration]
-        done = measure_process(plan, configuration, finished, str(digits), problem, progress)
-        _write(_next_path(checkpoint, data_set, configuration), done)
-        finished.append(done)
+        digits = checkpoint.folder / f"digits-{data_set.per_class}"
+        digits.mkdir(exist_ok=True)
+        with atomic.named(digits):
+            write(problem, digits)
+        on_gpu = any(spec.device != "cpu" for spec in plan.specs)  # a GPU repeats images that the disk has no room for
+        tile(problem, digits, plan.sizes, plan.seed, shutil.disk_usage(digits).free // 2 if on_gpu else math.inf)
+        while configuration := _next(checkpoint, data_set):
+            finished = checkpoint.finished[data_set.per_class, configuration]
+            done = measure_process(plan, configuration, finished, str(digits), problem, report)
+            _write(_next_path(checkpoint, data_set, configuration), done)
+            finished.append(done)
 
 
 def empty(checkpoint: Checkpoint) -> bool:

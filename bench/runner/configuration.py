@@ -100,9 +100,8 @@ def allocator_in_force(configuration: Configuration) -> str:
 def in_force() -> dict[str, str]:
     """Return the threads ("1", "all", or the count of each library) and the allocator that this process has."""
     counted = threads_in_force()
-    counts = {int(part.rpartition(" ")[2]) for part in counted.split(", ")}
-    named = {1: "1", cores(): "all"}
-    threads = named.get(counts.pop(), counted) if len(counts) == 1 else counted
+    counts = "/".join({part.rpartition(" ")[2] for part in counted.split(", ")})  # one if they agree
+    threads = {"1": "1", str(cores()): "all"}.get(counts, counted)
     return {"threads": threads, "allocator": "keep" if KEEP.items() <= os.environ.items() else "default"}
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -52,28 +52,24 @@ def measure_process(
     process, started = len(earlier), time.monotonic()
     rng = random.Random(f"{plan.seed}/{configuration.name}/{process}")
     setup = Setup(plan, problem, folder, environment(configuration, rng), rng.randrange(2**32), process, calls(earlier))
-    with ExitStack() as stack:
-        done = _Scheduler(plan, configuration, setup, rng, progress, stack).run(earlier)
+    with _Scheduler(plan, configuration, setup, rng, progress) as scheduler:
+        done = scheduler.run(earlier)
     return replace(done, seconds=time.monotonic() - started)
 
 
-@dataclass
-class _Scheduler:
-    """The worker processes of one `measure_process`; `stack` ends them."""
+class _Scheduler(ExitStack):
+    """The worker processes of one `measure_process`, which end with this context."""
 
-    plan: Plan
-    configuration: Configuration
-    setup: Setup
-    rng: random.Random
-    progress: Progress
-    stack: ExitStack
-    executors: list[Executor] = field(default_factory=list)  # of kernels and A/A control, in the order of their starts
-    steps_done: int = 0  # of the plan
-    count: int = 0  # how many processes there are to be, as far as that is known
-    spins: bool = True  # whether threads may spin for a moment, as the kernel before used several
-
-    def __post_init__(self) -> None:
-        self.bounds = Bounds(self.setup)
+    def __init__(
+        self, plan: Plan, configuration: Configuration, setup: Setup, rng: random.Random, progress: Progress
+    ) -> None:
+        super().__init__()
+        self.plan, self.configuration, self.setup, self.rng, self.progress = plan, configuration, setup, rng, progress
+        self.bounds = Bounds(setup)
+        self.executors: list[Executor] = []  # of kernels and A/A control, in the order of their starts
+        self.steps_done = 0  # of the plan
+        self.count = 0  # how many processes there are to be, as far as that is known
+        self.spins = True  # whether threads may spin for a moment, as the kernel before used several
 
     def run(self, earlier: Sequence[FinishedProcess]) -> FinishedProcess:
         plan, process, control = self.plan, self.setup.process, None
@@ -83,7 +79,7 @@ class _Scheduler:
         self.steps_done = before * plan.steps_of_a_process
         load_average = machine.load_average()
         if process < (plan.processes if plan.budget_s is None else FIRST_CALLS):
-            self.stack.enter_context(self.bounds).start()
+            self.enter_context(self.bounds).start()
         specs = {spec.name: spec for spec in chosen(plan, earlier)}
         if process == 0:
             self._start(specs, first_calls=True)
@@ -132,14 +128,11 @@ class _Scheduler:
         self.progress(f"{process}: {stage}", kernel, self.steps_done, steps)
 
     def _start(self, specs: dict[str, KernelSpec], *, first_calls: bool) -> None:
-        """Start kernels in an order drawn anew; what is not timed is done side by side, such as preparing all stacks.
-
-        First calls are timed one after the other while others sleep.
-        """
+        """Start kernels in an order drawn anew, side by side but for first calls that are timed while others sleep."""
         started, names = list[Executor](), self.rng.sample(sorted(specs), len(specs))
         for name in sorted(names, key=self.plan.against.__contains__) if self.setup.process == 0 else names:
             started.append(Executor(name, specs[name], self.setup))
-            self.stack.callback(started[-1].end)
+            self.callback(started[-1].end)
             started[-1].open()
         self.executors += started
         if not first_calls:

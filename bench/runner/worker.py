@@ -35,7 +35,7 @@ from bench.task.windows import COUNT, Window
 
 Reply = dict[str, Any]
 BENCH = f"{ROOT / 'bench'}{os.sep}"
-FULL = ("can't allocate memory", "not enough memory", "out of memory")  # in a RuntimeError of torch or JAX
+MEMORY_TEXTS = ("can't allocate memory", "not enough memory", "out of memory")  # in a RuntimeError of torch or JAX
 WARM_GPU_S, AGREE = 1.0, 0.03  # the longest warm-up of a GPU; how near two samples of it are that agree
 WARM_S = 0.01  # one call is not enough: two calls in a row then took 4% less than twice one (bench.tests.proof)
 
@@ -231,7 +231,7 @@ def _reason(error: BaseException, path: str) -> str:
     """
     if isinstance(error, BrokenKernel):
         return str(error)
-    full = isinstance(error, RuntimeError) and any(text in str(error).lower() for text in FULL)
+    full = isinstance(error, RuntimeError) and any(text in str(error).lower() for text in MEMORY_TEXTS)
     if full or isinstance(error, MemoryError):
         return f"out of memory: {error}"
     sentence = "".join(traceback.format_exception_only(error)).strip()

@@ -58,18 +58,6 @@ def examined(problem, kernel=None, device="cpu"):
     return broadcasting.examine(prepared(kernel or numpy_like(), problem, device))
 
 
-@pytest.mark.parametrize(
-    ("stack", "kernel", "concerned"),
-    [
-        (np.zeros((2, 3, 4)), numpy_like(), True),
-        ([[[0.0] * 4] * 3] * 2, numpy_like(), False),
-        (np.zeros((2, 3, 4)), numpy_like(distance_l1=3), False),
-    ],
-)
-def test_only_arrays_of_rank_3_with_a_distance_are_examined(stack, kernel, concerned):
-    assert broadcasting.concerns(kernel, stack) is concerned
-
-
 @pytest.mark.parametrize("name", ["numpy_broadcast", "torch_broadcast"])
 def test_a_library_that_broadcasts(name, problem):
     pytest.importorskip(name.partition("_")[0])

@@ -18,7 +18,7 @@ def scheduled(*executors, **options):
     """Return a scheduler whose executors are stand-ins."""
     plan = Plan((), **options)
     setup = SimpleNamespace(problem=builders.problem(), folder="", plan=plan, process=0)
-    one = scheduler._Scheduler(plan, Configuration("1"), setup, None, None, None)
+    one = scheduler._Scheduler(plan, Configuration("1"), setup, None, None)
     one.executors += executors
     return one
 
