@@ -64,10 +64,7 @@ def _strides(array: Any) -> list[int]:
 
 
 def _ranks(function: Callable[[Any, Any], Any], stack: Any, mean: Any) -> str:
-    """Compare one call on the stack with one call per image, bit by bit; return how many results are equal.
-
-    Whatever a library raises is a finding too: its function takes one rank only.
-    """
+    """Compare one call on the stack with one call per image, bit by bit; return how many results are equal."""
     where, alone, until = "an image", list[float](), perf_counter() + LONGEST_S
     try:
         for image in stack:  # a lazy library takes milliseconds for each
@@ -77,7 +74,7 @@ def _ranks(function: Callable[[Any, Any], Any], stack: Any, mean: Any) -> str:
         where = "the stack"
         results = function(stack, mean)
         together = np.array(results.tolist() if hasattr(results, "tolist") else results)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001  whatever a library raises: its function takes one rank only
         return f"fails on {where}: {type(error).__name__}"
     if together.shape != (len(stack),):
         return f"fails on the stack: results {together.shape}, expected {(len(stack),)}"

@@ -23,16 +23,13 @@ READ = 2**27  # bytes per thread and sample: over a millisecond, so that the lat
 
 
 def measure(working_set_bytes: int, threads: int) -> float:
-    """Return how many bytes per second this machine reads: the highest of the probes' medians.
-
-    They run on one thread and on all, of which each reads a part of its own.
-    """
+    """Return how many bytes per second this machine reads: the highest median of its probes, on one thread or all."""
     line = 64 * threads  # so that the parts are equal, and whole cache lines
     size = -(-min(max(working_set_bytes, SMALLEST), LARGEST) // line) * line
     source, target = _buffer(size), _buffer(size)
     rates: dict[tuple[str, int], list[float]] = defaultdict(list)
     for _ in range(REPETITIONS):
-        for team in sorted({1, threads}):
+        for team in sorted({1, threads}):  # of threads, each of which reads a part of its own
             passes = -(-READ * team // size)
             parts = zip(np.split(source, team), np.split(target, team), strict=True)
             calls = [probes(*part, passes) for part in parts]

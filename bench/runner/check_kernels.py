@@ -49,13 +49,10 @@ def check_kernel(
     folder: str,
     seed: int,
     timeout_s: float,
-    most_memory: int = MEMORY_LIMIT,
+    most_memory: int = MEMORY_LIMIT,  # bytes
     workers: list[Worker] | None = None,
 ) -> CheckResult:
-    """Verify one kernel in a process of its own, on the problem in `folder` (see `problem_folder`).
-
-    The process takes at most so many bytes of memory, and is added to `workers`.
-    """
+    """Verify one kernel in a process of its own, which is added to `workers`, on the problem in `folder`."""
     if reason := why_unavailable(spec):
         return CheckResult(spec.name, "unavailable", reason)
     memory_limit = most_memory if spec.device == "cpu" else 0  # CUDA reserves addresses by the terabyte

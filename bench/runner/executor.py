@@ -267,8 +267,5 @@ def _busy(reply: Reply, loops: int) -> Busy:
 
 
 def _disturbed(usage: Reply) -> bool:
-    """Return whether other programs, or a virtual machine's host, kept a sample's threads from a core.
-
-    The sample's own time does not count, so that taking it again favours no value.
-    """
+    """Return whether others kept a sample's threads from a core. Its time does not count, so no value is favoured."""
     return (usage["waited_cores"] or 0.0) > WAITED_CORES or (usage["steal_cores"] or 0.0) > STOLEN_CORES

@@ -18,8 +18,7 @@ def measure(
 ) -> tuple[list[Footprint], list[CheckResult], list[NotTimed]]:
     """Verify every kernel, then measure one call of every pair in FULL, or of `plan.pairs` at the plan's one size.
 
-    A kernel whose call would take longer than `plan.longest_s` at that size is skipped, and is among the NotTimed.
-    Ctrl-C skips the kernels that are left, once one is measured.
+    The NotTimed are skipped, as too slow at that size. Ctrl-C skips the kernels that are left, once one is measured.
     """
     footprints, results, not_timed = list[Footprint](), list[CheckResult](), list[NotTimed]()
     rng, size = random.Random(plan.seed), (*plan.sizes, 0)[0]

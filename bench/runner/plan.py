@@ -54,9 +54,9 @@ class Plan:
     def count(self, seconds: Sequence[float]) -> int:
         """Return how many processes there are to be under one configuration, from the seconds of the finished ones.
 
-        With a budget, time alone decides, never what was measured. More are begun until the next number whose
-        confidence interval leaves one more process outside on either side: 6, 9, 12, 15, 17, 20, ... That many are
-        expected to take as long each as the slower of the last two.
+        With a budget, time alone decides, never what was measured. The next number is that whose confidence interval
+        leaves one more process outside on either side: 6, 9, 12, 15, 17, 20, ... Each of them is expected to take as
+        long as the slower of the last two.
         """
         n = max(self.processes, self.most_processes)
         while self.budget_s is not None and n <= len(seconds):

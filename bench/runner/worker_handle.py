@@ -93,11 +93,8 @@ class Worker(AbstractContextManager["Worker"]):
         return reply
 
     def kill(self) -> None:
-        """Kill the worker and what its kernel started in its process group, from any thread; its own one then ends it.
-
-        Once it has ended this does nothing, for its number may be another process's by now.
-        """
-        if self._errors.closed:
+        """Kill the worker and what its kernel started in its process group, from any thread; `end` must follow."""
+        if self._errors.closed:  # it has ended, and its number may be another process's by now
             return
         if hasattr(os, "killpg"):
             with suppress(ProcessLookupError, PermissionError):  # it is gone already; macOS raises the latter
