@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 FILE = "packed.json"
 
@@ -16,18 +17,18 @@ def write(root: Path, commit: str, **needs: str) -> None:
 
 def commit(root: Path) -> str | None:
     """Return the commit that was packed, with "-modified" if a file has changed; None where `root` was not packed."""
-    if not (root / FILE).exists():
-        return None
-    content = json.loads((root / FILE).read_text(encoding="utf-8"))
-    return f"{content['commit']}{'' if unchanged(root) == {*content['files']} else '-modified'}"
+    content, same = _read(root), unchanged(root)
+    return content and f"{content['commit']}{'' if same == {*content['files']} else '-modified'}"
 
 
 def unchanged(root: Path) -> set[str] | None:
     """Return the files that are as they were packed, relative to `root`; None where it was not packed."""
-    if not (root / FILE).exists():
-        return None
-    files = json.loads((root / FILE).read_text(encoding="utf-8"))["files"]
-    return {name for name, digest in files.items() if _digest(root / name) == digest}
+    content = _read(root)
+    return content and {name for name, digest in content["files"].items() if _digest(root / name) == digest}
+
+
+def _read(root: Path) -> Any:
+    return json.loads((root / FILE).read_text(encoding="utf-8")) if (root / FILE).exists() else None
 
 
 def _digest(path: Path) -> str:

@@ -68,8 +68,8 @@ def pack(folder: Path, python: str, machine: str, without: set[str]) -> None:
             shutil.copyfile(digits, made / "digits" / digits.name)
         shutil.rmtree(folder, ignore_errors=True)  # it is empty
         os.replace(made, folder)
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    click.echo(f"{folder}: commit {commit}, {len(list((folder / 'wheels').iterdir()))} wheels, {size / 1e6:.0f} MB")
+    size, wheels = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()), [*folder.glob("wheels/*")]
+    click.echo(f"{folder}: commit {commit}, {len(wheels)} wheels, {size / 1e6:.0f} MB")
     click.echo(f"Next    copy it to the other machine, and there: python{python} {folder.name}/bench/offline/record.py")
 
 

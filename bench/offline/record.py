@@ -69,10 +69,6 @@ class Log:
         for file in (sys.stdout, self.file):
             print(line, file=file, flush=True)
 
-    def copy(self, lines: IO[str], prefix: str) -> None:
-        for line in lines:
-            self.say(prefix + line.rstrip("\n"))
-
 
 def call(commands: dict[str, list[str]], log: Log, seconds: float, local: Path = ROOT) -> int | None:
     """Run commands side by side, each with a prefix to its lines; return the worst exit status, None if out of time.
@@ -81,19 +77,24 @@ def call(commands: dict[str, list[str]], log: Log, seconds: float, local: Path =
     records go to `local`. Nothing in their environment leads to other libraries, an index or other digits.
     """
     unwanted, path = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"), f"{os.environ['PATH']}:/usr/local/cuda/bin"
-    own = {"PATH": path, "BENCH_LOCAL": str(local), "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
-    own |= {"MNIST_SAMPLE": str(digits) for digits in (ROOT / "digits").glob("*")}  # noqa: B035  one file or none
-    environment = {name: value for name, value in os.environ.items() if name not in unwanted} | own
+    environment = {name: value for name, value in os.environ.items() if name not in unwanted}
+    environment |= {"PATH": path, "BENCH_LOCAL": str(local), "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
+    environment |= {"MNIST_SAMPLE": str(digits) for digits in (ROOT / "digits").glob("*")}  # noqa: B035  one or none
+    environment["PYTHONUNBUFFERED"] = "1"
     limit = ["timeout", "--foreground", "--signal=INT", f"--kill-after={GRACE_S}", f"{seconds:.1f}"]
     # In a session of their own, so that Ctrl-C in a terminal reaches this process alone; with the lock of the log.
     how: dict[str, Any] = {"cwd": ROOT, "start_new_session": True, "pass_fds": [log.file.fileno()], "errors": "replace"}
-    how |= {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    how |= {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "env": environment}
     running = []
+
+    def copy(lines: IO[str], prefix: str) -> None:
+        for line in lines:
+            log.say(prefix + line.rstrip("\n"))
 
     try:
         for prefix, command in commands.items():
-            process = subprocess.Popen([*limit, *command], env=environment | {"PYTHONUNBUFFERED": "1"}, **how)
-            listener = threading.Thread(target=log.copy, args=(process.stdout, prefix), daemon=True)
+            process = subprocess.Popen([*limit, *command], **how)
+            listener = threading.Thread(target=copy, args=(process.stdout, prefix), daemon=True)
             listener.start()
             running.append((process, listener))
         statuses = {process.wait() for process, _ in running}
@@ -171,9 +172,9 @@ def steps(options: argparse.Namespace) -> dict[str, tuple[float, dict[str, list[
     }
 
 
-def do(name: str, limit_s: float, commands: dict[str, list[str]], options: argparse.Namespace, log: Log) -> str:
+def do(folder: Path, limit_s: float, commands: dict[str, list[str]], log: Log) -> str:
     """Do a step, or go on with its unfinished run; return how it ended, which is also in its folder, in status.txt."""
-    folder, began = options.out / name, time.monotonic()
+    name, began = folder.name, time.monotonic()
     folder.mkdir(exist_ok=True)
     for old in (*folder.glob("*.json"), folder / "status.txt"):  # such as the record of a run that now goes on
         old.unlink(missing_ok=True)
@@ -204,7 +205,7 @@ def record(options: argparse.Namespace, log: Log) -> int:
         ended[name] = path.read_text(encoding="utf-8") if path.exists() else "not done"
         again = name in (*options.steps, "setup") or not ended[name].startswith("done")
         if again and left_s > min(8, options.deadline / 10):
-            ended[name] = do(name, min(table[name][0], left_s), table[name][1], options, log)
+            ended[name] = do(path.parent, min(table[name][0], left_s), table[name][1], log)
     log.say("; ".join(f"{name}: {how}" for name, how in ended.items()))
     log.say(f"Copy {options.out} to your checkout. Its folders have the records; python -m bench publish takes them.")
     if any("exit status" in how for how in ended.values()):

@@ -26,35 +26,34 @@ def concerns(kernel: Kernel, stack: Any) -> bool:
 
 
 def examine(prepared: PreparedKernel) -> dict[str, Any]:
-    """Return the findings, under the keys that `results/README.md` explains.
+    """Return the findings, under the keys that `results/README.md` explains, memory in bytes.
 
-    Memory is in bytes. It is left out on a GPU, and where the system does not report it.
+    Memory is left out on a GPU, and where the system does not report it.
     """
     train, stack = prepared.plain()
-    mean = prepared.kernel.mean_images(train)[0]
-    on_host = prepared.device == "cpu"
+    mean, shape = prepared.kernel.mean_images(train)[0], tuple(stack.shape)
     findings: dict[str, Any] = {}
-    if expand := _expansion(mean):
-        expanded = expand(tuple(stack.shape))
-        findings["expansion_strides"] = ", ".join(map(str, _strides(expanded)))
-        findings["expansion_full_bytes"] = math.prod(stack.shape) * mean.dtype.itemsize
-        if on_host:
-            findings |= _allocated("expansion_bytes", partial(expand, tuple(stack.shape)))
+    calls: dict[str, Callable[[], object]] = {}  # whose memory is measured, by its key
+    namespace = getattr(mean, "__array_namespace__", None)
+    expand = partial(namespace().broadcast_to, mean) if namespace else getattr(mean, "broadcast_to", None)  # of torch
+    if expand:
+        findings["expansion_strides"] = ", ".join(map(str, _strides(expand(shape))))
+        findings["expansion_full_bytes"] = math.prod(shape) * mean.dtype.itemsize
+        calls["expansion_bytes"] = partial(expand, shape)
     for distance in offered(prepared.kernel):
         if function := getattr(prepared.kernel, f"distance_{distance}", None):
             findings[f"ranks_{distance}"] = _ranks(function, stack, mean)
-            if on_host and "fails" not in findings[f"ranks_{distance}"]:
+            if "fails" not in findings[f"ranks_{distance}"]:
                 # as an array of the host, so that a lazy library has to compute
-                computed = partial(lambda function: np.asarray(function(stack, mean)), function)
-                findings |= _allocated(f"expression_bytes_{distance}", computed)
+                calls[f"expression_bytes_{distance}"] = partial(
+                    lambda function: np.asarray(function(stack, mean)), function
+                )
+    for key, call in calls.items() if prepared.device == "cpu" else ():
+        call()  # what is set up once does not count
+        # Another thread may add its own pages, so the smallest of three measurements counts.
+        sizes = [size for _ in range(3) if (size := host_memory.peak(call).temporaries_bytes) is not None]
+        findings |= {key: min(sizes)} if sizes else {}
     return findings
-
-
-def _expansion(mean: Any) -> Callable[[tuple[int, ...]], Any] | None:
-    """Return the library's `broadcast_to` for this mean image, by the array API or as a method; None without one."""
-    if namespace := getattr(mean, "__array_namespace__", None):
-        return partial(namespace().broadcast_to, mean)
-    return getattr(mean, "broadcast_to", None)  # torch
 
 
 def _strides(array: Any) -> list[int]:
@@ -65,10 +64,7 @@ def _strides(array: Any) -> list[int]:
 
 
 def _ranks(function: Callable[[Any, Any], Any], stack: Any, mean: Any) -> str:
-    """Compare one call on the stack with one call per image, bit by bit; return how many results are equal.
-
-    Whatever a library raises is a finding too: its function takes one rank only.
-    """
+    """Compare one call on the stack with one call per image, bit by bit; return how many results are equal."""
     where, alone, until = "an image", list[float](), perf_counter() + LONGEST_S
     try:
         for image in stack:  # a lazy library takes milliseconds for each
@@ -78,7 +74,7 @@ def _ranks(function: Callable[[Any, Any], Any], stack: Any, mean: Any) -> str:
         where = "the stack"
         results = function(stack, mean)
         together = np.array(results.tolist() if hasattr(results, "tolist") else results)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001  whatever a library raises: its function takes one rank only
         return f"fails on {where}: {type(error).__name__}"
     if together.shape != (len(stack),):
         return f"fails on the stack: results {together.shape}, expected {(len(stack),)}"
@@ -86,11 +82,3 @@ def _ranks(function: Callable[[Any, Any], Any], stack: Any, mean: Any) -> str:
     if not np.allclose(together, alone, rtol=LAST_BITS, atol=0):
         return "fails on the stack: other results than image by image"
     return f"{int((together == alone).sum())}/{len(alone)}"
-
-
-def _allocated(key: str, call: Callable[[], object]) -> dict[str, int]:
-    """Return the temporaries of a call, the smallest of three measurements, as another thread may add its own pages."""
-    call()  # what is set up once does not count
-    peaks = [host_memory.peak(call).temporaries_bytes for _ in range(3)]
-    sizes = [size for size in peaks if size is not None]
-    return {key: min(sizes)} if sizes else {}

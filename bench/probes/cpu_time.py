@@ -1,7 +1,7 @@
 """CPU time that a process, other processes and the machine use during a sample, read right before and after it.
 
 Linux tells the CPU time of any process to the nanosecond (man 3 clock_getcpuclockid). Elsewhere psutil does, in steps
-of up to a hundredth of a second, as everywhere for the machine's: of one short sample it is off by as much.
+of up to a hundredth of a second, as everywhere for the machine's.
 """
 
 import os
@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
+
+from bench.probes import host_memory
 
 try:
     import resource
@@ -35,10 +37,7 @@ def descendants() -> list[int]:
 
 
 def read(children: Sequence[int], others: Mapping[str, Sequence[int]]) -> Usage:
-    """Read the clocks of this process and its children, of other processes by name, and of the machine.
-
-    A process that is gone counts as 0. One that has ended and was waited for counts as this process's own.
-    """
+    """Read the clocks of this process and its children, also ended ones, of others by name, and of the machine."""
     used = {name: seconds_of(pids) for name, pids in others.items()}
     own = time.process_time() + seconds_of(children)
     if resource:  # of children that have ended
@@ -47,6 +46,16 @@ def read(children: Sequence[int], others: Mapping[str, Sequence[int]]) -> Usage:
     busy = sum(getattr(times, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq"))
     known = own + sum(used.values()) + seconds_of([os.getppid()])
     return Usage(own, used, busy - known, getattr(times, "steal", None))
+
+
+def resources() -> tuple[int, int, int]:
+    """Return (minor page faults, context switches, peak resident bytes) of this process so far; 0 on Windows."""
+    if resource is None:
+        return 0, 0, 0
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    # On Linux, ru_maxrss starts from the parent's, from before the program was loaded.
+    peak = host_memory.highest_resident() if sys.platform == "linux" else used.ru_maxrss
+    return used.ru_minflt, used.ru_nvcsw + used.ru_nivcsw, peak
 
 
 def waited() -> list[float]:

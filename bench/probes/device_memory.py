@@ -34,10 +34,7 @@ FinishMeasuring = Callable[[], DevicePeak]  # made before a call; called after i
 
 
 def peak(call: Callable[[], object]) -> DevicePeak:
-    """Make one call, and return the GPU memory that it needed.
-
-    Make another call before it: what is set up once, such as a library's workspace, would count as temporaries.
-    """
+    """Make one call, and return the GPU memory that it needed; what an earlier call set up does not count."""
     gc.collect()
     started = [start(sys.modules[name]) for name, start in MEASUREMENTS.items() if name in sys.modules]
     call()
@@ -81,12 +78,12 @@ def _jax(jax: Any) -> FinishMeasuring | None:
     before = device.memory_stats()
     if not before:
         return lambda: DevicePeak(not_measured=NO_JAX_STATISTICS)
+    held = before["bytes_in_use"]
 
     def finish() -> DevicePeak:
-        held, highest = before["bytes_in_use"], device.memory_stats()["peak_bytes_in_use"]
-        if highest == before["peak_bytes_in_use"]:
-            return DevicePeak(held, None, JAX_PEAK_BEFORE)
-        return DevicePeak(held, highest - held)
+        highest = device.memory_stats()["peak_bytes_in_use"]
+        raised = highest > before["peak_bytes_in_use"]
+        return DevicePeak(held, highest - held) if raised else DevicePeak(held, None, JAX_PEAK_BEFORE)
 
     return finish
 

@@ -3,13 +3,10 @@
     bound seconds = the larger of   bytes that the scope must touch / read bandwidth + the copy of the smallest answer
                                     launch of one kernel that writes the answer + its arrival on the host
 
-The larger one binds: launches at the size of MNIST_SAMPLE, bandwidth at millions of images. Bytes and copy are those of
-`bench.probes.read_bandwidth`; the answer's way to the host does not count beside the reading.
-
-Bandwidth is that of the fastest of several reductions in torch, over a buffer so large that it comes from memory: for
-what fits in a cache, the launch binds. Launch is the faster of torch's plain calls and a replayed CUDA graph, with the
-copy that the harness takes. All times end with a value on the host.
-Source: PyTorch's documentation, "CUDA semantics", "CUDA Graphs".
+Launches bind at the size of MNIST_SAMPLE, bandwidth at millions of images. Bytes and copy are those of
+`bench.probes.read_bandwidth`. Bandwidth is that of the fastest of several reductions in torch, over a buffer so large
+that it comes from memory. Launch is the faster of torch's plain calls and a replayed CUDA graph, with the copy that the
+harness takes. All times end with a value on the host.
 """
 
 from collections.abc import Callable

@@ -3,12 +3,10 @@
     temporaries = highest resident size during the call - resident size before - growth of mapped files
 
 Linux keeps the highest resident size itself (VmHWM of /proc/self/status, reset by a "5" in /proc/self/clear_refs; man 5
-proc), so a peak counts however short it is.
-
-It counts files as well: pages of mapped digits or of a library, which become resident when they are first touched. So
-all of them are made resident before the call (MADV_POPULATE_READ; man 2 madvise). What is left is anonymous memory,
-exact but for about a page per thread that Linux has not yet added up (a quarter of a MiB on two cores), and for files
-that the call itself maps and unmaps again; the growth of those that stay mapped is subtracted.
+proc), so a peak counts however short it is. It counts files as well, such as mapped digits or a library, whose pages
+become resident when they are first touched. So all of them are made resident before the call (MADV_POPULATE_READ; man 2
+madvise). What is left is anonymous memory, but for about a page per thread that Linux has not yet added up, and for
+files that the call itself maps and unmaps again.
 """
 
 import ctypes
@@ -31,25 +29,22 @@ class Peak:
 
 
 def peak(call: Callable[[], object]) -> Peak:
-    """Make one call, and return the memory that it needed.
-
-    Make another call before it: what is set up once, such as compiled code, would count as temporaries.
-    """
+    """Make one call, and return the memory that it needed; what an earlier call set up does not count."""
     gc.collect()
     try:
         _status()  # first, for it says whether this is Linux
         _settle()
         Path("/proc/self/clear_refs").write_text("5")
         before = _status()
-        resident, files_before, anonymous, _ = (before[name] for name in ("VmRSS", "RssFile", "RssAnon", "VmHWM"))
+        resident, files, anonymous, _ = (before[name] for name in ("VmRSS", "RssFile", "RssAnon", "VmHWM"))
     except (OSError, KeyError):  # not Linux, or /proc may not be written
         call()
         return Peak(None, None)
     answer = call()  # kept, so that the files that it maps stay mapped
     after = _status()
     del answer
-    files = max(0, after["RssFile"] - files_before)
-    return Peak(anonymous, max(0, after["VmHWM"] - resident - files))
+    mapped = max(0, after["RssFile"] - files)
+    return Peak(anonymous, max(0, after["VmHWM"] - resident - mapped))
 
 
 def _settle() -> None:

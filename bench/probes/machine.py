@@ -4,7 +4,10 @@ import os
 import platform
 import subprocess
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import psutil
 
 from bench.kernel import ROOT
 from bench.offline import manifest
@@ -16,8 +19,6 @@ NVIDIA = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheade
 
 def metadata() -> dict[str, str | int]:
     """Return the metadata of this machine and its software, under the keys that `results/README.md` explains."""
-    from importlib.metadata import PackageNotFoundError, version
-
     known: dict[str, str | int] = {
         "cpu_model_name": _cpu_model(),
         "cpu_count": cores(),
@@ -57,8 +58,6 @@ def caches() -> str:
 
 def memory_bytes() -> int:
     """Return the size of this machine's memory in bytes."""
-    import psutil  # comes with pyperf
-
     return int(psutil.virtual_memory().total)
 
 
@@ -70,13 +69,11 @@ def load_average() -> float:
 
 
 def _cpu_model() -> str:
-    if platform.system() == "Linux":
-        for line in _read(Path("/proc/cpuinfo")).splitlines():
-            if line.startswith(("model name", "Model")):
-                return line.partition(":")[2].strip()
-    if platform.system() == "Darwin":
-        return _output("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
-    return platform.processor() or platform.machine()
+    for line in _read(Path("/proc/cpuinfo")).splitlines():
+        if line.startswith(("model name", "Model")):
+            return line.partition(":")[2].strip()
+    apple = platform.system() == "Darwin" and _output("sysctl", "-n", "machdep.cpu.brand_string")
+    return apple or platform.processor() or platform.machine()
 
 
 def _gpu() -> dict[str, str | int]:

@@ -13,7 +13,6 @@ from typing import Any
 
 from bench.records.model import NOT_MEASURED, NOT_THROTTLED
 
-BINDING = "install NVIDIA's binding: pip install nvidia-ml-py"
 REASONS = {  # the bits of nvmlClocksEventReasons, of nvml.h
     0x4: "software power cap",
     0x8: "hardware slowdown",
@@ -34,14 +33,11 @@ class Unreadable(Exception):
 
 @cache
 def device() -> tuple[Any, Any]:
-    """Return (the binding, the handle of the GPU that kernels use), or raise Unreadable.
-
-    NVML stays open until the process ends.
-    """
+    """Return (the binding, the handle of the GPU that kernels use), or raise Unreadable; NVML stays open."""
     try:
         binding = importlib.import_module("pynvml")
     except ModuleNotFoundError:
-        raise Unreadable(BINDING) from None
+        raise Unreadable("install NVIDIA's binding: pip install nvidia-ml-py") from None
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
     first = visible.partition(",")[0].strip()
     if not (first.isdecimal() or first.startswith(("GPU-", "MIG-"))):
@@ -56,7 +52,7 @@ def device() -> tuple[Any, Any]:
 
 
 def metadata() -> dict[str, Any]:
-    """Return what does not change during a run, or raise Unreadable; `results/README.md` explains keys and units."""
+    """Return what does not change during a run, or raise Unreadable."""
     device()
     return {key: _read(query) for key, query in METADATA.items()}
 
@@ -90,12 +86,12 @@ def words(mask: int) -> str:
 def _read(query: Query) -> Any:
     try:
         binding, gpu = device()
-        try:
-            return query(binding, gpu)
-        except binding.NVMLError as error:
-            raise Unreadable(f"NVML says {error}") from error
     except Unreadable as error:
         return f"{NOT_MEASURED}{error}"
+    try:
+        return query(binding, gpu)
+    except binding.NVMLError as error:
+        return f"{NOT_MEASURED}NVML says {error}"
 
 
 def _reasons(binding: Any, gpu: Any) -> str:
@@ -107,7 +103,7 @@ def _reasons(binding: Any, gpu: Any) -> str:
 
 def _gpus(binding: Any, _: Any) -> str:
     """Return name and driver of every GPU, as nvidia-smi lists them."""
-    gpus = [binding.nvmlDeviceGetHandleByIndex(index) for index in range(binding.nvmlDeviceGetCount())]
+    gpus = map(binding.nvmlDeviceGetHandleByIndex, range(binding.nvmlDeviceGetCount()))
     return "; ".join(f"{binding.nvmlDeviceGetName(gpu)}, {binding.nvmlSystemGetDriverVersion()}" for gpu in gpus)
 
 

@@ -3,9 +3,7 @@
     bound seconds = bytes that the scope must touch / read bandwidth + the copy of the smallest answer
     % of bound    = 100 * bound seconds / measured seconds
 
-The bytes are every pixel of the scope's images once, as uint8: never more than the work needs. The copy is the
-harness's own, which a call ends with and which no kernel can overlap with its reading.
-
+The bytes are every pixel of the scope's images once, as uint8. The copy is the harness's own, which a call ends with.
 Read bandwidth is that of the fastest of several passes that only read, over a buffer as large as the working set, again
 and again, so that it lies in whichever cache holds it, as a kernel's images do.
 """
@@ -25,16 +23,13 @@ READ = 2**27  # bytes per thread and sample: over a millisecond, so that the lat
 
 
 def measure(working_set_bytes: int, threads: int) -> float:
-    """Return how many bytes per second this machine reads from a working set that it reads again and again.
-
-    It is the highest of the probes' medians, on one thread or on all. Every thread reads a part of its own.
-    """
+    """Return how many bytes per second this machine reads: the highest median of its probes, on one thread or all."""
     line = 64 * threads  # so that the parts are equal, and whole cache lines
     size = -(-min(max(working_set_bytes, SMALLEST), LARGEST) // line) * line
     source, target = _buffer(size), _buffer(size)
     rates: dict[tuple[str, int], list[float]] = defaultdict(list)
     for _ in range(REPETITIONS):
-        for team in sorted({1, threads}):
+        for team in sorted({1, threads}):  # of threads, each of which reads a part of its own
             passes = -(-READ * team // size)
             parts = zip(np.split(source, team), np.split(target, team), strict=True)
             calls = [probes(*part, passes) for part in parts]
@@ -60,12 +55,11 @@ def probes(source: np.ndarray, target: np.ndarray, passes: int) -> dict[str, Cal
     sum        NumPy's sum of 64-bit integers
     maximum    NumPy's maximum of bytes
     compare    C's memcmp of both halves, which are equal, so that it cannot stop early; gives 0
-
-    Sum and maximum see the source through a view that repeats it with stride 0: one call, however many passes.
     """
     half, start = source.size // 2, source.ctypes.data
     compare = ctypes.CDLL(None).memcmp
     compare.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+    # A view that repeats the source with stride 0 is read in one call, however many passes.
     repeated, words = (np.broadcast_to(array, (passes, array.size)) for array in (source, source.view(np.uint64)))
 
     def copy() -> None:

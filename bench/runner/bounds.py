@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import product
 from typing import Any
 
 from bench.kernel import why_unavailable
@@ -14,23 +15,18 @@ from bench.task.scopes import answer_bytes, bytes_read, images_read
 
 
 class Bounds(ExitStack):
-    """Use it as a context manager, which ends the workers.
-
-    Attributes:
-        workers: "cpu" reads for the bounds of the host, and measures the harness itself; "cuda" reads and launches for
-            those of the GPU. Missing before `start`, where no kernel needs it, and once it failed.
-        failed: by "bound@cpu" and "bound@gpu", the status and the reason why that bound is missing.
-    """
+    """Use it as a context manager, which ends the workers."""
 
     def __init__(self, setup: Setup) -> None:
         super().__init__()
-        self.setup, self.workers, self.failed = setup, dict[str, Worker](), dict[str, str]()
+        self.setup, self.plan, self.problem = setup, setup.plan, setup.problem
+        self.workers: dict[str, Worker] = {}  # that read, by device; the one of the CPU also measures the harness
+        self.failed: dict[str, str] = {}  # by "bound@cpu" and "bound@gpu", the status and the reason why it is missing
 
     def start(self) -> None:
         """Start the workers. Without them there are no bounds."""
-        plan = self.setup.plan
-        self.workers["cpu"] = self.enter_context(Worker(self.setup.environment, plan.memory_limit))
-        if any(spec.device == "cuda" and not why_unavailable(spec) for spec in plan.specs):
+        self.workers["cpu"] = self.enter_context(Worker(self.setup.environment, self.plan.memory_limit))
+        if any(spec.device == "cuda" and not why_unavailable(spec) for spec in self.plan.specs):
             self.workers["cuda"] = self.enter_context(Worker(self.setup.environment, 0))
 
     def samples(self, scope: str, size: int) -> list[Sample]:
@@ -39,51 +35,49 @@ class Bounds(ExitStack):
         Where a kernel uses a GPU, read them there too, and launch the least that gives an answer. The scope
         `end_to_end` has no such bound: its bytes come from the host.
         """
-        problem, seconds = self.setup.problem, dict[str, float]()
-        asked = {
-            "size": bytes_read(problem, scope, size),
-            "answer": answer_bytes(problem, scope, size or problem.count),
-        }
+        asked, seconds = self._asked(scope, size), dict[str, float]()
         for name, threads in ((ONE_CORE, 1), (ALL_CORES, machine.cores())):
             if reply := self.ask("cpu", "read", threads=threads, **asked):
                 seconds[name] = reply["seconds"]
         if scope != "end_to_end" and (reply := self.ask("cuda", "gpu_bound", **asked)):
             seconds |= {GPU_READ: reply["read"], GPU_LAUNCH: reply["launch"]}
-        images = size or images_read(problem, scope)
-        return [
-            Sample(name, scope, "-", images, value, 1, self.setup.process, 0, position)
-            for position, (name, value) in enumerate(seconds.items())
-        ]
+        return [self._sample(name, scope, size, value, place) for place, (name, value) in enumerate(seconds.items())]
 
     def of_own_bytes(self, executors: Sequence[Executor], size: int, threads: int) -> list[Sample]:
         """Return the seconds in which the machine reads the bytes of every kernel that holds fewer than one per pixel.
 
         They are named after the kernel. The scope `end_to_end` has none, as it starts from one byte per pixel.
         """
-        samples, problem, plan = list[Sample](), self.setup.problem, self.setup.plan
-        for executor in executors:
-            for scope in dict(plan.pairs):
-                own = executor.bytes_read(scope, size)
-                dense = scope == "end_to_end" or own >= bytes_read(problem, scope, size)
-                if dense or not executor.samples or executor.name.endswith(AGAIN):
-                    continue
-                asked = {"size": own, "answer": answer_bytes(problem, scope, size or problem.count)}
-                if executor.spec.device == "cpu":
-                    seconds = self.ask("cpu", "read", threads=threads, **asked).get("seconds")
-                else:
-                    reply = self.ask("cuda", "gpu_bound", **asked)
-                    seconds = max(reply["read"], reply["launch"]) if reply else None
-                if seconds:
-                    place = size or images_read(problem, scope), seconds, 1, self.setup.process, 0, len(samples)
-                    samples.append(Sample(BOUND + executor.name, scope, "-", *place))
+        samples = list[Sample]()
+        measured = [one for one in executors if one.samples and not one.name.endswith(AGAIN)]
+        for executor, scope in product(measured, dict(self.plan.pairs)):
+            own = executor.bytes_read(scope, size)
+            if scope == "end_to_end" or own >= bytes_read(self.problem, scope, size):
+                continue
+            asked = {**self._asked(scope, size), "size": own}
+            if executor.spec.device == "cpu":
+                seconds = self.ask("cpu", "read", threads=threads, **asked).get("seconds")
+            else:
+                reply = self.ask("cuda", "gpu_bound", **asked)
+                seconds = max(reply["read"], reply["launch"]) if reply else None
+            if seconds:
+                samples.append(self._sample(BOUND + executor.name, scope, size, seconds, len(samples)))
         return samples
 
+    def _asked(self, scope: str, size: int) -> dict[str, int]:
+        answer = answer_bytes(self.problem, scope, size or self.problem.count)
+        return {"size": bytes_read(self.problem, scope, size), "answer": answer}
+
+    def _sample(self, name: str, scope: str, size: int, seconds: float, position: int) -> Sample:
+        images = size or images_read(self.problem, scope)
+        return Sample(name, scope, "-", images, seconds, 1, self.setup.process, 0, position)
+
     def ask(self, device: str, do: str, **arguments: Any) -> Reply:
-        """Return a bound worker's reply; {} without a worker, or where it fails: that costs no kernel its samples."""
+        """Return a worker's reply; {} without one, or where it fails: that costs no kernel its samples."""
         if device not in self.workers:
             return {}
         try:
-            return self.workers[device].ask(do, self.setup.plan.timeout_s, **arguments)
+            return self.workers[device].ask(do, self.plan.timeout_s, **arguments)
         except Failure as failure:
             del self.workers[device]  # the stack ends it
             self.failed[BOUND + {"cpu": "cpu", "cuda": "gpu"}[device]] = f"{failure.status}: {failure.reason}"
@@ -101,11 +95,10 @@ class Bounds(ExitStack):
 
         It is one sample of the scope `mean`, which is not kept. Sums that were taken in `prepare` show there.
         """
-        dense = bytes_read(self.setup.problem, "mean")
+        dense = bytes_read(self.problem, "mean")
         for device, names in (("cpu", (ONE_CORE, ALL_CORES)), ("cuda", (GPU_READ,))):
-            read = [
-                dense * one.seconds / bytes_read(self.setup.problem, one.scope) for one in bounds if one.kernel in names
-            ]
+            of_device = [one for one in bounds if one.kernel in names]
+            read = [dense * one.seconds / bytes_read(self.problem, one.scope) for one in of_device]
             for executor in executors:
                 if executor.spec.device != device or not executor.worker or not (read or device in self.workers):
                     continue

@@ -3,11 +3,10 @@
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from bench import atomic
 from bench.kernel import KernelSpec, why_unavailable
 from bench.probes.machine import cores
 from bench.runner.configuration import Configuration, environment
+from bench.runner.plan import Progress
 from bench.runner.worker_handle import MEMORY_LIMIT, Failure, Worker
 from bench.task.oracle import DISTANCES
 from bench.task.problem import Problem, write
@@ -26,21 +26,13 @@ COMPILED = ("torch", "numba", "jax")  # the packages whose kernels take longest,
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The status of one kernel.
-
-    Attributes:
-        name: the kernel's name.
-        status: "agrees", "disagrees", "unavailable" or "broken".
-        reason: why the status is not "agrees"; None where it is.
-        correct: per distance that the kernel offers, how many labels of each class are right.
-        mean_error: largest deviation of its mean images from the exact ones, of full scale; None where unknown.
-    """
+    """The status of one kernel."""
 
     name: str
-    status: str
-    reason: str | None = None
-    correct: dict[str, list[int]] = field(default_factory=dict)
-    mean_error: float | None = None
+    status: str  # "agrees", "disagrees", "unavailable" or "broken"
+    reason: str | None = None  # why it is not "agrees"; None where it is
+    correct: dict[str, list[int]] = field(default_factory=dict)  # by distance, how many labels of each class are right
+    mean_error: float | None = None  # largest deviation of its mean images from the exact ones, of full scale
 
 
 @contextmanager
@@ -57,13 +49,10 @@ def check_kernel(
     folder: str,
     seed: int,
     timeout_s: float,
-    most_memory: int = MEMORY_LIMIT,
+    most_memory: int = MEMORY_LIMIT,  # bytes
     workers: list[Worker] | None = None,
 ) -> CheckResult:
-    """Verify one kernel in a process of its own, on the problem in `folder` (see `problem_folder`).
-
-    The process takes at most so many bytes of memory, and is added to `workers`.
-    """
+    """Verify one kernel in a process of its own, which is added to `workers`, on the problem in `folder`."""
     if reason := why_unavailable(spec):
         return CheckResult(spec.name, "unavailable", reason)
     memory_limit = most_memory if spec.device == "cpu" else 0  # CUDA reserves addresses by the terabyte
@@ -81,10 +70,7 @@ def check_kernel(
 
 
 def check_all(
-    kernels: Sequence[tuple[KernelSpec, str]],
-    seed: int,
-    timeout_s: float,
-    progress: Callable[[str, str, int, int], None],
+    kernels: Sequence[tuple[KernelSpec, str]], seed: int, timeout_s: float, progress: Progress
 ) -> list[CheckResult]:
     """Verify kernels side by side, as many as there are cores, each as `check_kernel` does; return their results.
 
@@ -93,11 +79,9 @@ def check_all(
     at_once = max(1, min(cores(), MEMORY_LIMIT // ENOUGH))
     results, workers = dict[int, CheckResult](), list[Worker]()
     order = sorted(range(len(kernels)), key=lambda place: _rank(kernels[place][0]))
+    part = MEMORY_LIMIT // at_once
     with ThreadPoolExecutor(at_once) as pool:
-        beside_others = partial(
-            check_kernel, seed=seed, timeout_s=timeout_s, most_memory=MEMORY_LIMIT // at_once, workers=workers
-        )
-        futures = {place: pool.submit(beside_others, *kernels[place]) for place in order}
+        futures = {place: pool.submit(check_kernel, *kernels[place], seed, timeout_s, part, workers) for place in order}
         try:
             for place, future in futures.items():
                 progress("verify", kernels[place][0].name, len(results), len(kernels))
@@ -138,23 +122,16 @@ def check_as_json(whole: Problem, results: Sequence[tuple[Problem, CheckResult]]
     def score(problem: Problem, correct: list[int] | None) -> dict[str, Any] | None:
         return None if correct is None else {"correct": correct, "accuracy": problem.accuracy(correct)}
 
+    named = {key: getattr(whole, key) for key in ("name", "digest", "classes")}
     return {
-        "dataset": {
-            "name": whole.name,
-            "digest": whole.digest,
-            "classes": list(whole.classes),
-            "train": whole.train_counts,
-            "valid": whole.valid_counts,
-        },
+        "dataset": {**named, "train": whole.train_counts, "valid": whole.valid_counts},
         "oracle": {
             distance: {**(score(whole, whole.correct(answer.labels)) or {}), "too_close": answer.too_close}
             for distance, answer in whole.answers.items()
         },
         "kernels": [
             {
-                "name": result.name,
-                "status": result.status,
-                "reason": result.reason,
+                **{key: getattr(result, key) for key in ("name", "status", "reason")},
                 **({"images_of_class": problem.per_class} if problem.per_class else {}),
                 **{distance: score(problem, result.correct.get(distance)) for distance in DISTANCES},
             }

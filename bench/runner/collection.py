@@ -2,20 +2,37 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench import code_size
 from bench.kernel import REFERENCE, ROOT
 from bench.probes import machine, nvml
 from bench.records.model import ELSEWHERE, PROTOCOL, Measurements, NotTimed
-from bench.records.sample import AGAIN, BOUND, Footprint
+from bench.records.sample import AGAIN, BOUND, Footprint, Sample
 from bench.runner.check_kernels import OUT_OF_MEMORY, CheckResult
 from bench.runner.configuration import Configuration, allocator_in_force, changes
-from bench.runner.finished import FinishedProcess
 from bench.runner.plan import Plan
 from bench.task import digits_metadata
 from bench.task.problem import Problem
+
+
+@dataclass(frozen=True)
+class FinishedProcess:
+    """What one process of every kernel gave."""
+
+    samples: tuple[Sample, ...]
+    results: tuple[CheckResult, ...]
+    control: str | None  # the kernel that also ran as the A/A control; None if all failed
+    threads: dict[str, str]  # by kernel, how many threads each library used
+    skipped: dict[str, dict[int, float | None]]  # by kernel and size, the seconds of one call; None without images
+    overhead_s: float | None  # that the harness adds to a call; None where that was not measured, as after the first
+    load_average: float  # of the machine, when the process began
+    broadcast: dict[str, dict[str, Any]] = field(default_factory=dict)  # by kernel (see `bench.probes.broadcasting`)
+    gpu: dict[str, Any] = field(default_factory=dict)  # its worst state right after a sample (see `bench.probes.nvml`)
+    bounds_failed: dict[str, str] = field(default_factory=dict)  # by "bound@cpu" and "bound@gpu", status and reason
+    seconds: float = 0.0  # from the first start to the last end
+    stack_bytes: dict[str, list[float]] = field(default_factory=dict)  # by kernel, per training and validation image
 
 
 @dataclass(frozen=True)
@@ -27,14 +44,17 @@ class Collected:
 
 
 def collect(
-    plan: Plan, configuration: Configuration, problem: Problem, processes: dict[int, FinishedProcess], run: str
+    plan: Plan,
+    configuration: Configuration,
+    problem: Problem,
+    finished: Sequence[FinishedProcess],
+    run: str,
+    skipped: Sequence[NotTimed] = (),
 ) -> Collected:
     """Join the finished processes of one configuration. A kernel that failed in any of them loses all its samples.
 
-    Args:
-        run: the name that all records of one run share.
+    All records of one run share its name, `run`. The kernels of `skipped` were not to be measured.
     """
-    finished = [processes[number] for number in sorted(processes)]
     by_name = {result.name: result for result in finished[0].results}
     for process in finished:
         by_name |= {result.name: result for result in process.results if result.status != "agrees"}
@@ -51,8 +71,8 @@ def collect(
     for name, own in kernel_metadata.items():
         threads = {process.threads[name] for process in finished if name in process.threads}
         own |= {"threads_in_force": " or ".join(sorted(threads)), **finished[0].broadcast.get(name, {})}
-        if held := next((process.stack_bytes[name] for process in finished if name in process.stack_bytes), None):
-            own |= dict(zip(("stack_bytes_train", "stack_bytes_valid"), held, strict=True))
+        held = next((process.stack_bytes[name] for process in finished if name in process.stack_bytes), ())
+        own |= dict(zip(("stack_bytes_train", "stack_bytes_valid"), held, strict=False))
     if control := finished[0].control:
         kernel_metadata[control + AGAIN] = kernel_metadata[control]
     overheads = [process.overhead_s for process in finished if process.overhead_s is not None]
@@ -66,14 +86,14 @@ def collect(
     missing += [not_timed(result) for result in results if result.status != "agrees"]
     bounds = {bound: why for process in reversed(finished) for bound, why in process.bounds_failed.items()}
     missing += [NotTimed(bound, *why.split(": ", 1)) for bound, why in bounds.items()]
-    skipped = {
+    too_slow = {
         (name, int(size)): seconds  # a size is text where the process was read back from its file
         for process in finished
         for name, sizes in process.skipped.items()
         for size, seconds in sizes.items()
     }
-    missing += [skipped_at(size, name, seconds, plan.longest_s) for (name, size), seconds in sorted(skipped.items())]
-    return Collected(Measurements(samples, missing, metadata, kernel_metadata), results)
+    missing += [skipped_at(size, name, seconds, plan.longest_s) for (name, size), seconds in sorted(too_slow.items())]
+    return Collected(Measurements(samples, [*missing, *skipped], metadata, kernel_metadata), results)
 
 
 def memory_measurements(
@@ -140,18 +160,15 @@ def _kernel_metadata(
     plan: Plan, problem: Problem, results: Sequence[CheckResult]
 ) -> tuple[dict[str, dict[str, Any]], list[NotTimed]]:
     """Return the metadata that the samples of one kernel share, by its name, and why some of it is missing."""
-    kernel_metadata: dict[str, dict[str, Any]] = {}
-    missing = []
+    kernel_metadata, missing = dict[str, dict[str, Any]](), list[NotTimed]()
     for spec, result in zip(plan.specs, results, strict=True):
-        own: dict[str, Any] = {"device": spec.device}
+        own = kernel_metadata[spec.name] = {"device": spec.device}
         try:
             own["source_hash"] = code_size.source_hash(spec.path)
             if code := code_size.code(spec.path):
                 own |= {"code_lines": code.lines, "code_tokens": code.tokens}
         except Exception as error:  # noqa: BLE001  of a file that nobody foresaw; its times are safe
             missing.append(NotTimed(f"the code of {spec.name}", "not measured", f"{type(error).__name__}: {error}"))
-        if result.mean_error is not None:
-            own["mean_error"] = result.mean_error
+        own |= {} if result.mean_error is None else {"mean_error": result.mean_error}
         own |= {f"correct_{distance}": problem.score(correct) for distance, correct in result.correct.items()}
-        kernel_metadata[spec.name] = own
     return kernel_metadata, missing

@@ -6,6 +6,7 @@ import random
 import re
 import sys
 from dataclasses import dataclass
+from itertools import product
 
 from bench.probes.machine import cores
 
@@ -53,23 +54,17 @@ class Configuration:
 
 
 def parse(name: str) -> Configuration:
-    """Return the configuration of a name such as "1/keep".
-
-    Raises:
-        ValueError: there is no configuration of that name.
-    """
-    threads, _, allocator = name.partition("/")
-    if threads not in THREADS or allocator not in ALLOCATORS:
-        known = ", ".join(f"{threads}/{allocator}" for threads in THREADS for allocator in ALLOCATORS)
-        raise ValueError(f"there is no configuration {name!r}; there are {known}")
-    return Configuration(threads, allocator)
+    """Return the configuration of a name such as "1/keep", or raise ValueError."""
+    known = {one.name: one for one in (Configuration(*pair) for pair in product(THREADS, ALLOCATORS))}
+    if name not in known:
+        raise ValueError(f"there is no configuration {name!r}; there are {', '.join(known)}")
+    return known[name]
 
 
 def environment(configuration: Configuration, rng: random.Random) -> dict[str, str]:
-    """Return the whole environment of a worker process.
+    """Return the whole environment of a worker process, with a hash seed and a size that are drawn anew.
 
-    Every fresh process draws a hash seed and a size of the environment: both move memory about, and a time that depends
-    on either should differ between processes, not pass for the kernel's own (Mytkowicz et al., ASPLOS 2009).
+    Both move memory about, and a time that depends on them must not pass for the kernel's own (Mytkowicz et al., 2009).
     """
     removed = _removed()
     return {
@@ -98,20 +93,15 @@ def _removed() -> list[str]:
 
 def allocator_in_force(configuration: Configuration) -> str:
     """Return the allocator setting that takes effect here: only glibc has the switch."""
-    if configuration.allocator == "default" or platform.libc_ver()[0] == "glibc":
-        return configuration.allocator
-    return "not applicable"
+    here = configuration.allocator == "default" or platform.libc_ver()[0] == "glibc"
+    return configuration.allocator if here else "not applicable"
 
 
 def in_force() -> dict[str, str]:
-    """Return the threads and the allocator that this process has, as a record names them; it was not started for them.
-
-    "threads" is "1" or "all" where every library that has loaded agrees, else the count of each.
-    """
+    """Return the threads ("1", "all", or the count of each library) and the allocator that this process has."""
     counted = threads_in_force()
-    counts = {int(part.rpartition(" ")[2]) for part in counted.split(", ")}
-    named = {1: "1", cores(): "all"}
-    threads = named.get(counts.pop(), counted) if len(counts) == 1 else counted
+    counts = "/".join({part.rpartition(" ")[2] for part in counted.split(", ")})  # one if they agree
+    threads = {"1": "1", str(cores()): "all"}.get(counts, counted)
     return {"threads": threads, "allocator": "keep" if KEEP.items() <= os.environ.items() else "default"}
 
 

@@ -9,7 +9,7 @@ from bench.probes import nvml
 from bench.records.sample import AGAIN, Sample
 from bench.runner.check_kernels import CheckResult, as_json, failed_result
 from bench.runner.plan import Plan
-from bench.runner.refusals import BUSY_CORES, disturbed
+from bench.runner.refusals import BUSY_CORES, STOLEN_CORES, WAITED_CORES
 from bench.runner.worker_handle import Failure, Reply, Worker
 from bench.task.problem import Problem
 from bench.task.scopes import device_bytes, images_read
@@ -20,35 +20,25 @@ VERIFY_CALLS = 16  # calls that one verification makes, which may take so many t
 CROWDED = 2**33  # bytes of one kernel on a GPU
 RETAKES = 9  # of one process, which has about as many samples
 SLOW_S = 0.1  # a call that takes longer is bracketed and not repeated: the fast kernels run before and after it
-
-
-Others = dict[str, list[int]]  # processes by the name of their kernel
+Others = dict[str, list[int]]  # the processes of other kernels, by name
+Busy = dict[str, float]  # how many cores other kernels used that should have slept, by name; {} if all slept
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What the processes of all kernels that run side by side share.
-
-    Attributes:
-        folder: where `problem` was written for the workers.
-        environment: of the workers (see `bench.runner.configuration`).
-        order: the seed of the order of the validation images.
-        process: how many processes of each kernel came before.
-        calls: by kernel, the seconds of a call in the first process, where its very first took less than twice that:
-            then nothing is compiled or set up at first, and no call is needed to warm up.
-    """
+    """What the processes of all kernels that run side by side share."""
 
     plan: Plan
     problem: Problem
-    folder: str
-    environment: dict[str, str]
-    order: int
-    process: int = 0
-    calls: dict[str, float] = field(default_factory=dict)
+    folder: str  # where the problem was written for the workers
+    environment: dict[str, str]  # of the workers (see `bench.runner.configuration`)
+    order: int  # the seed of the order of the validation images
+    process: int = 0  # how many processes of each kernel came before
+    calls: dict[str, float] = field(default_factory=dict)  # by kernel, seconds of a call that needs no warm-up
 
 
 class RunEnded(Exception):
-    """A kernel of a plan with `against` has failed: there is nothing left to compare. `result` says why."""
+    """A kernel of a plan with `against` has failed, as `result` says: there is nothing left to compare."""
 
     def __init__(self, result: CheckResult) -> None:
         super().__init__(result.reason)
@@ -60,19 +50,19 @@ class Executor:
 
     def __init__(self, name: str, spec: KernelSpec, setup: Setup) -> None:
         self.name, self.spec, self.setup, self.plan = name, spec, setup, setup.plan
-        self.kernel = name.removesuffix(AGAIN)  # of an A/A control the kernel's name, as errors and progress show it
+        self.kernel = name.removesuffix(AGAIN)  # as errors and progress show it
         self.samples: list[Sample] = []
         self.threads = ""
         self.gpu: dict[str, Any] = {}  # the worst state that the GPU was in right after a sample
         self.distances: tuple[str, ...] = ()
         self.stack_bytes: list[float] = []  # per training image and per validation image (see `bench.task.stack_bytes`)
-        self.bytes_to_read: list[float] = []  # the same, for the bound
+        self.bytes_to_read: list[float] = []  # likewise
         self.broadcasts = False  # whether `bench.probes.broadcasting` can examine the kernel
         self.result = CheckResult(self.kernel, "agrees")
         self.worker: Worker | None = None
         self.skipped: dict[int, float | None] = {}  # size: seconds that one call would have taken; None: no images
         self._call_s: dict[tuple[str, str], float] = {}  # the fastest call of a pair (scope, distance) so far
-        self._size = setup.problem.count  # validation images that are prepared
+        self._size = 0  # how many validation images are prepared; 0: those of the problem
         self._start_s = 0.0  # of importing the kernel and preparing one image
         self._retakes = RETAKES
         self._processes: list[int] = []  # as its last sample found them
@@ -91,46 +81,37 @@ class Executor:
             self.worker = Worker(self.setup.environment, memory_limit)
 
     def read(self) -> None:
-        """Let the worker import the harness and read the problem."""
         self.ask("read_problem", folder=self.setup.folder, order=self.setup.order)
 
     def start(self) -> None:
-        """Let the worker import the kernel and prepare one image, which are the beginning of a first call."""
+        """Import the kernel and prepare one image, which are the beginning of a first call."""
         if started := self.ask("start", spec=as_json(self.spec)):
             self._start_s = started["start_s"]
 
-    def prepare(self, *, plain: bool = False) -> None:
-        """Prepare all stacks; `plain` without images for further timed calls, for a pass that measures memory."""
-        if prepared := self.ask("prepare", plain=plain):
+    def prepare(self, **options: Any) -> None:
+        """Prepare all stacks; the options are those of `bench.runner.worker.Session.prepare`."""
+        if prepared := self.ask("prepare", **options):
             self.distances, self.broadcasts = tuple(prepared["distances"]), prepared["broadcasts"]
             self.stack_bytes, self.bytes_to_read = prepared["stack_bytes"], prepared["bytes_to_read"]
 
-    def begin(self, *, plain: bool = False) -> None:
-        """All three, one after the other."""
+    def begin(self, **options: Any) -> None:
+        """Do all three, one after the other."""
         self.read()
         self.start()
-        self.prepare(plain=plain)
+        self.prepare(**options)
 
-    def first_call(self, position: int, others: Others | None = None) -> dict[str, float]:
-        """Time the first call, verified like every timed call.
+    def first_call(self, position: int, others: Others | None = None) -> Busy:
+        """Time the first call, verified like every timed call, and keep it unless another kernel disturbed it.
 
         first_call = import the kernel + prepare(one image) + the first baseline; preparing all images is not in it.
-
-        Args:
-            others: the processes of other kernels, by name, which should sleep.
-
-        Returns:
-            The kernels that did not sleep, and how many cores they used; {} if the first call was undisturbed.
         """
         first = self.ask("time", scope="baseline", distance="l1", loops=1, warm=False, others=others or {})
-        if not first:
-            return {}
-        if busy := _busy(first, 1):
-            return busy
-        self._call_s["baseline", "l1"] = first["seconds"]
-        first["seconds"] += self._start_s
-        self._keep("first_call", "l1", images_read(self.setup.problem, "first_call"), 0, position, 1, first)
-        return {}
+        busy = _busy(first, 1) if first else {}
+        if first and not busy:
+            self._call_s["baseline", "l1"] = first["seconds"]
+            first["seconds"] += self._start_s
+            self._keep("first_call", "l1", 0, position, 1, first)
+        return busy
 
     def warm_up(self) -> None:
         """Begin, and call every pair once, where first calls are not timed."""
@@ -160,7 +141,7 @@ class Executor:
             self.result = CheckResult(self.kernel, "agrees", None, reply["correct"], reply["mean_error"])
 
     def resize(self, size: int, in_reach: bool = True) -> None:
-        """Prepare `size` validation images; skip this size where one call would take over `Plan.longest_s`.
+        """Prepare `size` validation images; skip a size where one call would take over `Plan.longest_s`.
 
         A kernel for the CPU also skips a size that the host does not hold (`in_reach`); a GPU repeats the images.
         """
@@ -169,14 +150,13 @@ class Executor:
         if not in_reach and self.spec.device == "cpu":
             self.skipped[size] = None
         self.slow("predict", "l1")  # which measures how long a call takes
-        expected_s = self._call_s.get(("predict", "l1"), 0) * size / self._size
+        expected_s = self._call_s.get(("predict", "l1"), 0) * size / (self._size or self.setup.problem.count)
         if expected_s > self.plan.longest_s:
             self.skipped[size] = expected_s
         if size not in self.skipped:
             self._call_s.clear()
             self._size = size
-            if reply := self.ask("prepare", valid_images=size, seed=self.plan.seed):
-                self.stack_bytes, self.bytes_to_read = reply["stack_bytes"], reply["bytes_to_read"]
+            self.prepare(valid_images=size, seed=self.plan.seed)
         if self.spec.device != "cpu":
             crowded = device_bytes(self.setup.problem, size) > CROWDED
             self._refill = {"valid_images": size, "seed": self.plan.seed} if crowded else {}
@@ -206,23 +186,16 @@ class Executor:
             self._call_s[pair] = reply["seconds"]
         return self._call_s.get(pair, 0) > SLOW_S
 
-    def time(
-        self, scope: str, distance: str, images: int, round: int, position: int, others: Others | None = None
-    ) -> dict[str, float]:
+    def time(self, scope: str, distance: str, round: int, position: int, others: Others) -> Busy:
         """Take one sample of at least ten milliseconds, and keep it unless another kernel disturbed it.
 
-        It is taken again at once where other programs did, a few times in each process (see `refusals.disturbed`).
-
         Where a GPU has no room for the images of all kernels, this kernel has its own there during its sample alone.
-
-        Returns:
-            The kernels in `others` that did not sleep, and how many cores they used; {} if the sample was kept.
         """
         self.refill()
-        loops, reply = self._sample(scope, distance, others or {})
+        loops, reply = self._sample(scope, distance, others)
         busy = _busy(reply, loops) if reply else {}
         if reply and not busy:
-            self._keep(scope, distance, images, round, position, loops, reply)
+            self._keep(scope, distance, round, position, loops, reply)
         self.make_room()
         return busy
 
@@ -238,7 +211,7 @@ class Executor:
             self._call_s[scope, distance] = min(reply["seconds"], self._call_s.get((scope, distance), math.inf))
             if reply["seconds"] * loops < SHORTEST_SAMPLE_S:
                 loops = math.ceil(MARGIN * SHORTEST_SAMPLE_S / reply["seconds"])  # it was much faster than before
-            elif warm and self._retakes and disturbed(reply):
+            elif warm and self._retakes and _disturbed(reply["usage"]):
                 self._retakes -= 1
             else:
                 break
@@ -249,11 +222,9 @@ class Executor:
         assert self.worker
         try:
             self.worker.ask("prepare", self.plan.timeout_s, plain=True)
-            reply = self.worker.ask("broadcast", self.plan.timeout_s)
+            return self.worker.ask("broadcast", self.plan.timeout_s)
         except Failure as failure:
             return {"ranks_l1": f"fails: {failure.status}"}
-        del reply["status"]
-        return reply
 
     def ask(self, do: str, timeout_s: float = 0, **arguments: Any) -> Reply | None:
         """Return the worker's reply to a request; None where the kernel has failed, or fails now, which ends it."""
@@ -262,14 +233,12 @@ class Executor:
         try:
             return self.worker.ask(do, timeout_s or self.plan.timeout_s, **arguments)
         except Failure as failure:
+            # With sizes, what breaks at one size was verified at smaller ones.
             self.fail(failure, keep_samples=bool(self.plan.sizes) and failure.status != "disagrees")
             return None
 
     def fail(self, failure: Failure, *, keep_samples: bool = False) -> None:
         """End the worker process; the kernel has this failure as its result.
-
-        Args:
-            keep_samples: with sizes, what breaks at one size was verified at smaller ones.
 
         Raises:
             RunEnded: the plan has `against`, and a kernel is wrong or broken, or the reference is unavailable.
@@ -282,30 +251,26 @@ class Executor:
             raise RunEnded(self.result)
 
     def end(self) -> None:
-        """End the worker process, and what it started in its process group."""
         if self.worker:
             self.worker.end()
         self.worker, self._processes = None, []
 
-    def _keep(
-        self, scope: str, distance: str, images: int, round: int, position: int, loops: int, reply: Reply
-    ) -> None:
+    def _keep(self, scope: str, distance: str, round: int, position: int, loops: int, reply: Reply) -> None:
         self.threads = reply["threads"]
         if scope != "first_call":  # which wakes the GPU
             self.gpu = nvml.worst([self.gpu, reply["gpu"]])
-        usage = reply["minor_faults"], reply["context_switches"], reply["peak_rss_bytes"]
-        place, cpu = (self.setup.process, round, position), reply["cpu"]
-        cores = {"cpu_cores": cpu["own"], "other_cores": cpu["machine"], "steal_cores": cpu["steal"]}
-        cores["waited_cores"] = reply["waited"]
-        values = images, reply["seconds"], loops, *place, *usage
-        self.samples.append(Sample(self.name, scope, distance, *values, **cores))
+        images = self._size or images_read(self.setup.problem, scope)
+        values = images, reply["seconds"], loops, self.setup.process, round, position
+        self.samples.append(Sample(self.name, scope, distance, *values, **reply["usage"]))
         self._processes = reply["processes"]
 
 
-def _busy(reply: Reply, loops: int) -> dict[str, float]:
-    """Return the other kernels that used more than BUSY_CORES during a sample, by name, and how many cores.
-
-    Of a first call, which may be short, the same number of seconds counts as of the shortest sample.
-    """
+def _busy(reply: Reply, loops: int) -> Busy:
+    """Return what used more than BUSY_CORES during a sample; a first call counts as if it were not shorter than one."""
     share = max(1.0, SHORTEST_SAMPLE_S / (reply["seconds"] * loops))
-    return {name: cores for name, cores in reply["cpu"]["others"].items() if cores > BUSY_CORES * share}
+    return {name: cores for name, cores in reply["others"].items() if cores > BUSY_CORES * share}
+
+
+def _disturbed(usage: Reply) -> bool:
+    """Return whether others kept a sample's threads from a core. Its time does not count, so no value is favoured."""
+    return (usage["waited_cores"] or 0.0) > WAITED_CORES or (usage["steal_cores"] or 0.0) > STOLEN_CORES

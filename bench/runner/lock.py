@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
@@ -41,7 +41,10 @@ def only_timing_run() -> Iterator[None]:
         return
     with open(FILE, "a+", encoding="utf-8", opener=_own) as file:
         told = False
-        while not _taken(file):
+        while True:
+            with suppress(BlockingIOError, PermissionError):  # it is locked; the latter on Windows
+                _lock(file)
+                break
             if not told:
                 owner = FILE.read_text(encoding="utf-8") or "another process"
                 print(f"Waiting for {owner}, which times kernels on this machine.", file=sys.stderr, flush=True)
@@ -56,11 +59,3 @@ def only_timing_run() -> Iterator[None]:
 def _own(path: str, flags: int) -> int:
     """Open the file for this user alone, and never what somebody else's link in a shared folder points to."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
-
-
-def _taken(file: TextIO) -> bool:
-    try:
-        _lock(file)
-    except (BlockingIOError, PermissionError):  # it is locked; the latter on Windows
-        return False
-    return True

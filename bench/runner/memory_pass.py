@@ -18,13 +18,10 @@ def measure(
 ) -> tuple[list[Footprint], list[CheckResult], list[NotTimed]]:
     """Verify every kernel, then measure one call of every pair in FULL, or of `plan.pairs` at the plan's one size.
 
-    A kernel whose call would take longer than `plan.longest_s` at that size is skipped, and is among the NotTimed.
-    Ctrl-C skips the kernels that are left, once one is measured.
+    The NotTimed are skipped, as too slow at that size. Ctrl-C skips the kernels that are left, once one is measured.
     """
-    footprints: list[Footprint] = []
-    results, not_timed = [], []
-    rng = random.Random(plan.seed)
-    size = plan.sizes[0] if plan.sizes else 0
+    footprints, results, not_timed = list[Footprint](), list[CheckResult](), list[NotTimed]()
+    rng, size = random.Random(plan.seed), (*plan.sizes, 0)[0]
     for position, spec in enumerate(plan.specs):
         progress("memory", spec.name, position, len(plan.specs))
         setup = Setup(plan, problem, folder, environment(plan.configurations[0], rng), plan.seed)
@@ -42,7 +39,6 @@ def measure(
                 if executor.skipped or not executor.offers(distance):
                     continue
                 if reply := executor.ask("memory", scope=scope, distance=distance):
-                    del reply["status"]
                     images = size or images_read(problem, scope)
                     measured.append(Footprint(spec.name, scope, distance, images, **reply))
         except KeyboardInterrupt:

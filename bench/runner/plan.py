@@ -18,41 +18,23 @@ LONGEST_S = 5.0  # the default of `Plan.longest_s`
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure on one data set.
-
-    Attributes:
-        specs: the kernels.
-        pairs: the pairs (scope, distance) that every round times.
-        configurations: each is measured in processes of its own, one configuration after the other.
-        processes: processes per kernel, under each configuration; the fewest where one of the next two is given.
-        most_processes: processes of a kernel whose first call was fast (see `bench.runner.finished`); 0: no more.
-        budget_s: seconds for the processes of all kernels; as many more are begun as are expected to fit.
-        rounds: rounds of one process; each calls every kernel for each pair, but only every fourth those that are slow.
-        seed: everything random is drawn from it.
-        timeout_s: seconds that one request to a kernel may take.
-        memory_limit: bytes of anonymous memory that one worker may take.
-        sizes: if any, `pairs` are timed at each of these numbers of validation images instead of all.
-        command: the command line that asked for it, or "".
-        longest_s: a kernel whose call would take longer at some size is skipped there; infinity for no limit.
-        against: the kernels that the others are compared with, if they are named; a wrong kernel then ends the run.
-        reference: the kernel that every ratio is over.
-    """
+    """What to measure on one data set."""
 
     specs: tuple[KernelSpec, ...]
-    pairs: tuple[tuple[str, str], ...] = BASELINE
-    configurations: tuple[Configuration, ...] = (Configuration(),)
-    processes: int = 6
-    most_processes: int = 0
-    budget_s: float | None = None
-    rounds: int = 5
-    seed: int = 0
-    timeout_s: float = 120.0
-    memory_limit: int = MEMORY_LIMIT
-    sizes: tuple[int, ...] = ()
-    longest_s: float = LONGEST_S
-    command: str = ""
-    against: tuple[str, ...] = ()
-    reference: str = REFERENCE
+    pairs: tuple[tuple[str, str], ...] = BASELINE  # (scope, distance), which every round times
+    configurations: tuple[Configuration, ...] = (Configuration(),)  # each is measured in processes of its own
+    processes: int = 6  # per kernel and configuration; the fewest where one of the next two is given
+    most_processes: int = 0  # of a kernel whose first call was fast (see `scheduler.chosen`); 0: no more
+    budget_s: float | None = None  # for the processes of all kernels; as many more are begun as are expected to fit
+    rounds: int = 5  # of one process; each calls every kernel for each pair, but only every fourth those that are slow
+    seed: int = 0  # from which everything random is drawn
+    timeout_s: float = 120.0  # of one request to a kernel
+    memory_limit: int = MEMORY_LIMIT  # bytes of anonymous memory that one worker may take
+    sizes: tuple[int, ...] = ()  # if any, `pairs` are timed at each of these numbers of validation images
+    longest_s: float = LONGEST_S  # a kernel whose call would take longer at some size is skipped there
+    command: str = ""  # the command line that asked for it
+    against: tuple[str, ...] = ()  # kernels that others are compared with, if named; a wrong kernel then ends the run
+    reference: str = REFERENCE  # the kernel that every ratio is over
 
     @property
     def kind(self) -> str:
@@ -72,9 +54,9 @@ class Plan:
     def count(self, seconds: Sequence[float]) -> int:
         """Return how many processes there are to be under one configuration, from the seconds of the finished ones.
 
-        With a budget, time alone decides, never what was measured. More are begun until the next number whose
-        confidence interval leaves one more process outside on either side: 6, 9, 12, 15, 17, 20, ... That many are
-        expected to take as long each as the slower of the last two.
+        With a budget, time alone decides, never what was measured. The next number is that whose confidence interval
+        leaves one more process outside on either side: 6, 9, 12, 15, 17, 20, ... Each of them is expected to take as
+        long as the slower of the last two.
         """
         n = max(self.processes, self.most_processes)
         while self.budget_s is not None and n <= len(seconds):

@@ -11,7 +11,6 @@ import numpy as np
 
 from bench.kernel import KernelSpec, Unavailable, load, why_unavailable
 from bench.probes import cpu_time, machine, read_bandwidth
-from bench.probes.machine import cores
 from bench.records.model import PROTOCOL
 from bench.runner import configuration, refusals
 from bench.task import scopes
@@ -22,6 +21,7 @@ from bench.task.verify import Findings, verify
 from bench.task.windows import COUNT, Window
 
 SHORTEST_S = 0.02  # of the calls over which cores are counted
+_bandwidth = cache(read_bandwidth.measure)
 
 
 @dataclass
@@ -83,13 +83,9 @@ def verified_in_process(spec: KernelSpec, problem: Problem) -> Verified:
 
 
 def must_be_possible(verified: Verified, scope: str, distance: str, seconds: float) -> None:
-    """Refuse what the scheduler refuses: more than a core under one thread, and mean images faster than reading.
+    """Raise WrongAnswer for more than a core under one thread, and for mean images that are faster than reading.
 
-    Args:
-        seconds: per call, of the fastest.
-
-    Raises:
-        WrongAnswer: the kernel does either.
+    `seconds` are those of the fastest call.
     """
     if verified.spec.device != "cpu":
         return
@@ -105,10 +101,5 @@ def must_be_possible(verified: Verified, scope: str, distance: str, seconds: flo
     prepared = verified.prepared
     _, per_image = bytes_per_image(prepared.train, prepared.given[:-1])
     size = int(scopes.images_read(prepared.problem, "mean") * min(per_image, prepared.problem.pixels))
-    if scope == "mean" and (reason := refusals.too_fast(seconds, size, size / _bandwidth(size))):
+    if scope == "mean" and (reason := refusals.too_fast(seconds, size, size / _bandwidth(size, machine.cores()))):
         raise WrongAnswer(reason)
-
-
-@cache
-def _bandwidth(size: int) -> float:
-    return read_bandwidth.measure(size, cores())

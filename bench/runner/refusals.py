@@ -1,7 +1,6 @@
 """Times that are refused: what they are compared with, and the sentences that say why. `run` and pytest share them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from bench.records.sample import Sample
 
@@ -20,21 +19,10 @@ def awake(cores: float) -> str:
     )
 
 
-def disturbed(reply: dict[str, Any]) -> bool:
-    """Return whether other programs, or a virtual machine's host, kept a sample's threads from a core.
-
-    The sample's own time does not count, so that taking it again favours no value.
-    """
-    return (reply["waited"] or 0.0) > WAITED_CORES or (reply["cpu"]["steal"] or 0.0) > STOLEN_CORES
-
-
 def too_many_cores(cores: float) -> str:
     """Return why a kernel is broken that used so many cores under one thread; "" if it used no more than one."""
-    if cores <= MOST_CORES:
-        return ""
-    return (
-        f"used {cores:.2f} cores under one thread: start no threads or processes of your own where OMP_NUM_THREADS is 1"
-    )
+    why = "start no threads or processes of your own where OMP_NUM_THREADS is 1"
+    return f"used {cores:.2f} cores under one thread: {why}" if cores > MOST_CORES else ""
 
 
 def cores_of(samples: Sequence[Sample]) -> float:

@@ -16,12 +16,14 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import cache, partial
 from pathlib import Path
 from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import psutil
 
 from bench.kernel import ROOT, BrokenKernel, KernelSpec, Unavailable, load
 from bench.probes import broadcasting, cpu_time, device_memory, gpu_bandwidth, host_memory, nvml, read_bandwidth
@@ -31,20 +33,17 @@ from bench.task.scopes import WrongAnswer
 from bench.task.stack_bytes import bytes_per_image
 from bench.task.windows import COUNT, Window
 
-try:
-    import resource
-except ModuleNotFoundError:  # Windows
-    resource = None  # type: ignore[assignment]
-
 Reply = dict[str, Any]
+BENCH = f"{ROOT / 'bench'}{os.sep}"
+MEMORY_TEXTS = ("can't allocate memory", "not enough memory", "out of memory")  # in a RuntimeError of torch or JAX
 WARM_GPU_S, AGREE = 1.0, 0.03  # the longest warm-up of a GPU; how near two samples of it are that agree
 WARM_S = 0.01  # one call is not enough: two calls in a row then took 4% less than twice one (bench.tests.proof)
 
 
 class Session:
-    """One method per request of the parent; what it returns is the reply. `path` is the kernel's file."""
+    """One method per request of the parent; what it returns is the reply."""
 
-    path = ""
+    path = ""  # of the kernel's file
 
     def read_problem(self, folder: str, order: int) -> Reply:
         """Read the problem; its validation images come in an order drawn from `order`, which no kernel could know."""
@@ -66,52 +65,45 @@ class Session:
         """Prepare every stack, untimed.
 
         Args:
-            valid_images: how many validation images; 0 for all, once. Fewer are the first of them. More are repeated:
-                on the CPU they come from a file, in the order of `seed`; any other device repeats them itself.
+            valid_images: how many validation images; 0 for all, once. More than there are come from a file on the CPU,
+                in the order of `seed`; any other device repeats them itself.
             plain: prepare just these images, for a pass that measures no time.
         """
-        self.sized, self.tiled, self.renewed, self.predict_only = self.problem, None, 0, valid_images > 0
+        self.sized, self.renewed = self.problem, 0
+        self.options: dict[str, Any] = {"predict_only": valid_images > 0}
         if valid_images > len(self.problem.valid) and self.device == "cpu":
-            self.sized, self.tiled = tiling.read_tiled(self.whole, self.folder, valid_images, seed)
+            self.sized, self.options["tiled"] = tiling.read_tiled(self.whole, self.folder, valid_images, seed)
         elif valid_images:
             self.sized = self.problem.tiled(valid_images)
         self._prepare(0 if plain else COUNT)
-        broadcasts = broadcasting.concerns(self.kernel, self.prepared.valid)
         of_train = bytes_per_image(self.prepared.train, self.prepared.given[:-1])
         of_valid = bytes_per_image([self.prepared.valid], self.prepared.given[-1:])
         return {
             "distances": [*scopes.offered(self.kernel)],
-            "broadcasts": broadcasts,
+            "broadcasts": broadcasting.concerns(self.kernel, self.prepared.valid),
             "stack_bytes": [of_train[0], of_valid[0]],
             "bytes_to_read": [of_train[1], of_valid[1]],
         }
 
     def _prepare(self, count: int) -> None:
         former = self.__dict__.pop("prepared", None)  # its stacks make room first
-        train = former.train if former and self.renewed and self.predict_only else None
+        self.__dict__.pop("call", None)
+        options = self.options | {"count": count, "renewed": self.renewed}
+        if former and self.renewed and self.options["predict_only"]:
+            options["train"] = former.train
         del former
-        self.calls: dict[tuple[str, str], Callable[[Window], tuple[Any, Any]]] = {}
         if hasattr(self.kernel, "release"):
             self.kernel.release()
         device_memory.release()
         gc.disable()  # it went through ten million new objects again and again: half of what python_loops took here
-        self.prepared = scopes.prepare(
-            self.kernel,
-            self.device,
-            self.sized,
-            self.rng,
-            count=count,
-            renewed=self.renewed,
-            tiled=self.tiled,
-            predict_only=self.predict_only,
-            train=train,
-        )
+        self.prepared = scopes.prepare(self.kernel, self.device, self.sized, self.rng, **options)
+        self.call = cache(partial(scopes.call, self.prepared))  # from a pair (scope, distance)
         self.renewed += 1
         gc.enable()
         gc.collect()  # or the first timed call would have to
 
     def verify(self, seed: int) -> Reply:
-        """Verify the kernel and return the findings, also when it is wrong."""
+        """Verify the kernel; return the findings, also when it is wrong."""
         findings = verify.Findings()
         try:
             verify.verify(self.prepared, seed, findings)
@@ -127,22 +119,21 @@ class Session:
             others: the processes of other kernels, by name, which should sleep.
 
         Returns:
-            `seconds`, `minor_faults` and `context_switches` per call, `peak_rss_bytes` of the process, `threads`, `cpu`
-            and `waited` (see `bench.probes.cpu_time`), `processes`, which are this one and its descendants, and `gpu`,
-            the state right after the sample where a GPU was used (see `bench.probes.nvml`).
+            `seconds` per call, `usage` (further fields of a `Sample`), `others` (the cores that they used), `gpu` (its
+            state right after the sample), `threads` (of each library), `processes` (this one and its descendants).
         """
         if self.prepared.windows.left < loops + warm:
             self._prepare(max(COUNT, loops + warm))
-        call, windows = self._call(scope, distance), scopes.inputs(self.prepared, scope, loops + warm)
+        call, windows = self.call(scope, distance), scopes.inputs(self.prepared, scope, loops + warm)
         children = cpu_time.descendants()
         if warm:
             warm_up(call, windows[-1], 0 if self.device == "cpu" else WARM_GPU_S)
         self.prepared.windows.before_clock()
-        faults_before, waited, cpu_before = _usage(), cpu_time.waited(), cpu_time.read(children, others)
+        faults_before, waited, cpu_before = cpu_time.resources(), cpu_time.waited(), cpu_time.read(children, others)
         seconds, (answer, means) = clock(call, windows[:loops])
         cpu = cpu_time.between(cpu_before, cpu_time.read(children, others), seconds * loops)
         waited = [after - before for before, after in zip(waited, cpu_time.waited(), strict=False)]
-        faults, switches, peak = _usage()
+        faults, switches, peak = cpu_time.resources()
         gpu = nvml.state() if self.device == "cuda" else {}  # at once: it is about to be idle
         new = [pid for pid in cpu_time.descendants() if pid not in children]
         own = cpu.own + cpu_time.seconds_of(new) / (seconds * loops)
@@ -150,31 +141,27 @@ class Session:
             answers.check_answer(self.prepared, scope, distance, windows[loops - 1], answer, means)
         except WrongAnswer as error:
             return {"status": "disagrees", "reason": str(error)}
-        return {
-            "threads": configuration.threads_in_force(),
-            "seconds": seconds,
+        usage = {
             "minor_faults": (faults - faults_before[0]) / loops,
             "context_switches": (switches - faults_before[1]) / loops,
             "peak_rss_bytes": peak,
-            "cpu": {**asdict(cpu), "own": own},
-            "waited": waited[0] / (seconds * loops) if waited else None,
-            "processes": [os.getpid(), *children, *new],
-            "gpu": gpu,
+            "cpu_cores": own,
+            "other_cores": cpu.machine,
+            "steal_cores": cpu.steal,
+            "waited_cores": waited[0] / (seconds * loops) if waited else None,
         }
+        reply = {"seconds": seconds, "usage": usage, "others": cpu.others, "gpu": gpu}
+        return {**reply, "threads": configuration.threads_in_force(), "processes": [os.getpid(), *children, *new]}
 
     def memory(self, scope: str, distance: str) -> Reply:
-        """Return the bytes of anonymous memory before one call of the scope, and how much more it needed at its peak.
-
-        Where the kernel uses a GPU, another call measures the GPU's memory likewise.
-        """
-        call, [window] = self._call(scope, distance), scopes.inputs(self.prepared, scope, 1)
+        """Return the memory of one call of the scope (see `host_memory`), and on a GPU of another (`device_memory`)."""
+        call, [window] = self.call(scope, distance), scopes.inputs(self.prepared, scope, 1)
         footprint = asdict(host_memory.peak(lambda: call(window)))
         if self.device == "cuda":
             footprint |= asdict(device_memory.peak(lambda: call(window)))
         return footprint
 
     def broadcast(self) -> Reply:
-        """Return what broadcasting does in the kernel's library (see `bench.probes.broadcasting`)."""
         return broadcasting.examine(self.prepared)
 
     def read(self, size: int, threads: int, answer: int = 0) -> Reply:
@@ -182,26 +169,18 @@ class Session:
         return {"seconds": size / read_bandwidth.measure(size, threads) + read_bandwidth.copy_seconds(answer)}
 
     def gpu_bound(self, size: int, answer: int) -> Reply:
-        """Return the seconds of `read`, as above by the GPU, and of `launch`, an empty answer of `answer` bytes."""
+        """Return the seconds of `read`, by the GPU, and of `launch`, an empty answer of `answer` bytes."""
         read = size / gpu_bandwidth.bandwidth(size) + read_bandwidth.copy_seconds(answer)
         return {"read": read, "launch": gpu_bandwidth.launch(answer)}
 
     def overhead(self, folder: str) -> Reply:
         """Return the `seconds` that the harness adds to a call: those of a kernel that does nothing."""
+        idle: Any = SimpleNamespace(prepare=lambda images, _: images, mean_images=lambda _: None)
         nothing = np.zeros(0, dtype=np.int64)
-        idle: Any = SimpleNamespace(
-            prepare=lambda images, device: images,
-            mean_images=lambda stacks: None,
-            predict_l1=lambda images, means: nothing,
-        )
+        idle.predict_l1 = lambda images, means: nothing
         prepared = scopes.prepare(idle, "cpu", problem.read(Path(folder)), np.random.default_rng(0))
         call, windows = scopes.call(prepared, "baseline", "l1"), scopes.inputs(prepared, "baseline", COUNT)
         return {"seconds": float(np.median([clock(call, [window])[0] for window in windows * 16]))}
-
-    def _call(self, scope: str, distance: str) -> Callable[[Window], tuple[Any, Any]]:
-        if (scope, distance) not in self.calls:
-            self.calls[scope, distance] = scopes.call(self.prepared, scope, distance)
-        return self.calls[scope, distance]
 
 
 def warm_up(call: Callable[[Window], object], window: Window, at_most_s: float) -> None:
@@ -237,30 +216,12 @@ def clock(call: Callable[[Window], tuple[Any, Any]], windows: Sequence[Window]) 
     return (perf_counter() - started) / len(windows), answer
 
 
-def _usage() -> tuple[int, int, int]:
-    """Return (minor page faults, context switches, peak resident bytes) of this process so far; 0 on Windows."""
-    if resource is None:
-        return 0, 0, 0
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    peak = used.ru_maxrss
-    if sys.platform == "linux":  # where ru_maxrss starts from the parent's, from before the program was loaded
-        peak = host_memory.highest_resident()
-    return used.ru_minflt, used.ru_nvcsw + used.ru_nivcsw, peak
-
-
 def _limit(memory_limit: int) -> None:
     """On Linux, limit this process's memory (0: no limit) and end it with its parent, even if a kernel hangs in C."""
     if sys.platform == "linux":
         if memory_limit:
-            resource.setrlimit(resource.RLIMIT_DATA, (memory_limit, memory_limit))
+            psutil.Process().rlimit(psutil.RLIMIT_DATA, (memory_limit, memory_limit))
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; elsewhere the end of the pipe must do
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that memory ran out; torch and JAX raise a RuntimeError with one of these texts."""
-    texts = ("can't allocate memory", "not enough memory", "out of memory")
-    known = any(text in str(error).lower() for text in texts)
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and known)
 
 
 def _reason(error: BaseException, path: str) -> str:
@@ -268,11 +229,14 @@ def _reason(error: BaseException, path: str) -> str:
 
     Without a kernel (`path` is "") it is the last line of this project.
     """
-    sentence = "".join(traceback.format_exception_only(error)).strip()
     if isinstance(error, BrokenKernel):
         return str(error)
+    full = isinstance(error, RuntimeError) and any(text in str(error).lower() for text in MEMORY_TEXTS)
+    if full or isinstance(error, MemoryError):
+        return f"out of memory: {error}"
+    sentence = "".join(traceback.format_exception_only(error)).strip()
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.line]
-    own = [frame for frame in frames if frame.filename == path or (not path and _of_bench(frame.filename))]
+    own = [frame for frame in frames if frame.filename == path or (not path and frame.filename.startswith(BENCH))]
     if isinstance(error, SyntaxError) or not (own or path):
         return sentence.replace(path, Path(path).name)
     if not own:
@@ -282,18 +246,13 @@ def _reason(error: BaseException, path: str) -> str:
     return f"{Path(last.filename).name}, line {last.lineno}{function}: {last.line}\n{sentence}"
 
 
-def _of_bench(file: str) -> bool:
-    return Path(file).is_relative_to(ROOT / "bench")
-
-
 def _serve(session: Session, request: Reply, printed: Any) -> Reply:
     try:
         reply = {"status": "ok", **getattr(session, request.pop("do"))(**request)}
     except Unavailable as error:
         return {"status": "unavailable", "reason": str(error)}
     except BaseException as error:  # noqa: BLE001  a kernel may raise anything, SystemExit too; the parent reports it
-        reason = f"out of memory: {error}" if _out_of_memory(error) else _reason(error, session.path)
-        return {"status": "broken", "reason": reason}
+        return {"status": "broken", "reason": _reason(error, session.path)}
     sys.stdout.flush()
     if os.fstat(printed.fileno()).st_size:
         printed.seek(0)

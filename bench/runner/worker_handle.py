@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import psutil
@@ -24,29 +24,20 @@ MEMORY_LIMIT = memory_bytes() // 2  # bytes of anonymous memory that one kernel 
 
 
 class Failure(Exception):
-    """A kernel has failed; the others go on.
-
-    Attributes:
-        status: "unavailable", "disagrees" or "broken".
-        reply: the worker's whole reply, {} where there was none.
-    """
+    """A kernel has failed; the others go on. `status` is "unavailable", "disagrees" or "broken"."""
 
     def __init__(self, status: str, reason: str, reply: Reply | None = None) -> None:
         clean = printable(reason)
         if len(clean) > LONGEST_REASON:
             clean = f"{clean[: LONGEST_REASON // 2]}\n[...]\n{clean[-LONGEST_REASON // 2 :]}"
         super().__init__(clean)
-        self.status = status
-        self.reason = clean
-        self.reply = reply or {}
+        self.status, self.reason, self.reply = status, clean, reply or {}
 
 
-class Worker:
+class Worker(AbstractContextManager["Worker"]):
     """One worker process, in a process group of its own. Use it as a context manager.
 
-    Args:
-        environment: its whole environment (see `bench.runner.configuration`).
-        memory_limit: bytes of anonymous memory that it may take; 0 for no limit. Only Linux has such a limit.
+    `environment` is the whole of it; `memory_limit` are bytes of anonymous memory (0: no limit), on Linux alone.
     """
 
     def __init__(self, environment: dict[str, str], memory_limit: int) -> None:
@@ -62,18 +53,11 @@ class Worker:
             encoding="utf-8",
             start_new_session=True,  # Ctrl-C in a terminal reaches the parent alone, which then ends the workers
         )
+        self.pid = self._process.pid
         self._path = ""  # the kernel's file
         self._replies: queue.Queue[str] = queue.Queue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
-
-    @property
-    def pid(self) -> int:
-        """Number of the worker process."""
-        return self._process.pid
-
-    def __enter__(self) -> "Worker":
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.end()
@@ -100,20 +84,17 @@ class Worker:
             self._process.wait()
             raise Failure("broken", f"its process {self._how_it_ended()}")
         reply: Reply = json.loads(line)
-        if reply["status"] != "ok":
+        if (status := reply.pop("status")) != "ok":
             self.end()
-            raise Failure(reply["status"], reply["reason"], reply)
+            raise Failure(status, reply["reason"], reply)
         if not 0 < reply.get("seconds", 1) < math.inf:
             self.end()
             raise Failure("broken", f"its clock gave {reply['seconds']} s for a call, expected a time above 0")
         return reply
 
     def kill(self) -> None:
-        """Kill the worker and what its kernel started in its process group, from any thread; its own one then ends it.
-
-        Once it has ended this does nothing, for its number may be another process's by now.
-        """
-        if self._errors.closed:
+        """Kill the worker and what its kernel started in its process group, from any thread; `end` must follow."""
+        if self._errors.closed:  # it has ended, and its number may be another process's by now
             return
         if hasattr(os, "killpg"):
             with suppress(ProcessLookupError, PermissionError):  # it is gone already; macOS raises the latter

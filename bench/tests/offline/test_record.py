@@ -128,21 +128,6 @@ def test_a_step_that_is_cut_off_leaves_a_record_and_goes_on(place, begun):
     assert [path.name for path in first.glob("*.json")] == ["record.json"], "two records of one run"
 
 
-def test_a_step_that_was_killed_goes_on(place):
-    (place / "next").write_text(f"echo $$ >pid; {KEEP}exec sleep 60\n", encoding="utf-8")
-    with subprocess.Popen(command(place, "--steps", "six"), stdout=subprocess.DEVNULL) as process:
-        while not (place / "recorded" / "six" / "a.unfinished" / "0-all-default-0.json").exists():
-            time.sleep(0.01)
-        process.kill()
-    assert status(place) == {}
-    assert "Another process records" in start(place).stderr, "the command that goes on holds no lock"
-    os.kill(int((place / "pid").read_text(encoding="utf-8")), signal.SIGKILL)
-    while "Another process records" in (done := start(place, "--steps", "six")).stderr:
-        time.sleep(0.05)
-    assert done.returncode == 0
-    assert calls(place)[-1] == "--resume"
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_its_end_ends_the_command_that_it_runs(place, number):
     (place / "next").write_text(KEEP + HANG, encoding="utf-8")
@@ -166,8 +151,6 @@ def test_a_step_that_fails_stops_no_other_and_is_done_again_in_an_environment_of
     assert done.returncode == 1
     assert status(place) == {**dict.fromkeys(STEPS, "done"), "first": "failed (exit status 2)"}
     assert (place / "seen").read_text() == f"{place.resolve()}/digits/mine.tgz 1 . /usr/local/cuda/bin\n"
-    assert start(place).returncode == 0
-    assert len(calls(place)) == 7
     done = start(place, "--steps", "facts,x")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"There is no step x; there are {', '.join(STEPS)}.\n"
@@ -187,7 +170,6 @@ def test_a_failed_kernel_keeps_its_record_and_shows_in_the_status(place):
     [
         (None, "has neither wheels/ nor a .venv"),
         ({"python": "3.7"}, "The wheels are for Python 3.7 on "),
-        ({"machine": "vax"}, "Pack again with --python 3."),
         ({}, "has no torch."),
     ],
 )
@@ -205,42 +187,40 @@ def test_what_cannot_be_set_up_is_one_message(place, needs, text):
     assert not (place / ".venv").exists()
 
 
-PIP = """
-import json, os, sys
-json.dump(sys.argv[1:], open("pip.json", "w"))
-sys.exit(os.path.exists("no_such_package"))
-"""
+PIP = (
+    'import json, os, sys; json.dump(sys.argv[1:], open("pip.json", "w")); sys.exit(os.path.exists("no_such_package"))'
+)
 
 
 @pytest.mark.parametrize("complete", [True, False])
 def test_the_set_up_installs_the_wheels_beside_the_packages_of_this_python(place, complete):
     """With a stand-in for pip, and for a Python with torch."""
     shutil.rmtree(place / ".venv")
-    there = place / "lib" / "site-packages"
+    there, wheel = place / "lib" / "site-packages", place / "wheels" / "pip-1-py3-none-any.whl"
     (there / "torch-9.dist-info").mkdir(parents=True)
     (there / "torch-9.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 9\n")
-    (place / "wheels").mkdir()
-    with zipfile.ZipFile(place / "wheels" / "pip-1-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("pip/__main__.py", PIP)
+    wheel.parent.mkdir()
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("pip/__main__.py", PIP)
     needs = {"python": f"3.{sys.version_info[1]}", "machine": os.uname().machine}
     (place / "packed.json").write_text(json.dumps(needs), encoding="utf-8")
     shutil.copy(ROOT / "pyproject.toml", place)
     (place / "other" if complete else place / "no_such_package").touch()
-    code = "import runpy, sys; sys.path[:0] = [sys.argv.pop(1)]; runpy.run_path(sys.argv[0], run_name='__main__')"
-    code = f"import sys; sys.argv[0] = {str(place / 'bench' / 'offline' / 'record.py')!r}; {code}"
+    program = str(place / "bench" / "offline" / "record.py")
+    code = f"import runpy, sys; sys.argv[0] = {program!r}; sys.path[:0] = [sys.argv.pop(1)]"
+    code += "; runpy.run_path(sys.argv[0], run_name='__main__')"
     run = [sys.executable, "-I", "-S", "-c", code, str(there), "--steps", "setup"]
     done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == (0 if complete else 2), done.stdout + done.stderr
     assert (place / ".venv" / "done").exists() == complete
+    assert complete or "a package is neither in " in done.stderr
     installed = json.loads((place / "pip.json").read_text(encoding="utf-8"))
-    assert installed[0] == "install"
-    assert {"--no-deps", str(place / "wheels" / "pip-1-py3-none-any.whl"), *PROJECT["dependencies"]} <= {*installed}
+    assert {"install", "--no-deps", str(wheel), *PROJECT["dependencies"]} <= {*installed}
     (pth,) = (place / ".venv").glob("lib/python3*/site-packages/installed_torch.pth")
     folder, *_, last = pth.read_text(encoding="utf-8").splitlines()
     assert folder == str(there)
     prefixes = (sys.prefix, sys.base_prefix)  # -S may leave the .venv of the tests out
     assert last in {f"import site; site.PREFIXES.append({prefix!r})" for prefix in prefixes}
-    assert complete or "a package is neither in " in done.stderr
 
 
 @needs_git

@@ -1,6 +1,5 @@
 """What broadcasting does in a library: views, copies, temporaries, ranks and failures."""
 
-import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -49,7 +48,7 @@ def numpy_like(**functions):
     defaults = {
         "prepare": lambda images, device: images.astype(np.float32) / 255,
         "mean_images": lambda stacks: np.stack([stack.mean(0) for stack in stacks]),
-        "predict_l1": None,
+        "predict_l1": lambda images, means: np.zeros(len(images), int),
         "distance_l1": lambda a, b: np.abs(a - b).mean((-1, -2)),
     }
     return SimpleNamespace(**{**defaults, **functions})
@@ -59,27 +58,10 @@ def examined(problem, kernel=None, device="cpu"):
     return broadcasting.examine(prepared(kernel or numpy_like(), problem, device))
 
 
-# Which kernels are examined.
-
-
-@pytest.mark.parametrize(
-    ("stack", "kernel", "concerned"),
-    [
-        (np.zeros((2, 3, 4)), numpy_like(), True),
-        ([[[0.0] * 4] * 3] * 2, numpy_like(), False),
-        (b"pixels", numpy_like(), False),
-        (np.zeros((2, 3, 4)), SimpleNamespace(), False),
-        (np.zeros((2, 3, 4)), numpy_like(distance_l1=3), False),
-    ],
-)
-def test_only_arrays_of_rank_3_with_a_distance_are_examined(stack, kernel, concerned):
-    assert broadcasting.concerns(kernel, stack) is concerned
-
-
-# Libraries.
-
-
-def must_be_a_view_with_temporaries(findings):
+@pytest.mark.parametrize("name", ["numpy_broadcast", "torch_broadcast"])
+def test_a_library_that_broadcasts(name, problem):
+    pytest.importorskip(name.partition("_")[0])
+    findings = examined(problem, load(spec(ROOT / "kernels" / f"{name}.py")))
     assert findings["expansion_strides"] == f"0, {SIDE}, 1"
     assert findings["expansion_full_bytes"] == FULL
     for key in ("ranks_l1", "ranks_l2"):
@@ -89,25 +71,10 @@ def must_be_a_view_with_temporaries(findings):
         assert findings["expansion_bytes"] < 0.01 * FULL
         assert is_arrays(2, findings["expression_bytes_l1"])  # the difference, its absolute value
         assert any(is_arrays(n, findings["expression_bytes_l2"]) for n in (1, 2))  # the square may take its place
-    assert json.loads(json.dumps(findings)) == findings
-
-
-@pytest.mark.parametrize("name", ["numpy_broadcast", "torch_broadcast"])
-def test_a_library_that_broadcasts(name, problem):
-    pytest.importorskip(name.partition("_")[0])
-    must_be_a_view_with_temporaries(examined(problem, load(spec(ROOT / "kernels" / f"{name}.py"))))
 
 
 @linux
 def test_a_copy_is_no_view(problem):
-    def copies(a, b):
-        copy = np.ascontiguousarray(np.broadcast_to(b, a.shape))
-        return np.abs(a - copy).mean((-1, -2))
-
-    findings = examined(problem, numpy_like(distance_l1=copies))
-    assert is_arrays(3, findings["expression_bytes_l1"])  # the copy, the difference and its absolute value, at a time
-    assert findings["ranks_l1"] == f"{IMAGES}/{IMAGES}"
-
     class Copying(np.ndarray):
         def __array_namespace__(self):
             return SimpleNamespace(broadcast_to=lambda mean, shape: np.array(np.broadcast_to(mean, shape), order="C"))
@@ -154,9 +121,6 @@ def test_where_no_memory_is_measured_the_rest_is_found(problem, device, request)
     assert examined(problem, lists, device) == {"ranks_l1": f"{IMAGES}/{IMAGES}"}
 
 
-# Ranks.
-
-
 def one_bit(a, b):
     distances = numpy_like().distance_l1(a, b)
     if a.ndim == 3:
@@ -169,10 +133,6 @@ def only_rank_2(a, b):
     return np.abs(a - b).sum() / height
 
 
-def only_rank_3(a, b):
-    return np.abs(a - b).mean((1, 2))
-
-
 @pytest.mark.usefixtures("no_memory")
 @pytest.mark.parametrize(
     ("distance", "ranks"),
@@ -180,12 +140,10 @@ def only_rank_3(a, b):
         (numpy_like().distance_l1, "40/40"),
         (one_bit, "39/40"),
         (only_rank_2, "fails on the stack: ValueError"),
-        (only_rank_3, "fails on an image: AxisError"),
-        (lambda a, b: np.abs(a - b).mean(-1), "fails on an image: TypeError"),
+        (lambda a, b: np.abs(a - b).mean((1, 2)), "fails on an image: AxisError"),
         (lambda a, b: np.abs(a - b)[: len(b)].mean((-1, -2)), "fails on the stack: results (5,), expected (40,)"),
         (lambda a, b: np.roll(np.abs(a - b).mean((-1, -2)), 1), "fails on the stack: other results than"),
         (lambda a, b: (a - b).mean((-1, -2)) * np.nan, "fails on the stack: other results than"),
-        (lambda a, b: np.abs(a - b).mean((-1, -2)).tolist(), "40/40"),
     ],
 )
 def test_one_function_for_both_ranks_or_not(distance, ranks):
@@ -195,13 +153,6 @@ def test_one_function_for_both_ranks_or_not(distance, ranks):
     )
     assert findings["ranks_l1"].startswith(ranks)
     assert findings["ranks_l2"] == "40/40"  # whatever the L1 distance does
-
-
-@linux
-def test_memory_of_a_function_that_fails_is_not_measured():
-    findings = examined(make_problem(noise()), numpy_like(distance_l1=only_rank_2))
-    assert "expansion_bytes" in findings
-    assert "expression_bytes_l1" not in findings
 
 
 @pytest.mark.usefixtures("no_memory")

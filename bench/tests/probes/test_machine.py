@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.probes import host_memory, machine
-from bench.runner import worker
+from bench.probes import cpu_time, host_memory, machine
 
 
 @pytest.fixture(params=["no file", "no such line"])
@@ -39,4 +38,4 @@ def test_memory_that_the_system_does_not_tell_is_not_measured(silent, monkeypatc
     assert host_memory.peak(lambda: called.append(1)) == host_memory.Peak(None, None)
     assert called == [1]
     if sys.platform == "linux":
-        assert worker._usage()[2] == 0
+        assert cpu_time.resources()[2] == 0

@@ -7,11 +7,6 @@ from hypothesis import strategies as st
 from bench.probes import machine, nvml
 from bench.records import keys
 from bench.records.model import NOT_MEASURED
-from bench.runner import collection
-from bench.runner.configuration import Configuration
-from bench.runner.plan import Plan
-from bench.runner.scheduler import FinishedProcess
-from bench.tests.builders import problem
 from bench.tests.builders_gpu import Binding, OldBinding, OldDriver
 
 REASON = st.sampled_from([*nvml.REASONS.values(), "reason 0x200"])
@@ -39,12 +34,13 @@ def test_metadata_of_the_gpu_that_kernels_use(binding):
         "gpu_power_limit_watts": 700.0,
     }
     assert nvml.state() == {"gpu_throttled": "no", "gpu_clock_mhz": 1755, "gpu_memory_clock_mhz": 3200}
+    assert not nvml.NOW.keys() & machine.metadata().keys()  # or no run could be resumed
     assert machine.metadata().items() >= nvml.metadata().items()
 
 
 @pytest.mark.parametrize(
     ("visible", "handle"),
-    [(None, 0), ("0", 0), ("1,0", 1), (" 1 ", 1), ("GPU-8932f937,1", "GPU-8932f937"), ("MIG-1b2c", "MIG-1b2c")],
+    [(None, 0), ("1,0", 1), (" 1 ", 1), ("GPU-8932f937,1", "GPU-8932f937"), ("MIG-1b2c", "MIG-1b2c")],
 )
 def test_the_first_gpu_that_processes_see_is_used(binding, monkeypatch, visible, handle):
     if visible is not None:
@@ -54,7 +50,7 @@ def test_the_first_gpu_that_processes_see_is_used(binding, monkeypatch, visible,
     assert fake.handles == [handle]
 
 
-@pytest.mark.parametrize("visible", ["", "-1", "NoDevFiles"])
+@pytest.mark.parametrize("visible", ["", "-1"])
 def test_where_processes_see_no_gpu_none_is_used(binding, monkeypatch, visible):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     binding(Binding())
@@ -103,7 +99,6 @@ def test_throttling_is_read_by_its_new_or_its_old_name(binding, module):
 def test_no_reason_is_lost_but_those_left_out(mask):
     reasons = [reason for reason in nvml.words(mask).split(", ") if reason != "no"]
     assert len(set(reasons)) == len(reasons) == (mask & ~0x103).bit_count()
-    assert nvml.words(0x1 | 0x2 | 0x100) == "no"
     assert nvml.words(0x200 | 0x1 | 0x8) == "hardware slowdown, reason 0x200"
 
 
@@ -124,20 +119,3 @@ def test_the_worst_of_several_states():
 def test_the_worst_may_be_taken_in_any_grouping(some, others):
     together = nvml.worst([*some, *others])
     assert nvml.worst([nvml.worst(some), nvml.worst(others)]) == together == nvml.worst([*others, *some])
-
-
-def test_values_of_the_moment_are_no_metadata_of_the_machine(binding):
-    binding(Binding())
-    assert not nvml.NOW.keys() & machine.metadata().keys()  # or no run could be resumed
-
-
-def test_the_states_of_all_processes_reach_the_record():
-    def finished(gpu):
-        return FinishedProcess((), (), None, {}, {}, 1e-7, 0.1, gpu=gpu)
-
-    def recorded(*gpu):
-        processes = dict(enumerate(map(finished, gpu)))
-        return collection.collect(Plan(()), Configuration(), problem(), processes, "a run").measurements.metadata
-
-    assert recorded({"gpu_throttled": "no"}, {"gpu_throttled": "sync boost"}, {})["gpu_throttled"] == "sync boost"
-    assert "gpu_throttled" not in recorded({})

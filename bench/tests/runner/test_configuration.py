@@ -17,22 +17,22 @@ def test_the_environment_sets_threads_for_every_library_and_no_compiled_code_is_
     for name in ("NPROC", "DASK_NUM_WORKERS", "NUMBA_NUM_THREADS", *configuration.FRESH, *configuration.SHARED):
         monkeypatch.setenv(name, "99")
     environment = configuration.environment(Configuration(threads, "default"), random.Random(1))
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NPROC",
-                 "DASK_NUM_WORKERS"):  # fmt: skip
-        assert environment[name] == count, name
-    for name in ("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "TRITON_ALWAYS_COMPILE", "CUPY_CACHE_IN_MEMORY"):
-        assert environment[name] == "1", name
-    assert environment["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
+    assert {environment[name] for name in configuration.THREAD_VARIABLES} == {count}
+    for name, value in (configuration.FRESH | configuration.SHARED).items():
+        assert environment[name] == value, name
 
 
-def test_a_worker_gets_that_environment(monkeypatch, tmp_path):
+def test_a_worker_gets_that_environment_and_finds_the_libraries_that_the_command_finds(monkeypatch, tmp_path):
     monkeypatch.setattr(configuration, "cores", lambda: 7)
-    source = "import os\ndef unavailable(device):\n"
+    (tmp_path / "a_library_of_mine.py").touch()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    source = "import a_library_of_mine, os\ndef unavailable(device):\n"
     source += "    return [os.environ[name] for name in ('NPROC', 'DASK_NUM_WORKERS', 'NUMBA_NUM_THREADS')]\n"
+    mine = spec(write_kernel(tmp_path / "mine.py", source))
+    assert kernel.why_broken(mine) is None
     with check_kernels.problem_folder(problem(train=3, valid=4)) as folder:
-        result = check_kernels.check_kernel(
-            spec(write_kernel(tmp_path / "mine.py", source)), folder, seed=1, timeout_s=60
-        )
+        result = check_kernels.check_kernel(mine, folder, seed=1, timeout_s=60)
     assert (result.status, result.reason) == ("unavailable", "['7', '7', '7']")
 
 
@@ -72,17 +72,6 @@ def test_a_record_has_what_was_set_and_removed(monkeypatch):
     monkeypatch.setenv("CC", "clang")
     assert configuration.changes(Configuration())["environment_removed"] == "LD_PRELOAD"
     assert metadata.keys() <= keys.NAMES
-
-
-def test_a_library_that_the_command_finds_its_workers_find(monkeypatch, tmp_path):
-    """As one in PYTHONPATH, which `kernels` called available and `check` not installed."""
-    (tmp_path / "a_library_of_mine.py").touch()
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.syspath_prepend(tmp_path)
-    mine = spec(write_kernel(tmp_path / "mine.py", "import a_library_of_mine"))
-    assert kernel.why_broken(mine) is None
-    with check_kernels.problem_folder(problem(train=3, valid=4)) as folder:
-        assert check_kernels.check_kernel(mine, folder, seed=1, timeout_s=60).status == "agrees"
 
 
 def test_a_configuration_is_named_by_threads_and_allocator():

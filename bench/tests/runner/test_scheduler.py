@@ -18,14 +18,14 @@ from bench.records.sample import AGAIN, ALL_CORES, BOUND, ONE_CORE, Sample
 from bench.runner import check_kernels, collection, scheduler
 from bench.runner.bounds import Bounds
 from bench.runner.check_kernels import CheckResult
+from bench.runner.collection import FinishedProcess
 from bench.runner.configuration import Configuration
-from bench.runner.executor import RETAKES, Executor, RunEnded, Setup
-from bench.runner.finished import FinishedProcess
+from bench.runner.executor import Setup
 from bench.runner.plan import FULL, PREDICT, Plan
 from bench.runner.worker_handle import Failure
-from bench.task import scopes
 from bench.task.tiling import tile
 from bench.tests import builders
+from bench.tests.wrong_kernels import MEANS
 
 SLOW = """
 right = predict_l1
@@ -58,13 +58,14 @@ def run(problem, folder, sources, **options):
     """Measure kernels given as name=source under one configuration; return what was collected, and every step."""
     paths = [builders.write_kernel(folder / f"{name}.py", source) for name, source in sources.items()]
     plan = Plan(tuple(map(builders.spec, paths)), **{"processes": 1, "seed": 5, "timeout_s": 60, **options})
-    steps, finished = [], {}
+    steps, finished = [], []
     with check_kernels.problem_folder(problem) as digits:
         tile(problem, Path(digits), plan.sizes, plan.seed)
-        for process in range(plan.count([])):
-            finished[process] = scheduler.measure_process(
-                plan, plan.configurations[0], dict(finished), digits, problem, lambda *step: steps.append(step)
+        for _ in range(plan.count([])):
+            process = scheduler.measure_process(
+                plan, plan.configurations[0], finished, digits, problem, lambda *step: steps.append(step)
             )
+            finished.append(process)
     return collection.collect(plan, plan.configurations[0], problem, finished, "a run"), steps
 
 
@@ -114,13 +115,10 @@ def test_samples_have_their_calls_faults_and_images_and_bounds_are_measured_in_e
     samples = ordinary[0].measurements.samples
     for sample in samples:
         if sample.scope == "baseline" and sample.kernel == "a":
-            assert sample.loops > 1
             assert sample.images == 32
             assert sample.seconds * sample.loops >= 1e-2
-            assert sample.minor_faults >= 0
             assert sample.peak_rss_bytes > 10**7 or sys.platform == "win32"
-        if sample.scope == "first_call":
-            assert sample.loops == 1
+        assert sample.loops == 1 or sample.scope != "first_call"
     for name in (ONE_CORE, ALL_CORES):
         bounds = [sample for sample in samples if sample.kernel == name]
         assert [sample.process for sample in bounds] == [0, 1]
@@ -149,7 +147,6 @@ def test_broadcasting_is_examined_once_and_its_failure_costs_no_samples(ordinary
     metadata = ordinary[0].measurements.kernel_metadata
     assert (metadata["a"]["ranks_l1"], metadata["a"]["expansion_strides"]) == ("11/11", "0, 3, 1")
     assert metadata["b"]["ranks_l1"].startswith("fails: ")
-    assert "ranks_l1" not in metadata["slow"]
     control = next(name for name in metadata if name.endswith(AGAIN))
     assert metadata[control] == metadata[control.removesuffix(AGAIN)]
 
@@ -163,9 +160,6 @@ BAD = {  # source, status and reason of kernels that fail
     "wrong_later": (WRONG_LATER, "disagrees", "in a timed call: "),
     "dies_later": (WRONG_LATER.replace("1 - labels", "__import__('os')._exit(7)"), "broken", "exited with status 7"),
     "unavailable": ("def unavailable(device): return 'no beads'", "unavailable", "no beads"),
-    "not_installed": ("import no_such_package\n", "broken", "no_such_package is not installed"),
-    "imprecise": ("def prepare(images, device): return images / 254", "disagrees", "mean images are up to"),
-    "typo": ("def prepare(images, device): return imgs / 255", "broken", "NameError"),
     "prints": ("print('hello')\n", "broken", "wrote to standard output: 'hello"),
     "spins": (SPINS, "broken", "of a core while another kernel was timed, twice"),
     "crashes": ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", "broken", "SIGSEGV"),
@@ -186,6 +180,7 @@ def test_the_good_kernel_keeps_its_samples_and_bad_ones_leave_none(among_bad_one
     names = {sample.kernel.removesuffix(AGAIN) for sample in samples if not sample.kernel.startswith(BOUND)}
     assert names == {"a"}
     assert [entry.kernel for entry in not_timed] == list(BAD)
+    assert not_timed[-1].status == "out of memory" or sys.platform != "linux"
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -211,7 +206,7 @@ def test_a_bound_that_cannot_be_measured_costs_no_samples(problem, tmp_path, mon
     sample = Sample("mine", "baseline", "l1", 14, 0.1, 1, 0, 0, 0)
     result = CheckResult("mine", "agrees", None, {"l1": [1, 1]})
     done = FinishedProcess((sample,), (result,), None, {}, {}, None, 0.0, bounds_failed=bounds.failed)
-    collected = collection.collect(plan, Configuration(), problem, {0: done}, "a run").measurements
+    collected = collection.collect(plan, Configuration(), problem, [done], "a run").measurements
     assert collected.samples == [sample]
     reasons = {entry.kernel: (entry.status, entry.reason) for entry in collected.not_timed}
     assert reasons["bound@cpu"] == ("broken", "its process died: why")
@@ -235,10 +230,8 @@ def test_images_are_tiled_and_a_kernel_is_skipped_at_sizes_where_it_breaks_or_is
     """What breaks at one size was verified at smaller ones; where it is too slow its images are not prepared."""
     breaks = SLOW.replace("time.sleep({seconds})", "assert len(images) < 16")
     small = "def prepare(images, device):\n    assert len(images) < 114\n    return images / 255\n"
-    slow_mean = (
-        "right_means = mean_images\ndef mean_images(stacks):\n    time.sleep(0.02)\n    return right_means(stacks)\n"
-    )
-    crawls = f"import time\n{small}{slow_mean}" + SLOW.format(seconds="0.02 * len(images)")
+    crawls = small + MEANS.format("__import__('time').sleep(0.02); return means")
+    crawls += SLOW.format(seconds="0.02 * len(images)")
     kernels = {"a": DISTANCE, "breaks": breaks, "crawls": crawls, "unavailable": BAD["unavailable"][0]}
     collected, _ = run(problem, tmp_path, kernels, sizes=(1, 7, 23, 60), pairs=PREDICT, rounds=1, longest_s=1.0)
     measurements = collected.measurements
@@ -258,55 +251,6 @@ def test_images_are_tiled_and_a_kernel_is_skipped_at_sizes_where_it_breaks_or_is
     assert measurements.not_timed[-1].reason == "one call would take about 1 s, over the 1 s allowed"
 
 
-def test_running_out_of_memory_is_a_status_of_its_own():
-    entry = collection.not_timed(CheckResult("a", "broken", "out of memory: std::bad_alloc"))
-    assert (entry.status, entry.reason) == ("out of memory", "out of memory: std::bad_alloc")
-    assert collection.not_timed(CheckResult("a", "broken", "Traceback: out of memory")).status == "broken"
-
-
-def scheduled(*executors, **options):
-    """Return a scheduler whose executors are stand-ins."""
-    plan = Plan((), **options)
-    setup = SimpleNamespace(problem=builders.problem(), folder="", plan=plan, process=0)
-    one = scheduler._Scheduler(plan, Configuration("1"), setup, None, None, None)
-    one.executors += executors
-    return one
-
-
-def stand_in(name, *, device="cpu", samples=(), seconds=(), own=1.0):
-    failures, seconds = [], iter(seconds)
-    return SimpleNamespace(
-        name=name,
-        spec=SimpleNamespace(device=device),
-        worker=True,
-        samples=samples,
-        seconds=lambda scope, distance: next(seconds),
-        bytes_read=lambda scope, size=0: int(own * scopes.bytes_read(builders.problem(), scope, size)),
-        failures=failures,
-        fail=lambda failure: failures.append(failure.reason),
-    )
-
-
-def test_a_disturbed_sample_is_taken_again_and_only_a_kernel_that_disturbs_twice_is_broken(monkeypatch):
-    pauses = []
-    monkeypatch.setattr(scheduler.time, "sleep", pauses.append)
-    once, twice, control = stand_in("once"), stand_in("twice"), stand_in("twice~again")
-    measured = iter([{"once": 0.5, "twice": 0.03}, {"twice": 0.04}, {}])
-    scheduled(once, twice, control)._undisturbed(lambda: next(measured))
-    assert next(measured, "none is left") == "none is left"
-    assert pauses == [scheduler.CALM_S]
-    assert (once.failures, len(twice.failures), len(control.failures)) == ([], 1, 1)
-    assert "used 0.04 of a core while another kernel was timed, twice" in twice.failures[0]
-
-
-def test_a_failing_control_is_called_by_its_kernels_name():
-    plan = Plan((), against=("a",))
-    control = Executor("a~again", SimpleNamespace(name="a"), SimpleNamespace(plan=plan, problem=builders.problem()))
-    with pytest.raises(RunEnded) as ended:
-        control.fail(Failure("broken", "why"))
-    assert ended.value.result.name == "a"
-
-
 def test_kernels_that_start_fast_have_more_processes_and_a_budget_has_as_many_as_fit(problem, tmp_path):
     slow = "import time\ntime.sleep(0.3)\n"
     collected, steps = run(problem, tmp_path, {"a": "", "b": slow}, processes=2, most_processes=4, rounds=1)
@@ -321,91 +265,6 @@ def test_kernels_that_start_fast_have_more_processes_and_a_budget_has_as_many_as
     assert (done, in_all) == (sorted(done), {done[-1]})
     record = writer.write([collected.measurements], tmp_path)[0]
     assert (record.processes, record.processes_in_words) == (2, "2 to 4 processes per kernel")
-
-
-@pytest.mark.parametrize(
-    ("budget_s", "seconds", "expected"),
-    [
-        (None, [], 6),
-        (20.0, [2.0] * 5, 6),  # so many whatever they take
-        (20.0, [2.0, *[1.0] * 5], 9),  # three more take three seconds
-        (9.9, [2.0, *[1.0] * 5], 6),
-        (20.0, [2.0, *[1.0] * 8], 12),
-        (15.9, [2.0, *[1.0] * 11], 12),  # the next number with a narrower interval is 15
-        (16.0, [2.0, *[1.0] * 11], 15),
-    ],
-)
-def test_time_alone_decides_how_many_processes_there_are(budget_s, seconds, expected):
-    assert Plan((), budget_s=budget_s).count(seconds) == expected
-
-
-@pytest.mark.parametrize(
-    ("waited", "steal", "retakes"), [(0.0, 0.0, 0), (0.03, None, 1), (None, 0.5, 1), (None, None, 0)]
-)
-def test_a_sample_without_a_core_is_taken_again_a_few_times_whatever_its_value(waited, steal, retakes, monkeypatch):
-    one = Executor("a", SimpleNamespace(device="cpu"), SimpleNamespace(plan=Plan(()), problem=builders.problem()))
-    asked = []
-
-    def ask(do, **arguments):
-        asked.append(do)
-        return {"seconds": 0.02, "waited": waited, "cpu": {"steal": steal}}
-
-    monkeypatch.setattr(one, "ask", ask)
-    one._call_s["baseline", "l1"] = 0.02
-    for _ in range(2 * RETAKES):
-        one._sample("baseline", "l1", {})
-    assert len(asked) == 2 * RETAKES + retakes * RETAKES
-
-
-def test_more_than_a_core_under_one_thread_is_judged_over_all_samples():
-    def with_cores(*cores):
-        fields = "baseline", "l1", 1, 0.01, 2, 0, 0, 0
-        return [Sample("a", *fields, cpu_cores=used) for used in cores] + [Sample("a", "first_call", *fields[1:])]
-
-    fine, pool = stand_in("fine", samples=with_cores(1.3, 0.8)), stand_in("pool", samples=with_cores(0.9, 1.5))
-    unknown, gpu = stand_in("unknown", samples=with_cores(None)), stand_in("gpu", device="cuda", samples=with_cores(2))
-    scheduled(fine, pool, unknown, gpu)._must_use_one_thread()
-    assert [len(one.failures) for one in (fine, pool, unknown, gpu)] == [0, 1, 0, 0]
-    assert pool.failures[0].startswith("used 1.20 cores under one thread: ")
-
-
-@pytest.mark.parametrize("sizes", [(), (5,)])
-def test_a_mean_that_is_faster_than_reading_the_images_is_broken_unless_it_was_the_bound_that_was_slow(sizes):
-    honest, prefix = stand_in("honest", seconds=[1.0]), stand_in("prefix", seconds=[1e-3, 2e-3])
-    lucky = stand_in("lucky", seconds=[1e-2, 1e-2])
-    one = scheduled(honest, prefix, lucky, stand_in("gpu", device="cuda"), sizes=sizes)
-    reads = iter([1.0, 1.0, 3e-3, 3e-3, 3e-3, 3e-3])
-    one.bounds.workers["cpu"] = SimpleNamespace(ask=lambda *_, **__: {"seconds": next(reads)})
-    size = scopes.bytes_read(one.setup.problem, "baseline")
-    bounds = [
-        Sample(ONE_CORE, "baseline", "-", 1, 1.0 * size / scopes.bytes_read(one.setup.problem, "mean"), 1, 0, 0, 0)
-    ]
-    for name, reason in one.bounds.faster_than_reading(one.executors, [] if sizes else bounds):
-        one._fail(name, reason)
-    assert [len(other.failures) for other in (honest, prefix, lucky)] == [0, 1, 0]
-    assert prefix.failures[0].startswith("mean_images took 2000 µs for 0.00 MB of training images")
-
-
-@pytest.mark.parametrize(("own", "broken"), [(1.0, 1), (0.25, 0)])
-def test_a_mean_is_compared_with_reading_the_bytes_that_the_kernel_holds(own, broken):
-    kernel = stand_in("kernel", seconds=[0.3, 0.3], own=own)
-    one, asked = scheduled(kernel), []
-    dense = scopes.bytes_read(one.setup.problem, "mean")
-    one.bounds.workers["cpu"] = SimpleNamespace(
-        ask=lambda *_, size, **__: asked.append(size) or {"seconds": size / dense}
-    )
-    assert len([*one.bounds.faster_than_reading(one.executors, [])]) == broken
-    assert set(asked) == {int(own * dense)}
-
-
-def test_only_a_kernel_that_holds_fewer_bytes_has_a_bound_of_its_own():
-    sample = Sample("sparse", "baseline", "l1", 1, 0.1, 1, 0, 0, 0)
-    names = ("dense", 1.0), ("sparse", 0.25), ("sparse" + AGAIN, 0.25)
-    one = scheduled(*(stand_in(name, samples=[sample], own=own) for name, own in names))
-    dense = scopes.bytes_read(one.setup.problem, "baseline")
-    one.bounds.workers["cpu"] = SimpleNamespace(ask=lambda *_, size, **__: {"seconds": size / dense})
-    (bound,) = one.bounds.of_own_bytes(one.executors, 0, 1)
-    assert (bound.kernel, round(bound.seconds, 1)) == (BOUND + "sparse", 0.2)
 
 
 def test_the_harness_imports_no_torch():

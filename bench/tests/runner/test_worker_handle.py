@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import subprocess
 import sys
 import time
@@ -12,21 +11,12 @@ import pytest
 
 from bench.kernel import ROOT
 from bench.runner import check_kernels
-from bench.runner.configuration import Configuration, environment
-from bench.runner.worker_handle import MEMORY_LIMIT, Failure, Worker
 from bench.tests.builders import problem, spec, write_kernel
 
 CHILD = """
 import pathlib, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 (pathlib.Path(__file__).parent / "child").write_text(str(child.pid))
-"""
-LATE = """
-calls, right = [], predict_l1
-
-def predict_l1(images, means):
-    calls.append(1)
-    return right(images, means) * (len(calls) < 24)
 """
 
 
@@ -76,20 +66,3 @@ def test_a_worker_does_not_outlive_its_parent(tmp_path):
             time.sleep(0.02)
         worker.stdin.close()
         assert worker.wait(timeout=60) == 0
-
-
-def test_the_answer_of_a_timed_call_is_verified(tmp_path):
-    """The kernel is right while it is verified, and wrong when the last of the loops is timed."""
-    path = write_kernel(tmp_path / "late.py", LATE)
-    variables = environment(Configuration(), random.Random(0))
-    with check_kernels.problem_folder(problem()) as folder, Worker(variables, MEMORY_LIMIT) as worker:
-        worker.ask("read_problem", 100, folder=folder, order=0)
-        worker.ask("start", 100, spec=check_kernels.as_json(spec(path)))
-        worker.ask("prepare", 100)
-        assert set(worker.ask("verify", 100, seed=1)["correct"]) == {"l1", "l2"}
-        for scope, distance in (("mean", "-"), ("predict", "l1"), ("baseline", "l1"), ("end_to_end", "l2")):
-            reply = worker.ask("time", 100, scope=scope, distance=distance, loops=2, warm=False, others={})
-            assert reply["seconds"] > 0
-        with pytest.raises(Failure, match=r"l1: in a timed call: .* images differ") as caught:
-            worker.ask("time", 100, scope="predict", distance="l1", loops=19, warm=False, others={})
-    assert caught.value.status == "disagrees"
