@@ -48,25 +48,16 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How much faster the second side, `new`, is than the first, `base`.
-
-    Attributes:
-        ratio: base seconds / new seconds; above 1 `new` is faster. It has no interval where a record is unpaired.
-        noise_floor: the smallest difference that the records can tell from none, as a fraction; None if unknown.
-        outcome: "faster", "slower" or "not resolved", for `new`.
-        differs: what differs between the sides and should not; only with --force.
-        paired: whether both records are.
-        unknown: why the noise floor is unknown; "" where it is known.
-    """
+    """How much faster the second side, `new`, is than the first, `base`."""
 
     base: Side
     new: Side
-    ratio: Ratio
-    noise_floor: float | None
-    outcome: Outcome
-    differs: tuple[str, ...]
-    paired: bool
-    unknown: str = ""
+    ratio: Ratio  # base seconds / new seconds; it has no interval where a record is unpaired
+    noise_floor: float | None  # the smallest difference that the records can tell from none, as a fraction
+    outcome: Outcome  # "faster", "slower" or "not resolved", for `new`
+    differs: tuple[str, ...]  # what differs between the sides and should not; only with --force
+    paired: bool  # whether both records are
+    unknown: str = ""  # why the noise floor is unknown; "" where it is known
 
     def slower_by(self, percent: float) -> bool:
         """Return whether the whole interval says that `new` is slower by more than `percent`."""
@@ -74,15 +65,19 @@ class Comparison:
 
     def unresolved(self, percent: float) -> str:
         """Return why this comparison cannot tell whether `new` is slower by more than `percent`; "" where it can."""
-        floor, low, why = self.noise_floor, self.ratio.low, ""
-        if floor is None or low is None:
-            why = f"noise floor unknown, {self.unknown}" if floor is None else "no confidence interval"
-        elif floor > percent / 100:
-            why = f"noise floor ±{100 * floor:.1f} %"
-        elif 1 / low > 1 + percent / 100:
-            why = f"the confidence interval reaches {100 / low - 100:.1f} % slower"
-        decided = not why or self.slower_by(percent) or self.outcome == "faster"
-        return "" if decided else f"{self.new.name}: {percent:g} % cannot be resolved here: {why}"
+        if self.slower_by(percent) or self.outcome == "faster":
+            return ""
+        if self.noise_floor is None:
+            why = f"noise floor unknown, {self.unknown}"
+        elif self.ratio.low is None:
+            why = "no confidence interval"
+        elif self.noise_floor > percent / 100:
+            why = f"noise floor ±{100 * self.noise_floor:.1f} %"
+        elif 1 / self.ratio.low > 1 + percent / 100:
+            why = f"the confidence interval reaches {100 / self.ratio.low - 100:.1f} % slower"
+        else:
+            return ""
+        return f"{self.new.name}: {percent:g} % cannot be resolved here: {why}"
 
 
 def compare(base: Side, new: Side, force: bool) -> Comparison:
@@ -117,8 +112,9 @@ def _must_be_usable(side: Side, named: tuple[str, ...]) -> None:
     if not record.speed:
         raise BadRecord(f"{record.path} is a record of {record.kind}. Name a record of times.")
     if not side.samples:
-        statuses = [entry.status_in_words for entry in record.not_timed if entry.kernel == side.kernel]
-        why = f", because it is {statuses[0]}" if statuses else ""
+        why = next(
+            (f", because it is {row.status_in_words}" for row in record.not_timed if row.kernel == side.kernel), ""
+        )
         held = record.kernels(scope, distance)
         near = nearest(side.kernel, [*held, *(spec.name for spec in discover())])
         hint = f"Its kernels there: {', '.join(held) or 'none'}."

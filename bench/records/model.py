@@ -179,6 +179,13 @@ class Record(Measurements):
         timed = [sample for sample in self.samples if not sample.kernel.startswith(BOUND)]
         return sorted({(sample.scope, sample.distance) for sample in timed if sample.scope != "first_call"})
 
+    def why_missing(self, kernel: str) -> str:
+        """Return a kernel's name and why there are no times of it, in a few words."""
+        for entry in self.not_timed:
+            if entry.kernel == kernel:
+                return f"{kernel} is {entry.status_in_words}, {entry.in_short.rstrip('.')}"
+        return f"{kernel} was not recorded"
+
     @property
     def control(self) -> str | None:
         """The name of the A/A control, a kernel measured against itself; None without one."""

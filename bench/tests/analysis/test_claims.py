@@ -19,7 +19,7 @@ from bench.analysis.claims import (
     Verdict,
 )
 from bench.analysis.speedup import Ratio
-from bench.kernel import REFERENCE, ROOT
+from bench.kernel import REFERENCE
 from bench.records import reader
 from bench.records.model import NotTimed
 from bench.report import page_records
@@ -88,7 +88,7 @@ RULES = [
     ("C4", CPU, {}, {CPU: {**EXPANDED, "expansion_bytes": 60_000}}, REFUTED, "where a copy takes 6.00 MB"),
     ("C4", CPU, {}, {CPU: {**EXPANDED, "expansion_strides": "784, 28, 1"}}, SUPPORTED, "strides (784, 28, 1)."),
     ("C4", CPU, {}, {CPU: {**EXPANDED, "expression_bytes_l1": 12_000_000}}, SUPPORTED, "distance allocates 12.0 MB"),
-    ("C4", CPU, {}, {CPU: {**EXPANDED, "expansion_full_bytes": 999_999}}, UNDETERMINED, "A copy would take 1000 kB"),
+    ("C4", CPU, {}, {CPU: {**EXPANDED, "expansion_full_bytes": 999_999}}, UNDETERMINED, "A copy takes 1000 kB"),
     ("C4", CPU, {}, {CPU: {"expansion_full_bytes": 6_000_000}}, UNDETERMINED, "This system does not measure"),
     ("C4", "", {}, {"quick~again": EXPANDED}, UNDETERMINED, "No kernel that broadcasts was examined."),
     ("C4", CPU, {}, {"a": EXPANDED, "numpy_broadcast": EXPANDED, CPU: EXPANDED}, SUPPORTED, "0 B allocated"),
@@ -161,29 +161,24 @@ def test_three_classes(tmp_path):
 # C2 and C3, by the whole interval.
 
 
-def by_interval(record, low, high, claimed=1000):
+def by_interval(low, high, claimed=1000):
     ratio = Ratio(math.sqrt(low * high), low, high, 0.969, 6, 18, (low, high), high / low, None)
-    return claims._by_interval(record, "C2", "", "baseline", ratio, claimed, "")
+    return claims.by_interval(ratio, claimed)
 
 
 @pytest.mark.parametrize("claimed", [claims.THOUSANDS, claims.MILLIONS])
-def test_the_whole_interval_decides(tmp_path, claimed):
-    written = record(tmp_path)
+def test_the_whole_interval_decides(claimed):
     planted = ((1, 1.2, SUPPORTED), (0.9999999, 1.2, UNDETERMINED), (0.5, 1, UNDETERMINED), (0.5, 0.9999999, REFUTED))
     for low, high, expected in planted:  # what is claimed is at least that
-        verdict = by_interval(written, low * claimed, high * claimed, claimed)
-        assert verdict.verdict == expected
-        assert f"{claimed:,}×" in verdict.why
-        assert verdict.number.endswith(", 96.9% CI)")
+        assert by_interval(low * claimed, high * claimed, claimed) == expected
 
 
 @given(st.floats(1, 1e7), st.floats(1, 1e7))
 def test_no_interval_is_decided_both_ways_and_a_higher_one_is_never_worse(first, second):
     low, high = sorted((first, second))
-    empty = reader.Record((), (), {}, {}, path=ROOT, paired=True)
 
     def verdict(factor):
-        return by_interval(empty, low * factor, high * factor).verdict
+        return by_interval(low * factor, high * factor)
 
     order = [REFUTED, UNDETERMINED, SUPPORTED]
     assert order.index(verdict(1)) <= order.index(verdict(1.5))
@@ -248,10 +243,6 @@ OBSTACLES = {  # samples, and why they decide nothing against one baseline
         "2,000× as fast: The record is indicative: 5 processes per kernel, no confidence interval.",
     ),
     "checklist": (times(40_000), REFERENCE, "The checklist fails: torch_broadcast@cpu is at 1000% of its bound"),
-    "images": (
-        changed(times(2000, python_slow=4.0), "python_slow", lambda sample: replace(sample, images=20)),
-        "python_slow", "They read 20 and 108 images.",
-    ),
     "rounds": (
         changed(times(2000), CPU, lambda sample: replace(sample, process=sample.process + 6)),
         REFERENCE, "No round holds both.",

@@ -55,7 +55,7 @@ def test_a_crossover_is_an_interval_of_sizes_or_a_sentence(planted, text):
 def test_below_six_processes_nothing_is_determined():
     forward = crossover.crossover(record(["slower", "faster"], processes=5), "base", "new")
     assert str(forward) == "undetermined: fewer than six processes per kernel, so no confidence interval"
-    assert (forward.crosses, forward.last_slower, forward.first_faster) == (False, None, None)
+    assert (forward.crosses, forward.last_slower, forward.first_faster) == (False, 0, 0)
 
 
 def test_every_pair_is_given_in_the_direction_of_the_kernel_that_leads():
