@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import kernel
+from bench import kernel, packages
 from bench.kernel import (
     BrokenKernel,
     KernelSpec,
@@ -207,7 +207,7 @@ def test_a_missing_package_makes_a_kernel_unavailable_if_an_extra_names_it(
 ) -> None:
     """And otherwise broken. An unconditional import is found when kernels are listed, any other when it is loaded."""
     project = {"name": "this", "dependencies": ["numpy>=2.0"], "optional-dependencies": {extra: ["beads>=1"]}}
-    monkeypatch.setattr(kernel, "_project", lambda: project)
+    monkeypatch.setattr(packages, "_project", lambda: project)
     mine = spec(write_kernel(tmp_path / "mine.py", line))
     hidden = spec(write_kernel(tmp_path / "hidden.py", f"if True:\n    {line}"))
     reason = "nowhere_to_be_found is not installed"
