@@ -12,7 +12,6 @@ from bench.cli.options import Choice
 from bench.cli.run_output import RecordedDataSet
 from bench.formatting import Grid
 from bench.kernel import KernelSpec, discover, select, why_unavailable
-from bench.records.model import Record
 from bench.runner import breakdown
 
 
@@ -37,9 +36,15 @@ def print_speedups(recorded: RecordedDataSet) -> None:
     """Print how fast each new kernel is against each one of `--against`, and where the time of one process goes."""
     out = console.out()
     for record in recorded.records if recorded.against else ():
+        if checklist.failing(record):
+            continue
         under = f", {record.configuration}" if len(recorded.records) > 1 else ""
-        for line in _speedups(record, recorded.against):
-            out.print(f"{line}{under}.")
+        names = record.kernels()
+        new = [name for name in names if name not in recorded.against]
+        pairs = [(base, name) for name in new for base in recorded.against if base in names]
+        for base, name in pairs or [(record.reference, name) for name in names if name != record.reference]:
+            sides = (Side(kernel, record, "baseline", "l1") for kernel in (base, name))
+            out.print(f"{_speedup(*sides)}{under}.")
     if recorded.parts:
         rows = [
             (name, *(formatting.time(part) if part else "not resolved" for part in parts))
@@ -49,25 +54,15 @@ def print_speedups(recorded: RecordedDataSet) -> None:
         out.print(Grid(("kernel", *breakdown.PARTS), rows, right=breakdown.PARTS))
 
 
-def _speedups(record: Record, against: Sequence[str]) -> list[str]:
-    """Return a sentence without full stop for each pair; none where the checklist allows no ratio."""
-    if checklist.failed(checklist.review(record)):
-        return []
-    names = record.kernels()
-    pairs = [(base, new) for new in names if new not in against for base in against if base in names]
-    pairs = pairs or [(record.reference, new) for new in names if new != record.reference]
-    return [_speedup(Side(base, record, "baseline", "l1"), Side(new, record, "baseline", "l1")) for base, new in pairs]
-
-
 def _speedup(base: Side, new: Side) -> str:
+    """Return how fast one kernel is against another, without full stop."""
     compared = comparison.compare(base, new, force=False)
-    interval = compared.ratio.interval(level=True) or "no confidence interval"
     times = f"{formatting.ratio(compared.ratio.value)} as fast as {base.kernel}"
+    interval = compared.ratio.interval(level=True) or "no confidence interval"
     sentence = f"{answer.where(new.record)}{new.kernel} is {times} ({interval})"
-    share = new.summary.share_of_bound
-    bound = ""
-    if share:
+    if compared.ratio.low:  # without an interval nothing can be resolved
+        sentence += f": {compared.outcome}"
+    if share := new.summary.share_of_bound:
         seconds = formatting.time(share.value * new.summary.seconds)
-        bound = f", at {formatting.share_of_bound(share.value)} of its bandwidth bound, {seconds}"
-    outcome = f": {compared.outcome}" if compared.ratio.low else ""  # without an interval nothing can be resolved
-    return f"{sentence}{outcome}{bound}"
+        sentence += f", at {formatting.share_of_bound(share.value)} of its bandwidth bound, {seconds}"
+    return sentence

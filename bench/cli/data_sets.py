@@ -36,13 +36,6 @@ def problem_of_first(digits: Digits, per_class: int) -> Problem:
     return make_problem(digits.first_of_each_class(per_class) if per_class else digits)
 
 
-def whole_in_spite(digits: Digits, per_class: int | None) -> str:
-    """Return a notice if --per-class leaves nothing out, so that the whole data set is used; "" otherwise."""
-    if not per_class or digits.first_of_each_class(per_class).per_class:
-        return ""
-    return f"No class of {digits.name} has more than {per_class:,} images, so --per-class uses the whole data set."
-
-
 def data_sets(specs: Iterable[KernelSpec], digits: Digits, per_class: int | None) -> list[DataSet]:
     """Return the data sets that the kernels need, the whole one first."""
     by_size: dict[int, list[KernelSpec]] = {}
