@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from bench.cli import console
 from bench.formatting import Grid
 from bench.records.model import STATUS_IN_WORDS
 from bench.runner.check_kernels import OUT_OF_MEMORY, CheckResult
@@ -43,13 +44,12 @@ def agreement(problem: Problem, results: Sequence[CheckResult], verbose: bool = 
 
 def failures(results: Iterable[CheckResult]) -> Iterable[str]:
     """Yield a line for each reason why kernels are not verified."""
-    by_reason: dict[str, dict[str, None]] = {}
-    for result in results:
-        if result.status != "agrees":
-            why = f"{STATUS_IN_WORDS.get(result.status, result.status)}: {result.reason}"
-            by_reason.setdefault(why, {})[result.name] = None
-    for why, names in by_reason.items():
-        yield f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} {why}"
+    failed = [result for result in results if result.status != "agrees"]
+    return console.by_reason((one.name, f"{_in_words(one.status)}: {one.reason}") for one in failed)
+
+
+def _in_words(status: str) -> str:
+    return STATUS_IN_WORDS.get(status, status)
 
 
 def table(checked: Sequence[tuple[Problem, CheckResult]], verbose: bool = False) -> Grid:
@@ -58,7 +58,7 @@ def table(checked: Sequence[tuple[Problem, CheckResult]], verbose: bool = False)
     for problem, result in checked:
         error = "" if result.mean_error is None else f"{result.mean_error:.1e}"
         scores = [_score(problem, result, distance, verbose) for distance in problem.answers]
-        rows.append((result.name, *scores, error, STATUS_IN_WORDS.get(result.status, result.status)))
+        rows.append((result.name, *scores, error, _in_words(result.status)))
     columns = ("kernel", "L1 accuracy", "L2 accuracy", "mean-image error", "status")
     return Grid(columns, rows, right=["mean-image error"], optional=("mean-image error", "L2 accuracy"))
 

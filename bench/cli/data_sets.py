@@ -54,20 +54,19 @@ def with_digits(selections: Sequence[Selection], source: str | None, limit: int)
     """
     load = cache(lambda name: data.load(name, limit=limit))
     solve = cache(lambda name, classes, per_class: problem_of_first(_chosen(load(name), classes), per_class))
-    completed, unreadable = [], set[str]()
+    completed, unreadable = [], dict[str, None]()
     for selection in selections:
-        recorded = str(selection.speed.metadata.get("dataset")).partition("[")[0]
-        name = source or ("drawn" if recorded == "drawn" else data.at_hand())
-        classes = str(selection.speed.metadata.get("classes", ""))
+        metadata, problem = selection.speed.metadata, None
+        drawn = str(metadata.get("dataset")).partition("[")[0] == "drawn"
         try:
-            problem = solve(name, classes, selection.speed.per_class) if name else None
+            if name := source or ("drawn" if drawn else data.at_hand()):
+                problem = solve(name, str(metadata.get("classes", "")), selection.speed.per_class)
         except data.DataError as error:
             if source:
                 raise
-            problem = None
-            unreadable.add(str(error))
+            unreadable[str(error)] = None
         completed.append(selection.with_problem(problem))
-    for reason in sorted(unreadable):
+    for reason in unreadable:
         console.out().say(f"The pictures {' and '.join(OF_DIGITS)} do without the recorded digits. {reason}")
     return completed
 

@@ -92,8 +92,9 @@ def weaknesses(file: File) -> list[str]:
             former, now = _contents(reader.read_all(target)), _contents(file)
         except BadRecord as error:
             return [*reasons, f"the published record cannot be read, {str(error).rstrip('.')}"]
-        lacking = {what: sorted(former[what] - now[what]) for what in former if former[what] - now[what]}
-        reasons += [f"{what} of the published record are missing, {', '.join(lacking[what])}" for what in lacking]
+        for what in former:
+            if lacking := sorted(former[what] - now[what]):
+                reasons.append(f"{what} of the published record are missing, {', '.join(lacking)}")
     return reasons
 
 
@@ -111,16 +112,15 @@ def _contents(file: File) -> dict[str, set[str]]:
 
 def _packed(path: Path, forced: str) -> bytes:
     """Return the content of a record's file, compressed, with a checksum, and with the key `forced` if it is not ""."""
-    content = path.read_bytes()
-    content = gzip.decompress(content) if path.suffix == ".gz" else content
-    metadata = json.loads(content)
-    if forced or KEY not in metadata["metadata"]:
-        content = sealed(metadata, **({"forced": forced} if forced else {}))
-    content = gzip.compress(content, mtime=0)
-    if len(content) > LARGEST:
-        size = f"{len(content):,} bytes packed, expected at most {LARGEST:,}"
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    parsed = json.loads(content)
+    if forced or KEY not in parsed["metadata"]:
+        content = sealed(parsed, **({"forced": forced} if forced else {}))
+    packed = gzip.compress(content, mtime=0)
+    if len(packed) > LARGEST:
+        size = f"{len(packed):,} bytes packed, expected at most {LARGEST:,}"
         raise BadRecord(f"{path}: {size}; record fewer kernels at once")
-    return content
+    return packed
 
 
 def _target(record: Record) -> Path:

@@ -32,13 +32,12 @@ class RecordedDataSet:
 
 def print_recorded(recorded: RecordedDataSet, sized: bool) -> int:
     """Print and draw what was recorded of one data set. Return 1 if a kernel failed or a ratio is withheld."""
-    out, problem, records = console.out(), recorded.data_set.problem, recorded.records
-    sized = sized or recorded.collected[0].measurements.metadata["kind"] == "sizes"
-    lines = [answers.dataset(problem)]
-    lines += [next(iter(answers.agreement(problem, collected.results))) for collected in recorded.collected]
-    for line in dict.fromkeys(lines):
+    out, records, collected = console.out(), recorded.records, recorded.collected
+    sized = sized or collected[0].measurements.metadata["kind"] == "sizes"
+    counts = [next(iter(answers.agreement(recorded.data_set.problem, one.results))) for one in collected]
+    for line in dict.fromkeys([answers.dataset(recorded.data_set.problem), *counts]):
         out.print(line)
-    status = max(answers.exit_status(collected.results, recorded.require, sized) for collected in recorded.collected)
+    status = max(answers.exit_status(one.results, recorded.require, sized) for one in collected)
     for record in records:
         if record.footprints:
             for printed in (tables.memory(record.footprints), *tables.not_measured(record.footprints)):
@@ -49,17 +48,15 @@ def print_recorded(recorded: RecordedDataSet, sized: bool) -> int:
     if records and records[0].speed:
         if len(records) > 1:
             out.print(tables.by_configuration(records))
-        if not checklist.failed(checklist.review(records[0])):
-            alone = page_records.alone(records)
+        if not checklist.failing(records[0]):
             try:
-                for path in drawn.save("speedup", alone):
+                for path in drawn.save("speedup", page_records.alone(records)):
                     out.say(f"Chart   {console.shown(path)}")
             except charts.NotDrawn as reason:
                 out.print(f"There is no chart: {reason}")
-    lines = [line for collected in recorded.collected for line in answers.failures(collected.results)]
+    lines = [line for one in collected for line in answers.failures(one.results)]
     not_timed = [entry for record in records for entry in record.not_timed if entry.status == "not measured"]
-    lines += [f"{entry.kernel} is skipped: {entry.reason}" for entry in not_timed]
-    for line in dict.fromkeys(lines):
+    for line in dict.fromkeys([*lines, *(f"{entry.kernel} is skipped: {entry.reason}" for entry in not_timed)]):
         out.print(line)
     return status
 
@@ -92,37 +89,30 @@ def print_answer(recorded: Sequence[RecordedDataSet]) -> None:
     Without a page, the reason is printed; with --against, no answer, which is printed before. Verdicts need a kernel
     that broadcasts, and the loops.
     """
-    out, problem = console.out(), recorded[0].data_set.problem
-    if problem.per_class:
-        if recorded[0].records and not recorded[0].against:
-            out.print("", *answer.sentences(recorded[0].records[0]), sep="\n")
-        slow = [spec.name for spec in recorded[0].data_set.specs if spec.images == problem.per_class]
-        why = f"{slow[0]} asks for a small one (IMAGES = {problem.per_class})" if slow else "omit --per-class for one"
+    out, (first, *_) = console.out(), recorded
+    per_class, told = first.data_set.problem.per_class, not first.against
+    if per_class:
+        if first.records and told:
+            out.print("", *answer.sentences(first.records[0]), sep="\n")
+        slow = next((spec.name for spec in first.data_set.specs if spec.images == per_class), "")
+        why = f"{slow} asks for a small one (IMAGES = {per_class})" if slow else "omit --per-class for one"
         out.print(f"There is no page, for no whole data set was recorded: {why}.")
-        _print_next()
-        return
-    written = [one.records for one in recorded if one.records]
-    kernels = {spec.path: None for one in recorded for spec in one.data_set.specs}
-    try:
-        chosen = page_records.from_records(written, reader.stem(written[0][0].path).with_suffix(".html"))
+    else:
+        written = [one.records for one in recorded if one.records]
+        kernels = {spec.path: None for one in recorded for spec in one.data_set.specs}
+        try:
+            chosen = page_records.from_records(written, reader.stem(written[0][0].path).with_suffix(".html"))
+            path, *_ = page.write(replace(chosen.with_problem(first.data_set.problem), extra=tuple(kernels)))
+        except BadRecord as reason:  # the reference failed
+            out.print(f"There is no page: {reason}")
+            return
         small = chosen.with_small(chosen.speed)[1:]
-        verdicts = claims.verdicts(chosen.speed, small)
-        path, *_ = page.write(replace(chosen.with_problem(problem), extra=tuple(kernels)))
-    except BadRecord as reason:  # the reference failed
-        out.print(f"There is no page: {reason}")
-        return
-    out.print()
-    if not recorded[0].against:
-        for sentence in answer.sentences(chosen.speed, small, chosen.scopes):
-            out.print(sentence)
         out.print()
-    if without := claims.not_judged(chosen.speed):
-        out.print(without, "", sep="\n")
-    elif {*answer.BROADCASTING} & {*chosen.speed.kernels()}:
-        out.print(tables.verdicts(verdicts, out.width), "")
-    out.say(f"Page    {console.shown(path)}")
-    _print_next()
-
-
-def _print_next() -> None:
-    console.out().say(f"Next    {console.bench()} run --kernel {console.shown(EXAMPLE)}")
+        if told:
+            out.print(*answer.sentences(chosen.speed, small, chosen.scopes), "", sep="\n")
+        if without := claims.not_judged(chosen.speed):
+            out.print(without, "", sep="\n")
+        elif {*answer.BROADCASTING} & {*chosen.speed.kernels()}:
+            out.print(tables.verdicts(claims.verdicts(chosen.speed, small), out.width), "")
+        out.say(f"Page    {console.shown(path)}")
+    out.say(f"Next    {console.bench()} run --kernel {console.shown(EXAMPLE)}")

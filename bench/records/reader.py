@@ -81,14 +81,9 @@ def speed_files() -> Iterator[list[Record]]:
 
     Whole data sets come before small ones, local files before published ones, new files before old ones.
     """
-    small = []
     published = sorted(_readable(_published_paths()), key=lambda file: str(file[0].metadata.get("date")), reverse=True)
-    for file in (*_readable(local_paths()), *published):
-        if file[0].speed and file[0].paired and file[0].per_class:
-            small.append(file)
-        elif file[0].speed and file[0].paired:
-            yield file
-    yield from small
+    files = [file for file in (*_readable(local_paths()), *published) if file[0].speed and file[0].paired]
+    yield from sorted(files, key=lambda file: bool(file[0].per_class))
 
 
 def _readable(paths: Iterable[Path]) -> Iterator[list[Record]]:

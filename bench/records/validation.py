@@ -49,19 +49,18 @@ def sample(path: Path, values: Mapping[str, Any], seconds: Any) -> Sample:
         what = f"{seconds} seconds in scope {values['scope']}, distance {values['distance']}"
         raise BadRecord(f"{path} has an impossible sample, {what}. Record again.")
     own = {name: values[name] for name in LEAST if name in values}
-    for name, value in own.items():
-        least = LEAST[name]
-        if not (value and isinstance(value, str) if least is None else _number(value) and value >= least):
-            raise BadRecord(f"{path} has an impossible sample, {name} {value!r}. Record again.")
+    for name, least in [(name, LEAST[name]) for name in own]:
+        right = isinstance(own[name], str) and own[name] if least is None else _number(own[name], least)
+        if not right:
+            raise BadRecord(f"{path} has an impossible sample, {name} {own[name]!r}. Record again.")
     return Sample(**{**own, "seconds": seconds})
 
 
 def footprint(path: Path, values: Mapping[str, Any]) -> Footprint:
     """Return a measurement of memory of a file; raise BadRecord if one of its values is impossible."""
     own = {field.name: values[field.name] for field in fields(Footprint) if field.name in values}
-    right = own["scope"] in SCOPES and own["distance"] in DISTANCES and _number(own["images"]) and own["images"] >= 1
-    sizes = [value for name, value in own.items() if name.endswith("_bytes")]
-    if not right or not all(_number(size) and size >= 0 for size in sizes):
+    right = own["scope"] in SCOPES and own["distance"] in DISTANCES and _number(own["images"], 1)
+    if not right or not all(_number(size, 0) for name, size in own.items() if name.endswith("_bytes")):
         raise BadRecord(f"{path} has an impossible measurement of memory, {own}. Record again.")
     return Footprint(**own)
 
@@ -85,5 +84,5 @@ def facts(path: Path, metadata: Mapping[str, Any], required: set[str]) -> None:
             raise BadRecord(f"{path} has the impossible value {value!r} of {key}. Record again.")
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _number(value: Any, least: float = -math.inf) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= least

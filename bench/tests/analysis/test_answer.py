@@ -50,7 +50,6 @@ def answered(folder, taken, *not_timed, few=(), **metadata):
          f"{HERE} 2,000× as fast as the loops (2,000× to 2,000×): thousands of times, as claimed."),
         (torch(2000, slower={CPU: LAST}), DOCUMENTS,
          f"{HERE} 2,000× as fast as the loops (667× to 2,000×); whether thousands hold is undetermined."),
-        (torch(0.5), DOCUMENTS, f"{HERE} 0.50× as fast as the loops (0.50× to 0.50×), not thousands of times."),
         (torch(processes=1), DOCUMENTS,
          f"{HERE} 500× as fast as the loops (indicative: 1 process per kernel, no confidence interval)."),
         (torch(), {}, f"{DRAWN} 500× as fast as the loops (500× to 500×), not thousands of times."),

@@ -118,11 +118,6 @@ def test_a_broken_rule_comes_with_its_remedy(rule, tmp_path):
         assert remedy in str(refusal.value)
 
 
-def test_a_gpu_that_was_not_throttled_passes_and_without_a_gpu_there_is_no_item(tmp_path):
-    assert "The GPU was not throttled: " in texts(record(tmp_path, gpu_throttled="no"), "PASS")
-    assert not any("throttled" in item.text for item in checklist.review(record(tmp_path)))
-
-
 def test_kernels_for_a_gpu_that_is_not_there_are_one_line_and_no_warning(tmp_path):
     missing = [NotTimed(f"{name}@cuda", "unavailable", "no driver") for name in "ab"]
     written = record(

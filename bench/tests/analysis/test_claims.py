@@ -84,35 +84,28 @@ RULES = [
     ("C1", "", {}, {REFERENCE: code(9), "numpy_broadcast": code(9)}, UNDETERMINED, f": The kernel {CPU} was not rec"),
     ("C1", "", {}, {CPU: code(9)}, UNDETERMINED, f": The code of {REFERENCE} was not counted."),
     ("C4", CPU, {}, {CPU: EXPANDED}, SUPPORTED, "strides (0, 28, 1): the one mean image is read again"),
-    ("C4", CPU, {}, {CPU: {**EXPANDED, "expansion_bytes": 59_999}}, SUPPORTED, "60.0 kB allocated"),
     ("C4", CPU, {}, {CPU: {**EXPANDED, "expansion_bytes": 60_000}}, REFUTED, "where a copy takes 6.00 MB"),
-    ("C4", CPU, {}, {CPU: {**EXPANDED, "expansion_strides": "784, 28, 1"}}, SUPPORTED, "strides (784, 28, 1)."),
     ("C4", CPU, {}, {CPU: {**EXPANDED, "expression_bytes_l1": 12_000_000}}, SUPPORTED, "distance allocates 12.0 MB"),
     ("C4", CPU, {}, {CPU: {**EXPANDED, "expansion_full_bytes": 999_999}}, UNDETERMINED, "A copy takes 1000 kB"),
     ("C4", CPU, {}, {CPU: {"expansion_full_bytes": 6_000_000}}, UNDETERMINED, "This system does not measure"),
     ("C4", "", {}, {"quick~again": EXPANDED}, UNDETERMINED, "No kernel that broadcasts was examined."),
-    ("C4", CPU, {}, {"a": EXPANDED, "numpy_broadcast": EXPANDED, CPU: EXPANDED}, SUPPORTED, "0 B allocated"),
     ("C4", "numpy_broadcast", {}, {"a": EXPANDED, "numpy_broadcast": EXPANDED}, SUPPORTED, "0 B allocated"),
     ("C5", "", DOCUMENTS, {}, SUPPORTED, "0.9511 (926/1010, 1013/1028)"),
     ("C5", "", {**DOCUMENTS, "exact_l1": "925/1010, 1013/1028"}, {}, REFUTED, "0.9506 (925/1010, 1013/1028)"),
     ("C6", "accuracy", DOCUMENTS, {}, SUPPORTED, "42 images are right under the L2 distance alone, 12"),
     ("C6", "accuracy", {**DOCUMENTS, "only_l1_right": 99}, {}, REFUTED, "accuracy 0.9661 against 0.9511"),
-    ("C6", "accuracy", {**DOCUMENTS, "only_l1_right": 40}, {}, UNDETERMINED, "42 images"),
     ("C6", "accuracy", {**DOCUMENTS, "only_l1_right": 0, "only_l2_right": 5}, {}, UNDETERMINED, "p = 0.06"),
     ("C6", "accuracy", {**DOCUMENTS, "only_l1_right": 0, "only_l2_right": 6}, {}, SUPPORTED, "p = 0.03"),
     ("C6", "accuracy", {**DOCUMENTS, "only_l1_right": 144, "only_l2_right": 1662}, {}, SUPPORTED, "(p < 1e-300)"),
     ("C6", "signal", DOCUMENTS, {}, REFUTED, "margin 0.141 under the L2 distance, 0.151 under the L1 distance; "
      "the median change of an image is -0.0234 (-0.0322 to -0.0145, 95.1% CI)"),
     ("C6", "signal", {**DOCUMENTS, "margin_change_high": 0.0}, {}, UNDETERMINED, "(-0.0322 to +0.0000"),
-    ("C6", "signal", {**DOCUMENTS, "margin_change_low": 0.0, "margin_change_high": 0.1}, {}, UNDETERMINED, "+0.1000"),
     ("C6", "signal", {**DOCUMENTS, "margin_change_low": 0.01, "margin_change_high": 0.1}, {}, SUPPORTED, "+0.0100"),
     ("C6", "signal", WITHOUT_INTERVAL, {}, UNDETERMINED, "0.151 under the L1 distance: The margin"),
     ("C7", "", {}, {CPU: {}, "jax_broadcast@cpu": {}}, UNDETERMINED, "No GPU recorded yet."),
     ("C7", "", {}, {GPU: ON_GPU, "jax_broadcast@cpu": {}}, UNDETERMINED, "NumPy's expressions were not tried"),
     ("C7", "", {}, {GPU: ON_GPU, "cupy_broadcast@cuda": ON_GPU}, REFUTED, f"cupy_broadcast@cuda, {GPU} ran on a GPU"),
-    ("C7", "", {}, {"jax_broadcast@cuda": ON_GPU}, REFUTED, "jax_broadcast@cuda ran on a GPU"),
     ("C8", "", {}, {CPU: ranks("9/9", "9/9")}, SUPPORTED, "1 of 1 functions take both ranks, 1 of them with"),
-    ("C8", "", {}, {CPU: ranks("9/9")}, SUPPORTED, "with the same results to the last bit."),
     ("C8", "", {}, {CPU: ranks("9/9"), "b": ranks("9/9", "8/9"), "c": ranks("9/9", "fails on an image")}, SUPPORTED,
      "2 of 3 functions take both ranks, 1 of them with equal bits; last bits differ: b; one rank alone: c: The same "
      "function takes both ranks, though last bits of results may differ."),
@@ -147,15 +140,6 @@ def test_other_digits_decide_nothing_that_is_exact_in_the_documents(tmp_path):
     for verdict in verdicts:
         assert verdict.why.startswith("The digits are drawn, not the documents' MNIST_SAMPLE.")
         assert verdict.number
-
-
-def test_three_classes(tmp_path):
-    scores = {"exact_l1": "5/10, 10/20, 40/40", "exact_signed": "10/10, 0/20, 0/40"}
-    three = record(tmp_path, **{**DOCUMENTS, **scores, "classes": "3 5 7", "valid_counts": "10 20 40"})
-    sound(claims.verdicts(three))
-    assert verdict_on("C5", three).number == "0.6667 (5/10, 10/20, 40/40)"  # of classes, not of images
-    assert verdict_on("C5", three).basis == "mnist_sample, all 70 validation images; exact"
-    assert verdict_on("C9", three).number.startswith("0.3333")
 
 
 # C2 and C3, by the whole interval.
@@ -271,7 +255,6 @@ def test_unpaired_times_decide_nothing(tmp_path):
         (NotTimed("other", "broken", "x"), "The kernel torch_broadcast@cpu was not recorded."),
         (NotTimed(CPU, "unavailable", "torch is not installed"), "{} is unavailable, torch is not installed."),
         (NotTimed(CPU, "broken", "Traceback:\n  a line\nValueError: no.\n"), "{} is broken, ValueError: no."),
-        (NotTimed(CPU, "broken", ""), "{} is broken, no reason given."),
     ],
 )
 def test_why_the_tutorials_kernel_is_missing(tmp_path, not_timed, why):

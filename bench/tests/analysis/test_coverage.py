@@ -48,7 +48,6 @@ def test_coverage_where_the_slow_kernel_is_bracketed(rounds):
     [
         (PLAN, World()),
         (Plan(1000, processes=15, rounds=3), World()),
-        (Plan(1000), World(retaken=0.1)),  # disturbed samples are taken again
         (Plan(1000), World(retaken=0.5)),
         (Plan(1000), World(retaken=0.4, unseen=0.1)),
     ],
@@ -95,13 +94,6 @@ def test_rounds_are_not_independent():
     reference, kernel = logs[..., 0], logs[..., 1]
     assert simulate.coverage(simulate.pooled(reference, kernel), TRUE_RATIO) < 0.7
     assert 0.93 <= simulate.coverage(ends(simulate.ratios(reference[:500], kernel[:500])), TRUE_RATIO) <= 0.99
-
-
-def test_in_rounds_but_not_paired_is_far_wider():
-    reference, kernel = machine()[0]
-    unpaired = simulate.ratio_of_means(reference, kernel)
-    paired = np.log(ends(in_rounds()))
-    assert np.mean(np.diff(np.log(unpaired))) > 1.5 * np.mean(np.diff(paired))
 
 
 def outcomes(true_ratio):

@@ -59,12 +59,9 @@ def test_kernels_of_the_ladder_are_chosen_by_option_name_or_file(on_ladder, tmp_
     ("command", "includes"),
     [
         (["check"], True),
-        (["check", "--kernels", "numpy_broadcast"], False),
         (["check", "--kernels", "laddered"], True),
         (["run"], False),
         (["run", "--ladder"], True),
-        (["run", "--kernels", "laddered"], True),
-        (["run", "--memory"], False),
         (["run", "--memory", "--ladder"], True),
     ],
 )

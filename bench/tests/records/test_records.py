@@ -121,14 +121,6 @@ def test_a_file_holds_every_configuration_of_a_run(tmp_path):
     assert alone.get_benchmark_names()[0].count("/") == 2
 
 
-def test_what_it_holds_by_name(tmp_path):
-    written = record(tmp_path, samples(pairs=(("baseline", "l1"), ("mean", "-"))), NOT_TIMED)
-    assert written.kernels() == written.kernels("mean", "-") == [REFERENCE, "quick"]
-    assert written.pairs == [("baseline", "l1"), ("mean", "-")]
-    assert (written.control, written.configuration, written.processes) == ("quick~again", "all/default", 6)
-    assert written.kernel_metadata["quick"] == KERNEL_METADATA
-
-
 def test_the_label_says_how_far_to_trust_it(tmp_path):
     labels = [record(tmp_path, samples(processes=processes)).label for processes in (1, 5, 6)]
     assert labels == [
@@ -280,14 +272,10 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch, fails):
     ("change", "text"),
     [
         (lambda text: text[:-40], "is not complete JSON"),
-        (lambda text: "", "is not complete JSON"),
         (lambda text: "[]", "neither a pyperf file nor"),
-        (lambda text: '{"version": "1.0"}', "not written by this project"),
-        (lambda text: '{"version": "1.0", "metadata": []}', "not written by this project"),
         (lambda text: '{"version": "1.0", "metadata": {}}', "has schema None"),
         (lambda text: text.replace('"schema":2', '"schema":99'), "has schema 99, expected 2"),
         (lambda text: without_checksum(text).replace('"loops":3', '"lops":3'), "'loops'"),
-        (lambda text: text.replace('"loops":3', '"lops":3'), "has changed since it was written"),
         (lambda text: text.replace("bound@one_core", "bounb@one_core"), "has changed since it was written"),
         (lambda text: '{"machine_info": {}, "datetime": "", "benchmarks": [7]}', "not written by this project"),
     ],
