@@ -67,16 +67,15 @@ def _code(text: str) -> Code | None:
     values = [child.value for node in constants for child in ast.walk(node) if isinstance(child, ast.Constant)]
     if any(isinstance(value, str) and value.count("\n") > 1 for value in values):
         return None
-    steps, tokens, counted = [], 0, {defined[step] for step in needed}
+    steps, tokens, counted = [], 0, set[ast.stmt]()
     for name, nodes in needed.items():
-        counted.discard(defined[name])
-        lines = list[str]()
-        for node in [node for node in nodes if node not in counted]:
+        lines, others = list[str](), {defined[step] for step in needed} - {defined[name]}
+        for node in [node for node in nodes if node not in counted | others]:
             first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
             own, count = _measured(rows[first - 1 : node.end_lineno])
             lines += own
             tokens += count
-        counted |= {*nodes}
+        counted |= {*nodes} - others
         steps.append(Step(name, tuple(lines)))
     return Code(tuple(steps), sum(len(step.lines) for step in steps), tokens)
 

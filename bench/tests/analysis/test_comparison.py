@@ -141,17 +141,6 @@ def test_without_interval_or_control_nothing_is_resolved(tmp_path, taken):
     assert beside["noise floor"].startswith("unknown") == (table["quick"][3] != "none")
 
 
-def test_two_groups_are_marked_and_listed(tmp_path):
-    result = compared(record(tmp_path, samples(slower={"quick": (1, 7)})), REFERENCE, "quick")
-    table, beside = texts(result)
-    assert table["quick"][:2] == ("16.0 ms†", "4.00 ms")
-    assert beside["quick †"] == "in two groups: 4.00 ms (3 processes) and 28.0 ms (3 processes)"
-    new = comparison_text.as_json([result])["new"]
-    assert [(group["seconds"], group["processes"]) for group in new["groups"]] == [
-        (pytest.approx(0.004), 3), (pytest.approx(0.028), 3),
-    ]  # fmt: skip
-
-
 # --fail-slower.
 
 

@@ -63,12 +63,6 @@ def test_six_processes_by_hand():
     assert ratio.spread_within == pytest.approx(math.sqrt(8 / 6))  # the middle of 1, 1, 1, 8 / 6, 1.5, 4
 
 
-def test_several_samples_of_a_round_count_as_their_median():
-    quick = samples([[1.0, 2.0, 4.0, 100.0], [3.0, 3.0]])  # geometric middle of 2 and 4: the middle of logs
-    ratio = speedup.ratio(samples([math.sqrt(8) * 10, 3 * 20]), quick)
-    assert (ratio.value, ratio.rounds) == (pytest.approx(math.sqrt(200)), 2)
-
-
 def test_pairs_not_medians_of_either_side():
     # every round but one says 2, though the machine changes its pace; medians of the sides say 8
     loops, quick = samples([2, 2, 200, 8, 8]), samples([1, 1, 100, 1, 1])

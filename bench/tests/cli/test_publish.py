@@ -14,7 +14,6 @@ from bench.kernel import REFERENCE
 from bench.records import model, reader
 from bench.records.model import BadRecord
 from bench.report import page
-from bench.tests.builders import python
 from bench.tests.builders_records import configurations, memory, pytest_benchmark, record, samples, small, write
 
 
@@ -53,22 +52,6 @@ def test_the_newest_run_is_published_under_readable_names(local):
     assert "-m bench report --readme" in done.output
     assert gzip.decompress((folder / "ladder.json.gz").read_bytes()) == path.read_bytes()  # copied, not moved
     assert {path.name for path in local.parent.iterdir()} == {"local", folder.name}
-
-
-def test_a_published_record_is_read_like_any_other(local):
-    path = write(local)
-    [target] = publish.publish([path])
-    local_record, published_record = reader.read(path), reader.read(target)
-    assert list(published_record.samples) == list(local_record.samples)
-    assert published_record.metadata == local_record.metadata
-    assert published_record.kernel_metadata == local_record.kernel_metadata
-    path.unlink()
-    assert reader.newest()[0].path == target  # without a local one
-    done = CliRunner().invoke(__main__.cli, ["compare", REFERENCE, "quick"])
-    assert target.name in done.output
-    assert "100×" in done.output
-    shown = python("-m", "pyperf", "show", target)
-    assert "baseline/l1/quick" in shown.stdout, shown.stderr
 
 
 def test_the_same_record_is_the_same_bytes_wherever_it_is_published_from(local, monkeypatch):

@@ -11,7 +11,6 @@ import sys
 import tempfile
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from itertools import product
 from pathlib import Path
 
 import pyperf
@@ -21,7 +20,7 @@ from hypothesis import strategies as st
 
 from bench import atomic
 from bench.analysis import checklist
-from bench.kernel import REFERENCE, ROOT
+from bench.kernel import ROOT
 from bench.probes import machine
 from bench.records import keys, model, reader
 from bench.records.model import BadRecord, NotTimed
@@ -29,7 +28,6 @@ from bench.records.sample import Footprint, Sample
 from bench.tests.builders_records import (
     DOCUMENTS,
     KERNEL_METADATA,
-    METADATA,
     configurations,
     memory,
     pytest_benchmark,
@@ -149,21 +147,6 @@ def test_pyperf_shows_counts_draws_and_compares_it(tmp_path):
     assert re.search(r"4\.00 ms.* -> .* 8\.00 ms.*: 2\.00x slower", compared)
 
 
-def test_every_sample_has_all_its_metadata(tmp_path):
-    suite = pyperf.BenchmarkSuite.load(str(write(tmp_path)))
-    assert suite.get_benchmark_names() == sorted(suite.get_benchmark_names())
-    every = {*KERNEL_METADATA, *METADATA, "kernel", "scope", "distance", "images", "position"}
-    for name in (f"baseline/l1/{REFERENCE}", "baseline/l1/quick", "baseline/l1/quick~again"):
-        runs = [run.get_metadata() for run in suite.get_benchmark(name).get_runs()]
-        assert {(run["process"], run["round"]) for run in runs} == {*product(range(6), range(3))}
-        for run in runs:
-            assert every <= set(run)
-            assert (run["minor_faults"], run["context_switches"], run["peak_rss_bytes"]) == (12.0, 1.0, 2**27)
-            for key in ("order_seed", "threads", "allocator", "dataset_digest", "commit", "memory_bytes", "caches"):
-                assert run[key] == METADATA[key]
-    assert "baseline/-/bound@all_cores" in suite.get_benchmark_names()
-
-
 # No names and no places.
 
 
@@ -228,11 +211,7 @@ def test_text_with_control_characters_is_written_escaped(tmp_path):
     assert "threads_in_force" not in read.kernel_metadata["quick"]  # what is unknown is left out
 
 
-@pytest.mark.parametrize(
-    "reason",
-    ["l1: 2 of 81 labels are wrong, image 3/40", "see https://example.org/a/b", "1/keep", "a / b / c", "and/or",
-     "'x'/'y'"],
-)  # fmt: skip
+@pytest.mark.parametrize("reason", ["l1: 2 of 81 labels are wrong, image 3/40", "see https://example.org/a/b", "a / b"])
 def test_what_is_no_path_stays(tmp_path, reason):
     assert record(tmp_path, None, (NotTimed("kernel", "broken", reason),)).not_timed[0].reason == reason
 
