@@ -72,8 +72,7 @@ class KernelSpec:
 def discover(extra: Iterable[Path] = ()) -> list[KernelSpec]:
     """Return the kernels of `kernels/`, then of the ladder, by name, then of the extra files. None is imported.
 
-    Raises:
-        UnknownKernel: an extra file is missing, or its name is unusable or that of another kernel.
+    An extra file that is missing, or whose name is unusable or that of another kernel, is an UnknownKernel.
     """
     by_name = {path.stem: path for path in _files() if _is_kernel(path)}
     for path in extra:
@@ -105,11 +104,7 @@ def _files() -> list[Path]:
 
 
 def select(specs: Sequence[KernelSpec], names: Iterable[str]) -> list[KernelSpec]:
-    """Return the named kernels in the order of `specs`. NAME alone means all of its devices.
-
-    Raises:
-        UnknownKernel: no kernel has one of the names.
-    """
+    """Return the named kernels in the order of `specs`, or raise UnknownKernel. NAME means all of its devices."""
     wanted, known = set(names), [spec.name for spec in specs]
     for name in sorted(wanted - {*known, *(spec.kernel for spec in specs)}):
         near = nearest(name, known)
@@ -235,10 +230,7 @@ def _module_name(path: Path) -> str:
 def _keep_contract(module: ModuleType, spec: KernelSpec) -> None:
     functions = {name: value for name, value in vars(module).items() if callable(value)}
     if missing := [name for name in [*ARGUMENTS][:3] if name not in functions]:
-        own, names = functions.keys() - ARGUMENTS, " and no ".join(missing)
-        near = " and ".join(other for name in missing for other in difflib.get_close_matches(name, own, 1))
-        hint = f"; did you misspell {near}?" if near else ""
-        raise BrokenKernel(f"{spec.path.name} has no function {names}, which the contract requires{hint}")
+        raise BrokenKernel(f"{spec.path.name} has no function {' and no '.join(missing)}, which the contract requires")
     for name in functions.keys() & ARGUMENTS:
         try:
             inspect.signature(functions[name]).bind(*ARGUMENTS[name])

@@ -21,9 +21,8 @@ BUSY = 0.5  # of a core that other programs took: PyTorch, which uses all cores,
 def sentences(record: Record, small: Sequence[Record] = (), scopes: Record | None = None) -> list[str]:
     """Return the answer of a record of speed, two to six sentences; what was not recorded has no sentence.
 
-    Args:
-        small: records of small data sets, as `claims.verdicts` takes them.
-        scopes: a record with the scope `end_to_end` on the same machine, if `record` lacks it.
+    `small` are records of small data sets, as `claims.verdicts` takes them; `scopes` is a record with the scope
+    `end_to_end` on the same machine, if `record` lacks it.
     """
     reference = record.reference
     others = [row.kernel for row in reversed(summary.summaries(record)) if row.kernel != reference]  # fastest first

@@ -84,12 +84,8 @@ def compare(base: Side, new: Side, force: bool) -> Comparison:
     """Compare two sides.
 
     In one record, rounds are paired. Of two records, processes are paired in the order they ran: they are independent,
-    so the interval holds, but what changed on the machine between the two records is part of the ratio.
-
-    Raises:
-        UnknownKernel: a record does not hold the kernel in this scope and distance.
-        BadRecord: a record is not one of times, or its checklist FAILs; or machine, digits or configuration differ, and
-            `force` is not set.
+    so the interval holds, but what changed on the machine between the two records is part of the ratio. A missing
+    kernel is an UnknownKernel; a failing checklist, or a difference in SAME without `force`, is a BadRecord.
     """
     for side in (base, new):
         _must_be_usable(side, (base.kernel, new.kernel))
@@ -157,10 +153,6 @@ def sides(
     They are the kernels `names` of one record, or the only one in `against` and in `record`. Without `record` it is the
     newest one that holds the kernels and has a confidence interval, else the newest that holds them; without
     `configuration`, the first of its configurations, which is all/default if it has that.
-
-    Raises:
-        UnknownKernel: one kernel is named without `against`, several with it, or one of them twice.
-        BadRecord: there is no record, one cannot be read or lacks the configuration, or both records are the same.
     """
     if (len(names) == 1) == (against is None):
         raise UnknownKernel("compare takes two kernels or more, or one kernel and --against FILE")

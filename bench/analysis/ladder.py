@@ -58,9 +58,8 @@ class Step:
 def steps(records: Sequence[Record], specs: Iterable[KernelSpec]) -> list[Step]:
     """Return the steps in the records, each after the one that it follows; of several the slowest first.
 
-    Args:
-        records: of the whole data set, then of small ones; a kernel belongs to the first record that holds it. There is
-            no ladder where their ratios are over another kernel than the loops.
+    The records are of the whole data set, then of small ones; a kernel belongs to the first that holds it. There is no
+    ladder where their ratios are over another kernel than the loops.
     """
     if any(record.reference != REFERENCE for record in records):
         return []

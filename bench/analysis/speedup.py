@@ -71,10 +71,7 @@ def ratio(reference: Iterable[Sample], kernel: Iterable[Sample]) -> Ratio:
 
     Only rounds that hold both kernels count. The drift is Spearman's rank correlation of round and log ratio, where
     both are ranked within their process, so that differences between processes are no drift; None with fewer than
-    five pairs, or only one round per process.
-
-    Raises:
-        ValueError: no round holds both kernels.
+    five pairs, or only one round per process. Where no round holds both kernels, that is a ValueError.
     """
     kernel_logs, reference_logs = _log_seconds(kernel), _log_seconds(reference)
     log_ratios: dict[int, list[float]] = {}  # by process, in the order of rounds

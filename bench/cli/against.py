@@ -16,12 +16,7 @@ from bench.runner import breakdown
 
 
 def chosen(choice: Choice, against: Sequence[str]) -> list[KernelSpec]:
-    """Return the kernels that are named, and those of `--against`.
-
-    Raises:
-        UnknownKernel: there is no kernel of a name, or no file.
-        UsageError: there are no two kernels, or the reference is unavailable.
-    """
+    """Return the kernels that are named, and those of `--against`: two at least, and the reference is available."""
     known = discover(choice.files)
     reference = select(known, against[:1])[0]
     specs = select(known, [*against, *choice.kernels, *(path.stem for path in choice.files), *choice.require])

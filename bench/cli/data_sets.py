@@ -47,10 +47,8 @@ def data_sets(specs: Iterable[KernelSpec], digits: Digits, per_class: int | None
 def with_digits(selections: Sequence[Selection], source: str | None, limit: int) -> list[Selection]:
     """Return the selections with the digits they were recorded on, if these are here. Nothing is downloaded.
 
-    Digits that cannot be read leave out the pictures that show them, which is said, unless `source` names them.
-
-    Raises:
-        DataError: `source` cannot be read.
+    Digits that cannot be read leave out the pictures that show them, which is said; it is a DataError if `source`
+    names them.
     """
     load = cache(lambda name: data.load(name, limit=limit))
     solve = cache(lambda name, classes, per_class: problem_of_first(_chosen(load(name), classes), per_class))

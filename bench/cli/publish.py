@@ -45,10 +45,7 @@ def publish(paths: Sequence[Path] = (), force: bool = False) -> list[Path]:
     """Copy records to results/MACHINE/KIND.json.gz and return these paths. All records are copied, or none.
 
     Without paths, the records of the newest local page are copied. With `force`, a record may be weak, and holds why.
-
-    Raises:
-        BadRecord: there is no record; one is weak (see `weaknesses`), too large, unpaired or one of two of a kind; or
-            no page could be made of the machine's records, because digits differ or none times a whole data set.
+    BadRecord, also with `force`: one is too large, unpaired or of the same kind as another, or no page could be made.
     """
     chosen = [reader.read_all(path) for path in paths] or page_records.local_files()
     if not chosen:
@@ -73,8 +70,7 @@ def publish(paths: Sequence[Path] = (), force: bool = False) -> list[Path]:
 def weaknesses(file: File) -> list[str]:
     """Return why a record should not be published, or not in the place of the published one; [] if it should.
 
-    Raises:
-        BadRecord: its times are unpaired, so that it is no record of `run`.
+    Unpaired times are a BadRecord.
     """
     record, target = file[0], _target(file[0])
     if not record.paired:

@@ -95,9 +95,6 @@ def _record_times(options: RunOptions) -> list[RecordedDataSet]:
     """Record times in a new run, or go on with an unfinished one, and write the records.
 
     With --finish the records are those of the finished processes, and the run stays unfinished.
-
-    Raises:
-        BadRecord: there is no unfinished run, or something has changed since, or --finish finds no finished process.
     """
     if options.resume or options.finish:
         saved = checkpoint.newest()

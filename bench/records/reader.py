@@ -26,8 +26,7 @@ NOT_SHARED = {*FIELDS, *keys.PER_KERNEL, "name", "not_timed"}  # keys that are n
 def read_all(path: Path) -> list[Record]:
     """Read a record, or a file of `pytest --benchmark-json`, under each of its configurations, the default one first.
 
-    Raises:
-        BadRecord: the file is missing, cut short, of another kind, or of a schema that this version does not know.
+    A file that is missing, cut short, of another kind or of an unknown schema is a BadRecord.
     """
     try:
         status = path.stat()
@@ -65,8 +64,7 @@ def read(path: Path) -> Record:
 def newest() -> list[Record]:
     """Return the newest local record of the times of a whole data set, else a published one, else one of a small set.
 
-    Raises:
-        BadRecord: there is none; if a file cannot be read, the message is about that file.
+    If there is none, that is a BadRecord; if a file cannot be read, its message is about that file.
     """
     for configurations in speed_files():
         return configurations

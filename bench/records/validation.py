@@ -66,11 +66,7 @@ def footprint(path: Path, values: Mapping[str, Any]) -> Footprint:
 
 
 def facts(path: Path, metadata: Mapping[str, Any], required: set[str]) -> None:
-    """Check metadata that samples share, or those of a kernel.
-
-    Raises:
-        BadRecord: a required key is missing, one of several that go together, or a value is impossible.
-    """
+    """Raise BadRecord if a required key is missing, or one of several that go together, or a value is impossible."""
     begun = [keys for keys in TOGETHER if keys & metadata.keys()]
     if missing := required.union(*begun) - metadata.keys():
         raise BadRecord(f"{path} was not written by this project: it lacks {', '.join(sorted(missing))}. Record again.")

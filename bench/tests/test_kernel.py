@@ -117,8 +117,6 @@ def test_a_name_alone_means_all_of_its_devices(names: list[str], expected: list[
         ("nobody", ""),
         ("", ""),
         ("mine@cuda", "mine"),
-        ("Mine", "mine"),
-        ("torch_broadcast@gpu", "torch_broadcast@cpu"),
         ("torch_brodcast", "torch_broadcast@cpu"),
         ("tor", "torch_broadcast@cpu"),
     ],

@@ -132,7 +132,6 @@ def test_against_another_reference_every_kernel_is_compared_with_it(tmp_path):
         (2000, {"python_bytes": 0.4, "python_indexed": 5.0}, (9000,),
          "It is thousands of times as fast also as loops that index a tensor element by element (9,000×) and "
          "python_indexed (2,500×), not as python_bytes (200×)."),
-        (2000, {"python_bytes": 0.4}, (), "It is not thousands of times as fast as python_bytes (200×)."),
     ],
 )  # fmt: skip
 def test_the_other_loops(times, others, few, sentence, tmp_path):
@@ -142,10 +141,6 @@ def test_the_other_loops(times, others, few, sentence, tmp_path):
 
 
 def test_other_loops_that_decide_nothing(tmp_path):
-    wide = torch(500, python_indexed=10.0, slower={"python_indexed": (1, 1, 1, 1, 1, 0.3)})
-    assert answered(tmp_path, wide)[1] == (
-        "Against python_indexed, 1,250× (375× to 1,250×), the record cannot tell if it is thousands."
-    )
     wide = torch(500, python_indexed=3.0, python_bytes=0.4, slower={"python_indexed": LAST})
     assert answered(tmp_path, wide)[1] == (
         "It is thousands of times as fast as no other loops: the most is 50.0×, as python_bytes; "

@@ -131,16 +131,6 @@ def test_a_difference_below_the_noise_floor_is_not_resolved(tmp_path, factor, ou
     assert texts(result)[0]["other"][2] == f"{factor:.3f}×"  # two digits would make 1.02 and 1.018 the same
 
 
-@pytest.mark.parametrize("taken", [samples(processes=5), samples(**{"quick~again": 0})])
-def test_without_interval_or_control_nothing_is_resolved(tmp_path, taken):
-    result = compared(record(tmp_path, taken), REFERENCE, "quick")
-    assert result.outcome == "not resolved"
-    table, beside = texts(result)
-    assert beside["result"].startswith(f"the difference between {REFERENCE} and quick is not resolved: 100× as fast")
-    assert (table["quick"][3] == "none") == ("; no confidence interval: it needs six" in beside["result"])
-    assert beside["noise floor"].startswith("unknown") == (table["quick"][3] != "none")
-
-
 # --fail-slower.
 
 

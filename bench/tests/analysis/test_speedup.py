@@ -80,12 +80,6 @@ def test_rounds_and_processes_of_one_kernel_alone_are_no_pair():
             speedup.ratio(*sides)
 
 
-def test_below_six_processes_there_is_no_interval():
-    ratio = ratio_of([1, 2, 3, 4, 5])
-    assert (ratio.value, ratio.low, ratio.high, ratio.level) == (pytest.approx(3), None, None, None)
-    assert speedup.ratio(samples([2] * 60), samples([1] * 60)).low is None  # rounds are no processes
-
-
 # Properties.
 
 
