@@ -13,12 +13,12 @@ import click
 from click.core import ParameterSource
 
 import data
-from bench.cli import against, answers, console
+from bench.cli import answers, console
 from bench.cli.data_sets import DataSet, data_sets, problem_of_first
-from bench.cli.options import CHOICE
+from bench.cli.options import CHOICE, Choice
 from bench.cli.run_options import BUDGET_S, EXCLUSIVE, MOST_PROCESSES, OPTIONS, RunOptions
-from bench.cli.run_output import RecordedDataSet, print_answer, print_recorded
-from bench.kernel import REFERENCE, KernelSpec, discover, why_unavailable
+from bench.cli.run_output import RecordedDataSet, print_answer, print_recorded, print_speedups
+from bench.kernel import REFERENCE, KernelSpec, discover, select, why_unavailable
 from bench.records import writer
 from bench.records.model import BadRecord, NotTimed, Record
 from bench.records.sample import BOUND
@@ -81,7 +81,7 @@ def run(options: RunOptions) -> int:
     try:
         for one in recorded:
             status |= print_recorded(one, bool(options.sizes))
-            against.print_speedups(one)
+            print_speedups(one)
         if any(one.records and one.records[0].speed for one in recorded):
             print_answer(recorded)
     except OSError as error:
@@ -166,7 +166,7 @@ def _data_sets(options: RunOptions) -> tuple[list[DataSet], list[NotTimed]]:
     """
     specs, per_class, skipped = options.specs(options.ladder), options.per_class, list[NotTimed]()
     if options.against:
-        specs = against.chosen(options, options.against)
+        specs = kernels_of_against(options, options.against)
         per_class = per_class or min((spec.images for spec in specs if spec.images), default=None)
     timed_sizes, on_gpu = options.sizes and not options.memory, [spec for spec in specs if spec.device == "cuda"]
     if timed_sizes and len(on_gpu) > 1:
@@ -184,6 +184,18 @@ def _data_sets(options: RunOptions) -> tuple[list[DataSet], list[NotTimed]]:
     if not options.against:
         sets = [replace(one, specs=_with_compared(one, not timed_sizes, discover(options.files))) for one in sets]
     return sets, skipped
+
+
+def kernels_of_against(choice: Choice, against: Sequence[str]) -> list[KernelSpec]:
+    """Return the kernels that are named, and those of `--against`: two at least, and the reference is available."""
+    known = discover(choice.files)
+    reference = select(known, against[:1])[0]
+    specs = select(known, [*against, *choice.kernels, *(path.stem for path in choice.files), *choice.require])
+    if len(specs) == 1:
+        raise click.UsageError(f"{specs[0].name} is the only kernel: add another with --kernel FILE or --kernels.")
+    if why := why_unavailable(reference):
+        raise click.UsageError(f"{reference.name} of --against is unavailable: {why}.")
+    return specs
 
 
 def _skipped_at_sizes(slow: Sequence[KernelSpec], options: RunOptions) -> list[NotTimed]:

@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from bench.analysis import answer, checklist, claims
+from bench import formatting
+from bench.analysis import answer, checklist, claims, comparison
+from bench.analysis.comparison import Side
 from bench.analysis.summary import summaries
 from bench.cli import answers, console
 from bench.cli.data_sets import DataSet
+from bench.formatting import Grid
 from bench.kernel import LADDER
 from bench.records import reader
 from bench.records.model import BadRecord, Record
 from bench.report import charts, page, page_records, tables
 from bench.report.charts import drawn
-from bench.runner.breakdown import Parts
+from bench.runner import breakdown
 from bench.runner.collection import Collected
 
 EXAMPLE = LADDER / "numpy_in_place.py"  # a kernel to go on with
@@ -27,7 +30,7 @@ class RecordedDataSet:
     records: list[Record]
     require: tuple[str, ...]
     against: tuple[str, ...] = ()  # the kernels of --against
-    parts: Parts = field(default_factory=dict)
+    parts: breakdown.Parts = field(default_factory=dict)
 
 
 def print_recorded(recorded: RecordedDataSet, sized: bool) -> int:
@@ -81,6 +84,42 @@ def _print_times(record: Record) -> int:
             for line in tables.checklist_lines([item for item in items if item.level == "FAIL" or not sized]):
                 out.print(line)
     return status
+
+
+def print_speedups(recorded: RecordedDataSet) -> None:
+    """Print how fast each new kernel is against each one of `--against`, and where the time of one process goes."""
+    out = console.out()
+    for record in recorded.records if recorded.against else ():
+        if checklist.failing(record):
+            continue
+        under = f", {record.configuration}" if len(recorded.records) > 1 else ""
+        names = record.kernels()
+        new = [name for name in names if name not in recorded.against]
+        pairs = [(base, name) for name in new for base in recorded.against if base in names]
+        for base, name in pairs or [(record.reference, name) for name in names if name != record.reference]:
+            sides = (Side(kernel, record, "baseline", "l1") for kernel in (base, name))
+            out.print(f"{_speedup(*sides)}{under}.")
+    if recorded.parts:
+        rows = [
+            (name, *(formatting.time(part) if part else "not resolved" for part in parts))
+            for name, parts in recorded.parts.items()
+        ]
+        out.print("Where the time goes, from one process: the fastest samples; prepare is end_to_end less baseline")
+        out.print(Grid(("kernel", *breakdown.PARTS), rows, right=breakdown.PARTS))
+
+
+def _speedup(base: Side, new: Side) -> str:
+    """Return how fast one kernel is against another, without full stop."""
+    compared = comparison.compare(base, new, force=False)
+    times = f"{formatting.ratio(compared.ratio.value)} as fast as {base.kernel}"
+    interval = compared.ratio.interval(level=True) or "no confidence interval"
+    sentence = f"{answer.where(new.record)}{new.kernel} is {times} ({interval})"
+    if compared.ratio.low:  # without an interval nothing can be resolved
+        sentence += f": {compared.outcome}"
+    if share := new.summary.share_of_bound:
+        seconds = formatting.time(share.value * new.summary.seconds)
+        sentence += f", at {formatting.share_of_bound(share.value)} of its bandwidth bound, {seconds}"
+    return sentence
 
 
 def print_answer(recorded: Sequence[RecordedDataSet]) -> None:

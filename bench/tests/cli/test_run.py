@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench import __main__, kernel
-from bench.cli import against, console, options, run, run_output
+from bench.cli import console, options, run, run_output
 from bench.cli.data_sets import DataSet
 from bench.cli.run_options import BUDGET_S
 from bench.kernel import REFERENCE, ROOT
@@ -320,7 +320,7 @@ def test_against_is_a_plan_of_the_named_kernels_alone_on_one_data_set(planned, t
     three = ["numpy_broadcast", "numpy_float64", "slow"]
     assert plan(*named, "--kernel", slow) == (1, three, *over, BUDGET_S)
     assert plan(*named, "--kernel", slow, "--processes", 3) == (1, three, *over, None)
-    monkeypatch.setattr(against, "why_unavailable", lambda spec: "no driver")
+    monkeypatch.setattr(run, "why_unavailable", lambda spec: "no driver")
     refused = invoke("run", "--kernel", slow, "--against", "torch_broadcast@cuda")
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert "torch_broadcast@cuda of --against is unavailable: no driver." in refused.stderr
