@@ -99,12 +99,7 @@ def test_a_number_of_images_that_cannot_be_read_is_refused(line: str, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        (["a"], ["a"]),
-        (["b"], ["b@cpu", "b@cuda"]),
-        (["b", "b@cpu"], ["b@cpu", "b@cuda"]),
-    ],
+    ("names", "expected"), [(["a"], ["a"]), (["b"], ["b@cpu", "b@cuda"]), (["b", "b@cpu"], ["b@cpu", "b@cuda"])]
 )
 def test_a_name_alone_means_all_of_its_devices(names: list[str], expected: list[str], tmp_path: Path) -> None:
     files = [write_kernel(tmp_path / "a.py"), write_kernel(tmp_path / "b.py", "DEVICES = ('cpu', 'cuda')")]
