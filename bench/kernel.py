@@ -120,8 +120,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
         return name
     kernel = name.partition("@")[0]
     same = [other for other in known if other.partition("@")[0] == kernel]
-    begun = [other for other in known if kernel and other.startswith(kernel)]
-    return next(iter(same or difflib.get_close_matches(name.lower(), known, 1) or begun), "")
+    return next(iter(same or difflib.get_close_matches(name.lower(), known, 1)), "")
 
 
 def _read(path: Path) -> list[KernelSpec]:

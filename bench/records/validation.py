@@ -31,9 +31,17 @@ TEXTS = {  # key: what its text looks like
     "dataset": r"(?s:.+)",
     "reference": r"[\w@-]+",
 }
-MARGINS = {"margin_l1", "margin_l2", "margin_change"}
 TOGETHER = (  # a record has all of these, or none
-    {"exact_l1", "exact_l2", "exact_signed", "only_l1_right", "only_l2_right", *MARGINS},
+    {
+        "exact_l1",
+        "exact_l2",
+        "exact_signed",
+        "only_l1_right",
+        "only_l2_right",
+        "margin_l1",
+        "margin_l2",
+        "margin_change",
+    },
     {"margin_change_low", "margin_change_high", "margin_change_level"},
     {"per_class", "dataset_of"},
 )

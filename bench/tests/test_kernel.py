@@ -113,7 +113,6 @@ def test_a_name_alone_means_all_of_its_devices(names: list[str], expected: list[
         ("", ""),
         ("mine@cuda", "mine"),
         ("torch_brodcast", "torch_broadcast@cpu"),
-        ("tor", "torch_broadcast@cpu"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest_or_all(name: str, meant: str, tmp_path: Path) -> None:
