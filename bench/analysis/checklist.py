@@ -228,13 +228,9 @@ def _times(record: Record, rows: Sequence[Summary], scope: str, distance: str) -
 
 def _not_timed(record: Record) -> Iterator[Item]:
     """Warn of every kernel without times; those that need a GPU are one line where the machine has none."""
-    for_gpu = 0
+    for_gpu, no_gpu = 0, record.metadata.get("gpu", "none") == "none"
     for row in record.not_timed:
-        if (
-            row.status == "unavailable"
-            and row.kernel.endswith("@cuda")
-            and record.metadata.get("gpu", "none") == "none"
-        ):
+        if no_gpu and row.status == "unavailable" and row.kernel.endswith("@cuda"):
             for_gpu += 1
         else:
             yield Item("WARN", f"{row.kernel} was not timed: it is {row.status_in_words}", LISTED)

@@ -106,8 +106,8 @@ def _less_code(records: Sequence[Record]) -> Verdict:
             timed, why_missing = records[0].samples_of(name), f"the kernel {records[0].why_missing(name)}"
             return _undetermined("C1", f"the code of {name} was not counted" if timed else why_missing)
     loops, ratio = tokens[REFERENCE], tokens[REFERENCE] / tokens[tutorial]
-    lines, name = (counted[name]["code_lines"] for name in (REFERENCE, tutorial)), tutorial.partition("@")[0]
-    why = f"{REFERENCE} has {next(lines)} lines and {name} {next(lines)}; the rule asks for at least twice the tokens."
+    why = f"{REFERENCE} has {counted[REFERENCE]['code_lines']} lines and {tutorial.partition('@')[0]} "
+    why += f"{counted[tutorial]['code_lines']}; the rule asks for at least twice the tokens."
     if NUMPY in tokens:
         why += f" Against {NUMPY} the ratio is {loops / tokens[NUMPY]:.2f}."
     others = sorted((count / tokens[tutorial], name) for name, count in tokens.items() if name.startswith(PURE_PYTHON))

@@ -108,9 +108,8 @@ def _must_be_usable(side: Side, named: tuple[str, ...]) -> None:
     if not record.speed:
         raise BadRecord(f"{record.path} is a record of {record.kind}. Name a record of times.")
     if not side.samples:
-        why = next(
-            (f", because it is {row.status_in_words}" for row in record.not_timed if row.kernel == side.kernel), ""
-        )
+        statuses = [entry.status_in_words for entry in record.not_timed if entry.kernel == side.kernel]
+        why = f", because it is {statuses[0]}" if statuses else ""
         held = record.kernels(scope, distance)
         near = nearest(side.kernel, [*held, *(spec.name for spec in discover())])
         hint = f"Its kernels there: {', '.join(held) or 'none'}."

@@ -76,9 +76,8 @@ def crossings(record: Record) -> list[Crossover]:
         there = _between(base, new, by_kernel)
         back = Crossover(new, base, {size: -sign for size, sign in there.signs.items()}, there.determined)
         crossovers.append(back if back.first_faster and not there.first_faster else there)
-    return sorted(
-        crossovers, key=lambda one: (not one.crosses, not one.first_faster, one.first_faster, one.new, one.base)
-    )
+    crossovers.sort(key=lambda one: (not one.crosses, not one.first_faster, one.first_faster, one.new, one.base))
+    return crossovers
 
 
 def crossover(record: Record, base: str, new: str) -> Crossover:

@@ -137,7 +137,6 @@ def _step(known: dict[str, KernelSpec], record: Record, own: Summary, depth: int
         without = f"{predecessor} was not recorded{' on these images' if record.per_class else ''}"
     if ratio and ratio.low is not None:
         resolved = speedup.outcome(ratio, summary.noise_floor(record) or 0.0) != "not resolved"
-    faults, faults_before = (
-        median(sample.minor_faults for sample in side) if side else None for side in (samples, samples_before)
-    )
-    return Step(spec, depth, record.per_class, own, before, ratio, resolved, faults or 0.0, faults_before, without)
+    faults = median(sample.minor_faults for sample in samples)
+    faults_before = median(sample.minor_faults for sample in samples_before) if samples_before else None
+    return Step(spec, depth, record.per_class, own, before, ratio, resolved, faults, faults_before, without)

@@ -32,19 +32,11 @@ TEXTS = {  # key: what its text looks like
     "reference": r"[\w@-]+",
 }
 TOGETHER = (  # a record has all of these, or none
-    {
-        "exact_l1",
-        "exact_l2",
-        "exact_signed",
-        "only_l1_right",
-        "only_l2_right",
-        "margin_l1",
-        "margin_l2",
-        "margin_change",
-    },
+    {"exact_l1", "exact_l2", "exact_signed", "only_l1_right", "only_l2_right",
+     "margin_l1", "margin_l2", "margin_change"},
     {"margin_change_low", "margin_change_high", "margin_change_level"},
     {"per_class", "dataset_of"},
-)
+)  # fmt: skip
 LEAST = {  # of a sample's fields; None is a text
     field.name: None if field.type is str else 1 if field.name in POSITIVE else 0 if field.type is int else -math.inf
     for field in fields(Sample)
