@@ -79,11 +79,11 @@ class Commands(click.Group):
 
 def _trouble(error: OSError) -> str:
     """Return what the system refused, and what to do."""
-    what = f"{error.filename}: {error.strerror or error.args[0]}"
-    if error.strerror and error.errno not in FULL:
-        return f"{what}. Name another file, or make this one writable."
-    another = ", or set TMPDIR to another folder" if Path(error.filename).is_relative_to(tempfile.gettempdir()) else ""
-    return f"{what}. Free some space on its disk{another}."
+    remedy = "Name another file, or make this one writable"
+    if error.errno in FULL or not error.strerror:
+        temporary = Path(error.filename).is_relative_to(tempfile.gettempdir())
+        remedy = f"Free some space on its disk{', or set TMPDIR to another folder' if temporary else ''}"
+    return f"{error.filename}: {error.strerror or error.args[0]}. {remedy}."
 
 
 @click.group(

@@ -32,8 +32,7 @@ def write(path: Path, content: str | bytes) -> None:
 def whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path of this process to write to. It becomes `path` on success, and is removed on an error.
 
-    Raises:
-        OSError: it cannot be written; the error names `path`.
+    An OSError names `path`.
     """
     special = path.exists() and not path.is_file()  # a device or a pipe, which a file must not replace
     partial = path.with_name(f".{path.name}.{os.getpid()}")

@@ -67,16 +67,15 @@ def _code(text: str) -> Code | None:
     values = [child.value for node in constants for child in ast.walk(node) if isinstance(child, ast.Constant)]
     if any(isinstance(value, str) and value.count("\n") > 1 for value in values):
         return None
-    steps, counted, tokens = [], set[ast.stmt](), 0
+    steps, tokens, counted = [], 0, set[ast.stmt]()
     for name, nodes in needed.items():
-        other_steps, lines = {defined[step] for step in needed} - {defined[name]}, list[str]()
-        for node in nodes:
-            if node not in counted | other_steps:
-                counted.add(node)
-                first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
-                own, count = _measured(rows[first - 1 : node.end_lineno])
-                lines += own
-                tokens += count
+        lines, others = list[str](), {defined[step] for step in needed} - {defined[name]}
+        for node in [node for node in nodes if node not in counted | others]:
+            first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
+            own, count = _measured(rows[first - 1 : node.end_lineno])
+            lines += own
+            tokens += count
+        counted |= {*nodes} - others
         steps.append(Step(name, tuple(lines)))
     return Code(tuple(steps), sum(len(step.lines) for step in steps), tokens)
 
@@ -86,11 +85,8 @@ def _measured(rows: list[str]) -> tuple[list[str], int]:
     tokens = [*tokenize.generate_tokens(io.StringIO("\n".join(rows)).readline)]
     comments = {token.start[0]: token.start[1] for token in tokens if token.type == tokenize.COMMENT}
     tokens = [token for token in tokens if token.type not in (tokenize.COMMENT, tokenize.NL)]
-    shown, count, strings = (
-        set[int](),
-        0,
-        0,
-    )  # since Python 3.12 an f-string is several tokens; here it is one, as before
+    shown, count = set[int](), 0
+    strings = 0  # open f-strings: since Python 3.12 they are several tokens, and here one, as before
     for before, token, after in zip([tokens[0], *tokens], tokens, tokens[1:], strict=False):
         alone = before.type in LAYOUT and after.type == tokenize.NEWLINE
         if token.type in LAYOUT or (token.type == tokenize.STRING and alone):  # a string alone is a docstring

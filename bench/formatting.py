@@ -52,17 +52,12 @@ def _three_digits(value: float) -> str:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table for a terminal, a README or a page.
-
-    Attributes:
-        right: the columns that are aligned to the right.
-        optional: the columns that a terminal leaves out where it is too narrow, the first of them first.
-    """
+    """A table for a terminal, a README or a page."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
-    right: Sequence[str] = ()
-    optional: Sequence[str] = ()
+    right: Sequence[str] = ()  # the columns that are aligned to the right
+    optional: Sequence[str] = ()  # those that a terminal leaves out where it is too narrow, the first of them first
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["Table"]:
         """Yield the table as a terminal shows it: without empty columns, and no word is broken in `options`' width."""

@@ -9,14 +9,14 @@ import os
 import re
 import shutil
 import sys
-import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
+
+from bench import packages
 
 ROOT = Path(__file__).resolve().parent.parent
 LADDER = ROOT / "kernels" / "ladder"
@@ -50,31 +50,18 @@ class UnknownKernel(Exception):
 
 @dataclass(frozen=True)
 class KernelSpec:
-    """One kernel on one device: `numpy_broadcast`, `torch_broadcast@cuda`.
+    """One kernel on one device: `numpy_broadcast`, `torch_broadcast@cuda`."""
 
-    Attributes:
-        name: id, chart label and JSON key.
-        path: the kernel's file; its stem is the kernel's name.
-        device: one of the kernel's DEVICES.
-        caption: the first line of its docstring.
-        packages: top-level packages that the file imports unconditionally.
-        images: its IMAGES, the images of each class in the small data set that it asks for; 0 for all.
-        on_ladder: whether it is in `kernels/ladder/`, which is timed on request.
-        after, why: from a sentence "After NAME: why." of its docstring, the kernel before it on the ladder and what
-            makes the difference; "" without such a sentence.
-        peer: from a sentence "Peer: whose.", whose own solution it is; "" without one.
-    """
-
-    name: str
-    path: Path
-    device: str
-    caption: str
-    packages: tuple[str, ...]
-    images: int = 0
-    on_ladder: bool = False
-    after: str = ""
-    why: str = ""
-    peer: str = ""
+    name: str  # id, chart label and JSON key
+    path: Path  # the kernel's file; its stem is the kernel's name
+    device: str  # one of the kernel's DEVICES
+    caption: str  # the first line of its docstring
+    packages: tuple[str, ...]  # top-level packages that the file imports unconditionally
+    images: int = 0  # its IMAGES, the images of each class in the small data set that it asks for; 0 for all
+    on_ladder: bool = False  # whether it is in `kernels/ladder/`, which is timed on request
+    after: str = ""  # from a sentence "After NAME: why." of its docstring, the kernel before it on the ladder
+    why: str = ""  # from the same sentence, what makes the difference
+    peer: str = ""  # from a sentence "Peer: whose.", whose own solution it is
 
     @property
     def kernel(self) -> str:
@@ -85,32 +72,29 @@ class KernelSpec:
 def discover(extra: Iterable[Path] = ()) -> list[KernelSpec]:
     """Return the kernels of `kernels/`, then of the ladder, by name, then of the extra files. None is imported.
 
-    Raises:
-        UnknownKernel: an extra file is missing, or its name is unusable or that of another kernel.
+    An extra file that is missing, or whose name is unusable or that of another kernel, is an UnknownKernel.
     """
-    paths = [path for path in _files() if _is_name(path.stem) and path.is_file()]
+    by_name = {path.stem: path for path in _files() if _is_kernel(path)}
     for path in extra:
         if path.suffix != ".py" or not path.is_file():
             problem = "is not a Python file" if path.exists() else "does not exist"
-            name = " (--kernels takes names)" if path.name in {known.stem for known in paths} else ""
+            name = " (--kernels takes names)" if path.name in by_name else ""
             raise UnknownKernel(f"{path} {problem}; --kernel takes the path of a kernel, such as mine.py{name}")
         if not re.fullmatch(r"[\w-]+", path.stem):
             raise UnknownKernel(f"{path}: the file name is the kernel's name; use only letters, digits, _ and - in it")
-        namesake = next((known for known in paths if known.stem == path.stem), None)
-        if namesake and namesake.resolve() != path.resolve():
-            raise UnknownKernel(f"{path}: there is a kernel {path.stem} already ({namesake}); rename the file")
-        if not namesake:
-            paths.append(path)
-    return [spec for path in paths for spec in _read(path)]
+        known = by_name.setdefault(path.stem, path)
+        if known.resolve() != path.resolve():
+            raise UnknownKernel(f"{path}: there is a kernel {path.stem} already ({known}); rename the file")
+    return [spec for path in by_name.values() for spec in _read(path)]
 
 
 def misnamed() -> list[Path]:
     """Return what is named like a kernel's file in `kernels/` or on the ladder, and is none."""
-    return [path for path in _files() if not (_is_name(path.stem) and path.is_file())]
+    return [path for path in _files() if not _is_kernel(path)]
 
 
-def _is_name(stem: str) -> bool:
-    return stem.isidentifier() and not keyword.iskeyword(stem)
+def _is_kernel(path: Path) -> bool:
+    return path.stem.isidentifier() and not keyword.iskeyword(path.stem) and path.is_file()
 
 
 def _files() -> list[Path]:
@@ -120,23 +104,14 @@ def _files() -> list[Path]:
 
 
 def select(specs: Sequence[KernelSpec], names: Iterable[str]) -> list[KernelSpec]:
-    """Return the named kernels in the order of `specs`. NAME alone means all of its devices.
-
-    Raises:
-        UnknownKernel: no kernel has one of the names.
-    """
+    """Return the named kernels in the order of `specs`, or raise UnknownKernel. NAME means all of its devices."""
     wanted, known = set(names), [spec.name for spec in specs]
     for name in sorted(wanted - {*known, *(spec.kernel for spec in specs)}):
-        hint = did_you_mean(name, known) or f"there are {', '.join(known)}."
+        near = nearest(name, known)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}."
         hint += f" Or name its file with --kernel {name}.py" if name.isidentifier() else ""
         raise UnknownKernel(f"no kernel is called {name!r}; {hint}")
     return [spec for spec in specs if wanted & {spec.name, spec.kernel}]
-
-
-def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """Return the question whether the `nearest` known name was meant; "" if there is none."""
-    near = nearest(name, known)
-    return f"did you mean {near}?" if near else ""
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
@@ -145,13 +120,12 @@ def nearest(name: str, known: Sequence[str]) -> str:
         return name
     kernel = name.partition("@")[0]
     same = [other for other in known if other.partition("@")[0] == kernel]
-    begun = [other for other in known if kernel and other.startswith(kernel)]
-    return next(iter(same or difflib.get_close_matches(name.lower(), known, 1) or begun), "")
+    return next(iter(same or difflib.get_close_matches(name.lower(), known, 1)), "")
 
 
 def _read(path: Path) -> list[KernelSpec]:
     """Read docstring, DEVICES, IMAGES and imports with `ast`. A file that cannot be read fails when it is loaded."""
-    packages, literals = list[str](), dict[str, Any]()
+    imported, literals = list[str](), dict[str, Any]()
     try:
         tree = ast.parse(path.read_bytes())
         docstring = ast.get_docstring(tree) or "(no docstring)"
@@ -162,14 +136,14 @@ def _read(path: Path) -> list[KernelSpec]:
     for node in tree.body:
         match node:
             case ast.Import(names):
-                packages += [alias.name.partition(".")[0] for alias in names]
+                imported += [alias.name.partition(".")[0] for alias in names]
             case ast.ImportFrom(str(module), _, 0):
-                packages.append(module.partition(".")[0])
+                imported.append(module.partition(".")[0])
             case ast.Assign([ast.Name(name)], value) | ast.AnnAssign(ast.Name(name), _, value) if value:
                 with suppress(ValueError, TypeError, RecursionError):  # no literal
                     literals[name] = ast.literal_eval(value)
     devices, images = literals.get("DEVICES"), literals.get("IMAGES")
-    if not isinstance(devices, tuple | list) or sorted(devices, key=str) not in (["cpu"], ["cuda"], ["cpu", "cuda"]):
+    if not isinstance(devices, tuple | list) or sorted(map(str, devices)) not in (["cpu"], ["cuda"], ["cpu", "cuda"]):
         devices = ("cpu",)  # anything else does not load
     (after, why), (_, peer) = _sentence(r"After (\w+): ", docstring), _sentence(r"Peer(): ", docstring)
     return [
@@ -178,7 +152,7 @@ def _read(path: Path) -> list[KernelSpec]:
             path=path,
             device=device,
             caption=docstring.partition("\n")[0],
-            packages=tuple(packages),
+            packages=tuple(imported),
             images=images if type(images) is int and images > 0 else 0,
             on_ladder=path.parent == LADDER,
             after=after,
@@ -204,23 +178,21 @@ def why_unavailable(spec: KernelSpec) -> str | None:
         return None
     if spec.device == "cuda" and not (os.path.exists("/dev/nvidiactl") or shutil.which("nvidia-smi")):
         return "no NVIDIA driver on this machine"  # first: no library would help
-    return next(filter(None, map(_why_missing, spec.packages)), None)
+    return next(filter(None, map(packages.why_missing, spec.packages)), None)
 
 
 def why_broken(spec: KernelSpec) -> str | None:
     """Return that a kernel imports a missing package that the project does not know; None if it imports none."""
-    return next(filter(None, map(_why_unknown, spec.packages)), None)
+    return next(filter(None, map(packages.why_unknown, spec.packages)), None)
 
 
 def load(spec: KernelSpec) -> Kernel:
     """Import the kernel.
 
     Raises:
-        Unavailable: a package that an extra of pyproject.toml names is not installed, or its `unavailable(device)` says
-            so.
-        BrokenKernel: it imports any other missing package, lacks a required function, or DEVICES or IMAGES is not a
-            literal.
-        Exception: whatever else importing it raises is a mistake in the kernel, and is not caught here.
+        Unavailable: a package that an extra of pyproject.toml names is missing, or its `unavailable(device)` says so.
+        BrokenKernel: it imports any other missing package, or does not keep the contract.
+        Exception: whatever else importing it raises is a mistake in the kernel.
     """
     name = _module_name(spec.path)
     module_spec = importlib.util.spec_from_file_location(name, spec.path)
@@ -230,9 +202,9 @@ def load(spec: KernelSpec) -> Kernel:
         module_spec.loader.exec_module(module)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if reason := why_broken(spec) or _why_unknown(package):
+        if reason := why_broken(spec) or packages.why_unknown(package):
             raise BrokenKernel(reason) from error
-        if reason := _why_missing(package):
+        if reason := packages.why_missing(package):
             raise Unavailable(reason) from error
         raise
     _keep_contract(module, spec)
@@ -257,10 +229,7 @@ def _module_name(path: Path) -> str:
 def _keep_contract(module: ModuleType, spec: KernelSpec) -> None:
     functions = {name: value for name, value in vars(module).items() if callable(value)}
     if missing := [name for name in [*ARGUMENTS][:3] if name not in functions]:
-        own, names = functions.keys() - ARGUMENTS, " and no ".join(missing)
-        near = " and ".join(other for name in missing for other in difflib.get_close_matches(name, own, 1))
-        hint = f"; did you misspell {near}?" if near else ""
-        raise BrokenKernel(f"{spec.path.name} has no function {names}, which the contract requires{hint}")
+        raise BrokenKernel(f"{spec.path.name} has no function {' and no '.join(missing)}, which the contract requires")
     for name in functions.keys() & ARGUMENTS:
         try:
             inspect.signature(functions[name]).bind(*ARGUMENTS[name])
@@ -269,44 +238,8 @@ def _keep_contract(module: ModuleType, spec: KernelSpec) -> None:
         except TypeError:
             raise BrokenKernel(f"{spec.path.name}: {name} takes ({', '.join(ARGUMENTS[name])})") from None
     listed = _read(spec.path)
-    if (devices := [each.device for each in listed]) != [
-        *getattr(module, "DEVICES", devices)
-    ]:  # or a device would be missing from every table
+    devices = [spec.device for spec in listed]
+    if devices != [*getattr(module, "DEVICES", devices)]:  # or a device would be missing from every table
         raise BrokenKernel(f"{spec.path.name}: DEVICES must be a literal tuple of 'cpu' and 'cuda', each at most once")
     if getattr(module, "IMAGES", None) != (listed[0].images or None):
         raise BrokenKernel(f"{spec.path.name}: IMAGES must be a literal number from 1, such as 20")
-
-
-def _why_missing(package: str) -> str | None:
-    """Return that a package which an extra names is missing, and how to install it; None for any other."""
-    if _found(package) or package not in _extras():
-        return None
-    requirement = re.split(r"[<>=; ]", _extras()[package])[0]
-    quoted = f'"{requirement}"' if "[" in requirement else requirement
-    return f"{package} is not installed: python -m pip install -c constraints.txt {quoted}"
-
-
-def _why_unknown(package: str) -> str | None:
-    """Return that a package is missing which no extra names, with the nearest name that is known; None otherwise."""
-    if package in ("", "bench", "data", "kernels") or _found(package) or package in _extras():
-        return None
-    known = [*_extras(), *(re.split(r"[<>=\[]", line)[0] for line in _project()["dependencies"])]
-    meant = (did_you_mean(package, names) for names in (known, sorted(sys.stdlib_module_names)))
-    hint = next(filter(None, meant), "or correct its name")
-    return f"{package} is not installed, and no extra of pyproject.toml names it: install it; {hint}"
-
-
-def _found(package: str) -> bool:
-    return package in sys.stdlib_module_names or bool(package and importlib.util.find_spec(package))
-
-
-def _extras() -> dict[str, str]:
-    """Return the requirement of every extra that is named as its package is imported."""
-    extras = _project()["optional-dependencies"]
-    return {name: lines[0] for name, lines in extras.items() if len(lines) == 1 and _project()["name"] not in lines[0]}
-
-
-@cache
-def _project() -> dict[str, Any]:
-    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return project

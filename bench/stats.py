@@ -20,9 +20,6 @@ def interval(values: Iterable[float], least_level: float = 0.95) -> tuple[float,
 
     k is the largest with level(k) >= least_level: n = 6 gives k = 1 and 96.9 %, n = 15 gives k = 4 and 96.5 %. None
     where even the smallest and the largest value do not reach that level: for 95 %, below six values.
-
-    Raises:
-        ValueError: `least_level` is not between 0 and 1.
     """
     if not 0 < least_level < 1:
         raise ValueError(f"least_level is {least_level}, expected a number between 0 and 1")

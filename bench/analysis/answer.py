@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from bench import formatting
 from bench.analysis import checklist, claims, speedup, summary
 from bench.analysis.claims import MILLIONS, MNIST_SAMPLE, NUMPY, THOUSANDS, TUTORIAL_CPU, TUTORIAL_GPU, Verdict
-from bench.analysis.speedup import Ratio
 from bench.kernel import REFERENCE
 from bench.records.model import ELSEWHERE, Record
 
@@ -22,25 +21,26 @@ BUSY = 0.5  # of a core that other programs took: PyTorch, which uses all cores,
 def sentences(record: Record, small: Sequence[Record] = (), scopes: Record | None = None) -> list[str]:
     """Return the answer of a record of speed, two to six sentences; what was not recorded has no sentence.
 
-    Args:
-        small: records of small data sets, as `claims.verdicts` takes them.
-        scopes: a record with the scope `end_to_end` on the same machine, if `record` lacks it.
+    `small` are records of small data sets, as `claims.verdicts` takes them; `scopes` is a record with the scope
+    `end_to_end` on the same machine, if `record` lacks it.
     """
     reference = record.reference
     others = [row.kernel for row in reversed(summary.summaries(record)) if row.kernel != reference]  # fastest first
     if not record.samples_of(reference):
-        return [f"The kernel {claims.why_missing(record, reference)}, so there is no ratio."]
-    if failing := [item.text for item in checklist.review(record, reference=reference) if item.level == "FAIL"]:
-        return [f"No ratio is shown, because the checklist fails: {'. '.join(failing)}."]
+        return [f"The kernel {record.why_missing(reference)}, so there is no ratio."]
+    if failing := checklist.failing(record):
+        return [f"No ratio is shown, because the checklist fails: {'. '.join(item.text for item in failing)}."]
     if not others:
         [alone] = summary.summaries(record)
         return [f"Only {reference} was timed: {alone.median} for {alone.images:,} images, so there is no ratio."]
     if reference != REFERENCE:
-        return [*(_compared(record, name, reference) for name in others), *_busy(record, others)]
+        return [*(_compared(record, name) for name in others), *_busy(record, others)]
     kernel = next((name for name in BROADCASTING if name in others), others[0])
+    elsewhere = str(record.metadata.get("not_in_commit", "")).split(", ")
+    own = [name for name in others if f"{name.partition('@')[0]}.py{ELSEWHERE}" in elsewhere]  # the reader's
     return [
         _headline(record, kernel),
-        *(f"{name} is {_times(record, name, REFERENCE, LOOPS)}." for name in _own(record, others) if name != kernel),
+        *(f"{name} is {_times(record, name, LOOPS)}." for name in own if name != kernel),
         *_busy(record, [kernel]),
         *_not_timed(record),
         *other_loops([verdict for verdict in claims.verdicts(record, small) if verdict.claim == "C2"]),
@@ -50,28 +50,31 @@ def sentences(record: Record, small: Sequence[Record] = (), scopes: Record | Non
 
 
 def _headline(record: Record, kernel: str) -> str:
-    times = _times(record, kernel, REFERENCE, LOOPS)
-    sentence = f"{where(record) or 'Here '}{_word(kernel)} is {times}"
+    sentence = f"{where(record) or 'Here '}{_word(kernel)} is {_times(record, kernel, LOOPS)}"
     if kernel == TUTORIAL_CPU and record.samples_of(TUTORIAL_GPU):
-        sentence += f"; on the GPU it is {_times(record, TUTORIAL_GPU, REFERENCE, 'as fast')}"
+        sentence += f"; on the GPU it is {_times(record, TUTORIAL_GPU, 'as fast')}"
     return f"{sentence}."
 
 
-def _times(record: Record, kernel: str, reference: str, as_fast: str) -> str:
+def _times(record: Record, kernel: str, as_fast: str) -> str:
     """Return a ratio in words, with its interval and what that says of the claim about the kernel."""
-    samples = record.samples_of(reference), record.samples_of(kernel)
+    samples = record.samples_of(record.reference), record.samples_of(kernel)
     ratio = speedup.paired_ratio(*samples) if record.paired else None
-    value = ratio.value if ratio else speedup.unpaired(*samples)
-    times = f"{formatting.ratio(value)} {as_fast}"
-    if ratio is None or ratio.low is None or ratio.high is None:
+    times = f"{formatting.ratio(ratio.value if ratio else speedup.unpaired(*samples))} {as_fast}"
+    if ratio is None or ratio.low is None:
         return f"{times} ({record.label if ratio or not record.paired else 'no round holds both'})"
     times += f" ({ratio.interval()})"
-    claimed, word = (MILLIONS, "millions") if kernel == TUTORIAL_GPU else (THOUSANDS, "thousands")
-    if kernel not in BROADCASTING or reference != REFERENCE:
+    if kernel not in BROADCASTING or record.reference != REFERENCE:
         return times
-    if ratio.low >= claimed:
-        return f"{times}: {word} of times, as claimed"
-    return f"{times}{f', not {word} of times' if ratio.high < claimed else f'; whether {word} hold is undetermined'}"
+    claimed, word = (MILLIONS, "millions") if kernel == TUTORIAL_GPU else (THOUSANDS, "thousands")
+    return (
+        times
+        + {
+            claims.SUPPORTED: f": {word} of times, as claimed",
+            claims.REFUTED: f", not {word} of times",
+            claims.UNDETERMINED: f"; whether {word} hold is undetermined",
+        }[claims.by_interval(ratio, claimed)]
+    )
 
 
 def _busy(record: Record, kernels: Sequence[str]) -> Iterator[str]:
@@ -86,20 +89,17 @@ def _not_timed(record: Record) -> Iterator[str]:
     """Say why PyTorch is missing, where it was asked for."""
     asked = any(entry.kernel == TUTORIAL_CPU for entry in record.not_timed)
     if asked and not record.samples_of(TUTORIAL_GPU):
-        yield f"PyTorch was not timed: {claims.why_missing(record, TUTORIAL_CPU)}."
+        yield f"PyTorch was not timed: {record.why_missing(TUTORIAL_CPU)}."
 
 
 def other_loops(verdicts: Sequence[Verdict]) -> Iterator[str]:
     """Say against which other loops the claim of thousands holds."""
-    others = [verdict for verdict in verdicts if verdict.ratio and verdict.baseline != REFERENCE]
-    others.sort(key=lambda verdict: -_value(verdict))
+    others = sorted((one for one in verdicts if one.ratio and one.baseline != REFERENCE), key=_value, reverse=True)
     held, failed, unsure = (
-        [verdict for verdict in others if verdict.verdict == wanted]
+        [one for one in others if one.verdict == wanted]
         for wanted in (claims.SUPPORTED, claims.REFUTED, claims.UNDETERMINED)
     )
-    everywhere = any(verdict.verdict == claims.SUPPORTED for verdict in verdicts if verdict.baseline == REFERENCE)
-    if not others:
-        return
+    everywhere = any(one.verdict == claims.SUPPORTED for one in verdicts if one.baseline == REFERENCE)
     told = []
     if held:
         but = f", not as {_listed(failed)}" if everywhere and failed else ""
@@ -110,21 +110,18 @@ def other_loops(verdicts: Sequence[Verdict]) -> Iterator[str]:
         most = f"{formatting.ratio(_value(failed[0]))}, as {_word(failed[0].baseline)}"
         told.append(f"it is thousands of times as fast as no other loops: the most is {most}")
     if unsure:
-        told.append(
-            f"against {_listed(unsure, ends=True)}, the record cannot tell{'' if told else ' if it is thousands'}"
-        )
-    sentence = "; ".join(told)
-    yield f"{sentence[0].upper()}{sentence[1:]}."
+        what = "" if told else " if it is thousands"
+        told.append(f"against {_listed(unsure, ends=True)}, the record cannot tell{what}")
+    if sentence := "; ".join(told):
+        yield f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def _listed(verdicts: Sequence[Verdict], ends: bool = False) -> str:
     """Return loops with their ratios, or for `ends` with the ends of their intervals too."""
-    words = [
-        f"{_word(verdict.baseline)}, {formatting.ratio(verdict.ratio.value)} ({verdict.ratio.interval()})"
-        if ends and verdict.ratio and verdict.ratio.interval()
-        else f"{_word(verdict.baseline)} ({formatting.ratio(_value(verdict))})"
-        for verdict in verdicts
-    ]
+    words = []
+    for one in verdicts:
+        name, times, interval = _word(one.baseline), formatting.ratio(_value(one)), one.ratio and one.ratio.interval()
+        words.append(f"{name}, {times} ({interval})" if ends and interval else f"{name} ({times})")
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
@@ -139,7 +136,7 @@ def _first_call(record: Record, kernel: str) -> Iterator[str]:
         return
     slow, fast = (speedup.median_and_smallest(samples)[0] for samples in (first, second))
     ratio = speedup.paired_ratio(first, second) if record.paired else None
-    if ratio and ratio.low is not None and ratio.high is not None and ratio.low <= 1 <= ratio.high:
+    if ratio and ratio.low is not None and not ratio.sign:
         both = _seconds(slow, fast, f", {_word(kernel)} ")
         yield f"In a fresh process neither surely finishes first: {_word(REFERENCE)} take {both}."
     elif slow < fast:
@@ -151,7 +148,7 @@ def _first_call(record: Record, kernel: str) -> Iterator[str]:
 def _from_files(record: Record, kernel: str) -> Iterator[str]:
     """Say what is left of the speedup from files to accuracy; from arrays where loading was not timed."""
     slow, fast = (record.samples_of(name, "end_to_end") for name in (REFERENCE, kernel))
-    if not slow or not fast or checklist.failed(checklist.review(record, "end_to_end")):
+    if not slow or not fast or checklist.failing(record, "end_to_end"):
         return
     loading = float(record.metadata.get("loading_s", 0.0))
     first, second = (loading + speedup.median_and_smallest(samples)[0] for samples in (slow, fast))
@@ -161,25 +158,13 @@ def _from_files(record: Record, kernel: str) -> Iterator[str]:
     yield f"From {start} to accuracy it is {formatting.ratio(first / second)}: {_seconds(first, second)}."
 
 
-def _compared(record: Record, kernel: str, reference: str) -> str:
+def _compared(record: Record, kernel: str) -> str:
     """Return how a kernel compares with a reference that is not the loops."""
-    ratio = speedup.paired_ratio(record.samples_of(reference), record.samples_of(kernel))
-    sentence = f"{where(record)}{kernel} is {_times(record, kernel, reference, f'as fast as {reference}')}"
-    if ratio and _unresolved(record, ratio):
+    ratio = speedup.paired_ratio(record.samples_of(record.reference), record.samples_of(kernel))
+    sentence = f"{where(record)}{kernel} is {_times(record, kernel, f'as fast as {record.reference}')}"
+    if ratio and ratio.low and speedup.outcome(ratio, summary.noise_floor(record) or 0.0) == "not resolved":
         sentence += ", a difference that is not resolved"
     return f"{sentence}."
-
-
-def _unresolved(record: Record, ratio: Ratio) -> bool:
-    if ratio.low is None:
-        return False
-    return speedup.outcome(ratio, summary.noise_floor(record) or 0.0) == "not resolved"
-
-
-def _own(record: Record, names: Sequence[str]) -> list[str]:
-    """Return the kernels that do not live in this repository: the reader's."""
-    elsewhere = str(record.metadata.get("not_in_commit", "")).split(", ")
-    return [name for name in names if f"{name.partition('@')[0]}.py{ELSEWHERE}" in elsewhere]
 
 
 def where(record: Record) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from bench import formatting
 from bench.analysis import speedup
 from bench.analysis.speedup import Ratio, paired_ratio
 from bench.records.model import Record
@@ -34,6 +35,17 @@ def share_of_bound(record: Record, kernel: str, scope: str, distance: str, devic
 def share_of_own_bound(record: Record, kernel: str, scope: str, distance: str) -> Ratio | None:
     """Return the bound of the kernel's own bytes over its seconds; None where it holds one byte per pixel or more."""
     return _share(record.samples_of(kernel, scope, distance), record.samples_of(BOUND + kernel, scope, "-"))
+
+
+def sentence(record: Record, scope: str, base: str, kernel: str) -> str:
+    """Return how much faster than a base any kernel could be on the device of `kernel`."""
+    whose, device = ("GPU", "cuda") if record.on_gpu(kernel) else ("machine", "cpu")
+    share = share_of_bound(record, base, scope, "l1", device)
+    if share is None:
+        return f" The {whose}'s bound was not measured."
+    launch = bound_samples(record, scope, device)[0].kernel == GPU_LAUNCH
+    what = "launching one kernel" if launch else "every byte read once"
+    return f" The {whose}'s bound, {what}, is at {formatting.ratio(1 / share.value)}."
 
 
 def _share(samples: list[Sample], bound: list[Sample]) -> Ratio | None:

@@ -48,25 +48,16 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How much faster the second side, `new`, is than the first, `base`.
-
-    Attributes:
-        ratio: base seconds / new seconds; above 1 `new` is faster. It has no interval where a record is unpaired.
-        noise_floor: the smallest difference that the records can tell from none, as a fraction; None if unknown.
-        outcome: "faster", "slower" or "not resolved", for `new`.
-        differs: what differs between the sides and should not; only with --force.
-        paired: whether both records are.
-        unknown: why the noise floor is unknown; "" where it is known.
-    """
+    """How much faster the second side, `new`, is than the first, `base`."""
 
     base: Side
     new: Side
-    ratio: Ratio
-    noise_floor: float | None
-    outcome: Outcome
-    differs: tuple[str, ...]
-    paired: bool
-    unknown: str = ""
+    ratio: Ratio  # base seconds / new seconds; it has no interval where a record is unpaired
+    noise_floor: float | None  # the smallest difference that the records can tell from none, as a fraction
+    outcome: Outcome  # "faster", "slower" or "not resolved", for `new`
+    differs: tuple[str, ...]  # what differs between the sides and should not; only with --force
+    paired: bool  # whether both records are
+    unknown: str = ""  # why the noise floor is unknown; "" where it is known
 
     def slower_by(self, percent: float) -> bool:
         """Return whether the whole interval says that `new` is slower by more than `percent`."""
@@ -74,27 +65,27 @@ class Comparison:
 
     def unresolved(self, percent: float) -> str:
         """Return why this comparison cannot tell whether `new` is slower by more than `percent`; "" where it can."""
-        floor, low, why = self.noise_floor, self.ratio.low, ""
-        if floor is None or low is None:
-            why = f"noise floor unknown, {self.unknown}" if floor is None else "no confidence interval"
-        elif floor > percent / 100:
-            why = f"noise floor ±{100 * floor:.1f} %"
-        elif 1 / low > 1 + percent / 100:
-            why = f"the confidence interval reaches {100 / low - 100:.1f} % slower"
-        decided = not why or self.slower_by(percent) or self.outcome == "faster"
-        return "" if decided else f"{self.new.name}: {percent:g} % cannot be resolved here: {why}"
+        if self.slower_by(percent) or self.outcome == "faster":
+            return ""
+        if self.noise_floor is None:
+            why = f"noise floor unknown, {self.unknown}"
+        elif self.ratio.low is None:
+            why = "no confidence interval"
+        elif self.noise_floor > percent / 100:
+            why = f"noise floor ±{100 * self.noise_floor:.1f} %"
+        elif 1 / self.ratio.low > 1 + percent / 100:
+            why = f"the confidence interval reaches {100 / self.ratio.low - 100:.1f} % slower"
+        else:
+            return ""
+        return f"{self.new.name}: {percent:g} % cannot be resolved here: {why}"
 
 
 def compare(base: Side, new: Side, force: bool) -> Comparison:
     """Compare two sides.
 
     In one record, rounds are paired. Of two records, processes are paired in the order they ran: they are independent,
-    so the interval holds, but what changed on the machine between the two records is part of the ratio.
-
-    Raises:
-        UnknownKernel: a record does not hold the kernel in this scope and distance.
-        BadRecord: a record is not one of times, or its checklist FAILs; or machine, digits or configuration differ, and
-            `force` is not set.
+    so the interval holds, but what changed on the machine between the two records is part of the ratio. A missing
+    kernel is an UnknownKernel; a failing checklist, or a difference in SAME without `force`, is a BadRecord.
     """
     for side in (base, new):
         _must_be_usable(side, (base.kernel, new.kernel))
@@ -161,10 +152,6 @@ def sides(
     They are the kernels `names` of one record, or the only one in `against` and in `record`. Without `record` it is the
     newest one that holds the kernels and has a confidence interval, else the newest that holds them; without
     `configuration`, the first of its configurations, which is all/default if it has that.
-
-    Raises:
-        UnknownKernel: one kernel is named without `against`, several with it, or one of them twice.
-        BadRecord: there is no record, one cannot be read or lacks the configuration, or both records are the same.
     """
     if (len(names) == 1) == (against is None):
         raise UnknownKernel("compare takes two kernels or more, or one kernel and --against FILE")

@@ -21,30 +21,18 @@ FEWEST = 5  # steps; fewer are no ladder
 
 @dataclass(frozen=True)
 class Step:
-    """One step.
-
-    Attributes:
-        spec: the kernel.
-        depth: how many steps it is away from the reference, which is at 0.
-        images: how many images of each class its small data set has; 0 for the whole one.
-        summary: its numbers among all kernels that were timed on those images.
-        before: the kernel that it follows, on the same images; None for the reference, and where it was not recorded.
-        ratio: `before` seconds / its seconds; None where no round holds both, or the record is unpaired.
-        resolved: whether that ratio's interval says which of both is faster; None without an interval.
-        faults, faults_before: page faults per call, the median of all samples.
-        without: why there is no ratio, in a few words; "" where there is one, or no kernel that it follows.
-    """
+    """A kernel beside the one that it follows, on the same images."""
 
     spec: KernelSpec
-    depth: int
-    images: int
-    summary: Summary
-    before: Summary | None
-    ratio: Ratio | None
-    resolved: bool | None
-    faults: float
+    depth: int  # how many steps it is away from the reference
+    images: int  # how many images of each class its small data set has; 0 for the whole one
+    summary: Summary  # its numbers among all kernels that were timed on those images
+    before: Summary | None  # those of the kernel that it follows; None where there is none or it was not recorded
+    ratio: Ratio | None  # `before` seconds / its seconds; None where no round holds both, or the record is unpaired
+    resolved: bool | None  # whether that ratio's interval says which of both is faster; None without an interval
+    faults: float  # page faults per call, the median of all samples
     faults_before: float | None
-    without: str
+    without: str  # why there is no ratio, in a few words; "" where there is one, or no kernel that it follows
 
     @property
     def name(self) -> str:
@@ -70,9 +58,8 @@ class Step:
 def steps(records: Sequence[Record], specs: Iterable[KernelSpec]) -> list[Step]:
     """Return the steps in the records, each after the one that it follows; of several the slowest first.
 
-    Args:
-        records: of the whole data set, then of small ones; a kernel belongs to the first record that holds it. There is
-            no ladder where their ratios are over another kernel than the loops.
+    The records are of the whole data set, then of small ones; a kernel belongs to the first that holds it. There is no
+    ladder where their ratios are over another kernel than the loops.
     """
     if any(record.reference != REFERENCE for record in records):
         return []
@@ -94,13 +81,13 @@ def steps(records: Sequence[Record], specs: Iterable[KernelSpec]) -> list[Step]:
 def missing(records: Sequence[Record], specs: Iterable[KernelSpec]) -> list[str]:
     """Return the kernels of the ladder that are in no record, as sentences: one for each reason."""
     known = _known(specs)
-    timed, holders = _timed(records, known), _holders(records)
-    entries = [entry for record in reversed(records) for entry in record.not_timed]
-    reasons = {entry.kernel: f"{entry.status_in_words}, {entry.in_short}" for entry in entries}
+    timed = _timed(records, known)
+    reasons = {name: "its checklist fails" for record in records for name in record.kernels()}
+    for entry in (entry for record in reversed(records) for entry in record.not_timed):
+        reasons[entry.kernel] = f"{entry.status_in_words}, {entry.in_short}".rstrip(".")
     by_reason: dict[str, list[str]] = defaultdict(list)
     for name in (name for name in known if name not in timed):
-        reason = reasons.get(name, "its checklist fails" if name in holders else "not recorded")
-        by_reason[reason.rstrip(".")].append(name)
+        by_reason[reasons.get(name, "not recorded")].append(name)
     return [f"{', '.join(names)}: {reason}." for reason, names in by_reason.items()]
 
 
@@ -109,20 +96,16 @@ def _known(specs: Iterable[KernelSpec]) -> dict[str, KernelSpec]:
     return {spec.name: spec for spec in specs if spec.after or spec.name == REFERENCE}
 
 
-def _holders(records: Sequence[Record]) -> dict[str, Record]:
-    """Return by kernel the first of the records that holds it."""
-    return {name: record for record in reversed(records) for name in record.kernels()}
-
-
 def _timed(records: Sequence[Record], known: dict[str, KernelSpec]) -> dict[str, tuple[Record, Summary]]:
-    """Return by kernel its record and its summary there; without the records whose checklists FAIL."""
-    timed, holders = {}, _holders(records)
-    for record in records:
-        if not checklist.failed(checklist.review(record)):
-            for row in summaries(record):
-                if row.kernel in known and holders[row.kernel] is record:
-                    timed[row.kernel] = (record, row)
-    return timed
+    """Return by kernel the first record that holds it, unless its checklist FAILs, and its summary there."""
+    holders = {name: record for record in reversed(records) for name in record.kernels()}
+    passed = [record for record in records if not checklist.failing(record)]
+    return {
+        row.kernel: (record, row)
+        for record in passed
+        for row in summaries(record)
+        if row.kernel in known and holders[row.kernel] is record
+    }
 
 
 def _predecessor(known: dict[str, KernelSpec], name: str) -> str:
@@ -144,20 +127,16 @@ def _nearest(known: dict[str, KernelSpec], name: str, timed: Iterable[str]) -> s
 
 def _step(known: dict[str, KernelSpec], record: Record, own: Summary, depth: int) -> Step:
     spec, before, ratio, resolved, without = known[own.kernel], None, None, None, ""
-    samples, samples_before = record.samples_of(own.kernel), []
-    if spec.after:
-        predecessor = _predecessor(known, own.kernel)
-        samples_before = record.samples_of(predecessor)
-        without = f"{predecessor} was not recorded{' on these images' if record.per_class else ''}"
+    predecessor = _predecessor(known, own.kernel) if spec.after else ""
+    samples, samples_before = record.samples_of(own.kernel), record.samples_of(predecessor)
     if samples_before:
         [before] = summaries(record, kernels=[predecessor])
         ratio = speedup.paired_ratio(samples_before, samples) if record.paired else None
         without = "" if ratio else "no round holds both"
+    elif predecessor:
+        without = f"{predecessor} was not recorded{' on these images' if record.per_class else ''}"
     if ratio and ratio.low is not None:
         resolved = speedup.outcome(ratio, summary.noise_floor(record) or 0.0) != "not resolved"
-    return Step(
-        spec, depth, record.per_class, own, before, ratio, resolved,
-        faults=median(sample.minor_faults for sample in samples),
-        faults_before=median(sample.minor_faults for sample in samples_before) if samples_before else None,
-        without=without,
-    )  # fmt: skip
+    faults = median(sample.minor_faults for sample in samples)
+    faults_before = median(sample.minor_faults for sample in samples_before) if samples_before else None
+    return Step(spec, depth, record.per_class, own, before, ratio, resolved, faults, faults_before, without)

@@ -39,29 +39,25 @@ class Group:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster than the reference a kernel is.
+    """How many times faster than the reference a kernel is. Fewer than six processes give no interval."""
 
-    Attributes:
-        value: reference seconds / kernel seconds; above 1 the kernel is faster.
-        low, high: its confidence interval; None below six processes, where none of 95 % exists.
-        level: the level that the interval achieves, from 0.95 to 1.
-        processes, rounds: how many processes, and how many rounds in all of them, held both kernels.
-        per_process: the ratio in each process, in their order.
-        spread: the largest of them over the smallest.
-        drift: from -1 to 1, whether the ratio rises (> 0) from round to round of a process; see `ratio`.
-        spread_within: the largest over the smallest round of one process, median over the processes.
-    """
-
-    value: float
-    low: float | None
+    value: float  # reference seconds / kernel seconds; above 1 the kernel is faster
+    low: float | None  # the ends of its confidence interval
     high: float | None
-    level: float | None
-    processes: int
-    rounds: int
-    per_process: tuple[float, ...]
-    spread: float
-    drift: float | None
-    spread_within: float = 1.0
+    level: float | None  # the level that the interval achieves, from 0.95 to 1
+    processes: int  # how many processes held both kernels
+    rounds: int  # how many rounds did, in all processes
+    per_process: tuple[float, ...]  # the ratio in each process, in their order
+    spread: float  # the largest of them over the smallest
+    drift: float | None  # from -1 to 1, whether the ratio rises (> 0) from round to round of a process; see `ratio`
+    spread_within: float = 1.0  # the largest over the smallest round of one process, median over the processes
+
+    @property
+    def sign(self) -> int:
+        """1 where the whole interval says that the kernel is faster, -1 where it says slower, else 0."""
+        if self.low is None or self.high is None:
+            return 0
+        return (self.low > 1) - (self.high < 1)
 
     def interval(self, level: bool = False, show: Callable[[float], str] = formatting.ratio) -> str:
         """Return its confidence interval as text, with its level if `level`; "" without an interval."""
@@ -75,10 +71,7 @@ def ratio(reference: Iterable[Sample], kernel: Iterable[Sample]) -> Ratio:
 
     Only rounds that hold both kernels count. The drift is Spearman's rank correlation of round and log ratio, where
     both are ranked within their process, so that differences between processes are no drift; None with fewer than
-    five pairs, or only one round per process.
-
-    Raises:
-        ValueError: no round holds both kernels.
+    five pairs, or only one round per process. Where no round holds both kernels, that is a ValueError.
     """
     kernel_logs, reference_logs = _log_seconds(kernel), _log_seconds(reference)
     log_ratios: dict[int, list[float]] = {}  # by process, in the order of rounds
@@ -141,9 +134,9 @@ def outcome(ratio: Ratio, noise_floor: float) -> Outcome:
 
     Both are needed: the interval covers the chance of these processes, the A/A control what the machine adds.
     """
-    if ratio.low is None or ratio.high is None or abs(math.log(ratio.value)) <= math.log1p(noise_floor):
+    if not ratio.sign or abs(math.log(ratio.value)) <= math.log1p(noise_floor):
         return "not resolved"
-    return "faster" if ratio.low > 1 else "slower" if ratio.high < 1 else "not resolved"
+    return "faster" if ratio.sign > 0 else "slower"
 
 
 def median_and_smallest(samples: Iterable[Sample]) -> tuple[float, float]:

@@ -17,32 +17,19 @@ from bench.records.sample import AGAIN
 
 @dataclass(frozen=True)
 class Summary:
-    """One kernel in one scope and distance of a record.
-
-    Attributes:
-        seconds: the median of all its samples, per call.
-        smallest: seconds per call of its fastest sample.
-        images: how many images a call reads.
-        ratio: reference seconds / its seconds; None where no round holds both, or the record is unpaired.
-        unpaired: the ratio of medians, in an unpaired record.
-        share_of_bound: its device's bound / its seconds, 1.0 is the bound; None where that was not measured.
-        share_of_own: the same of the bytes that it holds, where these are fewer than one per pixel; else None.
-        first_call: seconds of the first call; None if not recorded.
-        groups: the two groups that its processes fall into; None where they are one.
-        is_reference: whether the ratios are over this kernel.
-    """
+    """One kernel in one scope and distance of a record."""
 
     kernel: str
-    seconds: float
-    smallest: float
-    images: int
-    ratio: Ratio | None
-    unpaired: float | None
-    share_of_bound: Ratio | None
-    first_call: float | None
-    groups: tuple[Group, Group] | None
-    is_reference: bool = False
-    share_of_own: Ratio | None = None
+    seconds: float  # the median of all its samples, per call
+    smallest: float  # seconds per call of its fastest sample
+    images: int  # how many images a call reads
+    ratio: Ratio | None  # reference seconds / its seconds; None where no round holds both, or the record is unpaired
+    unpaired: float | None  # the ratio of medians, in an unpaired record
+    share_of_bound: Ratio | None  # its device's bound / its seconds, 1.0 is the bound; None where not measured
+    first_call: float | None  # seconds of the first call; None if not recorded
+    groups: tuple[Group, Group] | None  # the two groups that its processes fall into; None where they are one
+    is_reference: bool = False  # whether the ratios are over this kernel
+    share_of_own: Ratio | None = None  # as `share_of_bound`, of the bytes that it holds where fewer than one per pixel
 
     @property
     def share(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from bench.cli import console
 from bench.formatting import Grid
 from bench.records.model import STATUS_IN_WORDS
 from bench.runner.check_kernels import OUT_OF_MEMORY, CheckResult
@@ -22,7 +23,7 @@ def dataset(problem: Problem) -> str:
 
 
 def agreement(problem: Problem, results: Sequence[CheckResult], verbose: bool = False) -> Iterable[str]:
-    """Yield one line that counts the verified kernels, and one per distance; if none is, per distance in question."""
+    """Yield one line that counts the verified kernels, and one per distance with the exact answer."""
     ran = sum(result.status != "unavailable" for result in results)
     verified = sum(result.status == "agrees" for result in results)
     score = _shown(problem, problem.correct(problem.answers["l1"].labels), verbose)
@@ -32,8 +33,6 @@ def agreement(problem: Problem, results: Sequence[CheckResult], verbose: bool = 
     else:
         yield f"No kernel is verified. The exact answer is {score}"
     for distance, answer in problem.answers.items():
-        if not verified and not any((result.reason or "").startswith(f"{distance}:") for result in results):
-            continue
         correct = problem.correct(answer.labels)
         yield (
             f"exact answer, {distance.upper()} distance: {_shown(problem, correct, verbose)}, "
@@ -43,13 +42,12 @@ def agreement(problem: Problem, results: Sequence[CheckResult], verbose: bool = 
 
 def failures(results: Iterable[CheckResult]) -> Iterable[str]:
     """Yield a line for each reason why kernels are not verified."""
-    by_reason: dict[str, dict[str, None]] = {}
-    for result in results:
-        if result.status != "agrees":
-            why = f"{STATUS_IN_WORDS.get(result.status, result.status)}: {result.reason}"
-            by_reason.setdefault(why, {})[result.name] = None
-    for why, names in by_reason.items():
-        yield f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} {why}"
+    failed = [result for result in results if result.status != "agrees"]
+    return console.by_reason((one.name, f"{_in_words(one.status)}: {one.reason}") for one in failed)
+
+
+def _in_words(status: str) -> str:
+    return STATUS_IN_WORDS.get(status, status)
 
 
 def table(checked: Sequence[tuple[Problem, CheckResult]], verbose: bool = False) -> Grid:
@@ -58,7 +56,7 @@ def table(checked: Sequence[tuple[Problem, CheckResult]], verbose: bool = False)
     for problem, result in checked:
         error = "" if result.mean_error is None else f"{result.mean_error:.1e}"
         scores = [_score(problem, result, distance, verbose) for distance in problem.answers]
-        rows.append((result.name, *scores, error, STATUS_IN_WORDS.get(result.status, result.status)))
+        rows.append((result.name, *scores, error, _in_words(result.status)))
     columns = ("kernel", "L1 accuracy", "L2 accuracy", "mean-image error", "status")
     return Grid(columns, rows, right=["mean-image error"], optional=("mean-image error", "L2 accuracy"))
 

@@ -12,7 +12,7 @@ import click
 import data
 from bench import atomic
 from bench.cli import answers, console
-from bench.cli.data_sets import data_sets, whole_in_spite
+from bench.cli.data_sets import data_sets
 from bench.cli.options import CHOICE, FILE, Choice
 from bench.runner import check_kernels
 from bench.task.problem import make_problem
@@ -32,8 +32,6 @@ def command(json_file: Path | None, verbose: bool, **options: Any) -> None:
         raise click.UsageError(f"{json_file}: cannot be written; name a file in a folder that exists and is yours")
     digits = data.load(**choice.digits)
     sets = data_sets(specs, digits, choice.per_class)
-    if notice := whole_in_spite(digits, choice.per_class):
-        console.out().print(notice)
     with console.progress(choice.quiet) as progress, ExitStack() as folders:
         opened = [folders.enter_context(check_kernels.problem_folder(data_set.problem)) for data_set in sets]
         kernels = [(spec, folder) for data_set, folder in zip(sets, opened, strict=True) for spec in data_set.specs]

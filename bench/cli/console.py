@@ -4,7 +4,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -63,6 +63,15 @@ def bench() -> str:
     here = os.path.abspath(sys.executable)
     names = [name for name in ("python", "python3") if os.path.abspath(shutil.which(name) or "") == here]
     return f"{names[0] if names else shlex.quote(shown(Path(here), follow=False))} -m bench"
+
+
+def by_reason(kernels: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield a line for each reason, with all kernels that it holds for; of each its name and the reason are given."""
+    names: dict[str, dict[str, None]] = {}
+    for name, why in kernels:
+        names.setdefault(why, {})[name] = None
+    for why, listed in names.items():
+        yield f"{', '.join(listed)} {'is' if len(listed) == 1 else 'are'} {why}"
 
 
 def command_line(arguments: Sequence[str]) -> str:

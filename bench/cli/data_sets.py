@@ -36,13 +36,6 @@ def problem_of_first(digits: Digits, per_class: int) -> Problem:
     return make_problem(digits.first_of_each_class(per_class) if per_class else digits)
 
 
-def whole_in_spite(digits: Digits, per_class: int | None) -> str:
-    """Return a notice if --per-class leaves nothing out, so that the whole data set is used; "" otherwise."""
-    if not per_class or digits.first_of_each_class(per_class).per_class:
-        return ""
-    return f"No class of {digits.name} has more than {per_class:,} images, so --per-class uses the whole data set."
-
-
 def data_sets(specs: Iterable[KernelSpec], digits: Digits, per_class: int | None) -> list[DataSet]:
     """Return the data sets that the kernels need, the whole one first."""
     by_size: dict[int, list[KernelSpec]] = {}
@@ -54,27 +47,24 @@ def data_sets(specs: Iterable[KernelSpec], digits: Digits, per_class: int | None
 def with_digits(selections: Sequence[Selection], source: str | None, limit: int) -> list[Selection]:
     """Return the selections with the digits they were recorded on, if these are here. Nothing is downloaded.
 
-    Digits that cannot be read leave out the pictures that show them, which is said, unless `source` names them.
-
-    Raises:
-        DataError: `source` cannot be read.
+    Digits that cannot be read leave out the pictures that show them, which is said; it is a DataError if `source`
+    names them.
     """
     load = cache(lambda name: data.load(name, limit=limit))
     solve = cache(lambda name, classes, per_class: problem_of_first(_chosen(load(name), classes), per_class))
-    completed, unreadable = [], set[str]()
+    completed, unreadable = [], dict[str, None]()
     for selection in selections:
-        recorded = str(selection.speed.metadata.get("dataset")).partition("[")[0]
-        name = source or ("drawn" if recorded == "drawn" else data.at_hand())
-        classes = str(selection.speed.metadata.get("classes", ""))
+        metadata, problem = selection.speed.metadata, None
+        drawn = str(metadata.get("dataset")).partition("[")[0] == "drawn"
         try:
-            problem = solve(name, classes, selection.speed.per_class) if name else None
+            if name := source or ("drawn" if drawn else data.at_hand()):
+                problem = solve(name, str(metadata.get("classes", "")), selection.speed.per_class)
         except data.DataError as error:
             if source:
                 raise
-            problem = None
-            unreadable.add(str(error))
+            unreadable[str(error)] = None
         completed.append(selection.with_problem(problem))
-    for reason in sorted(unreadable):
+    for reason in unreadable:
         console.out().say(f"The picture {OF_DIGITS} does without the recorded digits. {reason}")
     return completed
 

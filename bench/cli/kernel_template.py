@@ -44,9 +44,7 @@ def to_host(means):
 
 
 # Optional, too:
-# def unavailable(device):  # return why this kernel cannot run here, or None
-#     return None if enough_memory() else "it needs 64 GB of memory"
-# def release():  # give back the memory that you keep between calls; it comes before other images are prepared
-#     scratch.clear()
+# def unavailable(device): return why this kernel cannot run here, such as "it needs 64 GB of memory", or None
+# def release(): give back the memory that you keep between calls; it comes before other images are prepared
 # Compiled code and scratch memory may be kept between calls; nothing that comes from pixels or answers may. A call
 # leaves stacks and means as they are, and never overwrites an answer that it gave before.

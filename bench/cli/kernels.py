@@ -1,5 +1,6 @@
 """kernels: list the kernels by reading their files, or print one to begin with. No kernel is imported."""
 
+from collections import Counter
 from pathlib import Path
 from textwrap import shorten
 
@@ -25,22 +26,24 @@ def command(files: tuple[Path, ...], ladder: bool, template: bool) -> None:
     if template:
         out.say(TEMPLATE.read_text(encoding="utf-8").rstrip())
         return
-    rows, reasons, unlisted = list[tuple[str, str, str]](), dict[str, list[str]](), {"available": 0, "unavailable": 0}
+    rows, reasons, unlisted = list[tuple[str, str, str]](), list[tuple[str, str]](), Counter[str]()
     for spec in discover(files):
         broken, unavailable = why_broken(spec), why_unavailable(spec)
         here = "broken" if broken else "unavailable" if unavailable else "available"
         if spec.on_ladder and not ladder and spec.path not in files:
-            unlisted[here] = unlisted.get(here, 0) + 1
+            unlisted[here] += 1
             continue
         rows.append((spec.name, here, spec.caption))
         if reason := broken or unavailable:
-            reasons.setdefault(f"{here}: {reason}", []).append(spec.name)
+            reasons.append((spec.name, f"{here}: {reason}"))
     room = out.width - sum(max(len(row[i]) for row in rows) + 2 for i in (0, 1)) - 1
     rows = [(name, here, shorten(idea, max(room, 20), placeholder=" …")) for name, here, idea in rows]
     out.print(Grid(("kernel", "here", "the one idea"), rows))
-    for reason, names in reasons.items():
-        out.print(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} {reason}")
-    if count := sum(unlisted.values()):
-        split = ", ".join(f"{n} {here}" for here, n in unlisted.items() if n)
-        out.print(f"The ladder has {count} more, from loops to the bandwidth bound ({split}):")
+    for line in console.by_reason(reasons):
+        out.print(line)
+    if unlisted:
+        split = ", ".join(
+            f"{unlisted[here]} {here}" for here in ("available", "unavailable", "broken") if unlisted[here]
+        )
+        out.print(f"The ladder has {unlisted.total()} more, from loops to the bandwidth bound ({split}):")
         out.say(f"{console.bench()} kernels --ladder")

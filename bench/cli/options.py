@@ -76,10 +76,8 @@ class Choice:
     def specs(self, ladder: bool = False) -> list[KernelSpec]:
         """Return the kernels of --kernels and --kernel or, without these options, those of `kernels/`.
 
-        The kernels of --require are added, and with `ladder` all kernels of the ladder.
-
-        Raises:
-            UnknownKernel: there is no kernel of a name, or no file.
+        The kernels of --require are added, and with `ladder` all kernels of the ladder. An unknown name is an
+        UnknownKernel.
         """
         known = discover(self.files)
         extra = [*(path.stem for path in self.files), *self.require]

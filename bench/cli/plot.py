@@ -21,25 +21,21 @@ def command(record: Path | None, source: str | None, data_limit: int) -> None:
     RECORD is a record or a file of pytest --benchmark-json. Without it, the records of the newest run are drawn, or
     those of a published machine if no run was recorded here. Pictures of published records go to results/local/.
     """
-    if record:
-        chosen = page_records.alone(reader.read_all(record))
-    else:
-        newest = page_records.local() or next(iter(page_records.published()), None)
-        chosen = newest or page_records.alone(reader.newest())
-    chosen = with_digits([page_records.apart(chosen)], source, data_limit)[0]
+    newest = None if record else page_records.local() or next(iter(page_records.published()), None)
+    chosen = newest or page_records.alone(reader.read_all(record) if record else reader.newest())
+    [chosen] = with_digits([page_records.apart(chosen)], source, data_limit)
     for entry in () if chosen.speed.paired else chosen.speed.not_timed:
         console.out().say(f"{entry.kernel} is left out: {entry.reason}")
-    pictures = {"sizes": ("sizes",), "memory": ("speedup",)}.get(chosen.speed.kind, charts.PICTURES)
-    pictures, reasons = pictures if chosen.speed.paired else ("speedup",), []
+    kind = chosen.speed.kind if chosen.speed.paired else "unpaired"
+    pictures = {"sizes": ("sizes",), "memory": ("speedup",), "unpaired": ("speedup",)}.get(kind, charts.PICTURES)
+    reasons = []
     drawn.draw_all(pictures, chosen, (".svg", ".png"))
     for name in pictures:
         try:
-            paths = drawn.save(name, chosen)
+            for path in drawn.save(name, chosen):
+                console.out().say(console.shown(path))
         except charts.NotDrawn as reason:
             reasons.append(f"{name} is not drawn: {reason}")
-            continue
-        for path in paths:
-            console.out().say(console.shown(path))
     if len(reasons) == len(pictures):
         raise BadRecord("\n".join(reasons))
     for line in reasons:

@@ -45,10 +45,7 @@ def publish(paths: Sequence[Path] = (), force: bool = False) -> list[Path]:
     """Copy records to results/MACHINE/KIND.json.gz and return these paths. All records are copied, or none.
 
     Without paths, the records of the newest local page are copied. With `force`, a record may be weak, and holds why.
-
-    Raises:
-        BadRecord: there is no record; one is weak (see `weaknesses`), too large, unpaired or one of two of a kind; or
-            no page could be made of the machine's records, because digits differ or none times a whole data set.
+    BadRecord, also with `force`: one is too large, unpaired or of the same kind as another, or no page could be made.
     """
     chosen = [reader.read_all(path) for path in paths] or page_records.local_files()
     if not chosen:
@@ -73,8 +70,7 @@ def publish(paths: Sequence[Path] = (), force: bool = False) -> list[Path]:
 def weaknesses(file: File) -> list[str]:
     """Return why a record should not be published, or not in the place of the published one; [] if it should.
 
-    Raises:
-        BadRecord: its times are unpaired, so that it is no record of `run`.
+    Unpaired times are a BadRecord.
     """
     record, target = file[0], _target(file[0])
     if not record.paired:
@@ -92,8 +88,9 @@ def weaknesses(file: File) -> list[str]:
             former, now = _contents(reader.read_all(target)), _contents(file)
         except BadRecord as error:
             return [*reasons, f"the published record cannot be read, {str(error).rstrip('.')}"]
-        lacking = {what: sorted(former[what] - now[what]) for what in former if former[what] - now[what]}
-        reasons += [f"{what} of the published record are missing, {', '.join(lacking[what])}" for what in lacking]
+        for what in former:
+            if lacking := sorted(former[what] - now[what]):
+                reasons.append(f"{what} of the published record are missing, {', '.join(lacking)}")
     return reasons
 
 
@@ -111,16 +108,15 @@ def _contents(file: File) -> dict[str, set[str]]:
 
 def _packed(path: Path, forced: str) -> bytes:
     """Return the content of a record's file, compressed, with a checksum, and with the key `forced` if it is not ""."""
-    content = path.read_bytes()
-    content = gzip.decompress(content) if path.suffix == ".gz" else content
-    metadata = json.loads(content)
-    if forced or KEY not in metadata["metadata"]:
-        content = sealed(metadata, **({"forced": forced} if forced else {}))
-    content = gzip.compress(content, mtime=0)
-    if len(content) > LARGEST:
-        size = f"{len(content):,} bytes packed, expected at most {LARGEST:,}"
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    parsed = json.loads(content)
+    if forced or KEY not in parsed["metadata"]:
+        content = sealed(parsed, **({"forced": forced} if forced else {}))
+    packed = gzip.compress(content, mtime=0)
+    if len(packed) > LARGEST:
+        size = f"{len(packed):,} bytes packed, expected at most {LARGEST:,}"
         raise BadRecord(f"{path}: {size}; record fewer kernels at once")
-    return content
+    return packed
 
 
 def _target(record: Record) -> Path:

@@ -65,8 +65,8 @@ EXCLUSIVE = (
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """The options of `run` that say what to record. `--help` explains them."""
+class RunOptions(Choice):
+    """All options of `run`. `--help` explains them."""
 
     processes: int
     full: bool
@@ -79,11 +79,11 @@ class RunOptions:
     memory_limit_gb: float | None
     resume: bool
     finish: bool
-    command: str = ""
-    budget_s: float | None = None
-    most_processes: int = 0
+    command: str  # the command line, as it was typed
+    budget_s: float | None
+    most_processes: int
 
-    def plan(self, specs: tuple[KernelSpec, ...], choice: Choice) -> Plan:
+    def plan(self, specs: tuple[KernelSpec, ...]) -> Plan:
         """Return the plan for the kernels of one data set."""
         against = dict.fromkeys(spec.name for name in self.against for spec in select(specs, [name]))
         return Plan(
@@ -92,11 +92,11 @@ class RunOptions:
             configurations=self.configurations or (Configuration(),),
             processes=self.processes,
             most_processes=self.most_processes,
-            seed=choice.seed,
-            timeout_s=choice.timeout_s,
+            seed=self.seed,
+            timeout_s=self.timeout_s,
             memory_limit=int(self.memory_limit_gb * 1e9) if self.memory_limit_gb else MEMORY_LIMIT,
             sizes=self.sizes,
-            longest_s=choice.timeout_s if self.no_time_limit else LONGEST_S,
+            longest_s=self.timeout_s if self.no_time_limit else LONGEST_S,
             command=self.command,
             against=tuple(against),
             reference=next(iter(against), REFERENCE),

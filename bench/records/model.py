@@ -121,25 +121,26 @@ class Record(Measurements):
         """Return the part of a record of sizes with this number of images."""
         return replace(self, samples=[sample for sample in self.samples if sample.images == size])
 
-    @property
-    def processes(self) -> int:
-        """How many processes of each kernel it holds, at least."""
-        return min(map(len, self._processes.values()), default=0)
-
-    @property
-    def processes_in_words(self) -> str:
-        """How many processes of each kernel it holds: "6 processes per kernel", or "6 to 15 processes per kernel"."""
-        fewest, most = self.processes, max(map(len, self._processes.values()), default=0)
-        words = f"{most} process{'es' if most > 1 else ''} per kernel"
-        return f"{fewest} to {words}" if fewest < most else words
-
-    @property
-    def _processes(self) -> dict[str, set[int]]:
+    @cached_property
+    def _processes(self) -> list[int]:
+        """How many processes each kernel has, rising."""
         numbers: dict[str, set[int]] = {}
         for sample in self.samples:
             if not sample.kernel.startswith(BOUND):
                 numbers.setdefault(sample.kernel, set()).add(sample.process)
-        return numbers
+        return sorted(map(len, numbers.values())) or [0]
+
+    @property
+    def processes(self) -> int:
+        """How many processes of each kernel it holds, at least."""
+        return self._processes[0]
+
+    @property
+    def processes_in_words(self) -> str:
+        """How many processes of each kernel it holds: "6 processes per kernel", or "6 to 15 processes per kernel"."""
+        fewest, most = self._processes[0], self._processes[-1]
+        words = f"{most} process{'es' if most > 1 else ''} per kernel"
+        return f"{fewest} to {words}" if fewest < most else words
 
     @property
     def label(self) -> str:
@@ -162,7 +163,7 @@ class Record(Measurements):
 
     def kernels(self, scope: str = "baseline", distance: str = "l1") -> list[str]:
         """Return the kernels with samples in a scope and distance, by name, without A/A control and bounds."""
-        names = {sample.kernel for sample in self.samples if (sample.scope, sample.distance) == (scope, distance)}
+        names = [name for name, *pair in self._samples if pair == [scope, distance]]
         return sorted(name for name in names if not name.endswith(AGAIN) and not name.startswith(BOUND))
 
     def on_gpu(self, kernel: str) -> bool:
@@ -176,21 +177,28 @@ class Record(Measurements):
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """Its (scope, distance) pairs, without first calls."""
-        timed = [sample for sample in self.samples if not sample.kernel.startswith(BOUND)]
-        return sorted({(sample.scope, sample.distance) for sample in timed if sample.scope != "first_call"})
+        timed = {(scope, distance) for name, scope, distance in self._samples if not name.startswith(BOUND)}
+        return sorted(pair for pair in timed if pair[0] != "first_call")
+
+    def why_missing(self, kernel: str) -> str:
+        """Return a kernel's name and why there are no times of it, in a few words."""
+        for entry in self.not_timed:
+            if entry.kernel == kernel:
+                return f"{kernel} is {entry.status_in_words}, {entry.in_short.rstrip('.')}"
+        return f"{kernel} was not recorded"
 
     @property
     def control(self) -> str | None:
         """The name of the A/A control, a kernel measured against itself; None without one."""
-        return next((sample.kernel for sample in self.samples if sample.kernel.endswith(AGAIN)), None)
+        return next((name for name, *_ in self._samples if name.endswith(AGAIN)), None)
 
 
 def differences(expected: Record, record: Record, keys: Sequence[str] | None = None) -> list[str]:
     """Return how the metadata of two records differ; by default in what must be the same on one page."""
-    values = [(key, record.metadata.get(key, "unknown"), expected.metadata.get(key, "unknown")) for key in keys or ()]
-    if keys is None:
+    if keys is None:  # a small data set goes with the whole one
         values = [(key, record.hardware(key), expected.hardware(key)) for key in SAME]
-    differ = [f"{key} {value}, expected {wanted}" for key, value, wanted in values if value != wanted]
-    if keys is None and record.whole_digest != expected.whole_digest:  # a small data set goes with the whole one
-        differ.append(f"dataset_digest {record.whole_digest}, expected {expected.whole_digest}")
-    return differ
+        values.append(("dataset_digest", record.whole_digest, expected.whole_digest))
+    else:
+        texts = ([str(one.metadata.get(key, "unknown")) for key in keys] for one in (record, expected))
+        values = [*zip(keys, *texts, strict=True)]
+    return [f"{key} {value}, expected {wanted}" for key, value, wanted in values if value != wanted]

@@ -26,8 +26,7 @@ NOT_SHARED = {*FIELDS, *keys.PER_KERNEL, "name", "not_timed"}  # keys that are n
 def read_all(path: Path) -> list[Record]:
     """Read a record, or a file of `pytest --benchmark-json`, under each of its configurations, the default one first.
 
-    Raises:
-        BadRecord: the file is missing, cut short, of another kind, or of a schema that this version does not know.
+    A file that is missing, cut short, of another kind or of an unknown schema is a BadRecord.
     """
     try:
         status = path.stat()
@@ -65,8 +64,7 @@ def read(path: Path) -> Record:
 def newest() -> list[Record]:
     """Return the newest local record of the times of a whole data set, else a published one, else one of a small set.
 
-    Raises:
-        BadRecord: there is none; if a file cannot be read, the message is about that file.
+    If there is none, that is a BadRecord; if a file cannot be read, its message is about that file.
     """
     for configurations in speed_files():
         return configurations
@@ -81,14 +79,9 @@ def speed_files() -> Iterator[list[Record]]:
 
     Whole data sets come before small ones, local files before published ones, new files before old ones.
     """
-    small = []
     published = sorted(_readable(_published_paths()), key=lambda file: str(file[0].metadata.get("date")), reverse=True)
-    for file in (*_readable(local_paths()), *published):
-        if file[0].speed and file[0].paired and file[0].per_class:
-            small.append(file)
-        elif file[0].speed and file[0].paired:
-            yield file
-    yield from small
+    files = [file for file in (*_readable(local_paths()), *published) if file[0].speed and file[0].paired]
+    yield from sorted(files, key=lambda file: bool(file[0].per_class))
 
 
 def _readable(paths: Iterable[Path]) -> Iterator[list[Record]]:

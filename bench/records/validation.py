@@ -31,12 +31,12 @@ TEXTS = {  # key: what its text looks like
     "dataset": r"(?s:.+)",
     "reference": r"[\w@-]+",
 }
-MARGINS = {"margin_l1", "margin_l2", "margin_change"}
 TOGETHER = (  # a record has all of these, or none
-    {"exact_l1", "exact_l2", "exact_signed", "only_l1_right", "only_l2_right", *MARGINS},
+    {"exact_l1", "exact_l2", "exact_signed", "only_l1_right", "only_l2_right",
+     "margin_l1", "margin_l2", "margin_change"},
     {"margin_change_low", "margin_change_high", "margin_change_level"},
     {"per_class", "dataset_of"},
-)
+)  # fmt: skip
 LEAST = {  # of a sample's fields; None is a text
     field.name: None if field.type is str else 1 if field.name in POSITIVE else 0 if field.type is int else -math.inf
     for field in fields(Sample)
@@ -49,29 +49,24 @@ def sample(path: Path, values: Mapping[str, Any], seconds: Any) -> Sample:
         what = f"{seconds} seconds in scope {values['scope']}, distance {values['distance']}"
         raise BadRecord(f"{path} has an impossible sample, {what}. Record again.")
     own = {name: values[name] for name in LEAST if name in values}
-    for name, value in own.items():
-        least = LEAST[name]
-        if not (value and isinstance(value, str) if least is None else _number(value) and value >= least):
-            raise BadRecord(f"{path} has an impossible sample, {name} {value!r}. Record again.")
+    for name, least in [(name, LEAST[name]) for name in own]:
+        right = isinstance(own[name], str) and own[name] if least is None else _number(own[name], least)
+        if not right:
+            raise BadRecord(f"{path} has an impossible sample, {name} {own[name]!r}. Record again.")
     return Sample(**{**own, "seconds": seconds})
 
 
 def footprint(path: Path, values: Mapping[str, Any]) -> Footprint:
     """Return a measurement of memory of a file; raise BadRecord if one of its values is impossible."""
     own = {field.name: values[field.name] for field in fields(Footprint) if field.name in values}
-    right = own["scope"] in SCOPES and own["distance"] in DISTANCES and _number(own["images"]) and own["images"] >= 1
-    sizes = [value for name, value in own.items() if name.endswith("_bytes")]
-    if not right or not all(_number(size) and size >= 0 for size in sizes):
+    right = own["scope"] in SCOPES and own["distance"] in DISTANCES and _number(own["images"], 1)
+    if not right or not all(_number(size, 0) for name, size in own.items() if name.endswith("_bytes")):
         raise BadRecord(f"{path} has an impossible measurement of memory, {own}. Record again.")
     return Footprint(**own)
 
 
 def facts(path: Path, metadata: Mapping[str, Any], required: set[str]) -> None:
-    """Check metadata that samples share, or those of a kernel.
-
-    Raises:
-        BadRecord: a required key is missing, one of several that go together, or a value is impossible.
-    """
+    """Raise BadRecord if a required key is missing, or one of several that go together, or a value is impossible."""
     begun = [keys for keys in TOGETHER if keys & metadata.keys()]
     if missing := required.union(*begun) - metadata.keys():
         raise BadRecord(f"{path} was not written by this project: it lacks {', '.join(sorted(missing))}. Record again.")
@@ -85,5 +80,5 @@ def facts(path: Path, metadata: Mapping[str, Any], required: set[str]) -> None:
             raise BadRecord(f"{path} has the impossible value {value!r} of {key}. Record again.")
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _number(value: Any, least: float = -math.inf) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= least

@@ -20,17 +20,9 @@ from bench.records.sample import Footprint, Sample
 
 
 def write(measurements: Sequence[Measurements], folder: Path | None = None) -> list[Record]:
-    """Write what one run measured on one data set to one new file.
+    """Write what one run measured on one data set, under each configuration, to one new file in results/local/.
 
-    Args:
-        measurements: one for each configuration.
-        folder: results/local/ by default.
-
-    Returns:
-        The records, as `reader.read_all` reads them from the file.
-
-    Raises:
-        ValueError: a metadata key is not in `bench.records.keys`.
+    Return the records, as `reader.read_all` reads them from the file. An unknown metadata key is a ValueError.
     """
     import pyperf
 

@@ -88,19 +88,13 @@ def test_only_code_that_computes_is_counted_step_by_step(write):
 UNIT = [  # a definition of UNIT: its lines and tokens, by hand
     ("UNIT = 255  # grey levels", 1, 3),
     ("UNIT = 255\nUNIT: int", 1, 3),
-    ("A, UNIT = 1, 255", 1, 7),
     ("class UNIT:\n    '''What it is,\n    in two lines.'''\n\n    x = 1", 2, 6),
-    ("async def UNIT():\n    'Say it.'\n    return 1", 2, 8),
     ("@cache\n@other(\n    1)\ndef UNIT():\n    return 1", 5, 14),
-    ("def UNIT():\n    '''Say it.'''", 1, 5),
     ("def UNIT():\n\tdef inner():\n\t\t'Say it.'\n\t\treturn 1\n\treturn inner", 4, 14),
-    ("UNIT = 'no # comment'  # a comment, 'no string'", 1, 3),
     ('UNIT = """a\n# no comment"""', 2, 3),
     ("UNIT = (1 +\n\n    # why\n    2)", 2, 7),
-    ("é = UNIT = 'é'", 1, 5),
     ("UNIT = 'a\u2028b\x0cc'", 1, 3),  # str.splitlines would split it
     ("try:\n    import fast\n    UNIT = fast\nexcept ImportError:\n    UNIT = 2", 5, 13),
-    ("if True:\n    def UNIT():\n        'Say it.'\n        return 1", 3, 10),
     ("def UNIT():\n    return DEEP\nDEEP = 7", 3, 10),
     ('UNIT = f"{1 + 1} and {2!r:>{3}}" f"{UNIT}"', 1, 4),
     ("UNIT = 1\nUNIT = 2", 1, 3),  # the last definition counts
@@ -126,10 +120,7 @@ def test_what_a_function_needs_counts_however_it_is_written(write, definition, l
 
 NOT_NEEDED = [  # each has a UNIT that is not the file's
     "def mean_images(stacks): return 1",
-    "def mean_images(UNIT): return UNIT",
     "def mean_images(stacks):\n    UNIT = 1\n    return UNIT",
-    "def mean_images(stacks): return stacks.UNIT",
-    "def mean_images(stacks): return stacks(UNIT=1)",
     "def mean_images(stacks): return [UNIT for UNIT in stacks]",
     "def mean_images(stacks): return 'UNIT'",
 ]
@@ -148,8 +139,6 @@ def test_what_is_not_needed_does_not_count(write, use):
         "def mean_images(stacks):\n    def inner():\n        return UNIT\n    return inner()",
         "def mean_images(stacks):\n    global UNIT\n    UNIT = 1",
         "def mean_images(stacks, unit=UNIT): pass",
-        "@UNIT\ndef mean_images(stacks): pass",
-        "def mean_images(stacks): return lambda: UNIT",
         "class mean_images:\n    def __new__(cls, stacks): return UNIT",
     ],
 )
@@ -174,28 +163,17 @@ def test_what_two_steps_use_counts_once_and_a_distance_that_l1_does_not_use_is_n
     assert code_size.code(write(f"{text}\ndef distance_l1(a, b): return {helper}()\n")) == code
 
 
-@pytest.mark.parametrize(
-    "encoded",
-    [
-        KERNEL.encode("utf-8-sig"),
-        KERNEL.replace("\n", "\r\n").encode(),
-        KERNEL.replace("\n", "\r").encode(),
-        ("# -*- coding: latin-1 -*-\n" + KERNEL.replace("Say it", "Dis-lé")).encode("latin-1"),
-    ],
-)
-def test_files_are_read_as_python_reads_them(write, encoded):
-    expected = code_size.code(write(KERNEL))
-    compile(encoded, "mine.py", "exec")
-    assert code_size.code(write(encoded)) == expected
+def test_files_are_read_as_python_reads_them(write):
+    latin = ("# -*- coding: latin-1 -*-\n" + KERNEL.replace("Say it", "Dis-lé")).encode("latin-1")
+    for encoded in (KERNEL.encode("utf-8-sig"), KERNEL.replace("\n", "\r\n").encode(), latin):
+        assert code_size.code(write(encoded)) == code_size.code(write(KERNEL))
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "def mean_images(stacks:\n",
-        "def mean_images(s): pass",
         "from other import mean_images, predict_l1",
-        b"x = 0\0\n",
         b"# -*- coding: nonsense -*-\n",
         "def mean_images(s): pass\ndef predict_l1(i, m): '\xe9'".encode("latin-1"),
         "def mean_images(s, s): pass\ndef predict_l1(i, m): pass",  # parses, does not compile
@@ -227,11 +205,6 @@ def test_every_kernel_has_its_code(path):
     assert {"mean_images", "predict_l1"} <= heads <= defined - {"prepare", "to_host", "predict_l2", "distance_l2"}
     compile("\n".join(shown), path.name, "exec")  # so these are whole statements
     assert code_size.find(f"{path.stem}@anywhere") == path
-
-
-@pytest.mark.parametrize("name", ["ghost", "", "*", "../bench/code_size", "/etc/passwd", "kernels"])
-def test_a_kernel_that_lives_elsewhere_is_not_found(name):
-    assert code_size.find(name) is None
 
 
 # Hashing.

@@ -8,9 +8,7 @@ from rich.console import Console
 
 from bench import formatting
 from bench.analysis.speedup import Ratio
-from bench.analysis.summary import summaries
 from bench.formatting import Grid
-from bench.tests.builders_records import record, samples
 
 
 @pytest.mark.parametrize(
@@ -23,14 +21,7 @@ def test_seconds_in_the_unit_that_suits_them(seconds, text):
 
 @pytest.mark.parametrize(
     ("times", "text"),
-    [
-        (None, ""),
-        (0.0123, "0.012×"),
-        (0.623, "0.62×"),
-        (1, "1.00×"),
-        (107.4, "107×"),
-        (12345, "12,345×"),
-    ],
+    [(None, ""), (0.0123, "0.012×"), (0.623, "0.62×"), (1, "1.00×"), (107.4, "107×"), (12345, "12,345×")],
 )
 def test_ratios(times, text):
     assert formatting.ratio(times) == text
@@ -42,14 +33,6 @@ def test_an_interval_has_its_level_where_it_is_asked_for():
     assert ratio.interval(level=True) == "116× to 160×, 96.9% CI"
     assert ratio.interval(show="{:.1f}".format) == "116.0 to 160.4"
     assert replace(ratio, low=None, high=None, level=None).interval(level=True) == ""
-
-
-def test_a_median_whose_processes_fall_into_two_groups_is_marked(tmp_path):
-    reference, quick = summaries(record(tmp_path, samples(slower={"quick": (1, 1, 1, 1, 7, 7)})))
-    assert (reference.median, reference.two_groups) == ("400 ms", "")
-    assert (quick.median, quick.two_groups) == (
-        "4.00 ms†", "4.00 ms (4 processes) and 28.0 ms (2 processes)",
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("width", "lacks"), [(120, []), (94, []), (93, ["d"]), (80, ["d"]), (57, ["d", "b"])])

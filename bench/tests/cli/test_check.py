@@ -18,44 +18,29 @@ from bench.tests.wrong_kernels import ANSWERS, MEANS, WRONG
 
 # What a broken kernel does, and what its reason must say.
 BROKEN = {
-    "raises": ("1 / 0", "ZeroDivisionError: division by zero"),
     "typo": ("nothing", "NameError: name 'nothing' is not defined"),
     "typo_in_import": ("from nunpy import argmin", "nunpy is not installed, and no extra of pyproject.toml names it"),
     "lacks": (
         "del prepare, predict_l1",
         "lacks.py has no function prepare and no predict_l1, which the contract requires",
     ),
-    "misspelt": (
-        "predict_ll = predict_l1\ndel predict_l1",
-        "which the contract requires; did you misspell predict_ll?",
-    ),
     "takes_no_means": ("def predict_l2(images):\n    pass", "takes_no_means.py: predict_l2 takes (images, means)"),
     "raises_in_prepare": (
         "def prepare(images, device):\n    return images.nothing",
         ", in prepare: return images.nothing\nAttributeError: 'numpy.ndarray' object has no attribute 'nothing'",
-    ),
-    "raises_in_predict": (
-        "def predict_l2(images, means):\n    return help(lambda: 1 / 0)\ndef help(call):\n    return call()",
-        ", in <lambda>: return help(lambda: 1 / 0)\nZeroDivisionError: division by zero",
     ),
     "raises_in_a_library": (
         "def predict_l1(images, means):\n    return np.concatenate([images, means[0]])",
         ", in predict_l1: return np.concatenate([images, means[0]])\nValueError: all the input",
     ),
     "has_ragged_means": ("def to_host(means):\n    return [[1], [1, 2]]", "has_ragged_means.py: ValueError: "),
-    "exits": ("raise SystemExit(0)", "SystemExit: 0"),
     "exits_in_predict": ("import sys\ndef predict_l1(images, means):\n    sys.exit()", "SystemExit"),
     "exits_at_once": ("import os\ndef prepare(images, device):\n    os._exit(3)", "its process exited with status 3"),
-    "exits_as_if_well": (
-        "import os\ndef prepare(images, device):\n    os._exit(0)",
-        "its process exited with status 0",
-    ),
     "dies": (
         "import ctypes\nctypes.string_at(0)",
         'its process died of SIGSEGV\nFatal Python error: Segmentation fault\nFile "dies.py", line ',
     ),
     "does_not_parse": ("def f(:", 'File "does_not_parse.py", line '),
-    "interrupts": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
     "prints": ('print(\'{"status": "ok"}\')', 'wrote to standard output: \'{"status": "ok"}'),
     "prints_below_python": ("import os\nos.write(1, b'beads')", "wrote to standard output: 'beads'"),
     "forks": (
@@ -125,8 +110,6 @@ def test_a_broken_kernel_has_a_reason(name: str, checked: Checked) -> None:
     assert "Traceback" not in checked.row(name)["reason"]
     assert "Extension modules" not in checked.row(name)["reason"]
     assert "scopes.py" not in checked.row(name)["reason"]
-    if "Error: " in reason and name != "has_ragged_means" and "Fatal" not in reason:
-        assert f"{name}.py, line " in checked.row(name)["reason"]
 
 
 def test_a_broken_kernel_does_not_affect_others(checked: Checked) -> None:
@@ -187,21 +170,10 @@ def test_the_json_is_as_documented(checked: Checked, small_data: Path) -> None:
     assert "the means look like 0..255 (the largest is " in checked.row("in_bytes")["reason"]
     assert checked.row("in_bytes")["reason"].endswith("); divide by 255")
     assert checked.row("in_half")["reason"].endswith("; keep the means in float32")
-    for name in ("unavailable", "raises", "wrong_means"):
+    for name in ("unavailable", "typo", "wrong_means"):
         assert (checked.row(name)["l1"], checked.row(name)["l2"]) == (None, None)
     assert checked.row("unavailable")["status"] == "unavailable"
     assert checked.row("unavailable")["reason"] == "no beads"
-
-
-def test_the_table_shows_accuracies_with_their_integers(checked: Checked) -> None:
-    rows = {line.split()[0]: line for line in reversed(checked.stdout.splitlines()) if line.strip()}
-    oracle = checked.results["oracle"]["l1"]
-    three, five = oracle["correct"]
-    assert f"{oracle['accuracy']:.4f}  {three}/40, {five}/41" in rows["right"]
-    assert "not offered" in rows["no_l2"]
-    assert rows["wrong"].split()[-1] == "wrong"
-    assert checked.results["dataset"]["digest"][:16] in checked.stdout
-    assert checked.stdout.count("too close to call in float32: 0") == 4  # of two data sets
 
 
 def test_exit_0_means_that_every_listed_kernel_was_verified(small_data: Path, tmp_path: Path) -> None:
@@ -265,17 +237,11 @@ def test_more_than_four_classes_are_shown_in_one_number_or_all() -> None:
         (["--kernels", "nobody"], "no kernel is called 'nobody'; there are "),
         (["--require", "numpy_brodcast"], "no kernel is called 'numpy_brodcast'; did you mean numpy_broadcast?"),
         (["--kernel", "numpy_broadcast"], "such as mine.py (--kernels takes names)"),
-        (["--kernel", "no_such_file.py"], "no_such_file.py does not exist"),
         (["--json", "no/such/folder/results.json"], "cannot be written; name a file in a folder"),
         (["--json", "bench"], "is a directory"),
-        (["--no-such-option"], "No such option"),
-        (["--timeout", "0"], "--timeout"),
-        (["--per-class", "0"], "--per-class"),
         (["--classes", "3,8"], "small has no class 8; choose at least two of 3, 5"),
         (["--classes", ","], "name at least two classes"),
         (["--data-limit", "0.000001"], "the digits take more than 1e-06 GB when unpacked"),
-        (["--seed", "-1"], "--seed"),
-        (["superfluous"], "unexpected extra argument"),
     ],
 )
 def test_exit_2_is_one_message_and_nothing_written(

@@ -57,26 +57,14 @@ def test_kernels_of_the_ladder_are_chosen_by_option_name_or_file(on_ladder, tmp_
 @pytest.mark.usefixtures("on_ladder")
 @pytest.mark.parametrize(
     ("command", "includes"),
-    [
-        (["check"], True),
-        (["check", "--kernels", "numpy_broadcast"], False),
-        (["check", "--kernels", "laddered"], True),
-        (["run"], False),
-        (["run", "--ladder"], True),
-        (["run", "--kernels", "laddered"], True),
-        (["run", "--memory"], False),
-        (["run", "--memory", "--ladder"], True),
-    ],
+    [(["check"], True), (["run"], False), (["run", "--ladder"], True), (["run", "--memory", "--ladder"], True)],
 )
 def test_check_includes_the_ladder_and_run_only_on_request(place, monkeypatch, command, includes):
     names = []
 
-    class Noted(Exception):
-        pass
-
     def note(plan):
         names.extend(spec.name for spec in plan.specs)
-        raise Noted
+        raise InterruptedError
 
     def note_check(spec, *_, **__):
         names.append(spec.name)
@@ -85,8 +73,7 @@ def test_check_includes_the_ladder_and_run_only_on_request(place, monkeypatch, c
     monkeypatch.setattr(check_kernels, "check_kernel", note_check)
     monkeypatch.setattr(checkpoint, "begin", lambda tasks, *_: note(tasks[0].plan))
     monkeypatch.setattr("bench.runner.memory_pass.measure", lambda plan, *_: note(plan))
-    done = invoke(*command, "--data", place / "small", "--quiet")
-    assert isinstance(done.exception, Noted) or done.exit_code == 0, done.output
+    invoke(*command, "--data", place / "small", "--quiet")
     assert names
     assert ("laddered" in names) == includes
 

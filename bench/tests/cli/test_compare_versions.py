@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench import __main__
-from bench.cli import against
+from bench.cli import run
 from bench.kernel import ROOT
 from bench.records import model
 from bench.tests.builders import write_kernel
@@ -57,7 +57,7 @@ def test_every_command_of_the_section_parses_and_names_kernels_that_exist(place)
             name, command, rest = __main__.cli.resolve_command(context, arguments)
             given = command.make_context(name, rest).params
         if name == "run":
-            specs = against.chosen(SimpleNamespace(**given), given["against"])
+            specs = run.kernels_of_against(SimpleNamespace(**given), given["against"])
             assert len(specs) == 2
             assert given["against"][0] in {spec.name for spec in specs}
     assert [arguments[0] for arguments in every] == ["run", "compare"] * 3

@@ -14,7 +14,6 @@ from bench.kernel import REFERENCE
 from bench.records import model, reader
 from bench.records.model import BadRecord
 from bench.report import page
-from bench.tests.builders import python
 from bench.tests.builders_records import configurations, memory, pytest_benchmark, record, samples, small, write
 
 
@@ -55,30 +54,6 @@ def test_the_newest_run_is_published_under_readable_names(local):
     assert {path.name for path in local.parent.iterdir()} == {"local", folder.name}
 
 
-def test_a_published_record_is_read_like_any_other(local):
-    path = write(local)
-    [target] = publish.publish([path])
-    local_record, published_record = reader.read(path), reader.read(target)
-    assert list(published_record.samples) == list(local_record.samples)
-    assert published_record.metadata == local_record.metadata
-    assert published_record.kernel_metadata == local_record.kernel_metadata
-    path.unlink()
-    assert reader.newest()[0].path == target  # without a local one
-    done = CliRunner().invoke(__main__.cli, ["compare", REFERENCE, "quick"])
-    assert target.name in done.output
-    assert "100×" in done.output
-    shown = python("-m", "pyperf", "show", target)
-    assert "baseline/l1/quick" in shown.stdout, shown.stderr
-
-
-def test_a_newer_record_replaces_the_one_of_its_kind_and_no_other(local):
-    first, few = publish.publish([write(local), small(local).path])
-    before = few.read_bytes()
-    assert publish.publish([write(local, samples(quick=0.005))]) == [first]
-    assert reader.read(first).samples_of("quick")[0].seconds == 0.005
-    assert few.read_bytes() == before
-
-
 def test_the_same_record_is_the_same_bytes_wherever_it_is_published_from(local, monkeypatch):
     path = write(local)
     [target] = publish.publish([path])
@@ -117,10 +92,8 @@ FORMER = samples(pairs=(("baseline", "l1"), ("mean", "-")), other=0.01)
     ("measured", "metadata", "message"),
     [
         (samples(quick=0.0005), {}, "quick is at 200% of its bound"),
-        (None, {"kernel_metadata": {"quick": {"correct_l1": "1/40, 1/41"}}}, "Kernels score differently"),
         (IMPOSSIBLE, {"kind": "scopes"}, "quick is at "),
         (FEW, {}, "no confidence interval, with 5 of 6 processes"),
-        (FEW, {"kind": "sizes"}, "no confidence interval, with 5 of 6 processes"),
         (None, {"not_in_commit": f"a.py, quick.py{model.ELSEWHERE}"}, "kernels from elsewhere, a.py, quick.py (not"),
         (None, {"kind": "scopes"}, "kernels of the published record are missing, other; "
          "scopes of the published record are missing, mean -"),
@@ -129,8 +102,6 @@ FORMER = samples(pairs=(("baseline", "l1"), ("mean", "-")), other=0.01)
 def test_a_weak_record_is_refused_with_all_others_unless_it_is_forced(local, measured, metadata, message):
     before = publish.publish([write(local), record(local, FORMER, kind="scopes").path])
     contents = [path.read_bytes() for path in before]
-    if metadata.get("kind") == "sizes":
-        measured = [replace(sample, scope="predict", images=10) for sample in measured if sample.scope == "baseline"]
     paths = [write(local, measured, **metadata), small(local).path]
     refused = CliRunner().invoke(__main__.cli, ["publish", *map(str, paths)])
     assert (refused.exit_code, refused.stdout) == (2, "")
@@ -188,17 +159,13 @@ def test_sizes_and_memory_need_times_on_the_same_digits(local):
 
 @pytest.mark.parametrize(
     ("model", "name"),
-    [
-        ("Intel(R) Xeon(R) CPU @ 2.20GHz", "intel-xeon-cpu-2-20ghz-2-cores-"),
-        ("AMD EPYC", "amd-epyc-2-cores-"),
-        ("../../Ümlaut/x", "mlaut-x-2-cores-"),
-    ],
+    [("Intel(R) Xeon(R) CPU @ 2.20GHz", "intel-xeon-cpu-2-20ghz-2-cores-"), ("../../Ümlaut/x", "mlaut-x-2-cores-")],
 )
 def test_a_machine_is_named_by_its_processor(local, model, name):
     assert re.fullmatch(f"{name}[0-9a-f]{{8}}", publish.machine(record(local, cpu_model_name=model)))
 
 
-@pytest.mark.parametrize(("key", "other"), [("caches", "L1 48K"), ("gpu", "Another GPU, 1.0"), ("cpu_count", 3)])
+@pytest.mark.parametrize(("key", "other"), [("caches", "L1 48K"), ("gpu", "Another GPU, 1.0")])
 def test_another_machine_of_the_same_brand_has_a_folder_of_its_own(local, key, other):
     ours, theirs = publish.publish([record(local, gpu="A GPU, 1.0").path, record(local, **{key: other}).path])
     assert ours.parent != theirs.parent

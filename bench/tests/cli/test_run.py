@@ -1,7 +1,5 @@
 """`run` and the commands that follow it: what they print, which files they leave, how they end."""
 
-import io
-import json
 import os
 import re
 import shutil
@@ -16,17 +14,12 @@ import pytest
 from click.testing import CliRunner
 
 from bench import __main__, kernel
-from bench.cli import against, answers, console, options, run, run_output
+from bench.cli import options, run, run_output
 from bench.cli.data_sets import DataSet
-from bench.cli.run_options import BUDGET_S
 from bench.kernel import REFERENCE, ROOT
 from bench.records import model, reader
-from bench.runner import checkpoint
-from bench.runner.check_kernels import CheckResult
-from bench.runner.configuration import Configuration
-from bench.runner.plan import BASELINE, FULL, LONGEST_S, PREDICT
 from bench.task.problem import make_problem
-from bench.tests.builders import noise, python, write_kernel
+from bench.tests.builders import noise, write_kernel
 from data.tests.builders import small_set, write
 
 NUMPY = (ROOT / "kernels" / "numpy_broadcast.py").read_text(encoding="utf-8").replace("\nAfter ", "\nBehind ")
@@ -143,31 +136,6 @@ def test_plot_draws_the_same_picture_as_run(ran):
     assert picture.read_bytes() == before
 
 
-def test_compare_takes_a_configuration(ran):
-    def compared(*arguments):
-        done = invoke("compare", REFERENCE, "mine", "--json", *arguments)
-        assert done.exit_code == 0, done.output
-        return json.loads(done.stdout)
-
-    first, second = (compared("--configuration", name, "--scope", "baseline") for name in BOTH)
-    assert compared() == first != second
-    refused = invoke("compare", REFERENCE, "mine", "--configuration", "1/keep", "--record", ran.whole[0].path)
-    assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "was not recorded under 1/keep. Name one of these: all/default, 1/default" in refused.stderr
-
-
-def test_publish_copies_the_records_of_the_newest_page(ran):
-    assert invoke("publish").exit_code == 2  # one process, and kernels from elsewhere
-    done = invoke("publish", "--force")
-    assert done.exit_code == 0, done.output
-    published = {path.name: path for path in ran.place.glob("*/*.json.gz")}
-    assert sorted(published) == ["1-per-class.json.gz", "ladder.json.gz"]
-    for name, path in published.items():
-        assert name in done.stdout
-        assert [record.configuration for record in reader.read_all(path)] == BOTH
-        assert "kernels from elsewhere, " in reader.read(path).metadata["forced"]
-
-
 # Other runs.
 
 
@@ -194,7 +162,7 @@ def test_a_wrong_kernel_loses_its_row_and_without_the_reference_there_is_no_page
 
 
 def test_against_compares_just_the_named_kernels_and_says_where_the_time_goes(place):
-    """A slow kernel against a fast one; `plot`, too, takes ratios over the record's reference."""
+    """A slow kernel against a fast one."""
     slow = f"{NUMPY}{WAITS}"
     kernels = write_kernels(place, {"base": NUMPY, "slow": slow})
     done = invoke("run", "--quick", "--quiet", "--data", place / "small", *kernels, "--against", "base")
@@ -212,10 +180,6 @@ def test_against_compares_just_the_named_kernels_and_says_where_the_time_goes(pl
     assert "C1, C2, C3 are not judged" in done.stdout
     assert done.stdout.count("as fast as base") == 1
     assert REFERENCE not in done.stdout.replace(f"about {REFERENCE}", "")
-    picture = record.path.with_suffix(".svg")
-    before = picture.read_bytes()
-    assert invoke("plot").exit_code == 0
-    assert picture.read_bytes() == before
 
 
 def test_against_a_wrong_kernel_ends_the_run_and_leaves_nothing(place):
@@ -245,12 +209,6 @@ def test_sizes_and_kernels_that_run_out_of_memory_or_are_skipped(place, monkeypa
     assert statuses == {"greedy": "out of memory", "slow": "not measured"}
 
 
-def test_at_a_size_running_out_of_memory_is_no_failure_but_a_wrong_answer_is():
-    greedy = CheckResult("a", "broken", "out of memory: std::bad_alloc")
-    assert (answers.exit_status([greedy], (), sized=True), answers.exit_status([greedy], ())) == (0, 1)
-    assert answers.exit_status([CheckResult("a", "disagrees", "l1: ")], (), sized=True) == 1
-
-
 def test_a_small_data_set_alone_has_no_page(capsys, tmp_path):
     (slow,) = kernel.select(kernel.discover([write_kernel(tmp_path / "slow.py", "IMAGES = 2")]), ["slow"])
     small = make_problem(noise().first_of_each_class(2))
@@ -259,20 +217,6 @@ def test_a_small_data_set_alone_has_no_page(capsys, tmp_path):
         first, last = capsys.readouterr().out.splitlines()
         assert first == f"There is no page, for no whole data set was recorded: {why}"
         assert last.startswith("Next    ")
-
-
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="not applicable outside Linux")
-def test_memory_of_every_data_set(place, monkeypatch):
-    monkeypatch.setattr(run, "REFERENCES", dict.fromkeys((False, True), (REFERENCE,)))  # torch takes seconds
-    kernels = ["--kernels", "numpy_broadcast,slow", *write_kernels(place, {"slow": SLOW})]
-    done = invoke("run", "--memory", "--quiet", "--data", place / "small", *kernels)
-    assert done.exit_code == 0, done.output
-    (whole,), (small,) = local_records()
-    assert (whole.kind, whole.slot, small.slot) == ("memory", "memory", "memory-1-per-class")
-    assert {footprint.kernel for footprint in whole.footprints} == {REFERENCE, "numpy_broadcast"}
-    assert whole.metadata["run"] == small.metadata["run"]
-    images = {footprint.kernel: footprint.images for footprint in small.footprints if footprint.scope == "baseline"}
-    assert images["slow"] == images[REFERENCE] == 4
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="not applicable outside Linux")
@@ -295,147 +239,6 @@ def test_memory_at_a_size(place):
     assert re.search(r"slow at 5,000 images is skipped: one call would take about \d\d s, over the 5 s", done.output)
 
 
-# What the options ask for.
-
-
-class Planned(Exception):
-    """Raised instead of recording, with the plans."""
-
-
-@pytest.fixture
-def planned(place, monkeypatch):
-    """Return a function that gives the plans of `run` with some options, by images per class."""
-
-    def begin(tasks, digits, problems, require):
-        raise Planned({task.per_class: task.plan for task in tasks})
-
-    def plans(*options):
-        done = invoke("run", "--quiet", "--data", place / "small", *options)
-        assert isinstance(done.exception, Planned), done.output
-        return done.exception.args[0]
-
-    monkeypatch.setattr(checkpoint, "begin", begin)
-    return plans
-
-
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ([], {"processes": 6, "pairs": BASELINE, "configurations": (Configuration(),), "longest_s": LONGEST_S}),
-        (["--processes", 3], {"processes": 3}),
-        (["--quick"], {"processes": 1}),
-        (["--rigorous"], {"processes": 15}),
-        (["--full"], {"pairs": FULL, "kind": "scopes"}),
-        (["--sizes", "30,1,30"], {"sizes": (1, 30), "pairs": PREDICT, "longest_s": LONGEST_S, "kind": "sizes"}),
-        (["--sizes", "8100000", "--no-time-limit", "--timeout", 900], {"sizes": (8_100_000,), "longest_s": 900}),
-        (
-            ["--configurations", "1/keep, all/default"],
-            {"configurations": (Configuration(), Configuration("1", "keep"))},
-        ),
-        (["--memory-limit", "1.5"], {"memory_limit": 1_500_000_000}),
-        (["--seed", 7, "--timeout", 2], {"seed": 7, "timeout_s": 2}),
-    ],
-)
-def test_every_option_of_run_has_its_effect(planned, options, expected):
-    (plan,) = planned(*options).values()
-    assert {name: getattr(plan, name) for name in expected} == expected
-
-
-def test_every_data_set_is_recorded_with_the_kernels_to_compare_with(planned, tmp_path, monkeypatch):
-    slow = write_kernel(tmp_path / "slow.py", "IMAGES = 1")
-
-    def names(*options):
-        return {n: [spec.name for spec in plan.specs] for n, plan in planned("--kernel", slow, *options).items()}
-
-    small = [REFERENCE, "torch_broadcast@cpu", "slow"]
-    assert names() == {1: small}
-    assert names("--kernels", "numpy_broadcast") == {0: ["numpy_broadcast", REFERENCE], 1: small}
-    assert names("--per-class", 1, "--kernels", "numpy_broadcast") == {1: ["numpy_broadcast", *small]}
-    assert names("--per-class", 2) == {0: [REFERENCE, "slow"]}  # no class has more
-    assert names("--sizes", 1, "--per-class", 1) == {1: ["slow"]}  # with no other than the chosen ones
-    monkeypatch.setattr(run, "why_unavailable", lambda spec: None)
-    assert names() == {1: [*small[:2], "torch_broadcast@cuda", "slow"]}
-    monkeypatch.setattr(run, "why_unavailable", lambda spec: "no driver")
-    slow.write_text(slow.read_text().replace("throughout.", "throughout.\n\nAfter numpy_broadcast: why."))
-    assert names() == {1: ["numpy_broadcast", *small]}  # the step before it
-
-
-def test_against_is_a_plan_of_the_named_kernels_alone_on_one_data_set(planned, tmp_path, monkeypatch):
-    slow = write_kernel(tmp_path / "slow.py", "IMAGES = 1")
-
-    def plan(*options):
-        ((n, plan),) = planned(*options).items()
-        return n, [spec.name for spec in plan.specs], plan.against, plan.reference, plan.budget_s
-
-    named = ("--against", "numpy_float64,numpy_broadcast")
-    over = (("numpy_float64", "numpy_broadcast"), "numpy_float64")
-    assert plan(*named) == (0, ["numpy_broadcast", "numpy_float64"], *over, BUDGET_S)
-    three = ["numpy_broadcast", "numpy_float64", "slow"]
-    assert plan(*named, "--kernel", slow) == (1, three, *over, BUDGET_S)
-    assert plan(*named, "--kernel", slow, "--processes", 3) == (1, three, *over, None)
-    monkeypatch.setattr(against, "why_unavailable", lambda spec: "no driver")
-    refused = invoke("run", "--kernel", slow, "--against", "torch_broadcast@cuda")
-    assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "torch_broadcast@cuda of --against is unavailable: no driver." in refused.stderr
-    (usual,) = planned().values()
-    assert (usual.against, usual.reference, usual.budget_s) == ((), REFERENCE, None)
-
-
-def test_jax_leaves_the_memory_of_a_gpu_to_the_other_kernels_of_a_record_of_sizes(planned):
-    for names, timed in (("c_bytes,jax_broadcast,torch_graph", 3), ("c_bytes,jax_broadcast", 3)):
-        (plan,) = planned("--sizes", 1, "--kernels", names).values()
-        assert len(plan.specs) == timed
-        assert ("jax_broadcast@cuda" in [spec.name for spec in plan.specs]) == ("torch_graph" not in names)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["run", "--data", "no/such/place"], "no/such/place: cannot be read"),
-        (["run", "--processes", "0"], "--processes"),
-        (["run", "--sizes", "1,x"], "expected whole numbers from 1, such as 1,10,100,1000"),
-        (["run", "--configurations", "2/default"], "there is no configuration '2/default'; there are "),
-        (["run", "--memory", "--quick"], "--memory and --quick exclude each other"),
-        (["run", "--quick", "--rigorous"], "--quick and --rigorous exclude each other"),
-        (["run", "--sizes", "1", "--kernels", "python_tensor_elements"], "needs a small data set (IMAGES = 10)"),
-        (["run", "--memory", "--sizes", "1,2"], "--memory takes one number of validation images"),
-        (["run", "--no-time-limit"], "--no-time-limit needs --sizes"),
-        (["run", "--against", "numpy_broadcast", "--ladder"], "--against and --ladder exclude each other"),
-        (["run", "--against", "numpy_broadcast"], "numpy_broadcast is the only kernel: add another with --kernel"),
-        (
-            ["run", "--against", "numpy_broadcas", "--kernels", "numpy_broadcast"],
-            "no kernel is called 'numpy_broadcas'",
-        ),
-        (["run", "--resume", "--per-class", "1"], "--resume keeps the options"),
-        (["run", "--finish", "--resume"], "keeps the options"),
-        (["run", "--finish"], "there is no unfinished run"),
-        (["run", "--kernels", ","], "name at least one kernel"),
-        (["plot", "no_such.json"], "no_such.json cannot be read"),
-        (["plot"], "There is no record yet"),
-        (["publish"], "has no run of a whole data set to publish"),
-    ],
-)
-def test_bad_input_is_one_message_and_nothing_written(place, arguments, message):
-    done = invoke(*arguments)
-    assert (done.exit_code, done.stdout) == (2, "")
-    assert message in done.stderr
-    assert isinstance(done.exception, SystemExit)
-    assert not (place / "local").exists()
-
-
-def test_finishing_takes_a_finished_process(place, monkeypatch):
-    def cut_off(*_):
-        raise RuntimeError("power cut")
-
-    monkeypatch.setattr(checkpoint, "finish", cut_off)
-    monkeypatch.setattr(checkpoint, "_in_progress", lambda folder: False)
-    invoke("run", "--quiet", "--data", place / "small", "--kernels", REFERENCE)
-    done = invoke("run", "--finish")
-    assert (done.exit_code, done.stdout) == (2, "")
-    assert "has no finished process, so there is nothing to write. " in done.stderr
-    assert len([*(place / "local").glob("*.unfinished")]) == 1
-
-
 # As processes.
 
 PATCHED = """
@@ -447,13 +250,6 @@ from bench.records import model
 model.LOCAL = Path(sys.argv.pop(1))
 __main__.main()
 """
-
-
-def test_bad_input_ends_a_process_without_a_traceback(place):
-    done = python("-c", PATCHED, place / "local", "run", "--data", "no/such/place")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "no/such/place: cannot be read" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
@@ -478,63 +274,3 @@ def test_ctrl_c_leaves_nothing_and_ends_with_130(place):
     assert not list((place / "local").iterdir())
     with pytest.raises(ProcessLookupError):
         os.kill(int(marker.read_text()), 0)
-
-
-def test_a_command_line_is_as_typed_with_files_by_name_alone():
-    typed = ["run", "--kernel", "../a b/mine one.py", "--data=/x/y/set", "--sizes", "1", "--kernel=z/k.py"]
-    line = console.command_line(typed)
-    assert line == "python -m bench run --kernel 'mine one.py' --data=set --sizes 1 --kernel=k.py"
-    assert console.command_line(["run", "--data", "."]) == f"python -m bench run --data {Path.cwd().name}"
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-@pytest.mark.parametrize("width", [80, 120])
-def test_in_a_terminal_progress_says_what_runs_with_the_time_left(width, monkeypatch):
-    monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    stage = "process 3 of 6: baseline, round 1 of 3"
-    with console.progress(False) as progress:
-        progress(stage, "torch_broadcast@cuda", 1, 4)
-    lines = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", sys.stderr.getvalue()).splitlines()
-    shown = next(line for line in lines if "%" in line)
-    assert re.fullmatch(rf"(.* )? ?25% --:-- left  torch_broadcast@cuda, {stage} *", shown)
-    assert len(shown) <= width
-    assert ("━" in shown) == (width > 80)
-
-
-def test_in_a_terminal_an_error_breaks_no_word(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    monkeypatch.setattr(sys, "argv", ["bench", "check", "--kernels", "nobody"])
-    assert __main__._status() == 2
-    lines = sys.stderr.getvalue().splitlines()
-    assert max(map(len, lines)) <= 80
-    assert {spec.name for spec in kernel.discover()} <= {*" ".join(lines).replace(",", "").replace(".", "").split()}
-
-
-def test_the_command_that_is_next_works_in_this_shell(monkeypatch, tmp_path):
-    """With the environment's Python, whether it is active or not."""
-    python = tmp_path / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.symlink_to(sys.executable)
-    python.with_name("python3").symlink_to(python)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "executable", str(python))
-    assert console.bench() == os.path.join(".venv", "bin", "python") + " -m bench"
-    monkeypatch.setenv("PATH", str(python.parent), prepend=os.pathsep)
-    assert console.bench() == "python -m bench"
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("PATH", "")
-    assert console.bench() == f"{python} -m bench"
-
-
-def test_help_breaks_no_line_inside_a_word():
-    for name in ((), *((name,) for name in __main__.COMMANDS)):
-        for line in invoke(*name, "--help").output.splitlines():
-            assert len(line) <= 80
-            assert line.startswith("Usage: ") or not line.endswith(("-", "..."))

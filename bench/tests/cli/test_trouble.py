@@ -276,18 +276,6 @@ def test_an_edited_file_is_refused_or_compared_but_ends_no_command_in_a_tracebac
         page._contents(selection)
 
 
-def test_an_original_of_pytest_is_read(tmp_path):
-    path = tmp_path / "times.json"
-    path.write_text(json.dumps(of_pytest()), encoding="utf-8")
-    done = CliRunner().invoke(__main__.cli, ["compare", REFERENCE, "quick", "--record", str(path)])
-    assert "10.0× as fast (indicative, unpaired)" in done.stdout
-    for broken, says in (({"benchmarks": []}, "has no times of a kernel"), ({"benchmarks": 3}, "was not written by")):
-        path.write_text(json.dumps(of_pytest() | broken), encoding="utf-8")
-        done = CliRunner().invoke(__main__.cli, ["report", str(path)])
-        assert done.exit_code == 2
-        assert says in done.stderr
-
-
 def test_outside_of_the_environment_a_sentence_says_what_to_run():
     done = subprocess.run([sys.executable, "-S", "-m", "bench"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")

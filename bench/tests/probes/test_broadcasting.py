@@ -149,7 +149,8 @@ def only_rank_2(a, b):
 def test_one_function_for_both_ranks_or_not(distance, ranks):
     problem = make_problem(noise()).tiled(40)
     findings = examined(
-        problem, numpy_like(distance_l1=distance, predict_l2=None, distance_l2=numpy_like().distance_l1)
+        problem,
+        numpy_like(distance_l1=distance, predict_l2=numpy_like().predict_l1, distance_l2=numpy_like().distance_l1),
     )
     assert findings["ranks_l1"].startswith(ranks)
     assert findings["ranks_l2"] == "40/40"  # whatever the L1 distance does

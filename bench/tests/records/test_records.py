@@ -11,7 +11,6 @@ import sys
 import tempfile
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from itertools import product
 from pathlib import Path
 
 import pyperf
@@ -21,7 +20,7 @@ from hypothesis import strategies as st
 
 from bench import atomic
 from bench.analysis import checklist
-from bench.kernel import REFERENCE, ROOT
+from bench.kernel import ROOT
 from bench.probes import machine
 from bench.records import keys, model, reader
 from bench.records.model import BadRecord, NotTimed
@@ -29,7 +28,6 @@ from bench.records.sample import Footprint, Sample
 from bench.tests.builders_records import (
     DOCUMENTS,
     KERNEL_METADATA,
-    METADATA,
     configurations,
     memory,
     pytest_benchmark,
@@ -121,14 +119,6 @@ def test_a_file_holds_every_configuration_of_a_run(tmp_path):
     assert alone.get_benchmark_names()[0].count("/") == 2
 
 
-def test_what_it_holds_by_name(tmp_path):
-    written = record(tmp_path, samples(pairs=(("baseline", "l1"), ("mean", "-"))), NOT_TIMED)
-    assert written.kernels() == written.kernels("mean", "-") == [REFERENCE, "quick"]
-    assert written.pairs == [("baseline", "l1"), ("mean", "-")]
-    assert (written.control, written.configuration, written.processes) == ("quick~again", "all/default", 6)
-    assert written.kernel_metadata["quick"] == KERNEL_METADATA
-
-
 def test_the_label_says_how_far_to_trust_it(tmp_path):
     labels = [record(tmp_path, samples(processes=processes)).label for processes in (1, 5, 6)]
     assert labels == [
@@ -155,21 +145,6 @@ def test_pyperf_shows_counts_draws_and_compares_it(tmp_path):
     assert "baseline/l1/quick" in run_pyperf("hist", fast)
     compared = run_pyperf("compare_to", fast, slow)
     assert re.search(r"4\.00 ms.* -> .* 8\.00 ms.*: 2\.00x slower", compared)
-
-
-def test_every_sample_has_all_its_metadata(tmp_path):
-    suite = pyperf.BenchmarkSuite.load(str(write(tmp_path)))
-    assert suite.get_benchmark_names() == sorted(suite.get_benchmark_names())
-    every = {*KERNEL_METADATA, *METADATA, "kernel", "scope", "distance", "images", "position"}
-    for name in (f"baseline/l1/{REFERENCE}", "baseline/l1/quick", "baseline/l1/quick~again"):
-        runs = [run.get_metadata() for run in suite.get_benchmark(name).get_runs()]
-        assert {(run["process"], run["round"]) for run in runs} == {*product(range(6), range(3))}
-        for run in runs:
-            assert every <= set(run)
-            assert (run["minor_faults"], run["context_switches"], run["peak_rss_bytes"]) == (12.0, 1.0, 2**27)
-            for key in ("order_seed", "threads", "allocator", "dataset_digest", "commit", "memory_bytes", "caches"):
-                assert run[key] == METADATA[key]
-    assert "baseline/-/bound@all_cores" in suite.get_benchmark_names()
 
 
 # No names and no places.
@@ -236,11 +211,7 @@ def test_text_with_control_characters_is_written_escaped(tmp_path):
     assert "threads_in_force" not in read.kernel_metadata["quick"]  # what is unknown is left out
 
 
-@pytest.mark.parametrize(
-    "reason",
-    ["l1: 2 of 81 labels are wrong, image 3/40", "see https://example.org/a/b", "1/keep", "a / b / c", "and/or",
-     "'x'/'y'"],
-)  # fmt: skip
+@pytest.mark.parametrize("reason", ["l1: 2 of 81 labels are wrong, image 3/40", "see https://example.org/a/b", "a / b"])
 def test_what_is_no_path_stays(tmp_path, reason):
     assert record(tmp_path, None, (NotTimed("kernel", "broken", reason),)).not_timed[0].reason == reason
 
@@ -280,14 +251,10 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch, fails):
     ("change", "text"),
     [
         (lambda text: text[:-40], "is not complete JSON"),
-        (lambda text: "", "is not complete JSON"),
         (lambda text: "[]", "neither a pyperf file nor"),
-        (lambda text: '{"version": "1.0"}', "not written by this project"),
-        (lambda text: '{"version": "1.0", "metadata": []}', "not written by this project"),
         (lambda text: '{"version": "1.0", "metadata": {}}', "has schema None"),
         (lambda text: text.replace('"schema":2', '"schema":99'), "has schema 99, expected 2"),
         (lambda text: without_checksum(text).replace('"loops":3', '"lops":3'), "'loops'"),
-        (lambda text: text.replace('"loops":3', '"lops":3'), "has changed since it was written"),
         (lambda text: text.replace("bound@one_core", "bounb@one_core"), "has changed since it was written"),
         (lambda text: '{"machine_info": {}, "datetime": "", "benchmarks": [7]}', "not written by this project"),
     ],
@@ -322,14 +289,11 @@ def test_a_changed_digit_is_noticed(text, tmp_path_factory, data):
 
 
 def test_a_record_without_a_checksum_is_read_and_marked(text, tmp_path):
-    path, text_of = tmp_path / "record.json", {True: text, False: without_checksum(text)}
-    path.write_text(json.dumps(json.loads(text), indent=1))  # blanks change nothing
-    assert reader.read(path).metadata["checksum"]
-    for has, content in text_of.items():
-        path.write_text(content)
+    path = tmp_path / "record.json"
+    for has, content in ((True, json.dumps(json.loads(text), indent=1)), (False, without_checksum(text))):
+        path.write_text(content)  # blanks change nothing
         items = checklist.review(reader.read(path))
         assert any("has no checksum" in item.text for item in items if item.level == "WARN") != has
-        assert pyperf.BenchmarkSuite.load(str(path)).get_metadata()["schema"] == 2
 
 
 @pytest.mark.parametrize("change", [("temporaries_bytes", -5), ("anonymous_before_bytes", "abc"), ("scope", "all")])

@@ -67,9 +67,7 @@ def test_a_command_of_the_tool_does_what_it_says(place, command, invoked, monkey
     # README.
     due = 2 if words in (["run", "--resume"], ["run", "--finish"], ["report", "--readme"], ["publish"]) else 0
     if words[0] == "run" and not due and "--memory" not in words:  # `place` ran one; other tests run the others
-        monkeypatch.setattr(
-            run_command, "run", lambda choice, options: options.plan(kernel.discover(choice.files), choice) is None
-        )
+        monkeypatch.setattr(run_command, "run", lambda options: options.plan(kernel.discover(options.files)) is None)
     if words[0] in ("check", "run") and not due and "--kernel" not in words:
         words += ["--kernels", "numpy_broadcast"]  # .ci/run takes all that can run here
     if tuple(words) not in invoked:
