@@ -27,8 +27,8 @@ def why_unknown(package: str) -> str | None:
         return None
     known = [*_extras(), *(re.split(r"[<>=\[]", line)[0] for line in _project()["dependencies"])]
     near = [difflib.get_close_matches(package, names, 1) for names in (known, sorted(sys.stdlib_module_names))]
-    hint = next((f"did you mean {name}?" for name in (*near[0], *near[1])), "or correct its name")
-    return f"{package} is not installed, and no extra of pyproject.toml names it: install it; {hint}"
+    hint = next((f"did you mean {name}?" for name in (*near[0], *near[1])), "install it, or correct its name")
+    return f"{package} is not installed, and no extra of pyproject.toml names it: {hint}"
 
 
 def _found(package: str) -> bool:

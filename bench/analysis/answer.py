@@ -110,8 +110,8 @@ def other_loops(verdicts: Sequence[Verdict]) -> Iterator[str]:
         most = f"{formatting.ratio(_value(failed[0]))}, as {_word(failed[0].baseline)}"
         told.append(f"it is thousands of times as fast as no other loops: the most is {most}")
     if unsure:
-        what = "" if told else " if it is thousands"
-        told.append(f"against {_listed(unsure, ends=True)}, the record cannot tell{what}")
+        what = "so against" if told else "thousands of times as fast as"
+        told.append(f"the record cannot tell whether it is {what} {_listed(unsure, ends=True)}")
     if sentence := "; ".join(told):
         yield f"{sentence[0].upper()}{sentence[1:]}."
 

@@ -175,7 +175,8 @@ def _newest(kernels: set[str], scope: str, distance: str) -> tuple[list[Record],
     for file in reader.speed_files():
         if kernels <= {*file[0].kernels(scope, distance)}:
             if file[0].processes >= checklist.FEWEST_PROCESSES:
-                return file, "the newest with a confidence interval"
+                which = "the newest" if file[0].path.parent == model.LOCAL else "published, as no run here is one"
+                return file, f"{which} with a confidence interval"
             newest = newest or file
     return newest or reader.newest(), "the newest; none has a confidence interval"
 

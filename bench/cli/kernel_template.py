@@ -7,7 +7,7 @@ the ladder on the page.
 
 import numpy as np
 
-# These lines are optional. Both lists must be literals, for they are read without importing this file.
+# These lines are optional. Both values must be literals, for they are read without importing this file.
 # DEVICES = ("cpu", "cuda")  # without it ("cpu",); with several it is the kernels NAME@cpu and NAME@cuda
 # IMAGES = 20  # for a kernel too slow for all images: it is verified and timed on the first 20 of each class
 
@@ -46,5 +46,6 @@ def to_host(means):
 # Optional, too:
 # def unavailable(device): return why this kernel cannot run here, such as "it needs 64 GB of memory", or None
 # def release(): give back the memory that you keep between calls; it comes before other images are prepared
+# A kernel must not print: to see a value, print it to sys.stderr.
 # Compiled code and scratch memory may be kept between calls; nothing that comes from pixels or answers may. A call
 # leaves stacks and means as they are, and never overwrites an answer that it gave before.

@@ -36,6 +36,7 @@ def _ratio(times: float) -> str:
 def _beside(comparisons: Sequence[Comparison], sides: Sequence[Side]) -> list[tuple[str, str]]:
     first, ratios = comparisons[0], [one.ratio for one in comparisons]
     bounds = [(side.name, side.summary.share_of_bound) for side in sides]
+    spread = ", ".join(f"{ratio.spread - 1:.1%}" for ratio in ratios if ratio.processes > 1)
     shares = [f"{name} {formatting.share_of_bound(share.value)}" for name, share in bounds if share]
     paired = f"round by round within one run, {first.ratio.rounds} rounds"
     if first.base.version:
@@ -46,7 +47,7 @@ def _beside(comparisons: Sequence[Comparison], sides: Sequence[Side]) -> list[tu
         *(("result", _result(one)) for one in comparisons),
         *((f"{side.name} †", f"in two groups: {side.summary.two_groups}") for side in sides if side.summary.groups),
         ("noise floor", f"unknown, {first.unknown}" if first.noise_floor is None else f"±{first.noise_floor:.1%}"),
-        ("spread between processes", ", ".join(f"{ratio.spread - 1:.1%}" for ratio in ratios)),
+        ("spread between processes", spread or "unknown, there is one process"),
         ("drift (Spearman)", ", ".join("unknown" if one.drift is None else f"{one.drift:+.2f}" for one in ratios)),
         ("% of bound", ", ".join(shares) or "not measured"),
         ("paired", paired if first.paired else "no: one kernel after the other"),

@@ -24,7 +24,7 @@ def no_gpu(record: Record) -> str:
         return ""
     skipped = [kernel for kernel in record.not_timed if "@cuda" in kernel.kernel]
     reasons = dict.fromkeys(f"{kernel.status_in_words}, {kernel.in_short}" for kernel in skipped)
-    return f"No GPU recorded yet{': kernels for it are ' if reasons else ''}{'; '.join(reasons)}."
+    return f"No GPU recorded yet{': kernels for one were ' if reasons else ''}{'; '.join(reasons)}."
 
 
 def against_cpu(record: Record) -> Grid:

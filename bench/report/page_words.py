@@ -41,12 +41,13 @@ def glossary(record: Record) -> dict[str, str]:
         of_hundred = f"about {level.partition('%')[0]} of 100"
         why = f" {record.processes} processes reach no level between 95% and this one."
     floor = summary.noise_floor(record)
+    times = "once" if record.processes == 1 else f"{record.processes} times"
     return {
         "kernel": "One file that makes the mean images and the labels in its own way.",
         "scope": "What one timed call contains; in `baseline`, the headline, the mean images and every label.",
         "L1 and L2 distance": "How far two images are apart: the mean absolute difference of their pixels, or the "
         "root of the mean squared difference.",
-        "process": f"A kernel's own program. Each kernel was started afresh {record.processes} times, because what a "
+        "process": f"A kernel's own program. Each kernel was started afresh {times}, because what a "
         "start draws by chance, such as where its memory lies, stays with it.",
         level: f"A confidence interval. Record again and again, and {of_hundred} such intervals hold the true "
         f"ratio.{why}",

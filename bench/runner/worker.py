@@ -257,7 +257,7 @@ def _serve(session: Session, request: Reply, printed: Any) -> Reply:
     if os.fstat(printed.fileno()).st_size:
         printed.seek(0)
         text = printed.read(200).decode(errors="replace")
-        return {"status": "broken", "reason": f"wrote to standard output: {text!r}"}
+        return {"status": "broken", "reason": f"wrote to standard output: {text!r}; use standard error"}
     return reply
 
 

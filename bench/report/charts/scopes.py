@@ -13,7 +13,7 @@ from bench.report.page_records import Selection
 ROW, TITLE, AXIS, GAP = 23, 16, 20, 14  # points: of a kernel, above the panels, below and between them
 PREPARE = "prepare, transfer"
 SCOPES = {
-    "baseline": ("both, as one call", "l1"),
+    "baseline": ("mean images and labels", "l1"),
     "mean": ("mean images", "-"),
     "predict": ("labels", "l1"),
     "first_call": ("first call", "l1"),

@@ -106,7 +106,7 @@ def _code(selection: Selection, summary: Summary) -> CodeColumn:
     path = selection.file(summary.kernel)
     code = code_size.code(path) if path else None
     if code is None:
-        raise NotDrawn(f"The file of {summary.kernel} is not in this checkout. Name it with --kernel FILE.")
+        raise NotDrawn(f"The file of {summary.kernel} is not in this checkout; the page of run shows its code.")
     lines = {step.name: _fitted(step.lines) for step in code.steps}
     metadata = selection.speed.kernel_metadata.get(summary.kernel, {})
     counts = int(metadata.get("code_tokens", code.tokens)), int(metadata.get("code_lines", code.lines))

@@ -144,7 +144,7 @@ def test_other_loops_that_decide_nothing(tmp_path):
     wide = torch(500, python_indexed=3.0, python_bytes=0.4, slower={"python_indexed": LAST})
     assert answered(tmp_path, wide)[1] == (
         "It is thousands of times as fast as no other loops: the most is 50.0×, as python_bytes; "
-        "against python_indexed, 375× (375× to 1,125×), the record cannot tell."
+        "the record cannot tell whether it is so against python_indexed, 375× (375× to 1,125×)."
     )
 
 

@@ -247,7 +247,7 @@ def test_scopes_are_panels_and_preparing_is_a_difference(tmp_path):
     assert scopes.DIFFERENCE in words(drawing)
     assert "Reading the digits from their files took 250 ms." in words(drawing)
     alone = scopes.draw(of_speed(tmp_path))
-    assert [panel.get_title("left") for panel in alone.figure.axes] == ["both, as one call", "first call"]
+    assert [panel.get_title("left") for panel in alone.figure.axes] == ["mean images and labels", "first call"]
     assert "python -m bench run --full" in words(alone)
 
 
