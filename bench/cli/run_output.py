@@ -118,7 +118,7 @@ def _speedup(base: Side, new: Side) -> str:
         sentence += f": {compared.outcome}"
     if share := new.summary.share_of_bound:
         seconds = formatting.time(share.value * new.summary.seconds)
-        sentence += f", at {formatting.share_of_bound(share.value)} of its bandwidth bound, {seconds}"
+        sentence += f", at {formatting.share_of_bound(share.value)} of the bandwidth bound, {seconds}"
     return sentence
 
 

@@ -19,8 +19,8 @@ SAMPLED = 4096  # images of each stack that are compressed
 def bytes_per_image(stacks: Sequence[Any], given: Sequence[np.ndarray]) -> tuple[float, float]:
     """Return how many bytes of an image the stacks hold, as measured, and how many a call must read.
 
-    The latter is the former where it lies between the size of the images compressed by zlib, and one byte per pixel;
-    else one byte per pixel: a wider stack could hold bytes, and a smaller one does not hold its images.
+    The latter is the former where it lies between the size of the images compressed, and one byte per pixel; else one
+    byte per pixel: a wider stack could hold bytes, and a smaller one does not hold its images.
 
     Args:
         given: the uint8 stacks that they were prepared from.
@@ -33,8 +33,13 @@ def bytes_per_image(stacks: Sequence[Any], given: Sequence[np.ndarray]) -> tuple
     if held >= pixels:
         return held, pixels
     sampled = [stack[:SAMPLED] for stack in given]
-    fewest = sum(len(zlib.compress(stack.tobytes(), 1)) for stack in sampled) / sum(map(len, sampled))
+    fewest = sum(map(_fewest, sampled)) / sum(map(len, sampled))
     return held, held if held >= fewest else pixels
+
+
+def _fewest(images: np.ndarray) -> float:
+    """Return the bytes of uint8 images compressed: by zlib, or a bit per pixel and the bytes that are not zero."""
+    return min(len(zlib.compress(images.tobytes(), 1)), images.size / 8 + np.count_nonzero(images))
 
 
 def _size(thing: Any) -> int | None:

@@ -80,8 +80,8 @@ with tempfile.TemporaryDirectory() as folder:  # its own, so that processes may 
         command = [*COMMAND.split(), f"{folder}/c_bytes.so"]
         subprocess.run(command, input=SOURCE.encode(), capture_output=True, check=True)
         LIBRARY = FFI.dlopen(command[-1], FFI.RTLD_NODELETE)  # its threads need it until the process has ended
-    except (OSError, subprocess.CalledProcessError) as error:
-        WHY_NOT = f"no C compiler that works as cc, with OpenMP: install gcc or clang ({error})"
+    except (OSError, subprocess.CalledProcessError):
+        WHY_NOT = "no C compiler that works as cc, with OpenMP: install gcc or clang"
 
 
 def unavailable(device):

@@ -20,6 +20,9 @@ SOURCE = r"""
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#ifndef __AVX512VBMI2__
+#error "this processor has no AVX-512 VBMI2"
+#endif
 typedef uint64_t __attribute__((aligned(1), may_alias)) mask;
 typedef uint16_t __attribute__((vector_size(64))) pairs;  // 64 pixels, an even and an odd one in each number
 #define EACH_BLOCK _Pragma("GCC unroll 13") for (int b = 0; b < 13; b++)
@@ -101,10 +104,10 @@ FFI.cdef("typedef uint64_t mask;" + "".join(lines))
 with tempfile.TemporaryDirectory() as folder:
     command = [*COMMAND.split(), f"{folder}/c_nonzero.so"]
     try:
-        subprocess.run(command, input=SOURCE.encode(), capture_output=True, check=True)
+        subprocess.run(command, input=SOURCE, capture_output=True, check=True, text=True)
         LIBRARY = FFI.dlopen(command[-1], FFI.RTLD_NODELETE)  # as in c_bytes
-    except (OSError, subprocess.CalledProcessError) as error:
-        WHY_NOT = f"no processor with AVX-512 VBMI2, or no C compiler that works as cc, with OpenMP ({error})"
+    except (OSError, subprocess.CalledProcessError):
+        WHY_NOT = "no processor with AVX-512 VBMI2, or no C compiler that works as cc, with OpenMP"
 
 
 def unavailable(device):

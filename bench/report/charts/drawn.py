@@ -24,6 +24,8 @@ from bench.records.model import Record
 from bench.report import charts
 from bench.report.charts import NotDrawn, svg
 from bench.report.page_records import Selection
+from bench.task.problem import Problem
+from bench.task.scopes import fingerprint
 
 KEPT = 300  # files, of the newest drawings
 FORK = multiprocessing.get_context("fork" if sys.platform == "linux" else None)  # which need not import all again
@@ -48,7 +50,9 @@ def picture(name: str, selection: Selection, suffix: str = ".svg") -> bytes:
         NotDrawn: see `bench.report.charts.draw`.
     """
     with suppress(OSError):
-        return _path(name, selection, suffix).read_bytes()
+        checksum, _, content = _path(name, selection, suffix).read_bytes().partition(b"\n")
+        if checksum == _checksum(content):  # a file that was changed or is damaged is drawn again
+            return content
     return _draw(name, selection, (suffix,))[0]
 
 
@@ -83,7 +87,7 @@ def _draw(name: str, selection: Selection, suffixes: Sequence[str]) -> list[byte
         folder = model.LOCAL / ".drawn"
         folder.mkdir(parents=True, exist_ok=True)
         for suffix, content in zip(suffixes, contents, strict=True):
-            atomic.write(_path(name, selection, suffix), content)
+            atomic.write(_path(name, selection, suffix), _checksum(content) + b"\n" + content)
         for old in sorted(folder.iterdir(), key=os.path.getmtime)[:-KEPT]:
             old.unlink()
     return contents
@@ -91,12 +95,19 @@ def _draw(name: str, selection: Selection, suffixes: Sequence[str]) -> list[byte
 
 def _path(name: str, selection: Selection, suffix: str) -> Path:
     """Return where a picture is kept, under the hash of all that it is drawn from."""
-    digits = selection.problem and (selection.problem.name, selection.problem.digest, selection.problem.classes)
+    digits = _digits(selection.problem) if selection.problem and name == charts.OF_DIGITS else None
     parts = [value for key, value in sorted(vars(selection).items()) if key not in ("page", "problem", "extra")]
     records = [_record(record) for part in parts for record in (part if isinstance(part, tuple) else (part,))]
     elsewhere = [(path.name, path.read_bytes()) for path in selection.extra]
-    drawn_from = (name, digits if name == charts.OF_DIGITS else None, records, elsewhere, _code())
+    drawn_from = (name, digits, records, elsewhere, _code())
     return model.LOCAL / ".drawn" / f"{_hash(drawn_from)}{suffix}"
+
+
+@lru_cache(maxsize=4)
+def _digits(problem: Problem) -> str:
+    """Return the hash of the digits in their order, which the digest of a data set leaves out."""
+    order = fingerprint([*problem.train, problem.valid])
+    return _hash((problem.name, problem.classes, problem.files, order))
 
 
 @lru_cache(maxsize=64)
@@ -111,6 +122,10 @@ def _code() -> str:
     files = sorted(path for folder in ("bench", "kernels") for path in (ROOT / folder).rglob("*.py"))
     sources = [(path.name, path.read_bytes()) for path in files if "tests" not in path.parts]
     return _hash((sources, sys.version, [*map(version, ("matplotlib", "numpy", "pillow"))]))
+
+
+def _checksum(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
 
 
 def _hash(value: object) -> str:

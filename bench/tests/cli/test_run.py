@@ -170,7 +170,7 @@ def test_against_compares_just_the_named_kernels_and_says_where_the_time_goes(pl
     ((record,),) = local_records()
     assert (record.kernels(), record.reference, record.control) == (["base", "slow"], "base", "base~again")
     assert re.search(
-        r"slow is 0\.\S+× as fast as base \(no confidence interval\), at \S+% of its bandwidth bound, \S+ [µn]s",
+        r"slow is 0\.\S+× as fast as base \(no confidence interval\), at \S+% of the bandwidth bound, \S+ [µn]s",
         done.stdout,
     )
     assert "Where the time goes, from one process" in done.stdout

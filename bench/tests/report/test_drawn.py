@@ -68,6 +68,20 @@ def test_what_has_changed_is_drawn_again(full, tmp_path, monkeypatch):
     assert is_drawn("scopes", full)
 
 
+@pytest.mark.parametrize("change", [lambda kept: b"", lambda kept: kept.replace(b"0", b"9"), lambda kept: kept[:-9]])
+def test_a_kept_file_that_was_changed_is_not_used(full, change):
+    first = drawn.picture("scopes", full)
+    [kept] = (model.LOCAL / ".drawn").iterdir()
+    kept.write_bytes(change(kept.read_bytes()))
+    assert drawn.picture("scopes", full) == first
+
+
+def test_digits_in_another_order_are_drawn_again(full):
+    first, problem = drawn.picture("gallery", full), full.problem
+    other = replace(problem, train=tuple(stack[::-1].copy() for stack in problem.train))
+    assert drawn.picture("gallery", full.with_problem(other)) != first
+
+
 def test_only_the_newest_are_kept(full, monkeypatch):
     monkeypatch.setattr(drawn, "KEPT", 2)
     drawn.draw_all(("scopes", "sizes", "gallery"), full)

@@ -52,6 +52,14 @@ def test_a_stack_that_shares_an_array_with_another_holds_it_once():
     assert bytes_per_image([Attributes(a=PART), Attributes(a=PART)], [IMAGES] * 2) == (15, 64)
 
 
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5])
+def test_images_without_their_zeros_hold_their_images(share):
+    """Zlib packs noise less tightly than a bit per pixel and the other bytes."""
+    images = np.where(RNG.random((40, 8, 8)) < share, RNG.integers(1, 256, (40, 8, 8)), 0).astype(np.uint8)
+    packed = np.concatenate([np.packbits(images != 0), images[images != 0]])
+    assert bytes_per_image([Attributes(a=packed)], [images]) == (packed.nbytes / 40, packed.nbytes / 40)
+
+
 @pytest.mark.parametrize(
     "hidden", [lambda: PART, iter([PART]), 0, np.zeros(40 * 5, np.uint8)], ids=["closure", "iterator", "nothing", "few"]
 )

@@ -104,3 +104,15 @@ def test_the_library_stays_loaded(name: str) -> None:
     code += "print(open('/proc/self/maps').read())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert f"{name}.so" in done.stdout
+
+
+def test_c_nonzero_does_not_compile_for_a_processor_without_its_instruction(tmp_path: Path) -> None:
+    """An assembler takes the instruction for every processor, and the process would die of it."""
+    pytest.importorskip("cffi")
+    c_nonzero = importlib.import_module("kernels.ladder.c_nonzero")
+    if reason := c_nonzero.unavailable("cpu"):
+        skip_without_compiler(c_nonzero, reason)
+    command = [*c_nonzero.COMMAND.replace("-march", "-mno-avx512vbmi2 -march").split(), str(tmp_path / "one.so")]
+    done = subprocess.run(command, input=c_nonzero.SOURCE, text=True, capture_output=True, check=False)
+    assert done.returncode
+    assert "this processor has no AVX-512 VBMI2" in done.stderr
