@@ -80,7 +80,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if names := [name.strip() for name in option.kernels.split(",") if name.strip()]:
             specs = kernel.select(specs, [*names, *(path.stem for path in option.kernel)])
         elif not option.ladder:
-            specs = [spec for spec in specs if not spec.on_ladder]
+            specs = [one for one in specs if not one.on_ladder or one.kernel in {path.stem for path in option.kernel}]
     except kernel.UnknownKernel as error:
         pytest.exit(str(error), returncode=2)  # a UsageError would be shown as a traceback of this file
     metafunc.parametrize("verified", specs, ids=[spec.name for spec in specs], indirect=True, scope="session")

@@ -7,10 +7,11 @@ import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
+LEAST_LEVEL = 0.95  # of an interval
 FEWEST_VALUES = 5  # a rank correlation of fewer values means nothing
 
 
-def interval(values: Iterable[float], least_level: float = 0.95) -> tuple[float, float, float] | None:
+def interval(values: Iterable[float]) -> tuple[float, float, float] | None:
     """Return (low, high, achieved level) of the median of the population that independent values come from.
 
     The ends are the k-th smallest and the k-th largest of n values. The median lies outside them only where fewer than
@@ -18,17 +19,15 @@ def interval(values: Iterable[float], least_level: float = 0.95) -> tuple[float,
 
         level(k) = 1 - 2 * (C(n, 0) + ... + C(n, k - 1)) / 2^n
 
-    k is the largest with level(k) >= least_level: n = 6 gives k = 1 and 96.9 %, n = 15 gives k = 4 and 96.5 %. None
-    where even the smallest and the largest value do not reach that level: for 95 %, below six values.
+    k is the largest with level(k) >= 95 %: n = 6 gives k = 1 and 96.9 %, n = 15 gives k = 4 and 96.5 %. None
+    where even the smallest and the largest value do not reach that level: below six values.
     """
-    if not 0 < least_level < 1:
-        raise ValueError(f"least_level is {least_level}, expected a number between 0 and 1")
     ordered = sorted(values)
     n, outside, ends = len(ordered), 0, None
     for k in range(1, n // 2 + 1):
         outside += math.comb(n, k - 1)
         level = 1 - 2 * outside / 2**n
-        if level < least_level:
+        if level < LEAST_LEVEL:
             break
         ends = ordered[k - 1], ordered[-k], level
     return ends

@@ -6,7 +6,7 @@ from bench import formatting
 from bench.analysis import checklist, claims, speedup, summary
 from bench.analysis.claims import MILLIONS, MNIST_SAMPLE, NUMPY, THOUSANDS, TUTORIAL_CPU, TUTORIAL_GPU, Verdict
 from bench.kernel import REFERENCE
-from bench.records.model import ELSEWHERE, Record
+from bench.records.model import ELSEWHERE, Record, is_drawn
 
 BROADCASTING = (TUTORIAL_CPU, TUTORIAL_GPU, NUMPY)  # the first that was recorded is compared with the loops
 IN_WORDS = {
@@ -19,7 +19,7 @@ BUSY = 0.5  # of a core that other programs took: PyTorch, which uses all cores,
 
 
 def sentences(record: Record, small: Sequence[Record] = (), scopes: Record | None = None) -> list[str]:
-    """Return the answer of a record of speed, two to six sentences; what was not recorded has no sentence.
+    """Return the answer of a record of speed, in sentences; what was not recorded has no sentence.
 
     `small` are records of small data sets, as `claims.verdicts` takes them; `scopes` is a record with the scope
     `end_to_end` on the same machine, if `record` lacks it.
@@ -172,7 +172,7 @@ def where(record: Record) -> str:
     dataset = str(record.metadata.get("dataset", "unknown digits"))
     if record.metadata.get("dataset_digest") == MNIST_SAMPLE:
         return ""
-    return f"On {dataset} digits, which are not MNIST, " if dataset.startswith("drawn") else f"On {dataset}, "
+    return f"On {dataset} digits, which are not MNIST, " if is_drawn(dataset) else f"On {dataset}, "
 
 
 def _word(kernel: str) -> str:

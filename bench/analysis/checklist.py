@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 from bench.analysis import bandwidth_bound, summary
 from bench.analysis.summary import Summary
-from bench.records.model import NOT_MEASURED, NOT_THROTTLED, BadRecord, Record
+from bench.records.model import FEWEST_PROCESSES, NOT_MEASURED, NOT_THROTTLED, BadRecord, Record
+from bench.records.sample import WORST_SHARE
 
-FEWEST_PROCESSES = 6  # below, no distribution-free 95 % interval exists
 WORST_NOISE_FLOOR = 0.05
 WORST_DRIFT = 0.5
 WORST_SPREAD = 3  # between processes, times that within them, in logarithms
-WORST_SHARE = 1.25  # of the bound: no error of the bound explains an interval that lies above it
 SHORTEST_S = 1e-3  # of a sample; a shorter one measures the clock as much as the kernel
 WORST_OTHERS = 0.02  # of a core
 OVERHEAD_S = 2e-6  # of which slicing three NumPy stacks is about half
@@ -46,7 +45,7 @@ def review(record: Record, scope: str = "baseline", distance: str = "l1", refere
         *_bounds(record, rows, scope),
         _processes(record),
         _noise_floor(record, scope, distance),
-        *_circumstances(record),
+        *_circumstances(record, rows),
         *_times(record, rows, scope, distance),
         *_not_timed(record),
     ]
@@ -147,11 +146,11 @@ def _noise_floor(record: Record, scope: str, distance: str) -> Item:
     return Item("WARN", f"Differences below ±{noise_floor:.1%} are noise{why}", CLOSE)
 
 
-def _circumstances(record: Record) -> Iterator[Item]:
+def _circumstances(record: Record, rows: Sequence[Summary]) -> Iterator[Item]:
     metadata = record.metadata
     cores, load = int(metadata.get("cpu_count", 1)), float(metadata.get("load_average", 0))
     overhead_s, governor = float(metadata.get("overhead_s", 0)), metadata.get("governor", "unknown")
-    yield from _threads(record, cores)
+    yield from _threads(record, rows, cores)
     allocator = metadata.get("allocator")
     if (in_force := metadata.get("allocator_in_force", allocator)) != allocator:
         yield Item("WARN", f"The allocator setting is {in_force} here", "Use the default allocator")
@@ -172,9 +171,9 @@ def _circumstances(record: Record) -> Iterator[Item]:
         yield Item("PASS", f"The harness adds {overhead_s * 1e6:.2f} µs to every call")
 
 
-def _threads(record: Record, cores: int) -> Iterator[Item]:
+def _threads(record: Record, rows: Sequence[Summary], cores: int) -> Iterator[Item]:
     threads = record.metadata.get("threads")
-    for name in record.kernels():
+    for name in (row.kernel for row in rows):
         in_force = str(record.kernel_metadata[name].get("threads_in_force", ""))
         counts = [int(count) for count in re.findall(r"[a-z] (\d+)", in_force)]  # "openblas 2, torch 2"; "1" of none
         if threads == "1" and max(counts, default=1) > 1:

@@ -99,7 +99,7 @@ def compare(base: Side, new: Side, force: bool) -> Comparison:
         ratio = replace(ratio, value=value, low=None, high=None, level=None, drift=None)
     elif base.record.path != new.record.path:
         ratio = replace(ratio, drift=None)  # round 3 of one record and round 3 of another have no time in common
-    outcome = "not resolved" if noise_floor is None else speedup.outcome(ratio, noise_floor)
+    outcome = speedup.outcome(ratio, noise_floor)
     return Comparison(base, new, ratio, noise_floor, outcome, differs, paired, unknown)
 
 
@@ -174,7 +174,7 @@ def _newest(kernels: set[str], scope: str, distance: str) -> tuple[list[Record],
     newest = None
     for file in reader.speed_files():
         if kernels <= {*file[0].kernels(scope, distance)}:
-            if file[0].processes >= checklist.FEWEST_PROCESSES:
+            if file[0].processes >= model.FEWEST_PROCESSES:
                 which = "the newest" if file[0].path.parent == model.LOCAL else "published, as no run here is one"
                 return file, f"{which} with a confidence interval"
             newest = newest or file

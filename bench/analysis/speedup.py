@@ -129,12 +129,12 @@ def noise_floor(control: Ratio) -> float:
     return math.expm1(max(abs(math.log(end)) for end in ends))
 
 
-def outcome(ratio: Ratio, noise_floor: float) -> Outcome:
-    """Return "faster" or "slower" where the whole interval agrees and the difference exceeds the noise floor.
+def outcome(ratio: Ratio, noise_floor: float | None) -> Outcome:
+    """Return "faster" or "slower" where the whole interval agrees and the difference exceeds a known noise floor.
 
     Both are needed: the interval covers the chance of these processes, the A/A control what the machine adds.
     """
-    if not ratio.sign or abs(math.log(ratio.value)) <= math.log1p(noise_floor):
+    if not ratio.sign or noise_floor is None or abs(math.log(ratio.value)) <= math.log1p(noise_floor):
         return "not resolved"
     return "faster" if ratio.sign > 0 else "slower"
 

@@ -4,15 +4,14 @@ from collections.abc import Iterable, Sequence
 
 from bench.cli import console
 from bench.formatting import Grid
-from bench.records.model import STATUS_IN_WORDS
+from bench.records.model import STATUS_IN_WORDS, is_drawn
 from bench.runner.check_kernels import OUT_OF_MEMORY, CheckResult
 from bench.task.problem import FEW_CLASSES, Problem
 
 
 def dataset(problem: Problem) -> str:
     """Return the line that names the digits."""
-    drawn = problem.name.partition("[")[0] == "drawn"
-    note = " (drawn by this project, not MNIST: accuracies are not comparable)" if drawn else ""
+    note = " (drawn by this project, not MNIST: accuracies are not comparable)" if is_drawn(problem.name) else ""
     few = len(problem.classes) <= FEW_CLASSES
     train, valid = (
         " + ".join(map(str, counts)) if few else f"{sum(counts):,}"

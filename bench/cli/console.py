@@ -66,7 +66,7 @@ def bench() -> str:
 
 
 def by_reason(kernels: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Yield a line for each reason, with all kernels that it holds for; of each its name and the reason are given."""
+    """Yield a line for each reason, with all kernels that it holds for. `kernels` are pairs (name, reason)."""
     names: dict[str, dict[str, None]] = {}
     for name, why in kernels:
         names.setdefault(why, {})[name] = None

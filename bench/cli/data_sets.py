@@ -7,6 +7,7 @@ from functools import cache
 import data
 from bench.cli import console
 from bench.kernel import KernelSpec
+from bench.records.model import is_drawn
 from bench.report.charts import OF_DIGITS
 from bench.report.page_records import Selection
 from bench.task.digits_metadata import in_one_word
@@ -55,7 +56,7 @@ def with_digits(selections: Sequence[Selection], source: str | None, limit: int)
     completed, unreadable = [], dict[str, None]()
     for selection in selections:
         metadata, problem = selection.speed.metadata, None
-        drawn = str(metadata.get("dataset")).partition("[")[0] == "drawn"
+        drawn = is_drawn(str(metadata.get("dataset")))
         try:
             if name := source or ("drawn" if drawn else data.at_hand()):
                 problem = solve(name, str(metadata.get("classes", "")), selection.speed.per_class)
@@ -65,7 +66,7 @@ def with_digits(selections: Sequence[Selection], source: str | None, limit: int)
             unreadable[str(error)] = None
         completed.append(selection.with_problem(problem))
     for reason in unreadable:
-        console.out().say(f"The picture {OF_DIGITS} does without the recorded digits. {reason}")
+        console.out().say(f"The picture {OF_DIGITS} is not drawn, because the digits cannot be read. {reason}")
     return completed
 
 

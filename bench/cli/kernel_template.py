@@ -1,7 +1,7 @@
 """My kernel: the one idea that is new, in this one line; it becomes the caption.
 
-Then its cost: which temporaries it makes, of which shape. Then its source. A kernel of its own file imports nothing of
-this project; its file's name is its name. A paragraph "After numpy_broadcast: why it is faster." makes it a step of
+Then its cost: which temporaries it makes, of which shape. Then its source. A kernel imports nothing of this project,
+and its file's name is its name. A paragraph "After numpy_broadcast: why it is faster." makes it a step of
 the ladder on the page.
 """
 

@@ -30,7 +30,7 @@ def command(files: tuple[Path, ...], ladder: bool, template: bool) -> None:
     for spec in discover(files):
         broken, unavailable = why_broken(spec), why_unavailable(spec)
         here = "broken" if broken else "unavailable" if unavailable else "available"
-        if spec.on_ladder and not ladder and spec.path not in files:
+        if spec.on_ladder and not ladder and spec.kernel not in {file.stem for file in files}:
             unlisted[here] += 1
             continue
         rows.append((spec.name, here, spec.caption))

@@ -30,7 +30,7 @@ KERNEL = click.Option(["--kernel", "files"], type=FILE, multiple=True, metavar="
 LIMIT = click.Option(["--data-limit", "data_limit"], type=POSITIVE, callback=_bytes, metavar="GB",
                      help="Most memory that the digits may take, unpacked, in GB (default 2 GiB).")  # fmt: skip
 DIGITS = (
-    click.Option(["--data", "source"], metavar="SOURCE", help="Digits of the record, for the pictures of them."),
+    click.Option(["--data", "source"], metavar="SOURCE", help="Digits of the record, for the picture of them."),
     LIMIT,
 )
 CHOICE = [  # the fields of `Choice`

@@ -79,8 +79,8 @@ def weaknesses(file: File) -> list[str]:
     if record.speed and record.reference != REFERENCE:
         loops = "over another reference than" if record.samples_of(REFERENCE) else "without"
         reasons.append(f"it was recorded with --against, {loops} {REFERENCE}")
-    if record.samples and record.processes < checklist.FEWEST_PROCESSES:
-        reasons.append(f"no confidence interval, with {record.processes} of {checklist.FEWEST_PROCESSES} processes")
+    if record.samples and record.processes < model.FEWEST_PROCESSES:
+        reasons.append(f"no confidence interval, with {record.processes} of {model.FEWEST_PROCESSES} processes")
     if ELSEWHERE in (files := str(record.metadata.get("not_in_commit"))):
         reasons.append(f"kernels from elsewhere, {files}")
     if target.exists():

@@ -9,6 +9,7 @@ from bench.cli import console
 from bench.cli.data_sets import with_digits
 from bench.cli.options import DIGITS, FILE
 from bench.records import reader
+from bench.records.model import BadRecord
 from bench.report import charts, page, page_records, readme
 
 
@@ -24,7 +25,9 @@ def command(records: tuple[Path, ...], source: str | None, data_limit: int, with
     published = [] if records and not with_readme else page_records.published()
     chosen = [page_records.from_paths(records)] if records else [*published, *filter(None, [page_records.local()])]
     if not chosen:
-        reader.newest()  # raises BadRecord, which says what is wrong or that there is no record
+        [record, *_] = reader.newest()  # raises BadRecord where there is no record
+        why = "is of a small data set, and a page needs a whole one. Make its record with python -m bench run."
+        raise BadRecord(f"{record.path} {why}")
     text = readme.README.read_bytes().decode() if with_readme else ""  # bytes, so that line ends stay as they are
     if with_readme:
         readme.around(text, published)  # raises BadRecord before anything is written

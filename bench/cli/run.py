@@ -30,7 +30,7 @@ from bench.task.tiling import tile
 
 # The kernels that others are compared with: on a whole data set, and on a small one, where a GPU is optional.
 REFERENCES = {False: (REFERENCE,), True: (REFERENCE, "torch_broadcast@cpu", "torch_broadcast@cuda")}
-KEEPS_MEMORY = "jax"  # a library that gives no memory of a GPU back, which kernels with many images take in turns
+KEEPS_MEMORY = "jax"  # gives no memory of a GPU back, which kernels with many images need one after the other
 
 
 @click.command("run", params=[*CHOICE, *OPTIONS])
@@ -135,7 +135,7 @@ def _record_times(options: RunOptions) -> list[RecordedDataSet]:
     if checkpoint.complete(saved):
         checkpoint.remove(saved)  # before anything is drawn: the records are written, so there is nothing to resume
     else:
-        console.out().print(f"The run is unfinished. {go_on} Remove {console.shown(saved.folder)} if it never shall.")
+        console.out().print(f"The run is unfinished. {go_on} To give it up, remove {console.shown(saved.folder)}.")
     return recorded
 
 
@@ -161,8 +161,9 @@ def _record_memory(options: RunOptions) -> list[RecordedDataSet]:
 def _data_sets(options: RunOptions) -> tuple[list[DataSet], list[NotTimed]]:
     """Return the data sets to record, each with the kernels to compare with, and the kernels that are skipped.
 
-    With --sizes there are no kernels to compare with but those that are chosen, and the skipped kernels are those that
-    are only fast enough for a small data set, and JAX on a GPU. With --against all are on one data set.
+    With --sizes, unless with --memory, there are no kernels to compare with but those that are chosen, and the skipped
+    kernels are those that are only fast enough for a small data set, and JAX on a GPU. With --against there is one data
+    set for all.
     """
     specs, per_class, skipped = options.specs(options.ladder), options.per_class, list[NotTimed]()
     if options.against:

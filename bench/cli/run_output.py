@@ -58,7 +58,9 @@ def print_recorded(recorded: RecordedDataSet, sized: bool) -> int:
             except charts.NotDrawn as reason:
                 out.print(f"There is no chart: {reason}")
     lines = [line for one in collected for line in answers.failures(one.results)]
+    told = {result.name for one in collected for result in one.results}
     not_timed = [entry for record in records for entry in record.not_timed if entry.status == "not measured"]
+    not_timed = [entry for entry in not_timed if entry.kernel not in told]
     for line in dict.fromkeys([*lines, *(f"{entry.kernel} is skipped: {entry.reason}" for entry in not_timed)]):
         out.print(line)
     return status

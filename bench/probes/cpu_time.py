@@ -59,7 +59,7 @@ def resources() -> tuple[int, int, int]:
 
 
 def waited() -> list[float]:
-    """Return [seconds that this process's threads so far were ready to run and had no core]; [] where it is unknown."""
+    """Return [seconds in which this process's threads were ready to run but had no core]; [] where it is unknown."""
     seconds = 0.0
     try:
         for thread in os.listdir("/proc/self/task"):

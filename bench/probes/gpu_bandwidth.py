@@ -11,12 +11,12 @@ harness takes. All times end with a value on the host.
 
 from collections.abc import Callable
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from bench.kernel import Unavailable
+from bench.probes.read_bandwidth import median_seconds
 
 SMALLEST, LARGEST = 2**28, 2**32  # bytes; below, a cache may hold them; above, no pass gets slower
 READ = 2**33  # bytes per sample: two milliseconds on an H200, so that the arrival of the last value is negligible
@@ -37,7 +37,7 @@ def bandwidth(working_set_bytes: int) -> float:
         last.cpu()
 
     reductions = (floats.sum, floats.amax, buffer.amax)
-    seconds = min(_seconds(partial(queued, reduction), REPETITIONS) for reduction in reductions)
+    seconds = min(median_seconds(partial(queued, reduction), REPETITIONS, dropped=2) for reduction in reductions)
     del buffer, floats, reductions
     torch.cuda.empty_cache()  # the kernels share this memory
     return float(passes * 4 * words / seconds)
@@ -63,17 +63,7 @@ def launch(answer_bytes: int) -> float:
         torch.cuda.synchronize()
         np.array(host.numpy())
 
-    return min(_seconds(call, LAUNCHES) for call in (plain, replayed))
-
-
-def _seconds(call: Callable[[], object], repetitions: int) -> float:
-    """Return the median seconds of a call, after two calls that do not count."""
-    seconds = []
-    for _ in range(2 + repetitions):
-        started = perf_counter()
-        call()
-        seconds.append(perf_counter() - started)
-    return float(np.median(seconds[2:]))
+    return min(median_seconds(call, LAUNCHES, dropped=2) for call in (plain, replayed))
 
 
 def _torch() -> Any:

@@ -77,7 +77,7 @@ def worst(states: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def words(mask: int) -> str:
-    """Return the reasons in a bit mask as text; a bit that REASONS lacks by its number."""
+    """Return the reasons in a bit mask as text; a bit that REASONS lacks is named by its number."""
     mask &= ~LEFT_OUT
     bits = [1 << shift for shift in range(mask.bit_length()) if mask >> shift & 1]
     return ", ".join(REASONS.get(bit, f"reason {bit:#x}") for bit in bits) or NOT_THROTTLED

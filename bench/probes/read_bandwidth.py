@@ -12,6 +12,7 @@ import ctypes
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 from time import perf_counter
 
@@ -40,12 +41,18 @@ def measure(working_set_bytes: int, threads: int) -> float:
 
 def copy_seconds(answer_bytes: int) -> float:
     """Return the median seconds in which NumPy copies an answer of this many bytes, as the harness copies every one."""
-    answer, seconds = np.ones(answer_bytes, np.uint8), []
-    for _ in range(2 * REPETITIONS):
+    answer = np.ones(answer_bytes, np.uint8)
+    return median_seconds(partial(np.array, answer), REPETITIONS, dropped=REPETITIONS)
+
+
+def median_seconds(call: Callable[[], object], repetitions: int, dropped: int) -> float:
+    """Return the median seconds of a call, after `dropped` calls that do not count."""
+    seconds = []
+    for _ in range(dropped + repetitions):
         started = perf_counter()
-        np.array(answer)
+        call()
         seconds.append(perf_counter() - started)
-    return float(np.median(seconds[REPETITIONS:]))
+    return float(np.median(seconds[dropped:]))
 
 
 def probes(source: np.ndarray, target: np.ndarray, passes: int) -> dict[str, Callable[[], object]]:

@@ -23,7 +23,13 @@ ELSEWHERE = " (not in this repository)"  # follows the file of such a kernel in 
 HARDWARE = ("cpu_model_name", "caches", "cpu_count", "gpu")
 SAME = (*HARDWARE, "platform")  # in all records of one page, besides the data set
 STATUS_IN_WORDS = {"agrees": "verified", "disagrees": "wrong", "not measured": "skipped"}  # others are as in the JSON
+FEWEST_PROCESSES = 6  # below, no distribution-free 95 % interval exists
 DEFAULT = "all/default"  # the configuration that is shown first: all threads, the system's allocator
+
+
+def is_drawn(dataset: str) -> bool:
+    """Return whether a data set of this name has the digits that this project draws, or a part of them."""
+    return dataset.partition("[")[0] == "drawn"
 
 
 class BadRecord(Exception):
@@ -132,7 +138,7 @@ class Record(Measurements):
 
     @property
     def processes(self) -> int:
-        """How many processes of each kernel it holds, at least."""
+        """The fewest processes that any kernel has."""
         return self._processes[0]
 
     @property
@@ -147,8 +153,9 @@ class Record(Measurements):
         """How far its ratios can be trusted; shown beside every one of them."""
         if not self.paired:
             return "indicative, unpaired"
-        processes = self.processes_in_words
-        return f"paired, {processes}" if self.processes >= 6 else f"indicative: {processes}, no confidence interval"
+        if self.processes < FEWEST_PROCESSES:
+            return f"indicative: {self.processes_in_words}, no confidence interval"
+        return f"paired, {self.processes_in_words}"
 
     def samples_of(self, kernel: str, scope: str = "baseline", distance: str = "l1") -> list[Sample]:
         """Return the samples of one kernel in one scope and distance."""

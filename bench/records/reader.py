@@ -112,14 +112,14 @@ def _read_pyperf(path: Path, content: dict[str, Any]) -> list[Record]:
     if shared.get(KEY, expected := checksum(content)) != expected:
         changed = f"{path} has changed since it was written: its checksum is another"
         raise BadRecord(f"{changed}. Copy it again, or record again.")
-    validation.facts(path, _shared(shared), keys.REQUIRED)
+    validation.metadata(path, _shared(shared), keys.REQUIRED)
     records: dict[tuple[str, ...], Record] = {}
     for benchmark in content["benchmarks"]:
         for run in benchmark["runs"]:
             metadata = {**shared, **benchmark.get("metadata", {}), **run.get("metadata", {})}
             configuration = tuple(str(metadata[key]) for key in CONFIGURATION)
             if configuration not in records:
-                validation.facts(path, _shared(metadata), set())
+                validation.metadata(path, _shared(metadata), set())
                 entries = json.loads(metadata["not_timed"])
                 not_timed = [NotTimed(**{key: printable(text) for key, text in entry.items()}) for entry in entries]
                 records[configuration] = Record([], not_timed, _shared(metadata), {}, [], path=path)
@@ -139,7 +139,7 @@ def _add_run(record: Record, metadata: dict[str, Any], values: list[float]) -> N
     """Add one run of a pyperf file to the record of its configuration."""
     own, kernel = _of_kernel(metadata), metadata["kernel"]
     if record.kernel_metadata.get(kernel) != own:  # of every run the same, so they are checked once
-        validation.facts(record.path, own, set())
+        validation.metadata(record.path, own, set())
         record.kernel_metadata[kernel] = own
     if record.kind == "memory":
         footprint = validation.footprint(record.path, metadata)
@@ -170,9 +170,9 @@ def _read_pytest_benchmark(path: Path, content: dict[str, Any]) -> Record:
         values = {**info, "loops": benchmark["stats"]["iterations"], "process": 0, "position": 0}
         for number, seconds in enumerate(benchmark["stats"]["data"]):
             samples.append(validation.sample(path, {**values, "round": number}, seconds))
-        validation.facts(path, kernel_metadata[kernel], set())
+        validation.metadata(path, kernel_metadata[kernel], set())
     if not samples:
         raise BadRecord(f"{path} has no times of a kernel. Write it with pytest --benchmark-only --benchmark-json.")
     metadata = {**metadata, "kind": "scopes", "date": content["datetime"]}
-    validation.facts(path, metadata, keys.REQUIRED - NOT_OF_PYTEST)
+    validation.metadata(path, metadata, keys.REQUIRED - NOT_OF_PYTEST)
     return Record(samples, [*not_timed.values()], metadata, kernel_metadata, path=path, paired=False)

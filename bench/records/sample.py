@@ -5,6 +5,7 @@ from dataclasses import dataclass
 AGAIN = "~again"  # ends the name of the A/A control: a kernel measured against itself
 BOUND = "bound@"  # begins the names of bounds: the machine reads the bytes that a scope must touch, without a kernel
 ONE_CORE, ALL_CORES = f"{BOUND}one_core", f"{BOUND}all_cores"
+WORST_SHARE = 1.25  # of a bound; no error of the bound explains more
 GPU_READ, GPU_LAUNCH = f"{BOUND}gpu_read", f"{BOUND}gpu_launch"
 
 

@@ -65,12 +65,12 @@ def footprint(path: Path, values: Mapping[str, Any]) -> Footprint:
     return Footprint(**own)
 
 
-def facts(path: Path, metadata: Mapping[str, Any], required: set[str]) -> None:
+def metadata(path: Path, values: Mapping[str, Any], required: set[str]) -> None:
     """Raise BadRecord if a required key is missing, or one of several that go together, or a value is impossible."""
-    begun = [keys for keys in TOGETHER if keys & metadata.keys()]
-    if missing := required.union(*begun) - metadata.keys():
+    begun = [keys for keys in TOGETHER if keys & values.keys()]
+    if missing := required.union(*begun) - values.keys():
         raise BadRecord(f"{path} was not written by this project: it lacks {', '.join(sorted(missing))}. Record again.")
-    for key, value in metadata.items():
+    for key, value in values.items():
         right = isinstance(value, str) or _number(value)
         if key in NUMBERS:
             right = _number(value) and (value > 0 or key not in POSITIVE)

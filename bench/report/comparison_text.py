@@ -41,8 +41,8 @@ def _beside(comparisons: Sequence[Comparison], sides: Sequence[Side]) -> list[tu
     paired = f"round by round within one run, {first.ratio.rounds} rounds"
     if first.base.version:
         paired = "process by process in their order, between two runs"
-    old, new = _facts(first.base), _facts(first.new)
-    facts = {what: text if text == new[what] else f"{text} (old), {new[what]} (new)" for what, text in old.items()}
+    old, new = _metadata(first.base), _metadata(first.new)
+    metadata = {what: text if text == new[what] else f"{text} (old), {new[what]} (new)" for what, text in old.items()}
     return [
         *(("result", _result(one)) for one in comparisons),
         *((f"{side.name} †", f"in two groups: {side.summary.two_groups}") for side in sides if side.summary.groups),
@@ -52,7 +52,7 @@ def _beside(comparisons: Sequence[Comparison], sides: Sequence[Side]) -> list[tu
         ("% of bound", ", ".join(shares) or "not measured"),
         ("paired", paired if first.paired else "no: one kernel after the other"),
         ("speedup", f"{'median of the paired ratios, not ' if first.paired else ''}ratio of the medians"),
-        *facts.items(),
+        *metadata.items(),
     ]
 
 
@@ -66,7 +66,7 @@ def _result(one: Comparison) -> str:
     return f"{result}: {_ratio(one.ratio.value)} as fast{label}{sure}{forced}"
 
 
-def _facts(side: Side) -> dict[str, str]:
+def _metadata(side: Side) -> dict[str, str]:
     """Return what a reviewer asks of a record, in words."""
     record, path, metadata = side.record, side.record.path, side.record.metadata
     cores, gpu = metadata["cpu_count"], record.hardware("gpu")

@@ -191,7 +191,7 @@ def _explained(html: str, glossary: dict[str, str]) -> str:
 
     before, tag, body = html.partition("<body>")
     markup = r"(<(?:svg|pre|dl|h1|summary|nav)\b.*?</(?:svg|pre|dl|h1|summary|nav)>|<details>.*?</details>|<[^>]*>)"
-    parts = re.split(markup, body, flags=re.DOTALL)  # text and markup in turns
+    parts = re.split(markup, body, flags=re.DOTALL)  # text and markup alternately
     for term, meaning in glossary.items():
         forms = "L[12] distance" if term.startswith("L1") else re.escape(term)
         word = re.compile(rf"(?<![\w/-])(?:{forms})(?:e?s)?(?![\w-])")

@@ -161,8 +161,8 @@ def from_records(files: Sequence[File], page: Path) -> Selection:
     timed = [by_slot[kind] for kind in ("ladder", "scopes") if kind in by_slot]
     timed = [file for file in timed if file[0].samples_of(file[0].reference)]
     if not timed:
-        folder = first.path.parent
-        raise BadRecord(f"{folder} has no record of times with {first.reference}. Make one with python -m bench run.")
+        what = f"record of the times of a whole data set with {first.reference}"
+        raise BadRecord(f"{first.path.parent} has no {what}. Make one with python -m bench run.")
     if other := next((file[0] for file in files if file[0].speed and file[0].reference != timed[0][0].reference), None):
         raise BadRecord(
             f"The ratios of {other.path} are over {other.reference}, those of {timed[0][0].path.name} over "

@@ -80,7 +80,7 @@ def questions(selection: Selection) -> list[tuple[str, str]]:
     ]
     return [
         *(about_loops if record.reference == REFERENCE else ()),
-        ("Which slowdown could this recording detect?", _detectable(record)),
+        ("Which slowdown could this record show?", _detectable(record)),
         (
             "What was controlled?",
             f"The digits, the threads and the allocator ({record.configuration}), the variables that change how "

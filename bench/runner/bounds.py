@@ -108,7 +108,7 @@ class Bounds(ExitStack):
                 known = [*read] if size == dense else self.read(device, size)
                 if seconds is None or not known or not refusals.too_fast(seconds, size, min(known)):
                     continue
-                known += self.read(device, size)  # before a verdict, both once more
+                known += self.read(device, size)  # both are measured once more before the kernel is refused
                 slower = max(seconds, executor.seconds("mean", "-") or seconds)
                 if executor.worker and (reason := refusals.too_fast(slower, size, min(known))):
                     yield executor.name, reason

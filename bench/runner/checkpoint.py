@@ -157,7 +157,7 @@ def _next(checkpoint: Checkpoint, data_set: DataSetPlan) -> Configuration | None
 
 
 def finish(checkpoint: Checkpoint, problems: Mapping[int, Problem], progress: Progress) -> None:
-    """Measure the processes that are missing, the configurations in turns, and save each as soon as it is done."""
+    """Measure the processes that are missing, the configurations alternately, and save each as soon as it is done."""
     steps = [data_set.plan.steps for data_set in checkpoint.data_sets]
     for number, data_set in enumerate(checkpoint.data_sets):
         plan, problem = data_set.plan, problems[data_set.per_class]

@@ -95,7 +95,7 @@ class Executor:
             self.stack_bytes, self.bytes_to_read = prepared["stack_bytes"], prepared["bytes_to_read"]
 
     def begin(self, **options: Any) -> None:
-        """Do all three, one after the other."""
+        """Read the problem, start the kernel and prepare all stacks."""
         self.read()
         self.start()
         self.prepare(**options)
@@ -266,7 +266,7 @@ class Executor:
 
 
 def _busy(reply: Reply, loops: int) -> Busy:
-    """Return what used more than BUSY_CORES during a sample; a first call counts as if it were not shorter than one."""
+    """Return what used more than BUSY_CORES during a sample; a shorter first call counts as if it took as long."""
     share = max(1.0, SHORTEST_SAMPLE_S / (reply["seconds"] * loops))
     return {name: cores for name, cores in reply["others"].items() if cores > BUSY_CORES * share}
 

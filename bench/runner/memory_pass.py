@@ -44,8 +44,8 @@ def measure(
         except KeyboardInterrupt:
             if not footprints:
                 raise
-            skipped = (each.name for each in plan.specs[position:])
-            results += [CheckResult(name, "not measured", "the run was interrupted before it") for name in skipped]
+            why = "the run was interrupted before it was measured"
+            results += [CheckResult(skipped.name, "not measured", why) for skipped in plan.specs[position:]]
             break
         finally:
             executor.end()

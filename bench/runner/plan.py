@@ -69,6 +69,6 @@ class Plan:
 
 
 def _outside(n: int) -> float:
-    """Return how many of n values lie below the confidence interval of their median; below six values none."""
+    """Return how many of n values lie below the confidence interval of their median; -1 where there is none."""
     ends = interval(range(n))
     return ends[0] if ends else -1

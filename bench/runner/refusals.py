@@ -2,25 +2,24 @@
 
 from collections.abc import Sequence
 
-from bench.records.sample import Sample
+from bench.records.sample import WORST_SHARE, Sample
 
 BUSY_CORES = 0.02  # CPU seconds per second that a kernel may use while another one is timed
 MOST_CORES = 1.1  # CPU seconds per second under one thread
 WAITED_CORES = 0.02  # seconds per second that threads were ready and had no core
 STOLEN_CORES = 0.1  # below a hundredth of a second, which is how the system counts, in a sample of the usual length
-WORST_SHARE = 1.25  # of the bandwidth bound; no error of the bound explains more
 
 
 def awake(cores: float) -> str:
-    """Return why a kernel is broken that used so many cores while another one was timed, twice."""
+    """Return why a kernel that used so many cores while another one was timed, twice, is broken."""
     return (
-        f"used {cores:.2f} of a core while another kernel was timed, twice: nothing of it may work between its calls, "
+        f"used {cores:.2f} of a core while another kernel was timed, twice: a kernel must not work between its calls, "
         "so end its threads and processes, or let them sleep"
     )
 
 
 def too_many_cores(cores: float) -> str:
-    """Return why a kernel is broken that used so many cores under one thread; "" if it used no more than one."""
+    """Return why a kernel that used so many cores under one thread is broken; "" if it used no more than one."""
     why = "start no threads or processes of your own where OMP_NUM_THREADS is 1"
     return f"used {cores:.2f} cores under one thread: {why}" if cores > MOST_CORES else ""
 

@@ -165,7 +165,7 @@ class Session:
         return broadcasting.examine(self.prepared)
 
     def read(self, size: int, threads: int, answer: int = 0) -> Reply:
-        """Read `size` bytes the fastest way, and copy `answer` bytes (see `bench.probes.read_bandwidth`): `seconds`."""
+        """Return the `seconds` of reading `size` bytes the fastest way and copying `answer` bytes."""
         return {"seconds": size / read_bandwidth.measure(size, threads) + read_bandwidth.copy_seconds(answer)}
 
     def gpu_bound(self, size: int, answer: int) -> Reply:

@@ -24,8 +24,6 @@ from bench.records.model import Record
 from bench.report import charts
 from bench.report.charts import NotDrawn, svg
 from bench.report.page_records import Selection
-from bench.task.problem import Problem
-from bench.task.scopes import fingerprint
 
 KEPT = 300  # files, of the newest drawings
 FORK = multiprocessing.get_context("fork" if sys.platform == "linux" else None)  # which need not import all again
@@ -95,7 +93,7 @@ def _draw(name: str, selection: Selection, suffixes: Sequence[str]) -> list[byte
 
 def _path(name: str, selection: Selection, suffix: str) -> Path:
     """Return where a picture is kept, under the hash of all that it is drawn from."""
-    digits = _digits(selection.problem) if selection.problem and name == charts.OF_DIGITS else None
+    digits = _digits(selection) if name == charts.OF_DIGITS else ""
     parts = [value for key, value in sorted(vars(selection).items()) if key not in ("page", "problem", "extra")]
     records = [_record(record) for part in parts for record in (part if isinstance(part, tuple) else (part,))]
     elsewhere = [(path.name, path.read_bytes()) for path in selection.extra]
@@ -103,11 +101,13 @@ def _path(name: str, selection: Selection, suffix: str) -> Path:
     return model.LOCAL / ".drawn" / f"{_hash(drawn_from)}{suffix}"
 
 
-@lru_cache(maxsize=4)
-def _digits(problem: Problem) -> str:
+def _digits(selection: Selection) -> str:
     """Return the hash of the digits in their order, which the digest of a data set leaves out."""
-    order = fingerprint([*problem.train, problem.valid])
-    return _hash((problem.name, problem.classes, problem.files, order))
+    problem = selection.problem
+    if problem is None:
+        return ""
+    stacks = [hashlib.sha256(stack.data).hexdigest() for stack in (*problem.train, problem.valid)]
+    return _hash((problem.name, problem.classes, problem.files, stacks))
 
 
 @lru_cache(maxsize=64)

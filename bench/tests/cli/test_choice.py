@@ -1,5 +1,6 @@
 """Which kernels a command takes, and the data set of each: those of the ladder only on request."""
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -48,7 +49,13 @@ def test_kernels_of_the_ladder_are_chosen_by_option_name_or_file(on_ladder, tmp_
     mine = write_kernel(tmp_path / "mine.py")
     assert chosen(files=[mine]) == ["mine"]
     assert chosen(files=[mine], ladder=True) == ["laddered", "mine"]
-    for option, listed in ((["--ladder"], True), (["--kernel", on_ladder], True), ([], False)):
+    relative = os.path.relpath(on_ladder)
+    for option, listed in (
+        (["--ladder"], True),
+        (["--kernel", on_ladder], True),
+        (["--kernel", relative], True),
+        ([], False),
+    ):
         lines = invoke("kernels", *option).output.splitlines()
         assert any(line.startswith("laddered ") for line in lines) == listed
         assert any(line.startswith("The ladder has 1 more") for line in lines) == (not listed)

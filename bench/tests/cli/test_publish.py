@@ -128,7 +128,7 @@ def test_a_record_of_against_is_refused_unless_it_is_forced(local):
 def test_what_could_make_no_page_is_refused_even_by_force(local):
     local.mkdir(parents=True)
     for paths, says in (
-        ([write(local, samples(python_loops=0))], f"no record of times with {REFERENCE}"),
+        ([write(local, samples(python_loops=0))], f"no record of the times of a whole data set with {REFERENCE}"),
         ([pytest_benchmark(local, python_loops=[1.0], quick=[0.1])], "unpaired"),
         ([write(local), write(local)], "publish one of each kind"),
     ):
@@ -149,7 +149,7 @@ def test_fewer_configurations_and_sizes_are_refused(local):
 
 
 def test_sizes_and_memory_need_times_on_the_same_digits(local):
-    with pytest.raises(BadRecord, match="no record of times"):
+    with pytest.raises(BadRecord, match="no record of the times"):
         publish.publish([sizes(local)])
     publish.publish([write(local), sizes(local), memory(local).path])
     assert published(local) == ["ladder.json.gz", "memory.json.gz", "sizes.json.gz"]

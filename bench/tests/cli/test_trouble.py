@@ -224,7 +224,7 @@ def test_digits_that_cannot_be_read_leave_out_their_pictures(command, variable, 
     path = record(place / "local", dataset="mnist_sample").path
     done = CliRunner().invoke(__main__.cli, [command, str(path)])
     assert done.exit_code == 0, done.output
-    said = f"The picture gallery does without the recorded digits. {place / variable}: "
+    said = f"The picture gallery is not drawn, because the digits cannot be read. {place / variable}: "
     assert done.stdout.count(said) == 1
     assert command == "report" or "gallery is not drawn: The recorded digits were not found." in done.stdout
     named = CliRunner().invoke(__main__.cli, [command, str(path), "--data", str(place / variable)])

@@ -58,7 +58,10 @@ def test_one_record_of_each_kind_makes_a_selection(tmp_path):
 
 def test_no_times_of_a_whole_data_set_with_the_reference_and_two_of_one_kind_are_refused(tmp_path):
     for metadata in ({"kind": "sizes"}, {"taken": samples(python_loops=0)}, {"per_class": 9}):
-        with pytest.raises(BadRecord, match=rf"has no record of times with {REFERENCE}. Make one with python -m bench"):
+        with pytest.raises(
+            BadRecord,
+            match=rf"has no record of the times of a whole data set with {REFERENCE}. Make one with python -m bench",
+        ):
             page_records.from_records([[record(tmp_path, **metadata)]], tmp_path / "report.html")
     with pytest.raises(BadRecord, match=r"are both of the kind ladder\. Name only one"):
         page_records.from_records([[record(tmp_path)], [record(tmp_path)]], tmp_path / "report.html")
