@@ -75,7 +75,7 @@ class Digits:
         if unknown := [name for name in names if name not in self.classes]:
             raise DataError(f"{self.name} has no class {unknown[0]}; {has}")
         if len(set(names)) < 2:
-            raise DataError(f"{self.name}: found {len(set(names))} of the classes chosen, expected at least two; {has}")
+            raise DataError(f"{self.name}: found {len(set(names))} class(es) chosen, expected at least two; {has}")
         classes = tuple(name for name in self.classes if name in names)
         if classes == self.classes:
             return self
